@@ -1,1 +1,58 @@
-//! placeholder
+//! From a Function, Source or Sink to the Kubernetes objects that run it: the shared pod-spec renderer.
+//!
+//! ```text
+//! Function ─┐
+//! Source   ─┼─ lower ──> Workload ─┐
+//! Sink     ─┘    │                 ├─ render ──> Desired { Service, StatefulSet }
+//!             Invalid  Environment ┘
+//! ```
+//!
+//! Everything here is a pure function of its arguments: no clock, no random order, no I/O. The same input renders to
+//! the same bytes, always, because a changed byte restarts every pod of a function. [`Component::lower`] is where user
+//! input is checked; what it lets through renders without an error ([`render`] is infallible).
+//!
+//! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh (behaviour
+//! reference sections 2 and 3), so that an object made by either operator is accepted by the other.
+
+pub mod details;
+pub mod names;
+pub mod shell;
+
+mod affinity;
+mod component;
+mod consumption;
+mod env;
+mod function;
+mod hash;
+mod invalid;
+mod java;
+mod json;
+mod labels;
+mod log4j;
+mod lower;
+mod pod;
+mod production;
+mod quantity;
+mod service;
+mod sink;
+mod source;
+mod statefulset;
+mod topic;
+mod volumes;
+mod workload;
+
+pub use component::Component;
+pub use hash::{RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash};
+pub use invalid::{Invalid, Problem};
+pub use labels::selector_labels;
+pub use workload::{Desired, Environment, Owner, Role, Workload};
+
+/// Renders a workload to the objects that run it.
+///
+/// Infallible: whatever could be wrong was found by [`Component::lower`].
+pub fn render(workload: &Workload, environment: &Environment) -> Desired {
+    Desired {
+        service: service::service(workload),
+        stateful_set: statefulset::stateful_set(workload, environment),
+    }
+}

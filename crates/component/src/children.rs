@@ -1,0 +1,148 @@
+//! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
+
+use functionmesh_render::RENDERED_HASH;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is kept of a `StatefulSet`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
+#[resource(inherit = StatefulSet)]
+pub struct StatefulSetView {
+    /// Name, owner, generation and the hash it was rendered with.
+    pub metadata: ObjectMeta,
+    /// The desired number of pods.
+    #[serde(default)]
+    pub spec: StatefulSetSpecView,
+    /// What became of the pods.
+    #[serde(default)]
+    pub status: StatefulSetStatusView,
+}
+
+/// The part of the `spec` that is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetSpecView {
+    /// Number of pods.
+    pub replicas: i32,
+}
+
+/// The part of the `status` that is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetStatusView {
+    /// Generation that the other numbers speak of.
+    pub observed_generation: i64,
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods that were ready for `minReadySeconds`.
+    pub available_replicas: i32,
+    /// Pods of the newest template.
+    pub updated_replicas: i32,
+}
+
+impl StatefulSetView {
+    /// Drops what is not compared.
+    pub fn trim(&mut self) {
+        self.metadata = slim(std::mem::take(&mut self.metadata));
+    }
+
+    /// The hash of the object it was rendered as.
+    pub fn rendered_hash(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
+    }
+}
+
+/// What is kept of a headless Service: it has no generation, so its content is compared.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
+#[resource(inherit = Service)]
+pub struct ServiceView {
+    /// Name, owner and labels.
+    pub metadata: ObjectMeta,
+    /// The fields that are rendered.
+    #[serde(default)]
+    pub spec: ServiceSpecView,
+}
+
+/// The part of the `spec` that is rendered.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpecView {
+    /// `None` in words, for a headless Service.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Option<String>,
+    /// Ports in order.
+    pub ports: Option<Vec<ServicePort>>,
+    /// Labels of the pods.
+    pub selector: Option<BTreeMap<String, String>>,
+}
+
+impl ServiceView {
+    /// Drops what is not compared.
+    pub fn trim(&mut self) {
+        self.metadata = slim(std::mem::take(&mut self.metadata));
+    }
+
+    /// Whether the live object is what was rendered.
+    pub fn matches(&self, desired: &Service) -> bool {
+        let Some(spec) = &desired.spec else { return false };
+        self.spec.cluster_ip == spec.cluster_ip
+            && self.spec.ports == spec.ports
+            && self.spec.selector == spec.selector
+            && has_labels(&self.metadata, &desired.metadata)
+    }
+}
+
+/// Whether the live object still has every label it was rendered with.
+pub fn has_labels(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
+    let empty = BTreeMap::new();
+    let live = live.labels.as_ref().unwrap_or(&empty);
+    desired.labels.iter().flatten().all(|(key, value)| live.get(key) == Some(value))
+}
+
+/// To whom a child belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// To the object in hand.
+    Ours,
+    /// To an object of the same kind and name that is gone: garbage collection is about to remove the child.
+    Predecessor,
+    /// To somebody else, or to nobody.
+    Foreign,
+}
+
+/// Finds out to whom a child belongs; the uid decides, since names are used again.
+pub fn ownership(child: &ObjectMeta, owner: &OwnerReference) -> Ownership {
+    let controller = child.owner_references.iter().flatten().find(|r| r.controller == Some(true));
+    match controller {
+        Some(r) if r.uid == owner.uid => Ownership::Ours,
+        Some(r) if r.kind == owner.kind && r.name == owner.name => Ownership::Predecessor,
+        _ => Ownership::Foreign,
+    }
+}
+
+/// The metadata that is read anywhere.
+fn slim(metadata: ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        generation: metadata.generation,
+        deletion_timestamp: metadata.deletion_timestamp,
+        labels: metadata.labels,
+        owner_references: metadata.owner_references,
+        annotations: metadata
+            .annotations
+            .map(|mut annotations| {
+                annotations.retain(|key, _| key == RENDERED_HASH);
+                annotations
+            })
+            .filter(|annotations| !annotations.is_empty()),
+        ..ObjectMeta::default()
+    }
+}

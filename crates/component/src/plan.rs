@@ -1,0 +1,115 @@
+//! What to write: the rendered objects against what is there. Pure.
+
+use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_render::{Desired, rendered_hash};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+/// What the caches show of the children.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The headless Service.
+    pub service: Option<ServiceView>,
+    /// The pods' set.
+    pub stateful_set: Option<StatefulSetView>,
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write<T> {
+    /// Nothing of that name was seen: written without force, so that an unseen foreign object refuses it.
+    Create(Box<T>),
+    /// Ours and different.
+    Update(Box<T>),
+}
+
+/// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// First, so that pods find their names.
+    pub service: Option<Write<Service>>,
+    /// Last.
+    pub stateful_set: Option<Write<StatefulSet>>,
+}
+
+/// Why nothing can be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// An object of somebody else has the name.
+    #[error(
+        "{kind} {name} exists and does not belong to this object; it is left alone: delete or rename it, or give this object another name"
+    )]
+    NameConflict {
+        /// Kind of the object in the way.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The child of a deleted object of the same name is still there.
+    #[error("{kind} {name} of the deleted object of the same name is still being removed")]
+    Leaving {
+        /// Kind of the child.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Compares. `recorded` is what the object's status says of the last write: a hash alone would miss a foreign edit, so
+/// the generation of the live object has to be the one we left it with.
+///
+/// # Errors
+/// What stands in the way, when something does.
+pub fn plan(
+    desired: Desired,
+    observed: &Observed,
+    recorded: Option<&StatefulSetStatusRef>,
+    owner: &OwnerReference,
+) -> Result<Plan, Obstacle> {
+    // Taken apart without `..`: a new kind of child does not compile until it is planned.
+    let Desired { service, stateful_set } = desired;
+    let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
+    let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
+    let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
+    let set_same = observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
+    Ok(Plan {
+        service: write(service, service_exists, service_same),
+        stateful_set: write(stateful_set, set_exists, set_same),
+    })
+}
+
+/// Whether the child exists and is ours.
+fn check(
+    kind: &'static str,
+    live: Option<&kube::core::ObjectMeta>,
+    owner: &OwnerReference,
+) -> Result<bool, Obstacle> {
+    let Some(live) = live else { return Ok(false) };
+    let name = live.name.clone().unwrap_or_default();
+    match ownership(live, owner) {
+        Ownership::Ours if live.deletion_timestamp.is_some() => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Ours => Ok(true),
+        Ownership::Predecessor => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Foreign => Err(Obstacle::NameConflict { kind, name }),
+    }
+}
+
+fn write<T>(desired: T, exists: bool, same: bool) -> Option<Write<T>> {
+    match (exists, same) {
+        (true, true) => None,
+        (true, false) => Some(Write::Update(Box::new(desired))),
+        (false, _) => Some(Write::Create(Box::new(desired))),
+    }
+}
+
+fn unchanged(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
+    let hash = rendered_hash(desired);
+    hash.is_some()
+        && live.rendered_hash() == hash
+        && recorded.is_some_and(|r| {
+            Some(r.rendered_hash.as_str()) == hash && Some(r.generation) == live.metadata.generation
+        })
+        && has_labels(&live.metadata, &desired.metadata)
+}

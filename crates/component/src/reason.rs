@@ -1,0 +1,61 @@
+//! Every reason a condition of a Function, Source or Sink can have.
+
+use std::fmt;
+
+/// `reason` of the conditions `Ready` and `Progressing`, and of the Events that tell of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// All replicas run the newest template and are available.
+    AllReplicasAvailable,
+    /// Zero replicas are wanted, and none is left.
+    ScaledToZero,
+    /// Pods are being created, pulled, started or replaced; nothing is known to be wrong.
+    WaitingForPods,
+    /// The roll-out is finished.
+    Complete,
+    /// The object says something that cannot run; the message has the fields.
+    Invalid,
+    /// An object with the name of one of ours exists and belongs to somebody else; it is left alone.
+    NameConflict,
+    /// The kubelet cannot pull an image.
+    ImagePullBackOff,
+    /// A `ConfigMap`, Secret or key that the container needs is missing.
+    CreateContainerConfigError,
+    /// The scheduler finds no node.
+    Unschedulable,
+    /// The container was killed because it used more memory than its limit.
+    OutOfMemory,
+    /// An init container fails, so the instance never starts.
+    InitContainerFailed,
+    /// The instance ends after it was started. Exit code 0 included: a Java instance ends so after a fatal error.
+    CrashLoop,
+    /// The API server refused or did not answer a write; the message has its words.
+    ApplyFailed,
+}
+
+impl Reason {
+    /// The word in the condition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllReplicasAvailable => "AllReplicasAvailable",
+            Self::ScaledToZero => "ScaledToZero",
+            Self::WaitingForPods => "WaitingForPods",
+            Self::Complete => "Complete",
+            Self::Invalid => "Invalid",
+            Self::NameConflict => "NameConflict",
+            Self::ImagePullBackOff => "ImagePullBackOff",
+            Self::CreateContainerConfigError => "CreateContainerConfigError",
+            Self::Unschedulable => "Unschedulable",
+            Self::OutOfMemory => "OutOfMemory",
+            Self::InitContainerFailed => "InitContainerFailed",
+            Self::CrashLoop => "CrashLoop",
+            Self::ApplyFailed => "ApplyFailed",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

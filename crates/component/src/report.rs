@@ -1,0 +1,54 @@
+//! Tells how a reconcile went: the status when it differs, an Event when the verdict changed.
+
+use crate::context::Context;
+use crate::reconcile::Object;
+use crate::status::{Outcome, READY, status};
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_render::Component;
+use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::condition;
+use functionmesh_runtime::observe::Done;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Resource, ResourceExt};
+
+/// Writes the status if it differs from the newest known one.
+///
+/// # Errors
+/// When the API server refuses or fails.
+pub async fn report<K: Component>(
+    object: &Object<K>,
+    outcome: &Outcome,
+    writes: u32,
+    cx: &Context<K>,
+) -> Result<Done, ApplyError> {
+    let before = cx.current_status(object);
+    let cause = cx.cause(object);
+    let after = status(&before, outcome, cause.as_ref(), object.meta().generation, condition::now());
+    let mut writes = writes;
+    if after != before || before.conditions.is_legacy() {
+        let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
+        tell(object, &before, &after, cx).await;
+        cx.statuses.wrote(object, answered, after);
+        writes += 1;
+    }
+    Ok(match (outcome, writes) {
+        (Outcome::Refused { .. }, _) => Done::refused(writes),
+        (Outcome::Applied { .. }, 0) => Done::unchanged(),
+        (Outcome::Applied { .. }, _) => Done::applied(writes),
+    })
+}
+
+/// One Event per change of the verdict.
+async fn tell<K: Component>(
+    object: &Object<K>,
+    before: &ComponentStatus,
+    after: &ComponentStatus,
+    cx: &Context<K>,
+) {
+    let ready = |status: &ComponentStatus| status.conditions.list().iter().find(|c| c.type_ == READY).cloned();
+    let verdict = |c: &Condition| (c.status.clone(), c.reason.clone());
+    let (before, Some(after)) = (ready(before), ready(after)) else { return };
+    if before.as_ref().map(verdict) != Some(verdict(&after)) {
+        cx.events.publish(&object.object_ref(&()), &after, "Reconcile").await;
+    }
+}

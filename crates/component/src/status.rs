@@ -1,0 +1,208 @@
+//! The status of a Function, Source or Sink, derived from what was done and what the caches show. Pure.
+
+use crate::children::StatefulSetView;
+use crate::pods::Cause;
+use crate::reason::Reason;
+use functionmesh_api::status::{ComponentStatus, Conditions, StatefulSetStatusRef};
+use functionmesh_runtime::condition::{self, Wanted};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
+
+/// Condition: all wanted replicas run the newest template and are available.
+pub const READY: &str = "Ready";
+/// Condition: a roll-out is on its way.
+pub const PROGRESSING: &str = "Progressing";
+
+/// What one reconcile came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Nothing could be rendered or written; the object has to change first, or somebody else.
+    Refused {
+        /// The kind of refusal.
+        reason: Reason,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The children are as rendered.
+    Applied {
+        /// The `StatefulSet` as last seen.
+        stateful_set: Box<StatefulSetView>,
+        /// Hash of what was rendered.
+        rendered_hash: String,
+        /// Selector of the pods.
+        selector: BTreeMap<String, String>,
+    },
+}
+
+/// Derives the status.
+pub fn status(
+    previous: &ComponentStatus,
+    outcome: &Outcome,
+    cause: Option<&Cause>,
+    generation: Option<i64>,
+    now: Time,
+) -> ComponentStatus {
+    let verdict = Verdict::of(outcome, cause);
+    let mut next = match outcome {
+        // What runs goes on running; its numbers stay.
+        Outcome::Refused { .. } => previous.clone(),
+        Outcome::Applied { stateful_set, rendered_hash, selector } => {
+            let live = &stateful_set.status;
+            ComponentStatus {
+                // As the original: what the autoscaler reads is the number wanted.
+                replicas: Some(stateful_set.spec.replicas),
+                // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
+                ready_replicas: Some(live.available_replicas),
+                updated_replicas: Some(live.updated_replicas.min(live.available_replicas)),
+                selector: Some(selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")),
+                stateful_set: stateful_set.metadata.generation.map(|generation| StatefulSetStatusRef {
+                    generation,
+                    rendered_hash: rendered_hash.clone(),
+                }),
+                ..ComponentStatus::default()
+            }
+        }
+    };
+    next.observed_generation = generation;
+    let wanted = vec![verdict.ready(), verdict.progressing()];
+    next.conditions =
+        Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
+    next
+}
+
+/// The answer to "does it run", from which both conditions follow.
+struct Verdict {
+    reason: Reason,
+    message: String,
+}
+
+impl Verdict {
+    fn of(outcome: &Outcome, cause: Option<&Cause>) -> Self {
+        match outcome {
+            Outcome::Refused { reason, message } => Self { reason: *reason, message: message.clone() },
+            Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
+        }
+    }
+
+    fn of_pods(stateful_set: &StatefulSetView, cause: Option<&Cause>) -> Self {
+        let wanted = stateful_set.spec.replicas;
+        let live = &stateful_set.status;
+        let seen = Some(live.observed_generation) >= stateful_set.metadata.generation;
+        let complete = seen
+            && live.replicas == wanted
+            && live.available_replicas >= wanted
+            && live.updated_replicas >= wanted;
+        match cause {
+            _ if complete && wanted == 0 => {
+                Self { reason: Reason::ScaledToZero, message: "no replicas are wanted".to_owned() }
+            }
+            _ if complete => Self {
+                reason: Reason::AllReplicasAvailable,
+                message: format!("{wanted} of {wanted} replicas available"),
+            },
+            Some(cause) => Self { reason: cause.reason, message: cause.message.clone() },
+            None => Self {
+                reason: Reason::WaitingForPods,
+                message: format!("waiting for {wanted} available replicas of the newest template"),
+            },
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.reason, Reason::AllReplicasAvailable | Reason::ScaledToZero)
+    }
+
+    fn ready(&self) -> Wanted {
+        Wanted {
+            type_: READY,
+            status: self.is_ready(),
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// Nothing progresses when nothing could be written; trouble with pods is still a roll-out that may end well.
+    fn progressing(&self) -> Wanted {
+        let stopped = matches!(self.reason, Reason::Invalid | Reason::NameConflict | Reason::ApplyFailed);
+        let (status, reason) = match self.reason {
+            _ if self.is_ready() => (false, Reason::Complete),
+            reason if stopped => (false, reason),
+            reason => (true, reason),
+        };
+        Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message: self.message.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::children::{StatefulSetSpecView, StatefulSetStatusView};
+    use kube::core::ObjectMeta;
+
+    fn applied(wanted: i32, live: StatefulSetStatusView) -> Outcome {
+        Outcome::Applied {
+            stateful_set: Box::new(StatefulSetView {
+                metadata: ObjectMeta { generation: Some(2), ..ObjectMeta::default() },
+                spec: StatefulSetSpecView { replicas: wanted },
+                status: live,
+            }),
+            rendered_hash: "h".to_owned(),
+            selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
+        }
+    }
+
+    fn ready_of(outcome: &Outcome, cause: Option<&Cause>) -> (String, String) {
+        let status = status(&ComponentStatus::default(), outcome, cause, Some(3), condition::now());
+        let ready = status.conditions.list().iter().find(|c| c.type_ == READY).unwrap();
+        assert_eq!(ready.observed_generation, Some(3));
+        (ready.status.clone(), ready.reason.clone())
+    }
+
+    fn full(n: i32) -> StatefulSetStatusView {
+        StatefulSetStatusView { observed_generation: 2, replicas: n, available_replicas: n, updated_replicas: n }
+    }
+
+    #[test]
+    fn ready_only_when_all_replicas_run_the_newest_template() {
+        let yes = ("True".to_owned(), "AllReplicasAvailable".to_owned());
+        let waiting = ("False".to_owned(), "WaitingForPods".to_owned());
+        assert_eq!(ready_of(&applied(2, full(2)), None), yes);
+        assert_eq!(ready_of(&applied(2, full(1)), None), waiting);
+        assert_eq!(ready_of(&applied(1, full(2)), None), waiting, "one pod too many is still leaving");
+        let old_template = StatefulSetStatusView { updated_replicas: 1, ..full(2) };
+        assert_eq!(ready_of(&applied(2, old_template), None), waiting);
+        let not_seen = StatefulSetStatusView { observed_generation: 1, ..full(2) };
+        assert_eq!(ready_of(&applied(2, not_seen), None), waiting);
+        let not_available = StatefulSetStatusView { available_replicas: 1, ..full(2) };
+        assert_eq!(ready_of(&applied(2, not_available), None), waiting);
+    }
+
+    #[test]
+    fn zero_replicas_are_ready_when_none_is_left() {
+        assert_eq!(ready_of(&applied(0, full(0)), None), ("True".to_owned(), "ScaledToZero".to_owned()));
+        assert_eq!(ready_of(&applied(0, full(1)), None).0, "False");
+    }
+
+    #[test]
+    fn the_cause_from_the_pods_is_shown_only_while_not_ready() {
+        let cause = Cause { reason: Reason::CrashLoop, message: "container x ended with exit code 0".to_owned() };
+        assert_eq!(ready_of(&applied(1, full(0)), Some(&cause)).1, "CrashLoop");
+        assert_eq!(ready_of(&applied(1, full(1)), Some(&cause)).1, "AllReplicasAvailable");
+    }
+
+    #[test]
+    fn the_selector_is_the_text_of_the_scale_subresource() {
+        let status = status(&ComponentStatus::default(), &applied(1, full(1)), None, Some(1), condition::now());
+        assert_eq!(status.selector.as_deref(), Some("a=b,c=d"));
+        assert_eq!(status.replicas, Some(1));
+    }
+
+    #[test]
+    fn a_refused_object_keeps_its_numbers() {
+        let before = status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), condition::now());
+        let refused = Outcome::Refused { reason: Reason::Invalid, message: "spec.java: must be set".to_owned() };
+        let after = status(&before, &refused, None, Some(2), condition::now());
+        assert_eq!((after.ready_replicas, after.observed_generation), (Some(2), Some(2)));
+        assert_eq!(ready_of(&refused, None), ("False".to_owned(), "Invalid".to_owned()));
+    }
+}

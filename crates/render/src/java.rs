@@ -1,0 +1,150 @@
+//! The Java instance: its command (behaviour reference 3.1, 3.3 and 3.5).
+
+use crate::Workload;
+use crate::invalid::Problems;
+use crate::log4j::Log4j;
+use crate::lower::not_yet;
+use crate::quantity::{Decimal, decimal_si};
+use crate::shell::{quote, words};
+use functionmesh_api::common::Common;
+
+/// Where the instance is in a runner image.
+const INSTANCE: &str = "/pulsar/instances/java-instance.jar";
+/// Libraries that a log configuration in YAML needs in the root class loader.
+const YAML_LIBRARIES: &str = "$(echo /pulsar/lib/com.fasterxml.jackson.dataformat-jackson-dataformat-yaml-*.jar):\
+                              $(echo /pulsar/lib/org.yaml-snakeyaml-*.jar)";
+const MAIN_CLASS: &str = "org.apache.pulsar.functions.instance.JavaInstanceMain";
+const SECRETS_PROVIDER: &str = "org.apache.pulsar.functions.secretsprovider.EnvironmentBasedSecretsProvider";
+
+/// A Java program with everything about it checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Java {
+    jar: String,
+    instance: String,
+    extra_dependencies: Option<String>,
+    entry_class: String,
+    /// Already split and quoted for the shell.
+    options: String,
+    /// Name of the log file, without the ordinal.
+    log_file: String,
+    pub(crate) log: Log4j,
+    extras: JavaExtras,
+}
+
+/// Arguments that only one kind of component has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JavaExtras {
+    pub(crate) pending_async_requests: Option<i32>,
+}
+
+impl Java {
+    /// Checks `spec.java`. `None` when it is absent, which the caller reports.
+    pub(crate) fn lower(
+        common: &Common,
+        pulsar_name: &str,
+        extras: JavaExtras,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let java = common.java.as_ref()?;
+        problems.when(
+            common.class_name.as_ref().is_none_or(String::is_empty),
+            "spec.className",
+            "must be set: it is the class that runs",
+        );
+        problems.when(java.jar.is_empty(), "spec.java.jar", "must be the path of the package in the image");
+        if java.jar_location.as_ref().is_some_and(|l| !l.is_empty()) {
+            not_yet(problems, "spec.java.jarLocation");
+        }
+        let mut options = Vec::new();
+        for (i, option) in java.java_opts.iter().flatten().enumerate() {
+            match words(option) {
+                Ok(words) => options.push(words),
+                Err(problem) => problems.add(format!("spec.java.javaOpts[{i}]"), problem),
+            }
+        }
+        let or = |value: &Option<String>, default: &str| {
+            value.clone().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
+        };
+        Some(Self {
+            jar: java.jar.clone(),
+            instance: or(&java.instance_path, INSTANCE),
+            extra_dependencies: java.extra_dependencies_dir.clone().filter(|d| !d.is_empty()),
+            entry_class: or(&java.entry_class, MAIN_CLASS),
+            options: options.join(" "),
+            log_file: pulsar_name.to_owned(),
+            log: Log4j::lower(java.log.as_ref()),
+            extras,
+        })
+    }
+
+    /// The container's command.
+    pub(crate) fn command(&self, workload: &Workload) -> Vec<String> {
+        let mut script = "SHARD_ID=${POD_NAME##*-} && echo shardId=${SHARD_ID} && ".to_owned();
+        script.push_str(&self.log.preparation());
+        let mut run = vec!["exec java -cp".to_owned(), self.class_path()];
+        run.extend(self.jvm_options(workload));
+        run.extend([quote(&self.entry_class), "--jar".to_owned(), quote(&self.jar)]);
+        run.extend(instance_arguments(workload));
+        if !workload.secrets.is_empty() {
+            run.push(format!("--secrets_provider {SECRETS_PROVIDER}"));
+        }
+        run.extend(self.extras.pending_async_requests.map(|n| format!("--pending_async_requests {n}")));
+        script.push_str(&run.join(" "));
+        vec!["bash".to_owned(), "-c".to_owned(), script]
+    }
+
+    fn class_path(&self) -> String {
+        let extra = self.extra_dependencies.as_ref().map(|dir| format!(":{}", quote(&format!("{dir}/*"))));
+        format!("{}:{YAML_LIBRARIES}{}", quote(&self.instance), extra.unwrap_or_default())
+    }
+
+    fn jvm_options(&self, workload: &Workload) -> Vec<String> {
+        let mut options = vec![
+            quote("-Dpulsar.functions.instance.classpath=/pulsar/lib/*"),
+            format!("-Dlog4j.configurationFile={}", self.log.path()),
+            "-Dpulsar.function.log.dir=logs/functions".to_owned(),
+            format!("-Dpulsar.function.log.file={}-${{SHARD_ID}}", quote(&self.log_file)),
+            "-Dpulsar.allocator.exit_on_oom=true".to_owned(),
+        ];
+        if let Some(level) = self.log.level {
+            options.push(format!("-Dpulsar.log.level={level} -Dbk.log.level={level}"));
+        }
+        options.push("-XX:MaxRAMPercentage=70".to_owned());
+        options.extend(direct_memory(workload).map(|size| format!("-XX:MaxDirectMemorySize={size}")));
+        options.extend(
+            [
+                "-XX:+UseG1GC",
+                "-XX:+HeapDumpOnOutOfMemoryError",
+                "-XX:HeapDumpPath=/pulsar/tmp/heapdump-%p.hprof",
+                "-XX:+ExitOnOutOfMemoryError",
+            ]
+            .map(str::to_owned),
+        );
+        options.push(quote("-Xlog:gc*:file=/pulsar/logs/gc.log:time,level,tags:filecount=5,filesize=10M"));
+        if !self.options.is_empty() {
+            options.push(self.options.clone());
+        }
+        options
+    }
+}
+
+/// A fifth of the memory limit; without a limit the JVM decides (design section 3).
+fn direct_memory(workload: &Workload) -> Option<String> {
+    let limit = workload.resources.as_ref()?.limits.as_ref()?.get("memory")?;
+    let bytes = Decimal::parse(&limit.0)?.ceiling();
+    (bytes > 0).then(|| decimal_si(bytes / 5))
+}
+
+/// The arguments every instance has, whatever the language.
+fn instance_arguments(workload: &Workload) -> Vec<String> {
+    vec![
+        "--instance_id ${SHARD_ID}".to_owned(),
+        format!("--function_id ${{SHARD_ID}}-{}", workload.owner.uid),
+        "--function_version 0".to_owned(),
+        format!("--function_details {}", quote(&workload.details.to_json())),
+        "--pulsar_serviceurl \"$brokerServiceURL\"".to_owned(),
+        "--max_buffered_tuples 100 --port 9093 --metrics_port 9094 --expected_healthcheck_interval 0".to_owned(),
+        format!("--cluster_name {}", quote(&workload.cluster_name)),
+        "--use_tls false".to_owned(),
+    ]
+}

@@ -1,0 +1,93 @@
+//! Names of rendered objects (behaviour reference 2.1).
+
+use crate::Role;
+use std::fmt;
+
+/// Longest `metadata.name` of a Function, Source or Sink: 63 for the pod's controller-revision label, less the
+/// `-function` suffix and the revision hash (behaviour reference A).
+pub const MAX_NAME: usize = 43;
+
+/// Name of the `StatefulSet`, `<name>-<role>`: short enough for every name derived from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadName(String);
+
+impl WorkloadName {
+    /// Derives the name.
+    ///
+    /// # Errors
+    /// What to do about a name that is too long, or that a Service cannot have.
+    pub fn new(name: &str, role: Role) -> Result<Self, String> {
+        if name.is_empty() {
+            return Err("must be set".to_owned());
+        }
+        if name.len() > MAX_NAME {
+            return Err(format!("must be at most {MAX_NAME} characters, is {}; choose a shorter name", name.len()));
+        }
+        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !name.chars().all(label) {
+            return Err("must consist of lower-case letters, digits and '-', because it becomes part of the name \
+                        of a Service"
+                .to_owned());
+        }
+        Ok(Self(format!("{name}-{}", role.word())))
+    }
+
+    /// Name of the `StatefulSet`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Name of the headless Service.
+    pub fn service(&self) -> String {
+        format!("{}-headless", self.0)
+    }
+}
+
+impl fmt::Display for WorkloadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Name of a volume made from user text: lower case, each run of other characters one `-`, at most 63 characters,
+/// no `-` at the ends (behaviour reference 2.9).
+pub fn volume_name(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut replaced = false;
+    for c in text.to_lowercase().chars() {
+        let keep = c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if keep {
+            name.push(c);
+        } else if !replaced {
+            name.push('-');
+        }
+        replaced = !keep;
+    }
+    name.truncate(63);
+    name.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_everything_derived_from_them() {
+        let longest = "a".repeat(MAX_NAME);
+        let name = WorkloadName::new(&longest, Role::Function).unwrap();
+        assert!(name.as_str().len() + "-0123456789".len() <= 63);
+        assert!(name.service().len() <= 63);
+        for wrong in ["", "a.b", "A", &"a".repeat(MAX_NAME + 1)] {
+            assert!(WorkloadName::new(wrong, Role::Sink).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn volume_names_are_those_of_the_original() {
+        assert_eq!(
+            volume_name("java-function-crypto-sample-crypto-secret-test_ecdsa_privkey.pem"),
+            "java-function-crypto-sample-crypto-secret-test-ecdsa-privkey-pe"
+        );
+        assert_eq!(volume_name("_A..b_"), "a-b");
+    }
+}

@@ -1,0 +1,47 @@
+//! What only a Sink has.
+
+use crate::component::Component;
+use crate::details::{IDENTITY_FUNCTION, SinkSpec as SinkDetails};
+use crate::invalid::Problems;
+use crate::lower::{PulsarName, Specific, not_yet, text, workload};
+use crate::{Invalid, Role, Workload, consumption, json};
+use functionmesh_api::sink::{Sink, SinkSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+impl Component for Sink {
+    const ROLE: Role = Role::Sink;
+    type Spec = SinkSpec;
+
+    fn lower(metadata: &ObjectMeta, spec: SinkSpec) -> Result<Workload, Invalid> {
+        let mut problems = Problems::default();
+        problems.when(
+            spec.sink_config.is_none(),
+            "spec.sinkConfig",
+            "must be set: it is the connector's configuration",
+        );
+        problems.when(spec.common.java.is_none(), "spec.java", "must be set: a sink runs as a Java program");
+        if spec.common.log_topic.as_ref().is_some_and(|t| !t.is_empty()) {
+            not_yet(&mut problems, "spec.logTopic");
+        }
+        let mut source = consumption::source_spec(&spec.common, &spec.consumption, true, &mut problems);
+        source.negative_ack_redelivery_delay_ms =
+            consumption::milliseconds(spec.negative_ack_redelivery_delay_ms);
+        let specific = Specific {
+            class_name: IDENTITY_FUNCTION.to_owned(),
+            auto_ack: spec.consumption.auto_ack.unwrap_or(true),
+            sink: SinkDetails {
+                class_name: text(spec.common.class_name.as_ref()),
+                configs: spec.sink_config.as_ref().map(|config| json::object(config)),
+                type_class_name: source.type_class_name.clone(),
+                ..SinkDetails::default()
+            },
+            source,
+            retry: consumption::retry_details(&spec.consumption, &PulsarName::of(metadata, &spec.common)),
+            retain_ordering: spec.consumption.retain_ordering == Some(true),
+            retain_key_ordering: spec.consumption.retain_key_ordering == Some(true),
+            crypto_secrets: consumption::crypto_secrets(&spec.consumption),
+            ..Specific::default()
+        };
+        workload(Self::ROLE, metadata, spec.common, specific, problems)
+    }
+}

@@ -1,0 +1,37 @@
+//! Names of Pulsar topics (behaviour reference 5.3).
+
+/// Whether Pulsar takes `name` as a topic: `topic`, `tenant/namespace/topic`, or the same with a domain in front.
+pub fn is_valid(name: &str) -> bool {
+    let part = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-=:._".contains(c))
+    };
+    match name.split_once("://") {
+        Some((domain, rest)) => {
+            let mut parts = rest.splitn(3, '/');
+            matches!(domain, "persistent" | "non-persistent")
+                && parts.next().is_some_and(part)
+                && parts.next().is_some_and(part)
+                && parts.next().is_some_and(|topic| !topic.is_empty())
+        }
+        None => match name.split('/').collect::<Vec<_>>().as_slice() {
+            [topic] => !topic.is_empty(),
+            [tenant, namespace, topic] => part(tenant) && part(namespace) && !topic.is_empty(),
+            _ => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_valid;
+
+    #[test]
+    fn topics_are_told_from_other_text() {
+        for good in ["t", "a/b/t", "persistent://a/b/t", "non-persistent://a/b/t/u", "public/default/p.*"] {
+            assert!(is_valid(good), "{good}");
+        }
+        for bad in ["", "a/b", "a/b/c/d", "http://a/b/c", "persistent://a/b", "persistent://a//c", "a b/c/d"] {
+            assert!(!is_valid(bad), "{bad}");
+        }
+    }
+}
