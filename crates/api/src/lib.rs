@@ -1,1 +1,34 @@
-//! placeholder
+//! The kinds of Function Mesh as Rust types: Function, Source, Sink, FunctionMesh and BackendConfig of
+//! `compute.functionmesh.io/v1alpha1`, field for field those of the Go Function Mesh (behaviour reference section 1).
+//!
+//! Every field is optional unless the original's schema requires it, JSON names are the original's with all their odd
+//! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. The crate has no
+//! dependency on the rest of the workspace and can be used as a client library.
+//!
+//! [`crds`] gives the `CustomResourceDefinition`s.
+#![deny(missing_docs)]
+
+pub mod backend_config;
+pub mod common;
+pub mod constants;
+pub mod function;
+pub mod io;
+pub mod mesh;
+pub mod messaging;
+pub mod pod;
+pub mod runtime;
+pub mod sink;
+pub mod source;
+pub mod status;
+
+mod crd;
+mod free_form;
+mod schema;
+
+pub use backend_config::{BackendConfig, BackendConfigSpec};
+pub use crd::crds;
+pub use free_form::FreeForm;
+pub use function::{Function, FunctionSpec};
+pub use mesh::{FunctionMesh, FunctionMeshSpec};
+pub use sink::{Sink, SinkSpec};
+pub use source::{Source, SourceSpec};

@@ -9,13 +9,15 @@ use crate::status::Outcome;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Desired, Workload, render, rendered_hash, selector_labels};
-use functionmesh_runtime::apply::{self, ApplyError, ApplyMode};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
-use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Service;
+use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A Function, Source or Sink as it is cached.
@@ -82,13 +84,13 @@ async fn execute<K: Component>(
     };
     let mut writes = 0;
     if let Some(write) = service {
-        let answer: ServiceView = write_child::<K, Service, _>(write, &workload.namespace, cx).await?;
+        let answer: ServiceView = write_child(write, &workload.namespace, &cx.writer).await?;
         cx.services.wrote(service_key, trimmed(answer, ServiceView::trim));
         writes += 1;
     }
     let mut live = observed.stateful_set;
     if let Some(write) = stateful_set {
-        let answer: StatefulSetView = write_child::<K, StatefulSet, _>(write, &workload.namespace, cx).await?;
+        let answer: StatefulSetView = write_child(write, &workload.namespace, &cx.writer).await?;
         let answer = trimmed(answer, StatefulSetView::trim);
         cx.stateful_sets.wrote(set_key, answer.clone());
         live = Some(answer);
@@ -116,18 +118,13 @@ fn refusal(obstacle: &Obstacle) -> Outcome {
 }
 
 /// Writes one child by server-side apply and reads the answer in its trimmed form.
-async fn write_child<K, T, V>(write: Write<T>, namespace: &str, cx: &Context<K>) -> Result<V, ApplyError>
+async fn write_child<T, V>(write: Write<T>, namespace: &str, writer: &Writer) -> Result<V, ApplyError>
 where
-    K: Component,
-    T: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + serde::Serialize,
-    V: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    T: Resource<DynamicType = ()> + Serialize + Debug,
+    V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
 {
-    let (mode, object) = match write {
-        Write::Create(object) => (ApplyMode::Create, object),
-        Write::Update(object) => (ApplyMode::Update, object),
-    };
-    apply::apply::<T, V>(&cx.process_apply(), namespace, mode, &object).await
+    match write {
+        Write::Create(object) => writer.apply(namespace, ApplyMode::Create, &*object).await,
+        Write::Update(object) => writer.apply(namespace, ApplyMode::Update, &*object).await,
+    }
 }

@@ -9,7 +9,7 @@ use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::condition;
 use functionmesh_runtime::observe::Done;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 
 /// Writes the status if it differs from the newest known one.
 ///

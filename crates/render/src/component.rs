@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 /// A custom resource that runs as a set of Pulsar instances.
 ///
 /// Implemented by Function, Source and Sink; the implementations hold only what differs between them.
-pub trait Component: kube::Resource<DynamicType = ()> + Send + Sync + 'static {
+pub trait Component:
+    kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Send + Sync + 'static
+{
     /// Which kind it is.
     const ROLE: Role;
 

@@ -16,7 +16,7 @@ pub(crate) fn stateful_set(workload: &Workload, environment: &Environment) -> St
     let claims = &workload.volume_claim_templates;
     let mut stateful_set = StatefulSet {
         metadata: metadata(workload, workload.name.to_string()),
-        spec: Some(StatefulSetSpec {
+        spec: StatefulSetSpec {
             replicas: Some(workload.replicas),
             selector: LabelSelector { match_labels: Some(selector_labels(workload)), ..LabelSelector::default() },
             service_name: Some(workload.name.service()),
@@ -30,7 +30,7 @@ pub(crate) fn stateful_set(workload: &Workload, environment: &Environment) -> St
             volume_claim_templates: (!claims.is_empty()).then(|| claims.clone()),
             persistent_volume_claim_retention_policy: workload.claim_retention.clone(),
             ..StatefulSetSpec::default()
-        }),
+        },
         status: None,
     };
     hash::stamp(&mut stateful_set);

@@ -50,7 +50,7 @@ fn secret_volume(secret: &str, key: &str) -> Volume {
         name: secret_volume_name(secret, key),
         secret: Some(SecretVolumeSource {
             secret_name: Some(secret.to_owned()),
-            items: Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), mode: None }]),
+            items: Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), ..KeyToPath::default() }]),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()
@@ -67,7 +67,7 @@ fn log_volume(workload: &Workload) -> Option<Volume> {
             items: Some(vec![KeyToPath {
                 key: config_map.key.clone(),
                 path: log.file().to_owned(),
-                mode: None,
+                ..KeyToPath::default()
             }]),
             ..ConfigMapVolumeSource::default()
         }),

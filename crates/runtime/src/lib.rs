@@ -1,1 +1,32 @@
-//! placeholder
+//! The process around a controller: plain functions and structs that know no kind.
+//!
+//! ```text
+//! Process::start ── telemetry, admin server, client, metrics, signals
+//!        │
+//!   Process::lead ── lease ──> work (the controller's loop)
+//!        │                        │
+//!        └─ select!: whichever ends unexpectedly ends the process
+//! ```
+//!
+//! Nothing is detached: a loop that dies takes the process with it, so that a pod never looks alive while doing
+//! nothing. A controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write,
+//! [`condition`] and [`event`] to report.
+
+pub mod admin;
+pub mod apply;
+pub mod args;
+pub mod backoff;
+pub mod client;
+pub mod condition;
+pub mod declared;
+pub mod event;
+pub mod metrics;
+pub mod observe;
+pub mod process;
+pub mod stream;
+pub mod telemetry;
+
+mod lease;
+mod merge;
+
+pub use process::Process;

@@ -1,2 +1,29 @@
-//! placeholder
-fn main() {}
+//! Runs Sinks as StatefulSets.
+
+use clap::Parser;
+use functionmesh_api::Sink;
+use functionmesh_component::args::ComponentArgs;
+use functionmesh_runtime::Process;
+use functionmesh_runtime::args::ProcessArgs;
+
+// Gives memory back after a list, which the system's allocator does not.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Runs Sinks of Function Mesh as StatefulSets.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    component: ComponentArgs,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let process = Process::start("sink-controller", &args.process, &args.component.watch).await?;
+    let work = functionmesh_component::run::<Sink>(&process, &args.component);
+    process.lead(work).await
+}

@@ -1,0 +1,28 @@
+//! Names with a meaning for the cluster: group, labels, annotations, finalizers (behaviour reference A).
+
+/// API group.
+pub const GROUP: &str = "compute.functionmesh.io";
+/// Version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// Group and version as objects spell them.
+pub const API_VERSION: &str = "compute.functionmesh.io/v1alpha1";
+
+/// Label: always [`APP`], on Functions only.
+pub const LABEL_APP: &str = "compute.functionmesh.io/app";
+/// Label: `function`, `source` or `sink`.
+pub const LABEL_COMPONENT: &str = "compute.functionmesh.io/component";
+/// Label: name of the custom resource.
+pub const LABEL_NAME: &str = "compute.functionmesh.io/name";
+/// Label: namespace of the custom resource.
+pub const LABEL_NAMESPACE: &str = "compute.functionmesh.io/namespace";
+/// Value of the application label.
+pub const APP: &str = "function-mesh";
+/// Label of the components of a mesh: name of the mesh.
+pub const LABEL_MESH: &str = "compute.functionmesh.io/mesh";
+
+/// Annotation: `"false"` makes the controllers leave the object alone.
+pub const ANNOTATION_MANAGED: &str = "compute.functionmesh.io/managed";
+/// Annotation of a mesh's component: hash of the item it was made from.
+pub const ANNOTATION_MESH_ITEM_HASH: &str = "compute.functionmesh.io/mesh-item-hash";
+/// Finalizer of objects whose subscription is to be removed with them.
+pub const FINALIZER_CLEANUP: &str = "cleanup.subscription.finalizer";

@@ -1,0 +1,179 @@
+//! Kind Function.
+
+use crate::FreeForm;
+use crate::common::{Common, Consumption};
+use crate::io::OutputConf;
+use crate::source::BatchSourceConfig;
+use crate::status::ComponentStatus;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a Function is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "compute.functionmesh.io",
+    version = "v1alpha1",
+    kind = "Function",
+    plural = "functions",
+    singular = "function",
+    shortname = "fn",
+    category = "functionmesh",
+    doc = "A Pulsar Function: consumes, computes, produces.",
+    namespaced,
+    status = "ComponentStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionSpec {
+    /// What all kinds have.
+    #[serde(flatten)]
+    pub common: Common,
+    /// What kinds that consume have.
+    #[serde(flatten)]
+    pub consumption: Consumption,
+    /// What is produced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputConf>,
+    /// Configuration of the user's class, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub func_config: Option<FreeForm>,
+    /// Read from a connector instead of topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_config: Option<SourceConnectorSpec>,
+    /// Write to a connector instead of a topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_config: Option<SinkConnectorSpec>,
+    /// Copy the properties of the input message to the output; defaults to true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_source_message_property: Option<bool>,
+    /// Asynchronous results that may be pending; defaults to 1000. Java only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pending_async_requests: Option<i32>,
+    /// Skip the backlog at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_to_latest: Option<bool>,
+    /// Process windows of messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_config: Option<WindowConfig>,
+    /// Storage of each pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
+    /// What becomes of that storage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim_retention_policy: Option<PersistentVolumeClaimRetentionPolicy>,
+}
+
+/// A source connector inside a Function.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceConnectorSpec {
+    /// Name of a connector that the image brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    /// Accepted as in the original and not used by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_source_config: Option<BatchSourceConfig>,
+    /// Class of the connector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
+    /// Class of the messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_class_name: Option<String>,
+    /// Configuration of the connector, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configs: Option<FreeForm>,
+}
+
+/// A sink connector inside a Function.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkConnectorSpec {
+    /// Name of a connector that the image brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_type: Option<String>,
+    /// Class of the connector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
+    /// Class of the messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_class_name: Option<String>,
+    /// Configuration of the connector, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configs: Option<FreeForm>,
+}
+
+/// Windows of messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowConfig {
+    /// Always replaced by className.
+    #[serde(default)]
+    pub actual_window_function_class_name: String,
+    /// Length in messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_length_count: Option<i32>,
+    /// Length in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_length_duration_ms: Option<i64>,
+    /// Messages between two windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sliding_interval_count: Option<i32>,
+    /// Milliseconds between two windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sliding_interval_duration_ms: Option<i64>,
+    /// Topic for messages that come too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_data_topic: Option<String>,
+    /// Milliseconds a message may be late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lag_ms: Option<i64>,
+    /// Milliseconds between two watermarks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark_emit_interval_ms: Option<i64>,
+    /// Class that finds the time of a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp_extractor_class_name: Option<String>,
+    /// How often a window may be processed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processing_guarantees: Option<WindowProcessingGuarantees>,
+}
+
+/// How often a window may be processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WindowProcessingGuarantees {
+    /// Once or more often.
+    AtleastOnce,
+    /// Once or never.
+    AtmostOnce,
+}
+
+/// What becomes of the storage of pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersistentVolumeClaimRetentionPolicy {
+    /// When the object is deleted: Retain or Delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_deleted: Option<String>,
+    /// When it is scaled down: Retain or Delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_scaled: Option<String>,
+}

@@ -1,0 +1,157 @@
+//! Topics: what is consumed and produced, and how.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is consumed. At least one of the ways to name a topic has to be used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InputConf {
+    /// Class of the messages; defaults to bytes (`[B`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_class_name: Option<String>,
+    /// Topics by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topics: Option<Vec<String>>,
+    /// Topics by regular expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_pattern: Option<String>,
+    /// Deserialising class by topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_serde_sources: Option<BTreeMap<String, String>>,
+    /// Schema type by topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_schema_sources: Option<BTreeMap<String, String>>,
+    /// Consumer settings by topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_specs: Option<BTreeMap<String, ConsumerConfig>>,
+}
+
+/// Settings of the consumer of one topic.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerConfig {
+    /// Schema type, such as `JSON` or `AVRO`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_type: Option<String>,
+    /// Deserialising class. The lower-case n is the original's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serde_classname: Option<String>,
+    /// Whether the topic is a regular expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_regex_pattern: Option<bool>,
+    /// Properties of the schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_properties: Option<BTreeMap<String, String>>,
+    /// Properties of the consumer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer_properties: Option<BTreeMap<String, String>>,
+    /// Messages fetched ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receiver_queue_size: Option<i32>,
+    /// End-to-end encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_config: Option<CryptoConfig>,
+}
+
+/// What is produced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputConf {
+    /// Class of the messages; defaults to bytes (`[B`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_class_name: Option<String>,
+    /// Topic that receives the results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Serialising class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_serde_class_name: Option<String>,
+    /// Schema type of the results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_schema_type: Option<String>,
+    /// Settings of the producer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub producer_conf: Option<ProducerConfig>,
+    /// Consumer settings by topic, each as JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_schema_sinks: Option<BTreeMap<String, String>>,
+}
+
+/// Settings of the producer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerConfig {
+    /// Messages waiting for an acknowledgement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pending_messages: Option<i32>,
+    /// The same over all partitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pending_messages_across_partitions: Option<i32>,
+    /// One producer per thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_thread_local_producers: Option<bool>,
+    /// End-to-end encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_config: Option<CryptoConfig>,
+    /// Batch builder, such as `KEY_BASED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_builder: Option<String>,
+    /// Compression; defaults to LZ4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression_type: Option<CompressionType>,
+}
+
+/// Compression of produced messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CompressionType {
+    /// No compression.
+    None,
+    /// LZ4.
+    Lz4,
+    /// zlib.
+    Zlib,
+    /// Zstandard.
+    Zstd,
+    /// Snappy.
+    Snappy,
+}
+
+/// End-to-end encryption.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CryptoConfig {
+    /// Class that reads the keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_key_reader_class_name: Option<String>,
+    /// Its configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_key_reader_config: Option<BTreeMap<String, String>>,
+    /// Names of the keys to encrypt with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption_keys: Option<Vec<String>>,
+    /// What a producer does when it cannot encrypt: `FAIL` or `SEND`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub producer_crypto_failure_action: Option<String>,
+    /// What a consumer does when it cannot decrypt: `FAIL`, `DISCARD` or `CONSUME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer_crypto_failure_action: Option<String>,
+    /// Secrets with keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_secrets: Option<Vec<CryptoSecret>>,
+}
+
+/// A Secret with a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CryptoSecret {
+    /// Name of the Secret.
+    pub secret_name: String,
+    /// Key in the Secret.
+    pub secret_key: String,
+    /// Directory to mount it at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_volume: Option<String>,
+}

@@ -1,0 +1,88 @@
+//! The Pulsar cluster a component talks to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Pulsar cluster and how to authenticate there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PulsarMessaging {
+    /// Name of a ConfigMap in the same namespace with the keys webServiceURL and brokerServiceURL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pulsar_config: Option<String>,
+    /// Name of a Secret with the keys clientAuthenticationPlugin and clientAuthenticationParameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_secret: Option<String>,
+    /// Name of a Secret with the keys tlsAllowInsecureConnection, tlsHostnameVerificationEnable and tlsTrustCertsFilePath.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_secret: Option<String>,
+    /// TLS settings; replaces tlsSecret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_config: Option<PulsarTlsConfig>,
+    /// Authentication; replaces authSecret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_config: Option<AuthConfig>,
+    /// Authentication of the job that removes the subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleanup_auth_config: Option<AuthConfig>,
+}
+
+/// TLS settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PulsarTlsConfig {
+    /// Whether to use TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Accept any certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_insecure: Option<bool>,
+    /// Check the host name in the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname_verification: Option<bool>,
+    /// Name of the Secret with the certificate of the authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_secret_name: Option<String>,
+    /// Key in that Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_secret_key: Option<String>,
+}
+
+/// Authentication; oauth2Config wins when both are set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthConfig {
+    /// OAuth 2 client credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth2_config: Option<OAuth2Config>,
+    /// Any authentication plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generic_auth: Option<GenericAuth>,
+}
+
+/// OAuth 2 client credentials.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OAuth2Config {
+    /// Audience of the token.
+    pub audience: String,
+    /// Address of the issuer.
+    pub issuer_url: String,
+    /// Scope of the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Name of the Secret with the key file.
+    pub key_secret_name: String,
+    /// Key in that Secret.
+    pub key_secret_key: String,
+}
+
+/// Any authentication plugin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GenericAuth {
+    /// Java class of the plugin.
+    pub client_authentication_plugin: String,
+    /// Its parameters.
+    pub client_authentication_parameters: String,
+}

@@ -1,0 +1,151 @@
+//! The languages a component can be written in, and its log.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Java program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JavaRuntime {
+    /// Path of the package in the container.
+    pub jar: String,
+    /// Where to download the package from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jar_location: Option<String>,
+    /// Directory with further libraries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_dependencies_dir: Option<String>,
+    /// Log settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<RuntimeLogConfig>,
+    /// Options of the JVM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub java_opts: Option<Vec<String>>,
+    /// Path of the instance; defaults to the one of the runner images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_path: Option<String>,
+    /// Main class of the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_class: Option<String>,
+}
+
+/// A Python program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PythonRuntime {
+    /// Path of the package in the container.
+    pub py: String,
+    /// Where to download the package from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub py_location: Option<String>,
+    /// Log settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<RuntimeLogConfig>,
+}
+
+/// A Go program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GoRuntime {
+    /// Path of the program in the container.
+    pub go: String,
+    /// Where to download the program from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub go_location: Option<String>,
+    /// Log settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<RuntimeLogConfig>,
+}
+
+/// A program in another language.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GenericRuntime {
+    /// Path of the package in the container.
+    pub function_file: String,
+    /// Where to download the package from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_file_location: Option<String>,
+    /// Language, such as `nodejs`, `python`, `executable` or `wasm`.
+    pub language: String,
+}
+
+/// Log settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuntimeLogConfig {
+    /// Least severe level that is written; defaults to info.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<LogLevel>,
+    /// When the log file is rolled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_policy: Option<LogRotatePolicy>,
+    /// Form of each line; defaults to text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<LogFormat>,
+    /// A configuration of your own, in a ConfigMap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_config: Option<RuntimeLogConfigRef>,
+    /// Form of the log4j configuration; defaults to xml.
+    #[serde(rename = "javaLog4JConfigFileType", skip_serializing_if = "Option::is_none")]
+    pub java_log4j_config_file_type: Option<JavaLog4jConfigFileType>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeLogConfigRef {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Key in the ConfigMap.
+    pub key: String,
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "each name says it")]
+pub enum LogLevel {
+    Off,
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+    All,
+    Panic,
+}
+
+/// When the log file is rolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, clippy::enum_variant_names, reason = "the names are the original's and say it")]
+pub enum LogRotatePolicy {
+    TimedPolicyWithDaily,
+    TimedPolicyWithWeekly,
+    TimedPolicyWithMonthly,
+    SizedPolicyWith10MB,
+    SizedPolicyWith50MB,
+    SizedPolicyWith100MB,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object.
+    Json,
+    /// Words.
+    Text,
+}
+
+/// Form of the log4j configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JavaLog4jConfigFileType {
+    /// YAML.
+    Yaml,
+    /// XML.
+    Xml,
+    /// Properties.
+    Ini,
+}

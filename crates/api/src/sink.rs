@@ -1,0 +1,58 @@
+//! Kind Sink.
+
+use crate::FreeForm;
+use crate::common::{Common, Consumption};
+use crate::status::ComponentStatus;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a Sink is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "compute.functionmesh.io",
+    version = "v1alpha1",
+    kind = "Sink",
+    plural = "sinks",
+    singular = "sink",
+    shortname = "snk",
+    category = "functionmesh",
+    doc = "A Pulsar sink connector: takes messages out of Pulsar.",
+    namespaced,
+    status = "ComponentStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkSpec {
+    /// What all kinds have.
+    #[serde(flatten)]
+    pub common: Common,
+    /// What kinds that consume have.
+    #[serde(flatten)]
+    pub consumption: Consumption,
+    /// Accepted as in the original and not used by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_type: Option<String>,
+    /// Configuration of the connector, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink_config: Option<FreeForm>,
+    /// Milliseconds before a message that failed comes again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_ack_redelivery_delay_ms: Option<i32>,
+}

@@ -1,0 +1,73 @@
+//! Kind Source.
+
+use crate::FreeForm;
+use crate::common::Common;
+use crate::io::OutputConf;
+use crate::status::ComponentStatus;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a Source is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "compute.functionmesh.io",
+    version = "v1alpha1",
+    kind = "Source",
+    plural = "sources",
+    singular = "source",
+    shortname = "src",
+    category = "functionmesh",
+    doc = "A Pulsar source connector: brings messages into Pulsar.",
+    namespaced,
+    status = "ComponentStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceSpec {
+    /// What all kinds have.
+    #[serde(flatten)]
+    pub common: Common,
+    /// What is produced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputConf>,
+    /// Accepted as in the original and not used by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    /// Discover and read in batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_source_config: Option<BatchSourceConfig>,
+    /// Configuration of the connector, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_config: Option<FreeForm>,
+    /// Copy the properties of the record to the message; defaults to true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_source_message_property: Option<bool>,
+}
+
+/// A source that discovers work and reads it in batches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchSourceConfig {
+    /// Class that starts the discovery.
+    pub discovery_triggerer_class_name: String,
+    /// Its configuration, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery_triggerer_config: Option<FreeForm>,
+}

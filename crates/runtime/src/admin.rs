@@ -1,0 +1,99 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use crate::metrics::Metrics;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+
+/// What has to be there before the process is ready.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<Mutex<BTreeMap<String, bool>>>);
+
+/// One thing that has to be there.
+#[must_use = "the process is not ready before set_ready is called"]
+pub struct ReadyHandle {
+    readiness: Readiness,
+    name: String,
+}
+
+impl Readiness {
+    /// Adds something that is not there yet.
+    pub fn register(&self, name: &str) -> ReadyHandle {
+        self.set(name, false);
+        ReadyHandle { readiness: self.clone(), name: name.to_owned() }
+    }
+
+    /// What is still missing.
+    pub fn pending(&self) -> Vec<String> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().filter(|(_, ready)| !**ready).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn set(&self, name: &str, ready: bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), ready);
+    }
+}
+
+impl ReadyHandle {
+    /// It is there.
+    pub fn set_ready(self) {
+        self.readiness.set(&self.name, true);
+    }
+}
+
+/// The server, bound and ready to run.
+pub struct Admin {
+    listener: TcpListener,
+    router: Router,
+}
+
+#[derive(Clone)]
+struct Shared {
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+}
+
+impl Admin {
+    /// Binds the address, before anything else is started.
+    ///
+    /// # Errors
+    /// When the address is taken or not of this machine.
+    pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; give a free address with --admin-addr or ADMIN_ADDR")
+        })?;
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(text))
+            .with_state(Shared { metrics, readiness });
+        Ok(Self { listener, router })
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve(self) -> anyhow::Result<()> {
+        axum::serve(self.listener, self.router).await.context("admin server")
+    }
+}
+
+async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
+    let pending = shared.readiness.pending();
+    if pending.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for:\n{}\n", pending.join("\n")))
+    }
+}
+
+async fn text(State(shared): State<Shared>) -> Result<String, StatusCode> {
+    shared.metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}

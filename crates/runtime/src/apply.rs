@@ -1,0 +1,206 @@
+//! Writing: server-side apply with one field manager per controller, and errors in words a condition can carry.
+
+use crate::declared::Declared;
+use crate::metrics::Metrics;
+use crate::observe::Failure;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::json;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How an object is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyMode {
+    /// No object of that name was seen. Without force, so that an unseen object of somebody else answers with a
+    /// conflict of managers instead of being taken over.
+    Create,
+    /// The object is ours: with force, so that foreign edits of our fields are repaired.
+    Update,
+}
+
+/// Writes in the name of one controller.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    manager: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+impl Writer {
+    /// Prepares to write as `manager`.
+    pub fn new(client: Client, manager: &'static str, metrics: Arc<Metrics>) -> Self {
+        Self { client, manager, metrics }
+    }
+
+    /// Applies an object and reads the answer as `V`, usually a trimmed view of the same kind.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn apply<T, V>(&self, namespace: &str, mode: ApplyMode, object: &T) -> Result<V, ApplyError>
+    where
+        T: Resource<DynamicType = ()> + Serialize + Debug,
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let kind = T::kind(&()).into_owned();
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = PatchParams { force: mode == ApplyMode::Update, ..PatchParams::apply(self.manager) };
+        let api: Api<V> = Api::namespaced(self.client.clone(), namespace);
+        let answer = api.patch(&name, &parameters, &Patch::Apply(object)).await;
+        let result = match (&answer, mode) {
+            (Ok(_), ApplyMode::Create) => "created",
+            (Ok(_), ApplyMode::Update) => "changed",
+            (Err(_), _) => "failed",
+        };
+        self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
+        answer.map_err(|error| ApplyError::from_request(&kind, &name, mode, error))
+    }
+
+    /// Writes the status of an object and returns the resource version of the answer. `legacy` says that the status
+    /// stored holds the original's map of conditions, which only a merge patch can replace (design section 3).
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn patch_status<K, S>(
+        &self,
+        object: &Declared<K, S>,
+        status: &S,
+        legacy: bool,
+    ) -> Result<u64, ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        S: Serialize,
+    {
+        let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
+        let namespace = object.namespace().unwrap_or_default();
+        // The uid makes the write fail if the object was deleted and made again meanwhile.
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": kind,
+            "metadata": {"name": name, "uid": object.uid()},
+            "status": status,
+        });
+        let manager = format!("{}-status", self.manager);
+        let api: Api<Declared<K, IgnoredAny>> = Api::namespaced(self.client.clone(), &namespace);
+        let answer = if legacy {
+            let parameters = PatchParams { field_manager: Some(manager), ..PatchParams::default() };
+            api.patch_status(&name, &parameters, &Patch::Merge(&body)).await
+        } else {
+            api.patch_status(&name, &PatchParams::apply(&manager).force(), &Patch::Apply(&body)).await
+        };
+        let result = if answer.is_ok() { "written" } else { "failed" };
+        self.metrics.status_writes.with_label_values(&[result]).inc();
+        let answer = answer.map_err(|error| {
+            ApplyError::from_request(&format!("status of {kind}"), &name, ApplyMode::Update, error)
+        })?;
+        Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default())
+    }
+
+    /// Deletes an object of ours; one that is gone already is fine. The uid protects an object made again under the
+    /// same name.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn delete<V>(&self, object: &V) -> Result<(), ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let kind = V::kind(&()).into_owned();
+        let name = object.name_any();
+        let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let preconditions = Preconditions { uid: object.uid(), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let answer = api.delete(&name, &parameters).await;
+        let result = if answer.is_ok() { "deleted" } else { "failed" };
+        self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
+        match answer {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(error) => Err(ApplyError::from_request(&kind, &name, ApplyMode::Update, error)),
+        }
+    }
+}
+
+/// Why a write failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An object of that name exists that we never saw and do not own.
+    #[error(
+        "{kind} {name} exists and does not belong to this object; it is left alone: delete or rename it, or give this object another name"
+    )]
+    NameConflict {
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// The API server refused for good: the same write will be refused again.
+    #[error("{kind} {name} was refused: {message}")]
+    Refused {
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// CamelCase reason of the API server.
+        reason: &'static str,
+        /// Its words.
+        message: String,
+    },
+    /// The API server failed or did not answer.
+    #[error("{kind} {name} could not be written")]
+    Unanswered {
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What happened.
+        source: Box<kube::Error>,
+    },
+}
+
+impl ApplyError {
+    fn from_request(kind: &str, name: &str, mode: ApplyMode, error: kube::Error) -> Self {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        let kube::Error::Api(status) = error else {
+            return Self::Unanswered { kind, name, source: Box::new(error) };
+        };
+        let cause = |wanted: &str| {
+            let causes = status.details.iter().flat_map(|d| &d.causes);
+            causes.into_iter().any(|c| c.reason == wanted)
+        };
+        if mode == ApplyMode::Create && status.is_conflict() && cause("FieldManagerConflict") {
+            return Self::NameConflict { kind, name };
+        }
+        let reason = match status.code {
+            403 if cause("NamespaceTerminating") => "NamespaceTerminating",
+            403 if status.message.contains("exceeded quota") => "QuotaExceeded",
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            422 => "Invalid",
+            _ => return Self::Unanswered { kind, name, source: Box::new(kube::Error::Api(status)) },
+        };
+        Self::Refused { kind, name, reason, message: status.message.clone() }
+    }
+}
+
+impl Failure for ApplyError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NameConflict { .. } => "NameConflict",
+            Self::Refused { reason, .. } => reason,
+            Self::Unanswered { .. } => "ApiServer",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let Self::Unanswered { source, .. } = self else { return None };
+        let kube::Error::Api(status) = source.as_ref() else { return None };
+        let seconds = status.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+}

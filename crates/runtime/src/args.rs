@@ -1,0 +1,76 @@
+//! Flags that every controller has; each can be set by an environment variable as well.
+
+use clap::{ArgAction, Args, ValueEnum};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Flags of the process.
+#[derive(Args, Clone, Debug)]
+pub struct ProcessArgs {
+    /// Address of the server for /healthz, /readyz and /metrics.
+    #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    pub admin_addr: SocketAddr,
+    /// Form of the log; text on a terminal and json elsewhere when not given.
+    #[arg(long, env = "LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, in the syntax of RUST_LOG.
+    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn,kube_client=warn")]
+    pub log_level: String,
+    /// Work only while holding the lease, so that several replicas can stand by.
+    #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub leader_elect: bool,
+    /// Namespace of the lease; the pod's own when not given.
+    #[arg(long, env = "LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of the lease; the controller's name when not given.
+    #[arg(long, env = "LEASE_NAME")]
+    pub lease_name: Option<String>,
+    /// Seconds without renewal after which another replica takes the lease.
+    #[arg(long, env = "LEASE_DURATION", default_value = "15", value_parser = seconds)]
+    pub lease_duration: Duration,
+    /// Seconds for which the holder tries to renew before it gives up.
+    #[arg(long, env = "LEASE_RENEW_DEADLINE", default_value = "10", value_parser = seconds)]
+    pub lease_renew_deadline: Duration,
+    /// Seconds between two attempts to take or renew the lease.
+    #[arg(long, env = "LEASE_RETRY_PERIOD", default_value = "2", value_parser = seconds)]
+    pub lease_retry_period: Duration,
+}
+
+/// Flags of the caches and the work on them.
+#[derive(Args, Clone, Debug)]
+pub struct WatchArgs {
+    /// Namespaces to work on, separated by commas; all when not given.
+    #[arg(long, env = "WATCHED_NAMESPACE", value_delimiter = ',')]
+    pub watched_namespace: Vec<String>,
+    /// Work only on objects with these labels, such as `shard=a`.
+    #[arg(long, env = "WATCH_LABEL_SELECTOR")]
+    pub watch_label_selector: Option<String>,
+    /// Objects that are worked on at the same time.
+    #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Words.
+    Text,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text);
+    match number.parse::<u64>() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("not a number of seconds above 0".to_owned()),
+    }
+}
+
+impl WatchArgs {
+    /// The namespaces, empty text left out.
+    pub fn namespaces(&self) -> Vec<&str> {
+        self.watched_namespace.iter().map(|n| n.trim()).filter(|n| !n.is_empty()).collect()
+    }
+}

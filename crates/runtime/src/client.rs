@@ -1,0 +1,179 @@
+//! The connection to the API server, with settings that fit a controller (operator-style 3.3).
+
+use crate::metrics::Metrics;
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response};
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{BoxError, Layer, Service};
+
+/// Time for a connection to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Time until the head of an answer; a watch may then go on for ever.
+const ANSWER: Duration = Duration::from_secs(15);
+/// The same for the lease, which must not wait behind anything.
+const LEASE_ANSWER: Duration = Duration::from_secs(5);
+
+/// The two connections of a process.
+pub struct Clients {
+    /// For the work.
+    pub work: Client,
+    /// For the lease alone, so that work never starves its renewal.
+    pub lease: Client,
+}
+
+/// Connects by `KUBECONFIG`, or with the pod's own account inside a cluster. `concurrency` is the number of objects
+/// that are worked on at the same time.
+///
+/// # Errors
+/// When there is no usable configuration.
+pub async fn connect(name: &str, concurrency: u16, metrics: &Arc<Metrics>) -> anyhow::Result<Clients> {
+    let mut config = Config::infer().await.context(
+        "no API server: set KUBECONFIG to a kubeconfig file, or run inside a cluster with a service account",
+    )?;
+    config.connect_timeout = Some(CONNECT);
+    // The controller's queue is the one place that tries again: a hidden retry would hold its slot for minutes.
+    config.default_retry = false;
+    let agent = format!("{name}/{}", env!("CARGO_PKG_VERSION"));
+    config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));
+    let lease = ClientBuilder::try_from(config.clone())
+        .context("client for the lease")?
+        .with_layer(&Observed { metrics: metrics.clone(), answer: LEASE_ANSWER })
+        .build();
+    let work = ClientBuilder::try_from(config)
+        .context("client")?
+        .with_layer(&Observed { metrics: metrics.clone(), answer: ANSWER })
+        .with_layer(&ConcurrencyLimitLayer::new(usize::from(concurrency) * 2 + 16))
+        .build();
+    Ok(Clients { work, lease })
+}
+
+/// Counts requests and limits the time until their answer begins.
+#[derive(Clone)]
+struct Observed {
+    metrics: Arc<Metrics>,
+    answer: Duration,
+}
+
+impl<S> Layer<S> for Observed {
+    type Service = ObservedService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ObservedService { inner, observed: self.clone() }
+    }
+}
+
+/// See [`Observed`].
+struct ObservedService<S> {
+    inner: S,
+    observed: Observed,
+}
+
+impl<S, B> Service<Request<Body>> for ObservedService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+    B: 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let target = Target::of(&request);
+        let Observed { metrics, answer } = self.observed.clone();
+        let started = Instant::now();
+        let future = self.inner.call(request);
+        Box::pin(async move {
+            let result = tokio::time::timeout(answer, future).await;
+            let code = match &result {
+                Ok(Ok(response)) => response.status().as_u16().to_string(),
+                Ok(Err(_)) => "error".to_owned(),
+                Err(_) => "timeout".to_owned(),
+            };
+            metrics.request(target.verb, &target.resource, &code, started.elapsed());
+            result.unwrap_or_else(|_| Err(format!("no answer from the API server within {answer:?}").into()))
+        })
+    }
+}
+
+/// What a request is about, in the words of RBAC.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    verb: &'static str,
+    resource: String,
+}
+
+impl Target {
+    /// Reads it from the URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, then perhaps `namespaces/NAME`, then
+    /// `RESOURCE[/NAME[/SUBRESOURCE]]`.
+    fn of(request: &Request<Body>) -> Self {
+        let mut path: Vec<&str> = request.uri().path().split('/').filter(|p| !p.is_empty()).collect();
+        path.drain(..path.len().min(if path.first() == Some(&"api") { 2 } else { 3 }));
+        if path.first() == Some(&"namespaces") && path.len() > 2 {
+            path.drain(..2);
+        }
+        let resource = match path.as_slice() {
+            [] => "discovery".to_owned(),
+            [resource] | [resource, _] => (*resource).to_owned(),
+            [resource, _, subresource, ..] => format!("{resource}/{subresource}"),
+        };
+        let query = request.uri().query().unwrap_or_default();
+        let content = request.headers().get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let verb = match *request.method() {
+            Method::GET if query.contains("watch=true") => "watch",
+            Method::GET if path.len() < 2 => "list",
+            Method::GET => "get",
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::DELETE => "delete",
+            Method::PATCH if content.is_some_and(|c| c.starts_with(b"application/apply-patch")) => "apply",
+            Method::PATCH => "patch",
+            _ => "other",
+        };
+        Self { verb, resource }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_named_without_names() {
+        let cases = [
+            ("GET", "/api/v1/services?watch=true&resourceVersion=1", "", "watch", "services"),
+            ("GET", "/apis/apps/v1/statefulsets?limit=100", "", "list", "statefulsets"),
+            ("GET", "/api/v1/namespaces/ns/pods/p", "", "get", "pods"),
+            ("PATCH", "/apis/apps/v1/namespaces/ns/statefulsets/x", "application/apply-patch+yaml", "apply", "statefulsets"),
+            (
+                "PATCH",
+                "/apis/compute.functionmesh.io/v1alpha1/namespaces/ns/functions/f/status",
+                "application/merge-patch+json",
+                "patch",
+                "functions/status",
+            ),
+            ("PUT", "/apis/coordination.k8s.io/v1/namespaces/ns/leases/l", "", "update", "leases"),
+            ("DELETE", "/api/v1/namespaces/ns", "", "delete", "namespaces"),
+        ];
+        for (method, uri, content, verb, resource) in cases {
+            let request = Request::builder()
+                .method(method)
+                .uri(uri)
+                .header(http::header::CONTENT_TYPE, content)
+                .body(Body::empty())
+                .unwrap();
+            let target = Target::of(&request);
+            assert_eq!((target.verb, target.resource.as_str()), (verb, resource), "{method} {uri}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Conditions as the Kubernetes API conventions want them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+/// Longest message, in characters.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// A condition to report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Type, such as `Ready`.
+    pub type_: &'static str,
+    /// True or False.
+    pub status: bool,
+    /// One CamelCase word.
+    pub reason: String,
+    /// For people; without volatile text, else every pass is a write.
+    pub message: String,
+}
+
+/// The new list, ordered by type. The time of the last transition stays while the status is the same. Conditions of
+/// other types are not ours to send.
+pub fn set(previous: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Time) -> Vec<Condition> {
+    let mut list: Vec<Condition> = wanted
+        .into_iter()
+        .map(|w| {
+            let status = if w.status { "True" } else { "False" };
+            let known = previous.iter().find(|c| c.type_ == w.type_ && c.status == status);
+            Condition {
+                type_: w.type_.to_owned(),
+                status: status.to_owned(),
+                reason: w.reason,
+                message: bounded(w.message),
+                observed_generation: generation,
+                last_transition_time: known.map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
+            }
+        })
+        .collect();
+    list.sort_by(|a, b| a.type_.cmp(&b.type_));
+    list
+}
+
+/// The time, in the whole seconds that the API server keeps.
+pub fn now() -> Time {
+    let now = Timestamp::now();
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+fn bounded(message: String) -> String {
+    match message.char_indices().nth(MESSAGE_LIMIT) {
+        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(status: bool, message: &str) -> Vec<Wanted> {
+        let reason = "Because".to_owned();
+        vec![Wanted { type_: "Ready", status, reason, message: message.to_owned() }]
+    }
+
+    fn at(second: i64) -> Time {
+        Time(Timestamp::from_second(second).unwrap())
+    }
+
+    #[test]
+    fn the_transition_time_moves_with_the_status_only() {
+        let first = set(&[], wanted(false, "a"), Some(1), at(10));
+        let second = set(&first, wanted(false, "b"), Some(2), at(20));
+        assert_eq!((&second[0].last_transition_time, second[0].message.as_str()), (&at(10), "b"));
+        assert_eq!(second[0].observed_generation, Some(2));
+        let third = set(&second, wanted(true, "b"), Some(2), at(30));
+        assert_eq!(third[0].last_transition_time, at(30));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let list = set(&[], wanted(true, &"ü".repeat(5000)), None, at(1));
+        assert_eq!(list[0].message.chars().count(), MESSAGE_LIMIT + 1);
+    }
+}

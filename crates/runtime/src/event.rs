@@ -1,0 +1,57 @@
+//! Events, one per change of a verdict.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tracing::debug;
+
+/// Longest note the API server takes, in bytes.
+const NOTE_LIMIT: usize = 1024;
+
+/// Publishes Events in the name of the controller.
+#[derive(Clone)]
+pub struct Events(Recorder);
+
+impl Events {
+    /// Prepares to publish.
+    pub fn new(client: Client, controller: &'static str) -> Self {
+        let instance = std::env::var("POD_NAME").ok();
+        Self(Recorder::new(client, Reporter { controller: controller.to_owned(), instance }))
+    }
+
+    /// Tells of a condition that changed. An Event that cannot be published is not worth failing for.
+    pub async fn publish(&self, about: &ObjectReference, condition: &Condition, action: &str) {
+        let type_ = if condition.status == "True" { EventType::Normal } else { EventType::Warning };
+        let event = Event {
+            type_,
+            reason: condition.reason.clone(),
+            note: Some(cut(&condition.message)),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.0.publish(&event, about).await {
+            debug!(error = %error, "event not published");
+        }
+    }
+}
+
+/// Cuts between two characters.
+fn cut(note: &str) -> String {
+    let mut end = note.len().min(NOTE_LIMIT);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_fits() {
+        assert_eq!(cut("short"), "short");
+        assert!(cut(&"ü".repeat(1000)).len() <= NOTE_LIMIT);
+    }
+}

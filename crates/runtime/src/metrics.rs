@@ -1,0 +1,162 @@
+//! What Prometheus sees. Labels are bounded: no name or namespace of an object is ever one.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The metrics of one process, in a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    /// Reconciles by outcome.
+    pub reconciles: IntCounterVec,
+    /// Seconds a reconcile takes.
+    pub reconcile_duration: HistogramVec,
+    /// Failed reconciles by reason.
+    pub reconcile_errors: IntCounterVec,
+    /// Reconciles that panicked.
+    pub reconcile_panics: IntCounterVec,
+    /// Writes of children by kind and result.
+    pub applies: IntCounterVec,
+    /// Writes of the status by result.
+    pub status_writes: IntCounterVec,
+    /// Errors of a watch by kind.
+    pub watch_errors: IntCounterVec,
+    /// Objects that wait before they are tried again.
+    pub backoff_objects: IntGauge,
+    /// Whether this process holds the lease.
+    pub leader: IntGauge,
+    /// Requests to the API server.
+    pub requests: IntCounterVec,
+    /// Seconds until the head of the answer.
+    pub request_duration: HistogramVec,
+    /// Name of the controller, a label of most metrics.
+    pub controller: &'static str,
+}
+
+impl Metrics {
+    /// Creates and registers all metrics.
+    ///
+    /// # Errors
+    /// When a name is used twice.
+    pub fn new(controller: &'static str, version: &str) -> prometheus::Result<Self> {
+        let registry = Registry::new_custom(None, Some([("controller".to_owned(), controller.to_owned())].into()))?;
+        let seconds = |name: &str, help: &str| {
+            HistogramOpts::new(name, help)
+                .buckets(vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0])
+        };
+        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let metrics = Self {
+            reconciles: counter("function_mesh_reconciles_total", "Reconciles by outcome.", &["outcome"])?,
+            reconcile_duration: HistogramVec::new(
+                seconds("function_mesh_reconcile_duration_seconds", "Duration of a reconcile."),
+                &[],
+            )?,
+            reconcile_errors: counter(
+                "function_mesh_reconcile_errors_total",
+                "Failed reconciles by reason.",
+                &["reason"],
+            )?,
+            reconcile_panics: counter("function_mesh_reconcile_panics_total", "Reconciles that panicked.", &[])?,
+            applies: counter(
+                "function_mesh_applies_total",
+                "Writes of children by kind and result.",
+                &["kind", "result"],
+            )?,
+            status_writes: counter("function_mesh_status_writes_total", "Writes of the status.", &["result"])?,
+            watch_errors: counter("function_mesh_watch_errors_total", "Errors of watches by kind.", &["kind"])?,
+            backoff_objects: IntGauge::new(
+                "function_mesh_backoff_objects",
+                "Objects that wait before they are tried again.",
+            )?,
+            leader: IntGauge::new("function_mesh_leader", "1 while this process holds the lease.")?,
+            requests: counter(
+                "kube_client_requests_total",
+                "Requests to the API server.",
+                &["verb", "resource", "code"],
+            )?,
+            request_duration: HistogramVec::new(
+                seconds("kube_client_request_duration_seconds", "Time until the head of the answer."),
+                &["verb", "resource"],
+            )?,
+            registry,
+            controller,
+        };
+        metrics.register(&metrics.reconciles)?;
+        metrics.register(&metrics.reconcile_duration)?;
+        metrics.register(&metrics.reconcile_errors)?;
+        metrics.register(&metrics.reconcile_panics)?;
+        metrics.register(&metrics.applies)?;
+        metrics.register(&metrics.status_writes)?;
+        metrics.register(&metrics.watch_errors)?;
+        metrics.register(&metrics.backoff_objects)?;
+        metrics.register(&metrics.leader)?;
+        metrics.register(&metrics.requests)?;
+        metrics.register(&metrics.request_duration)?;
+        let build = IntGaugeVec::new(Opts::new("function_mesh_build_info", "1, with the version."), &["version"])?;
+        build.with_label_values(&[version]).set(1);
+        metrics.register(&build)?;
+        #[cfg(target_os = "linux")]
+        metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(metrics)
+    }
+
+    /// Adds a metric.
+    ///
+    /// # Errors
+    /// When its name is taken.
+    pub fn register<C: Collector + Clone + 'static>(&self, collector: &C) -> prometheus::Result<()> {
+        self.registry.register(Box::new(collector.clone()))
+    }
+
+    /// Notes a request to the API server.
+    pub fn request(&self, verb: &str, resource: &str, code: &str, duration: Duration) {
+        self.requests.with_label_values(&[verb, resource, code]).inc();
+        self.request_duration.with_label_values(&[verb, resource]).observe(duration.as_secs_f64());
+    }
+
+    /// Everything, in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded.
+    pub fn text(&self) -> prometheus::Result<String> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// The number of objects by readiness, counted in the cache whenever Prometheus asks: it cannot drift.
+#[derive(Clone)]
+pub struct ObjectsByReadiness {
+    gauge: IntGaugeVec,
+    count: Arc<dyn Fn() -> (usize, usize) + Send + Sync>,
+}
+
+impl ObjectsByReadiness {
+    /// `count` returns the number of ready objects and that of the others.
+    ///
+    /// # Errors
+    /// Never in practice: the name is valid.
+    pub fn new(count: impl Fn() -> (usize, usize) + Send + Sync + 'static) -> prometheus::Result<Self> {
+        let options = Opts::new("function_mesh_objects", "Objects by readiness.");
+        Ok(Self { gauge: IntGaugeVec::new(options, &["ready"])?, count: Arc::new(count) })
+    }
+}
+
+impl Collector for ObjectsByReadiness {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (ready, other) = (self.count)();
+        for (label, number) in [("true", ready), ("false", other)] {
+            self.gauge.with_label_values(&[label]).set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
+        self.gauge.collect()
+    }
+}

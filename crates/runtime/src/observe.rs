@@ -1,0 +1,222 @@
+//! The one wrapper around a reconcile: time limit, panics, backoff, metrics, one line of log.
+
+use crate::backoff::Backoff;
+use crate::metrics::Metrics;
+use futures::FutureExt;
+use kube::runtime::controller::Action;
+use std::error::Error;
+use std::future::Future;
+use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info, warn};
+
+/// Longest reconcile.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Pause before an object is looked at again although nothing happened, 40 to 60 minutes.
+const RESYNC: (u64, u64) = (40 * 60, 20 * 60);
+
+/// What a reconcile came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// `applied`, `unchanged` or `refused`.
+    pub outcome: &'static str,
+    /// Number of writes, status included.
+    pub writes: u32,
+    /// When to look again; by default in most of an hour.
+    pub again: Option<Duration>,
+}
+
+impl Done {
+    /// Something was written.
+    pub fn applied(writes: u32) -> Self {
+        Self { outcome: "applied", writes, again: None }
+    }
+
+    /// Everything was as it should be.
+    pub fn unchanged() -> Self {
+        Self { outcome: "unchanged", writes: 0, again: None }
+    }
+
+    /// The object cannot be done as it is; its status says why.
+    pub fn refused(writes: u32) -> Self {
+        Self { outcome: "refused", writes, again: None }
+    }
+
+    /// The same, to be looked at again soon.
+    #[must_use]
+    pub fn again_in(self, wait: Duration) -> Self {
+        Self { again: Some(wait), ..self }
+    }
+}
+
+/// An error that only trying again can help.
+pub trait Failure: Error + Send + Sync + 'static {
+    /// CamelCase word for the metric.
+    fn reason(&self) -> &'static str;
+
+    /// How long the API server asked to wait.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Observes the reconciles of one controller.
+pub struct Observer<Key> {
+    metrics: Arc<Metrics>,
+    backoff: Mutex<Backoff<Key>>,
+}
+
+impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
+    /// Starts with no failures.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, backoff: Mutex::default() }
+    }
+
+    /// Runs one reconcile. Whatever happens in it stays with this object.
+    pub async fn run<E: Failure>(
+        &self,
+        key: Key,
+        generation: Option<i64>,
+        reconcile: impl Future<Output = Result<Done, E>>,
+    ) -> Action {
+        let started = Instant::now();
+        let guarded = AssertUnwindSafe(reconcile).catch_unwind();
+        let result = tokio::time::timeout(LIMIT, guarded).await;
+        let took = started.elapsed();
+        self.metrics.reconcile_duration.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match result {
+            Ok(Ok(Ok(done))) => {
+                self.count(done.outcome);
+                self.forget(&key);
+                let (outcome, writes) = (done.outcome, done.writes);
+                if writes > 0 {
+                    info!(object = %key, generation, outcome, writes, duration_ms, "reconciled");
+                } else {
+                    debug!(object = %key, generation, outcome, writes, duration_ms, "reconciled");
+                }
+                Action::requeue(done.again.unwrap_or_else(|| resync(started)))
+            }
+            Ok(Ok(Err(failure))) => {
+                let reason = failure.reason();
+                self.metrics.reconcile_errors.with_label_values(&[reason]).inc();
+                let wait = self.fail(&key, generation).max(failure.retry_after().unwrap_or_default());
+                let error = chain(&failure);
+                if matches!(reason, "Conflict" | "NamespaceTerminating" | "NameConflict" | "Invalid") {
+                    info!(object = %key, generation, outcome = "error", reason, duration_ms, ?wait, error, "reconcile failed");
+                } else {
+                    warn!(object = %key, generation, outcome = "error", reason, duration_ms, ?wait, error, "reconcile failed");
+                }
+                Action::requeue(wait)
+            }
+            Ok(Err(_panic)) => {
+                self.metrics.reconcile_panics.with_label_values::<&str>(&[]).inc();
+                let wait = self.fail(&key, generation);
+                error!(object = %key, generation, outcome = "panic", duration_ms, ?wait, "reconcile panicked");
+                Action::requeue(wait)
+            }
+            Err(_elapsed) => {
+                self.metrics.reconcile_errors.with_label_values(&["Timeout"]).inc();
+                let wait = self.fail(&key, generation);
+                warn!(object = %key, generation, outcome = "timeout", duration_ms, ?wait, "reconcile gave up");
+                Action::requeue(wait)
+            }
+        }
+    }
+
+    /// Forgets objects that are gone.
+    pub fn retain(&self, exists: impl Fn(&Key) -> bool) {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).retain(exists);
+    }
+
+    fn count(&self, outcome: &str) {
+        self.metrics.reconciles.with_label_values(&[outcome]).inc();
+    }
+
+    fn fail(&self, key: &Key, generation: Option<i64>) -> Duration {
+        self.count("error");
+        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = backoff.failed(key.clone(), generation);
+        self.gauge(&backoff);
+        wait
+    }
+
+    fn forget(&self, key: &Key) {
+        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        backoff.succeeded(key);
+        self.gauge(&backoff);
+    }
+
+    fn gauge(&self, backoff: &Backoff<Key>) {
+        self.metrics.backoff_objects.set(i64::try_from(backoff.waiting()).unwrap_or(i64::MAX));
+    }
+}
+
+/// A different time for each reconcile, so that objects do not come back in waves.
+fn resync(started: Instant) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let (least, spread) = RESYNC;
+    Duration::from_secs(least + RandomState::new().hash_one(started) % spread)
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("api server down")]
+    struct Down;
+
+    impl Failure for Down {
+        fn reason(&self) -> &'static str {
+            "Down"
+        }
+    }
+
+    fn observer() -> (Observer<String>, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new("test", "0").unwrap());
+        (Observer::new(metrics.clone()), metrics)
+    }
+
+    #[tokio::test]
+    async fn a_panic_stays_with_its_object() {
+        let (observer, metrics) = observer();
+        let boom = async { if metrics.leader.get() == 0 { panic!("boom") } else { Ok::<_, Down>(Done::unchanged()) } };
+        observer.run("ns/a".to_owned(), Some(1), boom).await;
+        let fine = async { Ok::<_, Down>(Done::applied(2)) };
+        observer.run("ns/b".to_owned(), Some(1), fine).await;
+        assert_eq!(metrics.reconcile_panics.with_label_values::<&str>(&[]).get(), 1);
+        assert_eq!(metrics.reconciles.with_label_values(&["applied"]).get(), 1);
+        assert_eq!(metrics.backoff_objects.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn success_ends_the_backoff() {
+        let (observer, metrics) = observer();
+        observer.run("ns/a".to_owned(), Some(1), async { Err::<Done, _>(Down) }).await;
+        assert_eq!(metrics.reconcile_errors.with_label_values(&["Down"]).get(), 1);
+        assert_eq!(metrics.backoff_objects.get(), 1);
+        observer.run("ns/a".to_owned(), Some(1), async { Ok::<_, Down>(Done::unchanged()) }).await;
+        assert_eq!(metrics.backoff_objects.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reconcile_that_hangs_is_given_up() {
+        let (observer, metrics) = observer();
+        observer.run("ns/a".to_owned(), Some(1), std::future::pending::<Result<Done, Down>>()).await;
+        assert_eq!(metrics.reconcile_errors.with_label_values(&["Timeout"]).get(), 1);
+    }
+}

@@ -1,0 +1,130 @@
+//! The life of a controller process.
+
+use crate::admin::{Admin, Readiness};
+use crate::args::{ProcessArgs, WatchArgs};
+use crate::client::{self, Clients};
+use crate::metrics::Metrics;
+use crate::{lease, telemetry};
+use anyhow::{Context, bail};
+use k8s_controller::LeaderElection;
+use kube::Client;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+/// Time for running reconciles to finish once the process was told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Everything that a controller's work needs from its process.
+pub struct Process {
+    /// Name of the controller: of its lease and its field manager.
+    pub name: &'static str,
+    /// Connection to the API server.
+    pub client: Client,
+    /// What Prometheus sees.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+    /// Told to stop: finish what runs, begin nothing.
+    pub shutdown: CancellationToken,
+    admin: Admin,
+    election: Option<LeaderElection>,
+}
+
+impl Process {
+    /// Starts logging, the admin server and the connection.
+    ///
+    /// # Errors
+    /// When one of them cannot be started; the message says what to do.
+    pub async fn start(name: &'static str, args: &ProcessArgs, watch: &WatchArgs) -> anyhow::Result<Self> {
+        telemetry::start(args)?;
+        let metrics = Arc::new(Metrics::new(name, env!("CARGO_PKG_VERSION")).context("metrics")?);
+        let readiness = Readiness::default();
+        let admin = Admin::bind(args.admin_addr, metrics.clone(), readiness.clone()).await?;
+        let Clients { work, lease } = client::connect(name, watch.concurrency, &metrics).await?;
+        let election = if args.leader_elect { Some(lease::election(name, lease, args)?) } else { None };
+        info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, "starting");
+        Ok(Self {
+            name,
+            client: work,
+            metrics,
+            readiness,
+            shutdown: CancellationToken::new(),
+            admin,
+            election,
+        })
+    }
+
+    /// Runs the work while leading. Returns once the process was told to stop and the work finished.
+    ///
+    /// # Errors
+    /// When anything ends that should not: the work, the admin server, or the lease.
+    pub async fn lead<W>(self, work: W) -> anyhow::Result<()>
+    where
+        W: Future<Output = anyhow::Result<()>>,
+    {
+        let Self { metrics, shutdown, admin, election, .. } = self;
+        let mut terminate = signal(SignalKind::terminate()).context("signal SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("signal SIGINT")?;
+        let told = async {
+            tokio::select! {
+                _ = terminate.recv() => info!("told to stop by SIGTERM"),
+                _ = interrupt.recv() => info!("told to stop by SIGINT"),
+            }
+            shutdown.cancel();
+        };
+        let leading = {
+            let metrics = metrics.clone();
+            async move {
+                metrics.leader.set(1);
+                info!("leading");
+                work.await
+            }
+        };
+        let holder = election.clone();
+        let work = async move {
+            match holder {
+                // A clean end releases the lease, so that a successor takes over at once.
+                Some(election) => election.with_lease(leading).await.unwrap_or_else(|| {
+                    bail!("the lease was lost; another replica works now")
+                }),
+                None => leading.await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = run_until_told(work, told, &shutdown, &metrics) => ended,
+            ended = admin.serve() => ended.and_then(|()| bail!("the admin server ended")),
+        };
+        metrics.leader.set(0);
+        if let Err(error) = &ended {
+            error!(error = format!("{error:#}"), "ending");
+        } else {
+            info!("stopped");
+        }
+        ended
+    }
+}
+
+/// Runs the work; once told to stop, gives it a while to finish.
+async fn run_until_told(
+    work: impl Future<Output = anyhow::Result<()>>,
+    told: impl Future<Output = ()>,
+    shutdown: &CancellationToken,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    tokio::pin!(work, told);
+    tokio::select! {
+        ended = &mut work => {
+            ended?;
+            if shutdown.is_cancelled() { Ok(()) } else { bail!("the controller's loop ended") }
+        }
+        // A replica that stands by has nothing to finish.
+        () = &mut told => if metrics.leader.get() == 0 { Ok(()) } else { match tokio::time::timeout(GRACE, work).await {
+            Ok(ended) => ended,
+            Err(_) => bail!("reconciles did not finish within {GRACE:?}"),
+        } },
+    }
+}
