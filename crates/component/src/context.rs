@@ -3,16 +3,14 @@
 use crate::children::{ServiceView, StatefulSetView};
 use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
-use crate::recent::Recent;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::recent::{Recent, Written};
 use kube::ResourceExt;
-use kube::runtime::reflector::{ObjectRef, Store};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use kube::runtime::reflector::Store;
 
 /// Caches, the way to write, and the operator's configuration.
 pub struct Context<K: Component> {
@@ -29,7 +27,7 @@ pub struct Context<K: Component> {
     /// The pods, for what is wrong with them.
     pub pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
-    pub statuses: Statuses<K>,
+    pub statuses: Written<Object<K>, ComponentStatus>,
 }
 
 impl<K: Component> Context<K> {
@@ -56,37 +54,4 @@ impl<K: Component> Context<K> {
         self.services.filled().await?;
         self.pods.wait_until_ready().await
     }
-}
-
-/// Our own status writes, until the cache shows them.
-pub struct Statuses<K: Component> {
-    store: Store<Object<K>>,
-    written: Mutex<HashMap<ObjectRef<Object<K>>, (u64, ComponentStatus)>>,
-}
-
-impl<K: Component> Statuses<K> {
-    /// Lays an empty memory over the cache of the objects themselves.
-    pub fn over(store: Store<Object<K>>) -> Self {
-        Self { store, written: Mutex::default() }
-    }
-
-    /// Remembers what was written, with the resource version of the answer.
-    pub fn wrote(&self, object: &Object<K>, answered: u64, status: ComponentStatus) {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        // What the cache shows by now, or shows no more, needs no remembering: only a handful is ever left.
-        written.retain(|key, (ours, _)| self.store.get(key).is_some_and(|cached| version(&cached) < *ours));
-        written.insert(ObjectRef::from_obj(object), (answered, status));
-    }
-
-    /// The last written status, when the object in hand is older than the write.
-    fn newer_than(&self, object: &Object<K>) -> Option<ComponentStatus> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ours, status) = written.get(&ObjectRef::from_obj(object))?;
-        (*ours > version(object)).then(|| status.clone())
-    }
-}
-
-/// Resource versions of one resource can be compared as numbers (KEP-5504).
-fn version<K: Component>(object: &Object<K>) -> u64 {
-    object.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()
 }

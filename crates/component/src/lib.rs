@@ -17,16 +17,14 @@ pub mod plan;
 pub mod pods;
 pub mod reason;
 pub mod reconcile;
-pub mod recent;
 pub mod report;
 pub mod status;
 
 use crate::args::ComponentArgs;
 use crate::children::{ServiceView, StatefulSetView};
-use crate::context::{Context, Statuses};
+use crate::context::Context;
 use crate::pods::PodView;
 use crate::reconcile::Object;
-use crate::recent::Recent;
 use crate::status::READY;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_render::Component;
@@ -35,6 +33,7 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
+use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::Watches;
 use futures::StreamExt;
 use kube::{Resource, ResourceExt};
@@ -85,7 +84,7 @@ pub fn run<K: Component>(
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
             pods,
-            statuses: Statuses::<K>::over(objects.clone()),
+            statuses: Written::over(objects.clone()),
         });
         let observer = Arc::new(Observer::new(metrics));
         Controller::for_stream(changed, objects)

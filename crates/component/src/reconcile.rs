@@ -71,8 +71,8 @@ async fn execute<K: Component>(
     let set_key = ObjectRef::new(workload.name.as_str()).within(&workload.namespace);
     let service_key = ObjectRef::new(&workload.name.service()).within(&workload.namespace);
     let observed = Observed {
-        service: cx.services.get(&service_key).map(|seen| seen.object),
-        stateful_set: cx.stateful_sets.get(&set_key).map(|seen| seen.object),
+        service: cx.services.get(&service_key),
+        stateful_set: cx.stateful_sets.get(&set_key),
     };
     let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();

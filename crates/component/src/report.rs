@@ -2,13 +2,11 @@
 
 use crate::context::Context;
 use crate::reconcile::Object;
-use crate::status::{Outcome, READY, status};
-use functionmesh_api::status::ComponentStatus;
+use crate::status::{Outcome, status};
 use functionmesh_render::Component;
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::condition;
 use functionmesh_runtime::observe::Done;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 
 /// Writes the status if it differs from the newest known one.
@@ -27,7 +25,7 @@ pub async fn report<K: Component>(
     let mut writes = writes;
     if after != before || before.conditions.is_legacy() {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
-        tell(object, &before, &after, cx).await;
+        cx.events.on_change(object, before.conditions.list(), after.conditions.list()).await;
         cx.statuses.wrote(object, answered, after);
         writes += 1;
     }
@@ -36,19 +34,4 @@ pub async fn report<K: Component>(
         (Outcome::Applied { .. }, 0) => Done::unchanged(),
         (Outcome::Applied { .. }, _) => Done::applied(writes),
     })
-}
-
-/// One Event per change of the verdict.
-async fn tell<K: Component>(
-    object: &Object<K>,
-    before: &ComponentStatus,
-    after: &ComponentStatus,
-    cx: &Context<K>,
-) {
-    let ready = |status: &ComponentStatus| status.conditions.list().iter().find(|c| c.type_ == READY).cloned();
-    let verdict = |c: &Condition| (c.status.clone(), c.reason.clone());
-    let (before, Some(after)) = (ready(before), ready(after)) else { return };
-    if before.as_ref().map(verdict) != Some(verdict(&after)) {
-        cx.events.publish(&object.object_ref(&()), &after, "Reconcile").await;
-    }
 }

@@ -46,18 +46,36 @@ impl Writer {
         T: Resource<DynamicType = ()> + Serialize + Debug,
         V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        let kind = T::kind(&()).into_owned();
         let name = object.meta().name.clone().unwrap_or_default();
+        self.apply_json(namespace, mode, &name, object).await
+    }
+
+    /// The same for an object whose type is known by its content only.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn apply_json<T, V>(
+        &self,
+        namespace: &str,
+        mode: ApplyMode,
+        name: &str,
+        object: &T,
+    ) -> Result<V, ApplyError>
+    where
+        T: Serialize + Debug,
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let kind = V::kind(&()).into_owned();
         let parameters = PatchParams { force: mode == ApplyMode::Update, ..PatchParams::apply(self.manager) };
         let api: Api<V> = Api::namespaced(self.client.clone(), namespace);
-        let answer = api.patch(&name, &parameters, &Patch::Apply(object)).await;
+        let answer = api.patch(name, &parameters, &Patch::Apply(object)).await;
         let result = match (&answer, mode) {
             (Ok(_), ApplyMode::Create) => "created",
             (Ok(_), ApplyMode::Update) => "changed",
             (Err(_), _) => "failed",
         };
         self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
-        answer.map_err(|error| ApplyError::from_request(&kind, &name, mode, error))
+        answer.map_err(|error| ApplyError::from_request(&kind, name, mode, error))
     }
 
     /// Writes the status of an object and returns the resource version of the answer. `legacy` says that the status

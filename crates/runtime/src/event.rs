@@ -1,9 +1,8 @@
 //! Events, one per change of a verdict.
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
 use tracing::debug;
 
 /// Longest note the API server takes, in bytes.
@@ -20,17 +19,29 @@ impl Events {
         Self(Recorder::new(client, Reporter { controller: controller.to_owned(), instance }))
     }
 
-    /// Tells of a condition that changed. An Event that cannot be published is not worth failing for.
-    pub async fn publish(&self, about: &ObjectReference, condition: &Condition, action: &str) {
-        let type_ = if condition.status == "True" { EventType::Normal } else { EventType::Warning };
+    /// One Event when the `Ready` condition has another status or reason than before. An Event that cannot be published
+    /// is not worth failing for.
+    pub async fn on_change<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        before: &[Condition],
+        after: &[Condition],
+    ) {
+        let ready = |list: &[Condition]| list.iter().find(|c| c.type_ == "Ready").cloned();
+        let verdict = |c: &Condition| (c.status.clone(), c.reason.clone());
+        let (before, Some(after)) = (ready(before), ready(after)) else { return };
+        if before.as_ref().map(verdict) == Some(verdict(&after)) {
+            return;
+        }
+        let type_ = if after.status == "True" { EventType::Normal } else { EventType::Warning };
         let event = Event {
             type_,
-            reason: condition.reason.clone(),
-            note: Some(cut(&condition.message)),
-            action: action.to_owned(),
+            reason: after.reason,
+            note: Some(cut(&after.message)),
+            action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.0.publish(&event, about).await {
+        if let Err(error) = self.0.publish(&event, &object.object_ref(&())).await {
             debug!(error = %error, "event not published");
         }
     }

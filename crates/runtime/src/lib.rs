@@ -23,6 +23,7 @@ pub mod event;
 pub mod metrics;
 pub mod observe;
 pub mod process;
+pub mod recent;
 pub mod stream;
 pub mod telemetry;
 

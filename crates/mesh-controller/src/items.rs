@@ -1,0 +1,203 @@
+//! The items of a mesh as the objects they are to become. Pure.
+//!
+//! Items are taken as the JSON they are, so that every field reaches its component untouched.
+
+use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::ObjectMeta;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Longest name of a component (behaviour reference A).
+const MAX_NAME: usize = 43;
+
+/// The three kinds of component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A Function.
+    Function,
+    /// A Source.
+    Source,
+    /// A Sink.
+    Sink,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are made.
+    pub const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
+
+    /// The kind of the object.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Function => "Function",
+            Self::Source => "Source",
+            Self::Sink => "Sink",
+        }
+    }
+
+    /// The list in the `spec` of the mesh.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Function => "functions",
+            Self::Source => "sources",
+            Self::Sink => "sinks",
+        }
+    }
+}
+
+/// A component as the mesh wants it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Its kind.
+    pub kind: Kind,
+    /// Name of the object.
+    pub name: String,
+    /// Name in the mesh.
+    pub item: String,
+    /// The item.
+    pub spec: Map<String, Value>,
+    /// Hash of the item.
+    pub hash: String,
+}
+
+/// A problem with an item, for the status.
+pub type Problem = String;
+
+/// Reads all items. A wrong one is a problem and does not stop the others.
+pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
+    let (mut wanted, mut problems) = (Vec::new(), Vec::new());
+    for kind in Kind::ALL {
+        let mut names = BTreeSet::new();
+        let list = spec.get(kind.list()).and_then(Value::as_array);
+        for (i, item) in list.into_iter().flatten().enumerate() {
+            let field = format!("spec.{}[{i}].name", kind.list());
+            let spec = item.as_object().cloned().unwrap_or_default();
+            let Some(item) = spec.get("name").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
+                problems.push(format!("{field}: must be set: it becomes part of the component's name"));
+                continue;
+            };
+            let (item, name) = (item.to_owned(), format!("{mesh}-{item}"));
+            if name.len() > MAX_NAME {
+                problems.push(format!(
+                    "{field}: the component's name {name:?} would have {} characters, at most {MAX_NAME} are possible; \
+                     shorten this name or that of the mesh",
+                    name.len()
+                ));
+            } else if !names.insert(name.clone()) {
+                problems.push(format!("{field}: {item:?} is used twice; the first one counts"));
+            } else {
+                let hash = hash(&spec);
+                wanted.push(Wanted { kind, name, item, spec, hash });
+            }
+        }
+    }
+    (wanted, problems)
+}
+
+/// Metadata of a component.
+pub fn metadata(wanted: &Wanted, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(wanted.name.clone()),
+        namespace: Some(namespace.to_owned()),
+        labels: Some([(LABEL_MESH.to_owned(), label(&owner.name))].into()),
+        annotations: Some([(ANNOTATION_MESH_ITEM_HASH.to_owned(), wanted.hash.clone())].into()),
+        owner_references: Some(vec![owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The object to apply. With an autoscaler the number of pods is not the mesh's once the component exists.
+pub fn object(wanted: &Wanted, namespace: &str, owner: &OwnerReference, exists: bool) -> Value {
+    let mut spec = wanted.spec.clone();
+    if exists && autoscaled(&spec) {
+        spec.remove("replicas");
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": wanted.kind.name(),
+        "metadata": metadata(wanted, namespace, owner),
+        "spec": spec,
+    })
+}
+
+/// Whether a live `spec` still says everything the item says. What it says besides, such as defaults, does not matter.
+pub fn contained(item: &Map<String, Value>, live: &Value) -> bool {
+    item.iter().all(|(key, value)| {
+        (key == "replicas" && autoscaled(item)) || live.get(key).is_some_and(|live| within(value, live))
+    })
+}
+
+fn autoscaled(item: &Map<String, Value>) -> bool {
+    item.get("maxReplicas").is_some_and(|v| !v.is_null())
+}
+
+fn within(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => {
+            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| within(value, live)))
+        }
+        (Value::Array(wanted), Value::Array(live)) => {
+            wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| within(wanted, live))
+        }
+        _ => wanted == live,
+    }
+}
+
+/// A label value for the name of a mesh, which may be longer than a label can be.
+fn label(mesh: &str) -> String {
+    if mesh.len() <= 63 { mesh.to_owned() } else { hex(mesh.as_bytes()) }
+}
+
+fn hash(spec: &Map<String, Value>) -> String {
+    // Keys are sorted; encoding maps with string keys cannot fail.
+    hex(&serde_json::to_vec(spec).unwrap_or_default())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(32);
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_becomes_a_component_and_wrong_ones_are_told() {
+        let spec = json!({
+            "functions": [{"name": "a", "className": "A"}, {"name": "a"}, {"className": "B"}],
+            "sinks": [{"name": "a"}, {"name": "x".repeat(60)}],
+        });
+        let (wanted, problems) = items("m", &spec);
+        let names: Vec<_> = wanted.iter().map(|w| (w.kind, w.name.as_str())).collect();
+        assert_eq!(names, [(Kind::Function, "m-a"), (Kind::Sink, "m-a")]);
+        assert_eq!(problems.len(), 3);
+        assert!(problems[0].starts_with("spec.functions[1].name: \"a\" is used twice"), "{problems:?}");
+        assert!(problems[1].starts_with("spec.functions[2].name: must be set"), "{problems:?}");
+        assert!(problems[2].starts_with("spec.sinks[1].name: the component's name"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_live_spec_may_say_more_but_not_less() {
+        let item = json!({"a": {"b": [1, {"c": 2}]}, "replicas": 1}).as_object().cloned().unwrap();
+        assert!(contained(&item, &json!({"a": {"b": [1, {"c": 2, "d": 0}], "e": 1}, "replicas": 1, "minReplicas": 1})));
+        assert!(!contained(&item, &json!({"a": {"b": [1]}, "replicas": 1})));
+        assert!(!contained(&item, &json!({"a": {"b": [1, {"c": 2}]}, "replicas": 2})));
+    }
+
+    #[test]
+    fn the_autoscaler_s_replicas_are_not_the_mesh_s() {
+        let spec = json!({"functions": [{"name": "a", "replicas": 1, "maxReplicas": 5}]});
+        let wanted = items("m", &spec).0.remove(0);
+        let owner = OwnerReference::default();
+        assert_eq!(object(&wanted, "ns", &owner, false)["spec"]["replicas"], 1);
+        assert_eq!(object(&wanted, "ns", &owner, true)["spec"].get("replicas"), None);
+        assert!(contained(&wanted.spec, &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
+    }
+}

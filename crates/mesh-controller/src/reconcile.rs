@@ -1,0 +1,153 @@
+//! One reconcile of a mesh.
+
+use crate::children::{Child, Seen};
+use crate::items::{Kind, Wanted, items, object};
+use crate::plan::{Plan, Step, plan};
+use crate::status::{Findings, status};
+use functionmesh_api::constants::ANNOTATION_MANAGED;
+use functionmesh_api::status::MeshStatus;
+use functionmesh_api::{Function, FunctionMesh, Sink, Source};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_runtime::condition;
+use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::event::Events;
+use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::recent::{Recent, Written};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A mesh as it is cached.
+pub type Mesh = Declared<FunctionMesh, MeshStatus>;
+
+/// What every reconcile shares.
+pub struct Context {
+    /// Writes in the name of this controller.
+    pub writer: Writer,
+    /// Publishes Events.
+    pub events: Events,
+    /// Components by kind.
+    pub functions: Recent<Child<Function>>,
+    /// See above.
+    pub sources: Recent<Child<Source>>,
+    /// See above.
+    pub sinks: Recent<Child<Sink>>,
+    /// Our own status writes, until the cache shows them.
+    pub statuses: Written<Mesh, MeshStatus>,
+}
+
+/// Brings the components to what the mesh says and tells in its status how they are.
+///
+/// # Errors
+/// When the API server refused or did not answer a write; the other components were done all the same.
+pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyError> {
+    let unmanaged = mesh.annotations().get(ANNOTATION_MANAGED).is_some_and(|v| v == "false");
+    if unmanaged || mesh.meta().deletion_timestamp.is_some() {
+        // Components go with their mesh.
+        return Ok(Done::unchanged());
+    }
+    // Any JSON is a Value.
+    let spec: Value = mesh.spec().unwrap_or_default();
+    let (wanted, invalid) = items(&mesh.name_any(), &spec);
+    let uid = mesh.uid().unwrap_or_default();
+    let seen = cx.seen(&mesh, &wanted);
+    let Plan { steps, conflicts } = plan(&wanted, &seen, &uid);
+    let mut findings = Findings { invalid, conflicts, failures: Vec::new() };
+    let (mut writes, mut failed) = (0, None);
+    for (kind, step) in steps {
+        match cx.execute(&mesh, kind, step).await {
+            Ok(()) => writes += 1,
+            Err(ApplyError::NameConflict { kind, name }) => findings.conflicts.push(format!("{kind} {name}")),
+            Err(error) => {
+                // One component's trouble is not the others'.
+                findings.failures.push(error.to_string());
+                failed = Some(error);
+            }
+        }
+    }
+    let seen = cx.seen(&mesh, &wanted);
+    writes += cx.report(&mesh, &wanted, &seen, &findings).await?;
+    match failed {
+        Some(error) => Err(error),
+        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => Ok(Done::refused(writes)),
+        None if writes == 0 => Ok(Done::unchanged()),
+        None => Ok(Done::applied(writes)),
+    }
+}
+
+impl Context {
+    /// Everything in the caches that belongs to the mesh or has the name of one of its components.
+    fn seen(&self, mesh: &Mesh, wanted: &[Wanted]) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        collect(&self.functions, Kind::Function, mesh, wanted, &mut seen);
+        collect(&self.sources, Kind::Source, mesh, wanted, &mut seen);
+        collect(&self.sinks, Kind::Sink, mesh, wanted, &mut seen);
+        seen
+    }
+
+    async fn execute(&self, mesh: &Mesh, kind: Kind, step: Step) -> Result<(), ApplyError> {
+        match kind {
+            Kind::Function => self.write(&self.functions, mesh, step).await,
+            Kind::Source => self.write(&self.sources, mesh, step).await,
+            Kind::Sink => self.write(&self.sinks, mesh, step).await,
+        }
+    }
+
+    async fn write<K>(&self, cache: &Recent<Child<K>>, mesh: &Mesh, step: Step) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+    {
+        let namespace = mesh.namespace().unwrap_or_default();
+        let (item, mode) = match step {
+            Step::Create(item) => (item, ApplyMode::Create),
+            Step::Update(item) => (item, ApplyMode::Update),
+            Step::Delete(name) => {
+                let key = ObjectRef::new(&name).within(&namespace);
+                return match cache.get(&key) {
+                    Some(child) => self.writer.delete(&child).await,
+                    None => Ok(()),
+                };
+            }
+        };
+        let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
+        let body = object(&item, &namespace, &owner, mode == ApplyMode::Update);
+        let answer: Child<K> = self.writer.apply_json(&namespace, mode, &item.name, &body).await?;
+        cache.wrote(ObjectRef::new(&item.name).within(&namespace), answer);
+        Ok(())
+    }
+
+    /// Writes the status if it differs. Returns the number of writes.
+    async fn report(
+        &self,
+        mesh: &Mesh,
+        wanted: &[Wanted],
+        seen: &[Seen],
+        findings: &Findings,
+    ) -> Result<u32, ApplyError> {
+        let before = self.statuses.newer_than(mesh).unwrap_or_else(|| mesh.status.clone());
+        let after = status(&before, wanted, seen, findings, mesh.meta().generation, condition::now());
+        if after == before {
+            return Ok(0);
+        }
+        let legacy = before.conditions.is_legacy();
+        let answered = self.writer.patch_status(mesh, &after, legacy).await?;
+        self.events.on_change(mesh, before.conditions.list(), after.conditions.list()).await;
+        self.statuses.wrote(mesh, answered, after);
+        Ok(1)
+    }
+}
+
+fn collect<K>(cache: &Recent<Child<K>>, kind: Kind, mesh: &Mesh, wanted: &[Wanted], seen: &mut Vec<Seen>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+{
+    let (uid, namespace) = (mesh.uid(), mesh.namespace());
+    let named = |name: &str| wanted.iter().any(|w| w.kind == kind && w.name == name);
+    let related = |child: &Child<K>| {
+        child.namespace() == namespace
+            && (named(&child.name_any()) || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
+    };
+    seen.extend(cache.newest(related).iter().map(|child| Seen::of(kind, child)));
+}

@@ -1,0 +1,89 @@
+//! The watches of the mesh controller and the queue they fill.
+
+use crate::children::Child;
+use crate::reconcile::{Context, Mesh, reconcile};
+use functionmesh_api::{Function, Sink, Source};
+use functionmesh_runtime::Process;
+use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::args::WatchArgs;
+use functionmesh_runtime::event::Events;
+use functionmesh_runtime::metrics::ObjectsByReadiness;
+use functionmesh_runtime::observe::Observer;
+use functionmesh_runtime::recent::{Recent, Written};
+use functionmesh_runtime::stream::Watches;
+use futures::StreamExt;
+use kube::runtime::Controller;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+/// The controller's work: runs until the process is told to stop.
+///
+/// # Errors
+/// When a metric cannot be registered.
+pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let watches = Watches {
+        client: process.client.clone(),
+        metrics: process.metrics.clone(),
+        readiness: process.readiness.clone(),
+        args: args.clone(),
+    };
+    let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
+    let events = Events::new(process.client.clone(), process.name);
+    let (shutdown, metrics) = (process.shutdown.clone(), process.metrics.clone());
+    async move {
+        let (meshes, changed) = watches.primary::<Mesh>();
+        // All components, not only those of meshes: a name that is taken has to be seen.
+        let (functions, functions_changed) = watches.owned("", |_: &mut Child<Function>| {});
+        let (sources, sources_changed) = watches.owned("", |_: &mut Child<Source>| {});
+        let (sinks, sinks_changed) = watches.owned("", |_: &mut Child<Sink>| {});
+        let counted = meshes.clone();
+        metrics.register(&ObjectsByReadiness::new(move || {
+            let ready = |m: &Mesh| m.status.conditions.get("Ready").is_some_and(|c| c.status == "True");
+            let all = counted.state();
+            let ready = all.iter().filter(|m| ready(m)).count();
+            (ready, all.len() - ready)
+        })?)?;
+        let context = Arc::new(Context {
+            writer,
+            events,
+            functions: Recent::over(functions),
+            sources: Recent::over(sources),
+            sinks: Recent::over(sinks),
+            statuses: Written::over(meshes.clone()),
+        });
+        let observer = Arc::new(Observer::new(metrics));
+        Controller::for_stream(changed, meshes)
+            .with_config(watches.queue())
+            .owns_stream(functions_changed)
+            .owns_stream(sources_changed)
+            .owns_stream(sinks_changed)
+            .graceful_shutdown_on(shutdown.cancelled_owned())
+            .run(
+                move |mesh, context| observed(mesh, context, observer.clone()),
+                |_, error: &Infallible, _| match *error {},
+                context,
+            )
+            .for_each(|_| std::future::ready(()))
+            .await;
+        Ok(())
+    }
+}
+
+/// One reconcile, observed: infallible toward the queue.
+async fn observed(
+    mesh: Arc<Mesh>,
+    context: Arc<Context>,
+    observer: Arc<Observer<String>>,
+) -> Result<Action, Infallible> {
+    let key = format!("{}/{}", mesh.namespace().unwrap_or_default(), mesh.name_any());
+    let generation = mesh.meta().generation;
+    let (functions, sources, sinks) =
+        (context.functions.filled(), context.sources.filled(), context.sinks.filled());
+    if futures::try_join!(functions, sources, sinks).is_err() {
+        return Ok(Action::await_change());
+    }
+    Ok(observer.run(key, generation, reconcile(mesh, context)).await)
+}

@@ -1,0 +1,157 @@
+//! The status of a mesh, from its components. Pure.
+
+use crate::children::Seen;
+use crate::items::Wanted;
+use functionmesh_api::status::{Conditions, MeshStatus};
+use functionmesh_runtime::condition::{self, Wanted as Condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// Most components that a message names.
+const NAMED: usize = 5;
+
+/// What a reconcile found, besides the components.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Items that cannot become a component.
+    pub invalid: Vec<String>,
+    /// Names taken by others.
+    pub conflicts: Vec<String>,
+    /// Writes that the API server refused or did not answer.
+    pub failures: Vec<String>,
+}
+
+/// Derives the status.
+pub fn status(
+    previous: &MeshStatus,
+    wanted: &[Wanted],
+    seen: &[Seen],
+    findings: &Findings,
+    generation: Option<i64>,
+    now: Time,
+) -> MeshStatus {
+    let find = |w: &Wanted| seen.iter().find(|s| s.kind == w.kind && s.name == w.name && !s.leaving);
+    let ready = wanted.iter().filter(|w| find(w).is_some_and(Seen::is_ready)).count();
+    let total = wanted.len() + findings.invalid.len();
+    let mut troubles: Vec<String> = Vec::new();
+    troubles.extend(findings.invalid.iter().cloned());
+    troubles.extend(findings.conflicts.iter().map(|name| {
+        format!("{name} exists and does not belong to this mesh; it is left alone: delete or rename one of the two")
+    }));
+    troubles.extend(findings.failures.iter().cloned());
+    // Known causes before mere waiting.
+    let mut waiting: Vec<(bool, String)> = wanted
+        .iter()
+        .filter_map(|w| {
+            let seen = find(w).filter(|s| !s.is_ready());
+            let (known, words) = match seen.and_then(|s| s.ready.as_ref()) {
+                Some(c) => (c.reason != "WaitingForPods", format!("{}: {}", c.reason, c.message)),
+                None if seen.is_some() => (false, "not reported yet".to_owned()),
+                None => return None,
+            };
+            Some((!known, format!("{} {}: {words}", w.kind.name().to_lowercase(), w.item)))
+        })
+        .collect();
+    waiting.sort();
+    troubles.extend(waiting.into_iter().map(|(_, text)| text));
+
+    let reason = if !findings.invalid.is_empty() {
+        "Invalid"
+    } else if !findings.conflicts.is_empty() {
+        "NameConflict"
+    } else if !findings.failures.is_empty() {
+        "ApplyFailed"
+    } else if ready == total {
+        "AllComponentsReady"
+    } else {
+        "ComponentsNotReady"
+    };
+    let more = troubles.len().saturating_sub(NAMED);
+    troubles.truncate(NAMED);
+    let mut message = format!("{ready}/{total} ready");
+    for trouble in &troubles {
+        message = format!("{message}; {trouble}");
+    }
+    if more > 0 {
+        message = format!("{message}; and {more} more");
+    }
+    let complete = reason == "AllComponentsReady";
+    let stopped = matches!(reason, "Invalid" | "NameConflict" | "ApplyFailed");
+    let condition = |type_, status, reason: &str| Condition {
+        type_,
+        status,
+        reason: reason.to_owned(),
+        message: message.clone(),
+    };
+    let wanted = vec![
+        condition("Ready", complete, reason),
+        condition("Progressing", !complete && !stopped, if complete { "Complete" } else { reason }),
+    ];
+    MeshStatus {
+        observed_generation: generation,
+        components: i32::try_from(total).ok(),
+        ready_components: i32::try_from(ready).ok(),
+        conditions: Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::items;
+    use serde_json::{Value, json};
+
+    fn seen(wanted: &Wanted, ready: &Value) -> Seen {
+        Seen {
+            kind: wanted.kind,
+            name: wanted.name.clone(),
+            controller: None,
+            leaving: false,
+            hash: None,
+            spec: Value::Null,
+            ready: serde_json::from_value(ready.clone()).ok(),
+        }
+    }
+
+    fn condition(status: &str, reason: &str, message: &str) -> Value {
+        json!({"type": "Ready", "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    }
+
+    fn ready_of(wanted: &[Wanted], seen: &[Seen], findings: &Findings) -> (String, String, String) {
+        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), condition::now());
+        let ready = status.conditions.get("Ready").unwrap();
+        (ready.status.clone(), ready.reason.clone(), ready.message.clone())
+    }
+
+    #[test]
+    fn ready_when_every_component_is() {
+        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}], "sinks": [{"name": "es"}]}));
+        let yes = condition("True", "AllReplicasAvailable", "");
+        let no = condition("False", "ImagePullBackOff", "cannot pull image \"x\"");
+        let both = [seen(&wanted[0], &yes), seen(&wanted[1], &yes)];
+        let (status, reason, message) = ready_of(&wanted, &both, &Findings::default());
+        assert_eq!((status.as_str(), reason.as_str(), message.as_str()), ("True", "AllComponentsReady", "2/2 ready"));
+        let one = [seen(&wanted[0], &yes), seen(&wanted[1], &no)];
+        let (status, reason, message) = ready_of(&wanted, &one, &Findings::default());
+        assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
+        assert_eq!(message, "1/2 ready; sink es: ImagePullBackOff: cannot pull image \"x\"");
+    }
+
+    #[test]
+    fn the_message_is_bounded_and_begins_with_what_is_wrong() {
+        let list: Vec<Value> = (0..9).map(|i| json!({"name": format!("f{i}")})).collect();
+        let (wanted, _) = items("m", &json!({"functions": list}));
+        let seen: Vec<Seen> = wanted
+            .iter()
+            .enumerate()
+            .map(|(i, w)| seen(w, &condition("False", if i == 8 { "CrashLoop" } else { "WaitingForPods" }, "m")))
+            .collect();
+        let (_, _, message) = ready_of(&wanted, &seen, &Findings::default());
+        assert!(message.starts_with("0/9 ready; function f8: CrashLoop: m;"), "{message}");
+        assert!(message.ends_with("and 4 more"), "{message}");
+        let findings = Findings { invalid: vec!["spec.functions[3].name: must be set".to_owned()], ..Findings::default() };
+        let (_, reason, message) = ready_of(&wanted, &seen, &findings);
+        assert_eq!(reason, "Invalid");
+        assert!(message.starts_with("0/10 ready; spec.functions[3].name: must be set"), "{message}");
+    }
+}

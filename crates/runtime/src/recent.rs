@@ -1,0 +1,154 @@
+//! Our own latest writes, until the caches show them.
+//!
+//! A cache lags behind our writes. Acting on it would repeat them, so the answer to each write is kept and used while
+//! the cache is older (the guard of Kubernetes 1.36's controllers, operator-style pitfall 31).
+
+use kube::runtime::reflector::store::WriterDropped;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long an answer outranks a cache that does not show the object at all: longer than a watch lags, short enough
+/// that an object deleted right after our write is missed for seconds only.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// A cache of objects that we write, with our own writes laid over it.
+pub struct Recent<V: Resource<DynamicType = ()> + 'static> {
+    store: Store<V>,
+    written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
+}
+
+impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
+    /// Lays an empty memory over a cache.
+    pub fn over(store: Store<V>) -> Self {
+        Self { store, written: Mutex::default() }
+    }
+
+    /// Waits until the cache was filled once.
+    ///
+    /// # Errors
+    /// When the watch ended for good.
+    pub async fn filled(&self) -> Result<(), WriterDropped> {
+        self.store.wait_until_ready().await
+    }
+
+    /// The newest known form of an object.
+    pub fn get(&self, key: &ObjectRef<V>) -> Option<V> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        match written.get(key) {
+            Some(entry) if self.ahead(key, entry) => Some(entry.1.clone()),
+            _ => self.store.get(key).map(|cached| V::clone(&cached)),
+        }
+    }
+
+    /// The newest known form of all objects that `wanted` is true of.
+    pub fn newest(&self, wanted: impl Fn(&V) -> bool) -> Vec<V> {
+        let mut newest: HashMap<ObjectRef<V>, V> = self
+            .store
+            .state()
+            .iter()
+            .filter(|object| wanted(object))
+            .map(|object| (ObjectRef::from_obj(object.as_ref()), V::clone(object)))
+            .collect();
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, entry) in written.iter().filter(|(key, entry)| wanted(&entry.1) && self.ahead(key, entry)) {
+            newest.insert(key.clone(), entry.1.clone());
+        }
+        newest.into_values().collect()
+    }
+
+    /// Remembers the answer to a write.
+    pub fn wrote(&self, key: ObjectRef<V>, object: V) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the cache shows by now needs no remembering: only a handful is ever left.
+        written.retain(|key, entry| self.ahead(key, entry));
+        written.insert(key, (Instant::now(), object));
+    }
+
+    /// Whether a write is not in the cache yet.
+    fn ahead(&self, key: &ObjectRef<V>, (at, ours): &(Instant, V)) -> bool {
+        match self.store.get(key) {
+            Some(cached) => version(ours) > version(cached.as_ref()),
+            None => at.elapsed() < GRACE,
+        }
+    }
+}
+
+/// What we last wrote about objects that others own, such as their status, until the cache of those objects shows it.
+pub struct Written<O: Resource<DynamicType = ()> + 'static, T> {
+    store: Store<O>,
+    written: Mutex<HashMap<ObjectRef<O>, (u64, T)>>,
+}
+
+impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
+    /// Lays an empty memory over a cache.
+    pub fn over(store: Store<O>) -> Self {
+        Self { store, written: Mutex::default() }
+    }
+
+    /// Remembers what was written, with the resource version of the answer.
+    pub fn wrote(&self, object: &O, answered: u64, what: T) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|key, (ours, _)| self.store.get(key).is_some_and(|cached| version(cached.as_ref()) < *ours));
+        written.insert(ObjectRef::from_obj(object), (answered, what));
+    }
+
+    /// What was last written, when the object in hand is older than that.
+    pub fn newer_than(&self, object: &O) -> Option<T> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ours, what) = written.get(&ObjectRef::from_obj(object))?;
+        (*ours > version(object)).then(|| what.clone())
+    }
+}
+
+/// Resource versions of one resource can be compared as numbers (KEP-5504).
+fn version<V: Resource>(object: &V) -> u64 {
+    object.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::{reflector, watcher};
+
+    fn config_map(version: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some("x".to_owned());
+        object.metadata.namespace = Some("ns".to_owned());
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    }
+
+    #[test]
+    fn our_write_counts_until_the_cache_is_as_new() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let recent = Recent::over(store);
+        let key = ObjectRef::<ConfigMap>::new("x").within("ns");
+        let newest = |recent: &Recent<ConfigMap>| {
+            let one = recent.get(&key).and_then(|o| o.metadata.resource_version);
+            let all: Vec<_> = recent.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
+            assert_eq!(one.clone().into_iter().collect::<Vec<_>>(), all);
+            one
+        };
+        assert_eq!(newest(&recent), None);
+        recent.wrote(key.clone(), config_map("10"));
+        assert_eq!(newest(&recent).as_deref(), Some("10"), "not in the cache yet");
+        writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
+        assert_eq!(newest(&recent).as_deref(), Some("10"), "the cache is older; 10 > 9 as numbers");
+        writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
+        assert_eq!(newest(&recent).as_deref(), Some("11"));
+    }
+
+    #[test]
+    fn a_status_counts_until_the_object_shows_it() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let statuses = Written::<ConfigMap, &str>::over(store);
+        writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
+        statuses.wrote(&config_map("9"), 10, "written");
+        assert_eq!(statuses.newer_than(&config_map("9")), Some("written"));
+        assert_eq!(statuses.newer_than(&config_map("10")), None);
+    }
+}
