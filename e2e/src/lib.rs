@@ -1,1 +1,21 @@
-//! placeholder
+//! A real Kubernetes and a real Pulsar for tests and the demo, without Docker, kind or a registry.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`tools`] | installs Debian packages and builds the Kubernetes binaries |
+//! | [`cluster`] | brings a cluster up and down, in namespaces of its own |
+//! | [`images`] | builds the images of Pulsar and of the controllers |
+//! | [`pulsar`] | a broker in the cluster, messages in and out |
+//! | [`operator`] | installs the charts |
+//! | [`demo`] | the main job on real input |
+//! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
+
+pub mod cluster;
+pub mod demo;
+pub mod images;
+pub mod operator;
+pub mod paths;
+pub mod pulsar;
+pub mod shell;
+pub mod testing;
+pub mod tools;

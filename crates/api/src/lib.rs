@@ -23,6 +23,7 @@ pub mod status;
 
 mod crd;
 mod free_form;
+mod rules;
 mod schema;
 
 pub use backend_config::{BackendConfig, BackendConfigSpec};

@@ -1,72 +1,20 @@
-//! What the generated schemas need besides: rules for the API server to check, and slimness.
+//! Turns the schemas that are derived from the types into those that the API server gets.
+//!
+//! * Descriptions stay on everything that belongs to Function Mesh and go from embedded Kubernetes types: with them
+//!   the five definitions would not fit into an object, and `kubectl explain pod.spec` has them.
+//! * Nothing is nullable, as in the original: the API server then takes an explicit `null` for an absent field and
+//!   fills in the default. A nullable field would keep the `null` and lose the default.
+//! * Lists of containers, volumes and the like are merged by key, as in a Pod, so that server-side apply by several
+//!   managers works. The keys are those that a Pod has to keep unique anyway.
+//! * Quantities may be numbers, and are checked.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use serde_json::{Value, json};
+use crate::rules::Rule;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use std::collections::BTreeMap;
 
-/// A rule in the Common Expression Language, checked on create and on update.
-struct Rule {
-    rule: &'static str,
-    message: &'static str,
-}
-
-/// What one kind needs.
-pub(crate) struct Needs {
-    /// Keep unknown fields at the root of the object, as the original did.
-    preserve_unknown: bool,
-    /// Rules for the whole object.
-    object_rules: &'static [Rule],
-    /// Rules for the `spec`.
-    spec_rules: &'static [Rule],
-}
-
-const NAME_LENGTH: Rule = Rule {
-    rule: "size(self.metadata.name) <= 43",
-    message: "metadata.name must be at most 43 characters; choose a shorter name",
-};
-const PULSAR_CONFIG: Rule = Rule {
-    rule: "has(self.pulsar) && has(self.pulsar.pulsarConfig) && size(self.pulsar.pulsarConfig) > 0",
-    message: "pulsar.pulsarConfig must name the ConfigMap with the addresses of the Pulsar cluster",
-};
-const JAVA_ONLY: Rule = Rule { rule: "has(self.java)", message: "java must be set: connectors run as Java programs" };
-const JAVA_JAR: Rule = Rule {
-    rule: "!has(self.java) || size(self.java.jar) > 0",
-    message: "java.jar must be the path of the package in the container",
-};
-const JAVA_CLASS: Rule = Rule {
-    rule: "!has(self.java) || (has(self.className) && size(self.className) > 0)",
-    message: "className must name the class that runs",
-};
-const ONE_RUNTIME: Rule = Rule {
-    rule: "[has(self.java), has(self.python), has(self.golang), has(self.genericRuntime)].filter(x, x).size() >= 1 \
-           && [has(self.java), has(self.python), has(self.golang)].filter(x, x).size() <= 1",
-    message: "exactly one of java, python, golang and genericRuntime must be set",
-};
-const AUTOSCALER_RANGE: Rule = Rule {
-    rule: "!has(self.maxReplicas) || !has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
-    message: "maxReplicas must not be below minReplicas",
-};
-
-/// For Functions.
-pub(crate) const FUNCTION: Needs = Needs {
-    preserve_unknown: true,
-    object_rules: &[NAME_LENGTH],
-    spec_rules: &[PULSAR_CONFIG, ONE_RUNTIME, JAVA_JAR, JAVA_CLASS, AUTOSCALER_RANGE],
-};
-/// For Sources.
-pub(crate) const SOURCE: Needs = Needs {
-    preserve_unknown: true,
-    object_rules: &[NAME_LENGTH],
-    spec_rules: &[PULSAR_CONFIG, JAVA_ONLY, JAVA_JAR, JAVA_CLASS, AUTOSCALER_RANGE],
-};
-/// For Sinks.
-pub(crate) const SINK: Needs = SOURCE;
-/// For meshes: the rules of the items are checked where the components are created.
-pub(crate) const MESH: Needs = Needs { preserve_unknown: false, object_rules: &[], spec_rules: &[] };
-/// For BackendConfigs.
-pub(crate) const BACKEND_CONFIG: Needs = Needs { preserve_unknown: true, object_rules: &[], spec_rules: &[] };
-
-/// Fields whose content is Kubernetes' own: typed, but described elsewhere. With the descriptions the five
-/// definitions would not fit into an object.
+/// Fields of ours that hold a type of Kubernetes.
 const CORE_FIELDS: &[&str] = &[
     "affinity",
     "autoScalingBehavior",
@@ -87,65 +35,128 @@ const CORE_FIELDS: &[&str] = &[
     "volumes",
 ];
 
-/// Completes a generated definition.
-pub(crate) fn finished(definition: CustomResourceDefinition, needs: &Needs) -> CustomResourceDefinition {
-    let Ok(mut value) = serde_json::to_value(&definition) else { return definition };
-    if let Some(root) = value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
-        if needs.preserve_unknown {
-            root["x-kubernetes-preserve-unknown-fields"] = json!(true);
-        }
-        add_rules(root, needs.object_rules);
-        if let Some(spec) = root.pointer_mut("/properties/spec") {
-            add_rules(spec, needs.spec_rules);
-            slim(spec);
-        }
-        if let Some(status) = root.pointer_mut("/properties/status") {
-            slim(status);
-        }
-    }
-    serde_json::from_value(value).unwrap_or(definition)
+/// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
+const QUANTITY: &str = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
+
+/// Whose a part of a schema is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Ours.
+    FunctionMesh,
+    /// A field of ours with a type of Kubernetes.
+    Embedded,
+    /// Inside such a field.
+    Kubernetes,
 }
 
-fn add_rules(schema: &mut Value, rules: &[Rule]) {
+/// Completes the schema of a kind.
+pub(crate) fn finish(root: &mut JSONSchemaProps) {
+    walk(root, "", Owner::FunctionMesh);
+    if let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) {
+        // What is missing in a status is not known yet, or was not known to the original: no defaults, no demands.
+        status.required = None;
+        for field in status.properties.iter_mut().flat_map(BTreeMap::values_mut) {
+            field.default = None;
+        }
+    }
+}
+
+/// Adds rules to a part of a schema.
+pub(crate) fn add_rules(schema: &mut JSONSchemaProps, rules: &[Rule]) {
     if !rules.is_empty() {
-        let rules: Vec<Value> = rules.iter().map(|r| json!({"rule": r.rule, "message": r.message})).collect();
-        schema["x-kubernetes-validations"] = Value::Array(rules);
+        schema.x_kubernetes_validations = Some(rules.iter().map(|rule| rule.to_validation()).collect());
     }
 }
 
-/// Walks our own part of a schema and strips the descriptions of everything embedded.
-fn slim(schema: &mut Value) {
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for (name, property) in properties {
-            if CORE_FIELDS.contains(&name.as_str()) {
-                let own = property.get("description").cloned();
-                strip(property);
-                if let Some(own) = own {
-                    property["description"] = own;
-                }
-            } else {
-                slim(property);
-            }
+/// Completes a part of a schema and everything below. `name` is that of the field, or of the field whose items or
+/// values the part describes.
+fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
+    schema.title = None;
+    schema.nullable = None;
+    if owner == Owner::Kubernetes {
+        schema.description = None;
+        if name == "metadata" {
+            *schema = embedded_metadata();
         }
     }
-    for inner in ["items", "additionalProperties"] {
-        if let Some(schema) = schema.get_mut(inner) {
-            slim(schema);
-        }
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        int_or_string(schema, name);
+    }
+    if schema.type_.as_deref() == Some("array") {
+        list_keys(schema, name, owner);
+    }
+    for (field, inner) in schema.properties.iter_mut().flatten() {
+        let inner_owner = match owner {
+            Owner::FunctionMesh if CORE_FIELDS.contains(&field.as_str()) => Owner::Embedded,
+            Owner::FunctionMesh => Owner::FunctionMesh,
+            Owner::Embedded | Owner::Kubernetes => Owner::Kubernetes,
+        };
+        walk(inner, field, inner_owner);
+    }
+    let contents_owner = if owner == Owner::FunctionMesh { owner } else { Owner::Kubernetes };
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        walk(items, name, contents_owner);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        walk(values, name, contents_owner);
     }
 }
 
-/// Removes every description below. A property may itself be named `description`, so schemas are told from the maps
-/// of their properties.
-fn strip(schema: &mut Value) {
-    let Some(object) = schema.as_object_mut() else { return };
-    object.remove("description");
-    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(strip);
+/// The metadata of an object inside an object: what the original keeps of it (behaviour reference 1.1).
+fn embedded_metadata() -> JSONSchemaProps {
+    let string = || JSONSchemaProps { type_: Some("string".to_owned()), ..JSONSchemaProps::default() };
+    let map = || JSONSchemaProps {
+        type_: Some("object".to_owned()),
+        additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(string()))),
+        ..JSONSchemaProps::default()
+    };
+    let list = JSONSchemaProps {
+        type_: Some("array".to_owned()),
+        items: Some(JSONSchemaPropsOrArray::Schema(Box::new(string()))),
+        ..JSONSchemaProps::default()
+    };
+    let fields = [
+        ("annotations", map()),
+        ("finalizers", list),
+        ("labels", map()),
+        ("name", string()),
+        ("namespace", string()),
+    ];
+    JSONSchemaProps {
+        type_: Some("object".to_owned()),
+        properties: Some(fields.map(|(name, schema)| (name.to_owned(), schema)).into()),
+        ..JSONSchemaProps::default()
     }
-    for inner in ["items", "additionalProperties"] {
-        if let Some(schema) = object.get_mut(inner) {
-            strip(schema);
-        }
+}
+
+/// Ports are numbers or names; everything else that may be an integer or a string is a quantity.
+fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
+    let is = |type_: &str| JSONSchemaProps { type_: Some(type_.to_owned()), ..JSONSchemaProps::default() };
+    schema.any_of = Some(vec![is("integer"), is("string")]);
+    schema.type_ = None;
+    if name != "port" {
+        schema.pattern = Some(QUANTITY.to_owned());
+    }
+}
+
+/// Makes a list that is merged by key of one whose keys a Pod keeps unique. The environment of the component is not
+/// among them: a Pod may set a variable twice, and the original took that in `pod.env`, though not in containers.
+fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
+    let keys: &[&str] = match (name, owner) {
+        (_, Owner::FunctionMesh) => return,
+        ("initContainers" | "sidecars" | "volumes", Owner::Embedded) => &["name"],
+        ("volumeMounts", _) => &["mountPath"],
+        ("env" | "claims", Owner::Kubernetes) => &["name"],
+        ("volumeDevices", Owner::Kubernetes) => &["devicePath"],
+        ("ports", Owner::Kubernetes) => &["containerPort", "protocol"],
+        _ => return,
+    };
+    schema.x_kubernetes_list_type = Some("map".to_owned());
+    schema.x_kubernetes_list_map_keys = Some(keys.iter().map(|&key| key.to_owned()).collect());
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items
+        && let Some(protocol) = items.properties.as_mut().and_then(|p| p.get_mut("protocol"))
+    {
+        // A key needs a value; Kubernetes has the same default.
+        protocol.default = Some(JSON("TCP".into()));
     }
 }

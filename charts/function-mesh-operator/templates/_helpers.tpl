@@ -1,0 +1,21 @@
+{{/* Name of everything of one controller: (list $ "function-controller"). */}}
+{{- define "function-mesh.name" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s-%s" (trunc 40 $root.Release.Name | trimSuffix "-") (index . 1) -}}
+{{- end -}}
+
+{{/* Labels by which the pods of one controller are selected; they never change. */}}
+{{- define "function-mesh.selector" -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end -}}
+
+{{- define "function-mesh.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "function-mesh.selector" . }}
+app.kubernetes.io/component: controller
+app.kubernetes.io/part-of: function-mesh
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}

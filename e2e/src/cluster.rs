@@ -1,0 +1,211 @@
+//! A Kubernetes cluster of its own: everything in namespaces, so that nothing else on the machine is touched.
+//!
+//! ```text
+//! host ── fm-NAME (veth) ── eth0 ┐ network, mount and process namespace of the cluster
+//!   kubectl ────────────────────>│ etcd, API server, controllers, scheduler, containerd, kubelet, kube-proxy, DNS
+//!                                │ pods (bridge pods0)
+//! ```
+//!
+//! The first process of the process namespace is ours. When it dies the kernel ends everything in it, and with the last
+//! process go the network and all mounts: taking a cluster down is killing one process, after a crash as well.
+
+pub mod control_plane;
+pub mod node;
+pub mod pki;
+pub mod process;
+pub mod sandbox;
+
+use crate::shell::{command, output, run, say, until};
+use crate::{images, paths, tools};
+use anyhow::{Context, Result, bail};
+use control_plane::{Addresses, ControlPlane};
+use node::Node;
+use process::Processes;
+use sandbox::Sandbox;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Port of the API server in a cluster's own network.
+const PORT: u16 = 6443;
+
+/// A running cluster with a node.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    name: String,
+}
+
+impl Cluster {
+    /// Brings a cluster up; one that is up is used as it is. `bound` ties its life to this process.
+    ///
+    /// # Errors
+    /// When something is missing or does not start; the message says what to do.
+    pub fn up(name: &str, bound: bool) -> Result<Self> {
+        let this = Self { name: check_name(name)? };
+        tools::ensure(tools::Scope::Node)?;
+        if this.is_healthy() {
+            say(&format!("cluster {name} is up already"));
+            return Ok(this);
+        }
+        let pause = images::pause()?;
+        this.down()?;
+        let folder = paths::run(name);
+        fs::create_dir_all(&folder).with_context(|| {
+            format!("cannot write {}: a cluster needs root; or set KUBECONFIG to a cluster you have", folder.display())
+        })?;
+        fs::create_dir_all(paths::disk(name))?;
+        say(&format!("starting cluster {name}"));
+        let sandbox = Sandbox::start(name, bound)?;
+        let ready = folder.join("ready");
+        until("cluster", Duration::from_secs(240), || {
+            sandbox.check()?;
+            if ready.exists() { Ok(()) } else { bail!("not ready; logs in {}", folder.join("logs").display()) }
+        })?;
+        this.import(&pause)?;
+        say(&format!("cluster {name} is ready: KUBECONFIG={}", this.kubeconfig().display()));
+        Ok(this)
+    }
+
+    /// Takes a cluster down, whatever state it is in, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn down(&self) -> Result<()> {
+        sandbox::remove(&self.name)?;
+        for folder in [paths::run(&self.name), paths::disk(&self.name)] {
+            if folder.exists() {
+                until("removal of files", Duration::from_secs(20), || Ok(fs::remove_dir_all(&folder)?))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A cluster by name, up or not.
+    ///
+    /// # Errors
+    /// When the name cannot be one.
+    pub fn named(name: &str) -> Result<Self> {
+        Ok(Self { name: check_name(name)? })
+    }
+
+    /// Names of all clusters that left anything on this machine.
+    pub fn all() -> Vec<String> {
+        let folders = fs::read_dir(paths::run("")).into_iter().flatten().flatten();
+        folders.map(|f| f.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("admin.kubeconfig")
+    }
+
+    /// Files of the cluster: tokens, audit log, logs.
+    pub fn folder(&self) -> PathBuf {
+        paths::run(&self.name)
+    }
+
+    /// Whether it is up and its node is ready.
+    pub fn is_healthy(&self) -> bool {
+        let mut get = command(paths::binary("kubectl"), ["get", "node", node::NAME, "--request-timeout=5s"]);
+        self.folder().join("ready").exists() && run(get.env("KUBECONFIG", self.kubeconfig())).is_ok()
+    }
+
+    /// Makes an image known to the node, under its one name.
+    ///
+    /// # Errors
+    /// When containerd refuses it.
+    pub fn import(&self, image: &images::Archive) -> Result<()> {
+        let socket = Node::socket(&self.folder()).display().to_string();
+        let ctr = |arguments: &[&str]| {
+            output(command("ctr", ["--address", &socket, "--namespace", "k8s.io"]).args(arguments))
+        };
+        // The digest of the archive is kept as a label, so that the same content is not imported twice.
+        let label = format!("function-mesh/archive={}", image.digest()?);
+        let known = ctr(&["images", "list", &format!("labels.\"function-mesh/archive\"=={}", image.digest()?)])?;
+        if known.lines().any(|line| line.starts_with(&image.reference)) {
+            return Ok(());
+        }
+        say(&format!("importing {}", image.reference));
+        ctr(&["images", "import", &image.path.display().to_string()])?;
+        ctr(&["images", "label", &image.reference, &label])?;
+        Ok(())
+    }
+}
+
+/// The inside of a cluster: the first process of its namespaces. Ends when a part of the cluster ends.
+///
+/// # Errors
+/// When a part does not start, or ends.
+pub fn inside(name: &str, address: &str, gateway: &str) -> Result<()> {
+    sandbox::enter(address, gateway)?;
+    let (folder, disk) = (paths::run(name), paths::disk(name));
+    let mut processes = Processes::new(folder.join("logs"));
+    let addresses = Addresses { host: address.to_owned(), port: PORT, etcd: [2379, 2380] };
+    let control_plane = ControlPlane::prepare(&folder, addresses)?;
+    let node = Node::prepare(&folder, &disk, address, &sandbox::control_group(name))?;
+    control_plane.start_api(&mut processes, true)?;
+    control_plane.start_controllers(&mut processes, "*")?;
+    control_plane.start_scheduler(&mut processes)?;
+    node.start(&mut processes, &control_plane)?;
+    fs::write(folder.join("ready"), "")?;
+    loop {
+        processes.check()?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// An API server without a node, for tests of what controllers write. Needs no root.
+pub struct ApiOnly {
+    // Dropped first: the files go when the processes are gone.
+    _processes: Processes,
+    control_plane: ControlPlane,
+    folder: PathBuf,
+}
+
+impl ApiOnly {
+    /// Starts one; it ends with this process.
+    ///
+    /// # Errors
+    /// When something is missing or does not start.
+    pub fn up(name: &str) -> Result<Self> {
+        tools::ensure(tools::Scope::ApiOnly)?;
+        let folder = paths::disk(&check_name(name)?);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        say("starting an API server");
+        let (port, etcd) = (free_port()?, [free_port()?, free_port()?]);
+        let addresses = Addresses { host: "127.0.0.1".to_owned(), port, etcd };
+        let control_plane = ControlPlane::prepare(&folder, addresses)?;
+        let mut processes = Processes::new(folder.join("logs"));
+        control_plane.start_api(&mut processes, false)?;
+        // Owners and namespaces have to work; pods are nobody's business here.
+        control_plane.start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
+        say("the API server answers");
+        Ok(Self { _processes: processes, control_plane, folder })
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.control_plane.kubeconfig("admin")
+    }
+
+    /// Files: tokens, audit log, logs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1")?.local_addr()?.port())
+}
+
+/// Names become part of a network interface's, of which nine characters are left.
+fn check_name(name: &str) -> Result<String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 9 || !name.chars().all(fits) {
+        bail!("a cluster's name has one to nine lower-case letters, digits or '-', not {name:?}");
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,180 @@
+//! The namespaces a cluster lives in, and how they are left without a trace.
+
+use crate::paths;
+use crate::shell::{Fatal, command, log_to, output, run, until};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Word by which the first process of a cluster is known in the list of processes.
+const INSIDE: &str = "cluster-inside";
+
+/// Running namespaces.
+pub struct Sandbox {
+    child: Mutex<Child>,
+    log: PathBuf,
+}
+
+impl Sandbox {
+    /// Makes the namespaces and connects them with the machine. `bound` ties their life to this process.
+    ///
+    /// # Errors
+    /// When the machine does not allow it.
+    pub fn start(name: &str, bound: bool) -> Result<Self> {
+        let (gateway, address) = free_addresses()?;
+        create_control_groups(&control_group(name));
+        let log = paths::disk(name).join("inside.log");
+        let program = std::env::current_exe()?.display().to_string();
+        let mut start = if bound {
+            command("setpriv", ["--pdeathsig", "KILL", "--"])
+        } else {
+            // A session of its own: Ctrl-C ends us, not the cluster.
+            command("setsid", ["--"])
+        };
+        start.args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]);
+        start.args(["tini", "-s", "--", &program, INSIDE, "--name", name]);
+        start.args(["--address", &address, "--gateway", &gateway]);
+        let child = log_to(start.stdin(Stdio::null()), &log)?.spawn().context("cannot start unshare (package util-linux)")?;
+        let sandbox = Self { child: Mutex::new(child), log };
+        let interface = format!("fm-{name}");
+        // The namespaces exist once the first process does.
+        let first = until("namespaces", Duration::from_secs(20), || {
+            sandbox.check()?;
+            processes(name).into_iter().find(|p| p.program == "tini").map(|p| p.pid).context("no process yet")
+        })?;
+        let peer = ["link", "add", &interface, "type", "veth", "peer", "name", "eth0", "netns", &first];
+        run(&mut command("ip", peer)).context("network of the cluster")?;
+        run(&mut command("ip", ["addr", "add", &format!("{gateway}/30"), "dev", &interface]))?;
+        run(&mut command("ip", ["link", "set", &interface, "up"]))?;
+        Ok(sandbox)
+    }
+
+    /// Finds out whether the cluster died.
+    ///
+    /// # Errors
+    /// When it did; with its last words.
+    pub fn check(&self) -> Result<()> {
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(status) = child.try_wait()? {
+            let text = fs::read_to_string(&self.log).unwrap_or_default();
+            return Err(Fatal(format!("the cluster ended: {status}\n{text}")).into());
+        }
+        Ok(())
+    }
+}
+
+/// Called inside: brings the network up.
+///
+/// # Errors
+/// When the network cannot be configured.
+pub fn enter(address: &str, gateway: &str) -> Result<()> {
+    // Containers share mounts with the kubelet, but nothing leaves the namespace.
+    run(&mut command("mount", ["--make-rshared", "/"]))?;
+    let ip = |words: &str| run(&mut command("ip", words.split(' ')));
+    ip("link set lo up")?;
+    until("network interface", Duration::from_secs(20), || ip("link show eth0"))?;
+    ip(&format!("addr add {address}/30 dev eth0"))?;
+    ip("link set eth0 up")?;
+    ip(&format!("route add default via {gateway}"))?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("forwarding of packets")
+}
+
+/// Ends the namespaces of a cluster and removes its control groups.
+///
+/// # Errors
+/// When a process cannot be ended.
+pub fn remove(name: &str) -> Result<()> {
+    until("end of the cluster's processes", Duration::from_secs(30), || {
+        let left = processes(name);
+        for process in &left {
+            // Already gone is what is wanted.
+            let _ = run(&mut command("kill", ["-KILL", &process.pid]));
+        }
+        if left.is_empty() { Ok(()) } else { bail!("{} processes left", left.len()) }
+    })?;
+    let interface = format!("fm-{name}");
+    if Path::new("/sys/class/net").join(&interface).exists() {
+        // It goes with its peer, at the latest now.
+        let _ = run(&mut command("ip", ["link", "delete", &interface]));
+    }
+    let group = control_group(name);
+    for hierarchy in hierarchies() {
+        let folder = hierarchy.join(group.trim_start_matches('/'));
+        if folder.exists() {
+            until("removal of control groups", Duration::from_secs(30), || remove_groups(&folder))?;
+        }
+    }
+    Ok(())
+}
+
+/// Control group of everything that runs in a cluster's pods.
+pub fn control_group(name: &str) -> String {
+    format!("/function-mesh-{name}")
+}
+
+/// A process outside or at the root of the namespaces of a cluster.
+struct Process {
+    pid: String,
+    program: String,
+}
+
+/// Found by their command line, which names the cluster: no file that could be missing or wrong is needed.
+fn processes(name: &str) -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned());
+    pids.filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
+        .filter_map(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let words: Vec<String> =
+                line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+            let inside = words.iter().position(|w| w == INSIDE)?;
+            let named = words.get(inside + 1).is_some_and(|w| w == "--name");
+            let ours = named && words.get(inside + 2).is_some_and(|w| w == name);
+            let program = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
+            ours.then_some(Process { pid, program })
+        })
+        .collect()
+}
+
+/// The two ends of a small network that nobody on this machine uses.
+fn free_addresses() -> Result<(String, String)> {
+    let used = output(&mut command("ip", ["-o", "-4", "addr"]))?;
+    let free = (0..=255).find(|n| !used.contains(&format!(" 10.213.{n}.")));
+    let n = free.context("all networks 10.213.0.0/24 to 10.213.255.0/24 are in use")?;
+    Ok((format!("10.213.{n}.1"), format!("10.213.{n}.2")))
+}
+
+/// Roots of the control group hierarchies: one for each controller (version 1), or a single one (version 2).
+fn hierarchies() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        return vec![root.to_owned()];
+    }
+    fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect()
+}
+
+fn create_control_groups(group: &str) {
+    for hierarchy in hierarchies() {
+        if hierarchy.join("cgroup.subtree_control").exists() {
+            for controller in ["+cpuset", "+cpu", "+io", "+memory", "+pids"] {
+                // Not every machine has every controller; the kubelet says which one it misses.
+                let _ = fs::write(hierarchy.join("cgroup.subtree_control"), controller);
+            }
+        }
+        // A hierarchy that cannot have groups is none the kubelet uses.
+        let _ = fs::create_dir_all(hierarchy.join(group.trim_start_matches('/')));
+    }
+}
+
+/// Removes a group and all below, the deepest first: the files in them cannot and need not be removed.
+fn remove_groups(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_groups(&entry.path())?;
+        }
+    }
+    Ok(fs::remove_dir(folder)?)
+}

@@ -1,0 +1,149 @@
+//! The main job on real input, shown step by step.
+
+use crate::cluster::Cluster;
+use crate::operator::{Kubectl, NAMESPACE};
+use crate::pulsar::Broker;
+use crate::shell::{output, run, say, until};
+use crate::{images, paths, tools};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Namespace of the broker and the sample.
+const DEMO: &str = "function-mesh-demo";
+/// Number of messages.
+const MESSAGES: usize = 100;
+/// Image with broker, instance and connectors, for clusters that pull.
+const OFFICIAL_PULSAR: &str = "apachepulsar/pulsar-all:4.0.6";
+
+/// Where the demo runs and with which images.
+struct Stage {
+    kubeconfig: PathBuf,
+    own: bool,
+    pulsar: String,
+    controllers: String,
+}
+
+impl Stage {
+    /// The cluster of `KUBECONFIG`, or one of our own.
+    fn set() -> Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        if let Some(kubeconfig) = variable("KUBECONFIG") {
+            say(&format!("using the cluster of KUBECONFIG={kubeconfig}"));
+            tools::clients()?;
+            return Ok(Self {
+                kubeconfig: kubeconfig.into(),
+                own: false,
+                pulsar: variable("PULSAR_IMAGE").unwrap_or_else(|| OFFICIAL_PULSAR.to_owned()),
+                controllers: variable("IMAGE").unwrap_or_else(|| images::CONTROLLERS_IMAGE.to_owned()),
+            });
+        }
+        let cluster = Cluster::up("demo", false)?;
+        for image in [images::pulsar()?, images::controllers()?] {
+            cluster.import(&image)?;
+        }
+        Ok(Self {
+            kubeconfig: cluster.kubeconfig(),
+            own: true,
+            pulsar: images::PULSAR_IMAGE.to_owned(),
+            controllers: images::CONTROLLERS_IMAGE.to_owned(),
+        })
+    }
+}
+
+/// Shows it.
+///
+/// # Errors
+/// When a step does not come to its end; the message says which and what to do.
+pub fn demo() -> Result<()> {
+    let stage = Stage::set()?;
+    let kubectl = Kubectl::new(stage.kubeconfig.clone());
+    run(&mut kubectl.words("get --raw=/readyz")).context("the cluster does not answer")?;
+
+    say("deploying a Pulsar broker");
+    let broker = Broker::deploy(&kubectl, DEMO, &stage.pulsar)?;
+    say("installing the charts");
+    kubectl.install(&stage.controllers, &[])?;
+    kubectl.show(&format!("-n {NAMESPACE} get pods"))?;
+    broker.ready()?;
+    say("the broker is healthy");
+
+    let sample = paths::root().join("config/samples/functionmesh.yaml");
+    say("kubectl apply -f config/samples/functionmesh.yaml");
+    let manifest = fs::read_to_string(&sample)?.replace(images::PULSAR_IMAGE, &stage.pulsar);
+    kubectl.apply(DEMO, &manifest)?;
+    say("kubectl wait --for=condition=Ready functionmesh/sample");
+    let wait = format!("-n {DEMO} wait --for=condition=Ready functionmesh/sample --timeout=300s");
+    if let Err(error) = run(&mut kubectl.words(&wait)) {
+        kubectl.show(&format!("-n {DEMO} get fmesh,fn,src,snk,pods -o wide"))?;
+        return Err(error.context("the sample did not become ready"));
+    }
+
+    say(&format!("producing {MESSAGES} messages on the input of the function"));
+    let run_id = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let sent: Vec<String> = (0..MESSAGES).map(|i| format!("hello-{run_id}-{i}")).collect();
+    let expected: BTreeSet<String> = sent.iter().map(|m| format!("{m}!")).collect();
+    broker.produce("persistent://public/default/in", &sent)?;
+    let received = broker.expect("persistent://public/default/out", &expected)?;
+    say(&format!("received {} of {MESSAGES} expected messages, such as {:?}", received.len(), received.first()));
+
+    let logs = format!("-n {DEMO} logs sample-print-sink-0 -c pulsar-sink --tail=2000");
+    let printed = until("lines printed by the sink", Duration::from_secs(60), || {
+        let text = output(&mut kubectl.words(&logs))?;
+        let lines: Vec<String> = text.lines().filter(|l| l.contains("RECV")).map(str::to_owned).collect();
+        if lines.is_empty() { bail!("the sink printed nothing yet") } else { Ok(lines) }
+    })?;
+    say(&format!("the sink printed {} records, the last one:", printed.len()));
+    if let Some(line) = printed.last() {
+        eprintln!("        {}", line.chars().take(160).collect::<String>());
+    }
+    metrics(&kubectl)?;
+    kubectl.show(&format!("-n {DEMO} get fmesh,fn,src,snk"))?;
+    say("done");
+    farewell(&stage);
+    Ok(())
+}
+
+/// What Prometheus would see of each controller.
+fn metrics(kubectl: &Kubectl) -> Result<()> {
+    for controller in ["function", "source", "sink", "mesh"] {
+        let service = format!("services/function-mesh-{controller}-controller:8080/proxy/metrics");
+        let path = format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}");
+        let text = output(&mut kubectl.words(&path))?;
+        let value = |name: &str| {
+            let found = text.lines().find(|l| l.starts_with(name)).and_then(|l| l.rsplit_once(' '));
+            found.map_or("missing", |(_, v)| v).to_owned()
+        };
+        if text.contains(DEMO) || !text.contains("kube_client_requests_total") {
+            bail!("metrics of the {controller}-controller are not what they should be:\n{text}");
+        }
+        let reconciles: u64 = text
+            .lines()
+            .filter(|l| l.starts_with("function_mesh_reconciles_total"))
+            .filter_map(|l| l.rsplit_once(' ')?.1.parse::<u64>().ok())
+            .sum();
+        say(&format!(
+            "metrics of the {controller}-controller: leader {}, {reconciles} reconciles, {} MB resident",
+            value("function_mesh_leader"),
+            value("process_resident_memory_bytes").parse::<f64>().map_or(0.0, |b| (b / 1e5).round() / 10.0),
+        ));
+    }
+    Ok(())
+}
+
+fn farewell(stage: &Stage) {
+    let kubeconfig = stage.kubeconfig.display();
+    let kubectl = paths::binary("kubectl");
+    eprintln!("\nGo on:");
+    eprintln!("    export KUBECONFIG={kubeconfig} PATH={}:$PATH", kubectl.parent().map(|p| p.display().to_string()).unwrap_or_default());
+    eprintln!("    kubectl -n {DEMO} get fmesh,fn,src,snk -o wide");
+    eprintln!("    kubectl -n {DEMO} scale fn sample-exclamation --replicas=2");
+    eprintln!("    kubectl -n {DEMO} logs sample-print-sink-0");
+    if stage.own {
+        eprintln!("    make demo-down    # takes the cluster down and leaves nothing behind");
+    } else {
+        eprintln!("    kubectl delete namespace {DEMO}");
+    }
+}

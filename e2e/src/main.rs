@@ -1,0 +1,178 @@
+//! Clusters, images and the demo from the command line. `make help` lists the usual ways in.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use e2e::cluster::{self, ApiOnly, Cluster};
+use e2e::{demo, images, paths, shell};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::process::Command as AsyncCommand;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A real Kubernetes and a real Pulsar for tests and the demo.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring a cluster up and leave it running.
+    Up(Name),
+    /// Take a cluster down and leave nothing behind.
+    Down {
+        /// Take all clusters down.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        name: Name,
+    },
+    /// Build all images and make them known to a running cluster.
+    Load(Name),
+    /// Bring a cluster up, run a command in it, take it down.
+    Run {
+        /// Only an API server, without a node.
+        #[arg(long)]
+        api_only: bool,
+        #[command(flatten)]
+        name: Name,
+        /// The command.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Build the image of the controllers and print where it is.
+    Image,
+    /// Show the main job on real input.
+    Demo,
+    /// First process inside a cluster; not for people.
+    #[command(name = "cluster-inside", hide = true)]
+    Inside {
+        #[command(flatten)]
+        name: Name,
+        #[arg(long)]
+        address: String,
+        #[arg(long)]
+        gateway: String,
+    },
+}
+
+#[derive(Args)]
+struct Name {
+    /// Name of the cluster.
+    #[arg(long, default_value = "demo")]
+    name: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match execute(Cli::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(Name { name }) => Cluster::up(&name, false).map(drop)?,
+        Command::Down { all, name } => {
+            let names = if all { Cluster::all() } else { vec![name.name] };
+            for name in names {
+                Cluster::named(&name)?.down()?;
+                shell::say(&format!("cluster {name} is down"));
+            }
+        }
+        Command::Load(Name { name }) => {
+            let cluster = Cluster::named(&name)?;
+            if !cluster.is_healthy() {
+                bail!("cluster {name} does not run; bring it up first");
+            }
+            for image in [images::pulsar()?, images::controllers()?] {
+                cluster.import(&image)?;
+            }
+        }
+        Command::Run { api_only, name, command } => return run(&name.name, api_only, &command).await,
+        Command::Image => {
+            let image = images::controllers()?;
+            let megabytes = image.size()? / 1_000_000;
+            shell::say(&format!("{} ({megabytes} MB): {}", image.reference, image.path.display()));
+        }
+        Command::Demo => demo::demo()?,
+        Command::Inside { name, address, gateway } => cluster::inside(&name.name, &address, &gateway)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command with a cluster. The cluster goes down whatever happens: on failure, on a signal, and by the kernel when
+/// this process is killed.
+async fn run(name: &str, api_only: bool, command: &[String]) -> Result<ExitCode> {
+    let own: Option<Own> = if std::env::var_os("KUBECONFIG").is_some() {
+        shell::say("using the cluster of KUBECONFIG");
+        None
+    } else if api_only {
+        Some(Own::Api(ApiOnly::up(name)?))
+    } else {
+        Some(Own::Node(Cluster::up(name, true)?))
+    };
+    let (program, arguments) = command.split_first().context("no command to run")?;
+    let mut child = AsyncCommand::new(program);
+    child.args(arguments).kill_on_drop(true);
+    if let Some(own) = &own {
+        child.env("KUBECONFIG", own.kubeconfig()).env("FUNCTION_MESH_E2E", own.folder());
+    }
+    let mut child = child.spawn().with_context(|| format!("cannot run {program:?}"))?;
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let code = tokio::select! {
+        status = child.wait() => status?.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
+    };
+    if code != 0 {
+        keep_logs(name);
+    }
+    match own {
+        Some(Own::Node(cluster)) => cluster.down()?,
+        Some(Own::Api(api)) => drop(api),
+        None => {}
+    }
+    Ok(ExitCode::from(code))
+}
+
+enum Own {
+    Api(ApiOnly),
+    Node(Cluster),
+}
+
+impl Own {
+    fn kubeconfig(&self) -> PathBuf {
+        match self {
+            Self::Api(api) => api.kubeconfig(),
+            Self::Node(cluster) => cluster.kubeconfig(),
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        match self {
+            Self::Api(api) => api.folder().to_owned(),
+            Self::Node(cluster) => cluster.folder(),
+        }
+    }
+}
+
+/// Logs of the cluster's parts outlive it when something failed.
+fn keep_logs(name: &str) {
+    for logs in [paths::run(name).join("logs"), paths::disk(name).join("logs")] {
+        if logs.exists() {
+            let target = paths::cache().join("failed").join(format!("cluster-{name}")).display().to_string();
+            let mut copy = shell::command("sh", ["-c", "mkdir -p \"$1\" && cp -r \"$0\"/. \"$1\""]);
+            match shell::run(copy.arg(&logs).arg(&target)) {
+                Ok(()) => shell::say(&format!("logs of the cluster are in {target}")),
+                Err(error) => shell::say(&format!("logs of the cluster could not be kept: {error:#}")),
+            }
+        }
+    }
+}

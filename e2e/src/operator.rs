@@ -1,0 +1,96 @@
+//! Installing the charts.
+
+use crate::paths;
+use crate::shell::{command, run, show};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Namespace of the controllers.
+pub const NAMESPACE: &str = "function-mesh-system";
+/// Name of the release.
+pub const RELEASE: &str = "function-mesh";
+
+/// kubectl and helm against one cluster.
+#[derive(Clone, Debug)]
+pub struct Kubectl {
+    kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// Against the cluster of a kubeconfig.
+    pub fn new(kubeconfig: PathBuf) -> Self {
+        Self { kubeconfig }
+    }
+
+    /// kubectl with arguments, separated by single spaces.
+    pub fn words(&self, arguments: &str) -> Command {
+        self.with(arguments.split(' '))
+    }
+
+    /// kubectl with arguments.
+    pub fn with<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut kubectl = command(paths::binary("kubectl"), arguments);
+        kubectl.env("KUBECONFIG", &self.kubeconfig);
+        kubectl
+    }
+
+    /// Applies a manifest.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub fn apply(&self, namespace: &str, manifest: &str) -> Result<()> {
+        let file = paths::cache().join(format!("apply-{}.yaml", std::process::id()));
+        std::fs::write(&file, manifest)?;
+        let path = file.display().to_string();
+        let applied =
+            run(&mut self.with(["-n", namespace, "apply", "--server-side", "--force-conflicts", "-f", &path]));
+        std::fs::remove_file(&file)?;
+        applied
+    }
+
+    /// Makes a namespace unless it is there.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub fn namespace(&self, name: &str) -> Result<()> {
+        self.apply("default", &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"))
+    }
+
+    fn helm<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut helm = command(paths::binary("helm"), arguments);
+        helm.env("KUBECONFIG", &self.kubeconfig);
+        helm
+    }
+
+    /// Installs or upgrades both charts and waits until the controllers are ready.
+    ///
+    /// # Errors
+    /// When they do not become ready.
+    pub fn install(&self, image: &str, values: &[&str]) -> Result<()> {
+        let chart = |name: &str| paths::root().join("charts").join(name).display().to_string();
+        let crds = chart("function-mesh-crds");
+        run(&mut self.helm(["upgrade", "--install", "function-mesh-crds", &crds, "--namespace", "default"]))?;
+        let plurals = ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"];
+        let mut established = self.words("wait --for=condition=Established --timeout=60s");
+        established.args(plurals.map(|plural| format!("crd/{plural}.compute.functionmesh.io")));
+        run(&mut established)?;
+        let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+        let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
+        let operator = chart("function-mesh-operator");
+        let mut install = self.helm(["upgrade", "--install", RELEASE, &operator, "--namespace", NAMESPACE]);
+        install.args(["--create-namespace", "--wait", "--timeout", "180s", "--set", &repository, "--set", &tag]);
+        for value in values {
+            install.args(["--set", value]);
+        }
+        run(&mut install)
+    }
+
+    /// Shows what kubectl prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn show(&self, arguments: &str) -> Result<()> {
+        show(&mut self.words(arguments))
+    }
+}

@@ -1,0 +1,77 @@
+//! A broker in the cluster, and messages in and out with Pulsar's own client.
+
+use crate::operator::Kubectl;
+use crate::paths;
+use crate::shell::{output, run, until};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+/// A broker in a namespace.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    kubectl: Kubectl,
+    namespace: String,
+}
+
+impl Broker {
+    /// Deploys the broker; [`Broker::ready`] waits for it.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub fn deploy(kubectl: &Kubectl, namespace: &str, image: &str) -> Result<Self> {
+        let manifest = fs::read_to_string(paths::root().join("e2e/manifests/pulsar.yaml"))?;
+        kubectl.namespace(namespace)?;
+        kubectl.apply(namespace, &manifest.replace("PULSAR_IMAGE", image))?;
+        Ok(Self { kubectl: kubectl.clone(), namespace: namespace.to_owned() })
+    }
+
+    /// Waits until the broker is healthy.
+    ///
+    /// # Errors
+    /// When it does not become so.
+    pub fn ready(&self) -> Result<()> {
+        let rollout = format!("-n {} rollout status statefulset/pulsar --timeout=300s", self.namespace);
+        run(&mut self.kubectl.words(&rollout)).context("broker")
+    }
+
+    /// Sends messages to a topic.
+    ///
+    /// # Errors
+    /// When the broker does not take them.
+    pub fn produce(&self, topic: &str, messages: &[String]) -> Result<()> {
+        let list = messages.join(",");
+        self.client(&["produce", "-s", ",", "-m", &list, topic]).map(drop)
+    }
+
+    /// Receives from a topic until all expected messages were seen, and returns them in order of arrival. What is left of
+    /// an earlier run is passed over.
+    ///
+    /// # Errors
+    /// When messages are missing, or one came twice.
+    pub fn expect(&self, topic: &str, expected: &BTreeSet<String>) -> Result<Vec<String>> {
+        let mut seen: Vec<String> = Vec::new();
+        until("messages", Duration::from_secs(120), || {
+            let missing = expected.len() - seen.len();
+            let number = missing.to_string();
+            // A receiver that gets too few would wait for ever.
+            let received = self.client(&["consume", "-s", "expect", "-p", "Earliest", "-n", &number, topic])?;
+            let contents = received.lines().filter_map(|line| line.split_once("content:").map(|(_, c)| c));
+            seen.extend(contents.filter(|c| expected.contains(*c)).map(str::to_owned));
+            if seen.len() < expected.len() { bail!("{} of {} seen", seen.len(), expected.len()) } else { Ok(()) }
+        })?;
+        let distinct: BTreeSet<&String> = seen.iter().collect();
+        if distinct.len() != seen.len() {
+            bail!("{} messages came more than once", seen.len() - distinct.len());
+        }
+        Ok(seen)
+    }
+
+    /// Runs Pulsar's client in the broker's pod; gives up after a minute and a half, with what was printed until then.
+    fn client(&self, arguments: &[&str]) -> Result<String> {
+        let start = ["-n", &self.namespace, "exec", "pulsar-0", "--", "env", "PULSAR_MEM=-Xmx128m", "timeout", "90"];
+        let mut client = self.kubectl.with(start);
+        output(client.arg("bin/pulsar-client").args(arguments)).context("Pulsar's client")
+    }
+}

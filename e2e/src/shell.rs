@@ -1,0 +1,118 @@
+//! Running programs, and saying what is done.
+
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Says what happens, with the time since the program was started.
+pub fn say(text: &str) {
+    let seconds = STARTED.elapsed().as_secs();
+    eprintln!("[{:2}:{:02}] {text}", seconds / 60, seconds % 60);
+}
+
+/// A command with its arguments.
+pub fn command<I: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command quietly and returns what it printed.
+///
+/// # Errors
+/// When it cannot be run or fails; with the last lines it printed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let words = describe(command);
+    let output = command.output().with_context(|| missing(command))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let tail: Vec<&str> = errors.lines().chain(text.lines()).collect();
+        let tail = tail.iter().rev().take(15).rev().copied().collect::<Vec<_>>().join("\n");
+        bail!("{words}: {}\n{tail}", output.status);
+    }
+    Ok(text)
+}
+
+/// Runs a command quietly.
+///
+/// # Errors
+/// See [`output`].
+pub fn run(command: &mut Command) -> Result<()> {
+    output(command).map(drop)
+}
+
+/// Runs a command that may print what it does.
+///
+/// # Errors
+/// When it cannot be run or fails.
+pub fn show(command: &mut Command) -> Result<()> {
+    let words = describe(command);
+    let status = command.status().with_context(|| missing(command))?;
+    if !status.success() {
+        bail!("{words}: {status}");
+    }
+    Ok(())
+}
+
+/// Lets a command write into a log file.
+///
+/// # Errors
+/// When the file cannot be created.
+pub fn log_to<'c>(command: &'c mut Command, file: &Path) -> Result<&'c mut Command> {
+    let log = File::create(file).with_context(|| format!("log {}", file.display()))?;
+    Ok(command.stdout(log.try_clone()?).stderr(log))
+}
+
+/// An error that trying again cannot mend.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+impl std::fmt::Display for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// Tries until it works. Waits on a condition, not on time: the pauses are short and the error is the last one seen.
+///
+/// # Errors
+/// The last error, once the time is over.
+pub fn until<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error) if error.is::<Fatal>() => return Err(error.context(what.to_owned())),
+            Err(error) if started.elapsed() > limit => {
+                return Err(error.context(format!("{what}: not within {} s", limit.as_secs())));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+fn describe(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
+    let mut words = format!("{name} {}", arguments.join(" "));
+    if let Some((end, _)) = words.char_indices().nth(200) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
+fn missing(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy();
+    format!("cannot run {program:?}: is it installed and on the PATH?")
+}

@@ -1,0 +1,137 @@
+//! What has to be on the machine: Debian packages, and Kubernetes built from Go modules.
+
+use crate::paths;
+use crate::shell::{command, output, run, say};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
+
+/// Version of Kubernetes; the last line that works with Debian 12's containerd.
+pub const KUBERNETES: &str = "v1.35.4";
+
+/// Packages of a control plane, by the program that shows they are there.
+const API_PACKAGES: &[(&str, &str)] = &[("etcd", "etcd-server"), ("setpriv", "util-linux")];
+
+/// Packages of a node.
+const NODE_PACKAGES: &[(&str, &str)] = &[
+    ("containerd", "containerd"),
+    ("runc", "runc"),
+    ("/usr/lib/cni/bridge", "containernetworking-plugins"),
+    ("iptables", "iptables"),
+    ("conntrack", "conntrack"),
+    ("ip", "iproute2"),
+    ("tini", "tini"),
+    ("umoci", "umoci"),
+    ("busybox", "busybox-static"),
+    ("mmdebstrap", "mmdebstrap"),
+];
+
+/// What a cluster is to be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Take requests.
+    ApiOnly,
+    /// Run pods.
+    Node,
+}
+
+/// Installs and builds what is missing.
+///
+/// # Errors
+/// When this cannot be done here; the message says what to do.
+pub fn ensure(scope: Scope) -> Result<()> {
+    packages(API_PACKAGES)?;
+    let mut binaries = vec!["kube-apiserver", "kube-controller-manager", "kubectl"];
+    if scope == Scope::Node {
+        packages(NODE_PACKAGES)?;
+        binaries.extend(["kube-scheduler", "kube-proxy", "kubelet", "helm", "coredns"]);
+    }
+    kubernetes(&binaries)
+}
+
+/// kubectl and helm, for a cluster of somebody else.
+///
+/// # Errors
+/// When they cannot be built.
+pub fn clients() -> Result<()> {
+    kubernetes(&["kubectl", "helm"])
+}
+
+/// Installs Debian packages whose program is missing.
+///
+/// # Errors
+/// When this is not Debian, or nobody who may install.
+pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = wanted.iter().filter(|(program, _)| !present(program)).map(|(_, p)| *p).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !present("apt-get") || output(&mut command("id", ["-u"]))?.trim() != "0" {
+        bail!("missing: install the packages {list}, or run this as root on Debian, where it is done for you");
+    }
+    say(&format!("installing {list}"));
+    // Nothing may be started by the installation: clusters start their own.
+    let keep_quiet = Path::new("/usr/sbin/policy-rc.d");
+    let ours = !keep_quiet.exists();
+    if ours {
+        fs::write(keep_quiet, "#!/bin/sh\nexit 101\n")?;
+        run(&mut command("chmod", ["755", "/usr/sbin/policy-rc.d"]))?;
+    }
+    let installed = run(&mut command("apt-get", ["-qq", "update"])).and_then(|()| {
+        let mut install = command("apt-get", ["-qq", "install", "-y", "--no-install-recommends"]);
+        run(install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive"))
+    });
+    if ours {
+        fs::remove_file(keep_quiet)?;
+    }
+    installed.with_context(|| format!("packages {list}"))
+}
+
+/// Whether a program is on the PATH, or a file is there.
+pub fn present(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        || ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).is_file())
+}
+
+/// Builds Kubernetes binaries from their Go modules, all in one module so that they share what they have in common.
+fn kubernetes(wanted: &[&str]) -> Result<()> {
+    let module = paths::root().join("e2e/cluster");
+    // The versions decide whether a binary is current.
+    let versions = fs::read_to_string(module.join("go.mod")).context("e2e/cluster/go.mod")?;
+    let stamp = |name: &str| paths::cache().join("bin").join(format!(".{name}.mod"));
+    let stale: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|name| {
+            let current = fs::read_to_string(stamp(name)).is_ok_and(|built| built == versions);
+            !(paths::binary(name).is_file() && current)
+        })
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    if !present("go") {
+        bail!("missing: install Go 1.26 or newer; the test cluster is built with it (or set KUBECONFIG to a cluster)");
+    }
+    say(&format!("building {} (some minutes the first time)", stale.join(", ")));
+    fs::create_dir_all(paths::cache().join("bin"))?;
+    let version = |package: &str| format!("-X k8s.io/{package}/version.gitVersion={KUBERNETES}");
+    let flags = format!("-s -w {} {}", version("component-base"), version("client-go/pkg"));
+    let packages = stale.iter().map(|name| match *name {
+        "coredns" => "./coredns".to_owned(),
+        "helm" => "helm.sh/helm/v4/cmd/helm".to_owned(),
+        name => format!("k8s.io/kubernetes/cmd/{name}"),
+    });
+    let target = format!("{}/", paths::cache().join("bin").display());
+    let mut build = command("go", ["build", "-o", &target, "-ldflags", &flags]);
+    run(build.args(packages).current_dir(&module).env("CGO_ENABLED", "0"))?;
+    for name in stale {
+        fs::write(stamp(name), &versions)?;
+    }
+    Ok(())
+}
