@@ -1,10 +1,11 @@
 //! Installing the charts.
 
 use crate::paths;
-use crate::shell::{command, run, show};
+use crate::shell::{command, run, show, until};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 /// Namespace of the controllers.
 pub const NAMESPACE: &str = "function-mesh-system";
@@ -74,7 +75,8 @@ impl Kubectl {
         let plurals = ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"];
         let mut established = self.words("wait --for=condition=Established --timeout=60s");
         established.args(plurals.map(|plural| format!("crd/{plural}.compute.functionmesh.io")));
-        run(&mut established)?;
+        // kubectl fails on a definition that has no conditions yet, instead of waiting for them.
+        until("kinds", Duration::from_secs(60), || run(&mut established))?;
         let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
         let operator = chart("function-mesh-operator");

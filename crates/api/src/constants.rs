@@ -1,4 +1,5 @@
-//! Names with a meaning for the cluster: group, labels, annotations, finalizers (behaviour reference A).
+//! Names with a meaning for the cluster: group, labels, annotations, finalizers (behaviour reference
+//! 2.2 and A).
 
 /// API group.
 pub const GROUP: &str = "compute.functionmesh.io";
@@ -6,8 +7,11 @@ pub const GROUP: &str = "compute.functionmesh.io";
 pub const VERSION: &str = "v1alpha1";
 /// Group and version as objects spell them.
 pub const API_VERSION: &str = "compute.functionmesh.io/v1alpha1";
+/// Most characters the name of a Function, Source or Sink may have: 63 of a label, less `-function`, a dash and the
+/// ten characters of a revision of the StatefulSet.
+pub const MAX_NAME_LENGTH: usize = 43;
 
-/// Label: always [`APP`], on Functions only.
+/// Label: always [`APP`], on what belongs to Functions only.
 pub const LABEL_APP: &str = "compute.functionmesh.io/app";
 /// Label: `function`, `source` or `sink`.
 pub const LABEL_COMPONENT: &str = "compute.functionmesh.io/component";
@@ -19,9 +23,17 @@ pub const LABEL_NAMESPACE: &str = "compute.functionmesh.io/namespace";
 pub const APP: &str = "function-mesh";
 /// Label of the components of a mesh: name of the mesh.
 pub const LABEL_MESH: &str = "compute.functionmesh.io/mesh";
+/// Label of objects that Pulsar's worker service made: it looks after their subscriptions, no cleanup.
+pub const LABEL_PULSAR_CLUSTER: &str = "compute.functionmesh.io/pulsar-cluster";
+/// The older spelling of [`LABEL_PULSAR_CLUSTER`].
+pub const LABEL_PULSAR_CLUSTER_SHORT: &str = "pulsar-cluster";
 
 /// Annotation: `"false"` makes the controllers leave the object alone.
 pub const ANNOTATION_MANAGED: &str = "compute.functionmesh.io/managed";
+/// Annotation: `"true"` holds back changes of the pods that do not come from the object's own spec.
+pub const ANNOTATION_PAUSE_ROLLOUT: &str = "compute.functionmesh.io/pause-rollout";
+/// Annotation: `"false"` leaves the subscription in place when the object is deleted.
+pub const ANNOTATION_NEED_CLEANUP: &str = "compute.functionmesh.io/need-cleanup";
 /// Annotation of a mesh's component: hash of the item it was made from.
 pub const ANNOTATION_MESH_ITEM_HASH: &str = "compute.functionmesh.io/mesh-item-hash";
 /// Finalizer of objects whose subscription is to be removed with them.

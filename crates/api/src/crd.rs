@@ -20,9 +20,15 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 
 /// Completes a derived definition. `keep_unknown`: the original keeps unknown fields beside `spec` and `status`
 /// (behaviour reference 1.1).
-fn finished(mut definition: CustomResourceDefinition, keep_unknown: bool, rules: &Rules) -> CustomResourceDefinition {
+fn finished(
+    mut definition: CustomResourceDefinition,
+    keep_unknown: bool,
+    rules: &Rules,
+) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else { continue };
+        let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else {
+            continue;
+        };
         schema::finish(root);
         root.x_kubernetes_preserve_unknown_fields = keep_unknown.then_some(true);
         schema::add_rules(root, rules.object);

@@ -3,10 +3,21 @@
 //!
 //! Every field is optional unless the original's schema requires it, JSON names are the original's with all their odd
 //! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. The crate has no
-//! dependency on the rest of the workspace and can be used as a client library.
+//! dependency on the rest of the workspace and can be used as a client library:
+//!
+//! ```
+//! use functionmesh_api::{Function, FunctionSpec};
+//!
+//! let mut spec = FunctionSpec::default();
+//! spec.common.class_name = Some("org.example.Enrich".to_owned());
+//! let function = Function::new("enrich", spec);
+//! assert_eq!(function.spec.common.min_replicas, None);
+//! ```
 //!
 //! [`crds`] gives the `CustomResourceDefinition`s.
 #![deny(missing_docs)]
+#![allow(clippy::doc_markdown, reason = "most comments are the descriptions that `kubectl explain` shows")]
+#![allow(clippy::duplicated_attributes, reason = "the printer columns of a kind have the same types and priorities")]
 
 pub mod backend_config;
 pub mod common;

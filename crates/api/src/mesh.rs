@@ -8,7 +8,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Components that belong together. Each becomes an object named `<mesh>-<name of the item>`.
+/// The components of a mesh. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is
+/// the `name` of the item (behaviour reference 1.5). A component that leaves the spec is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -21,11 +22,19 @@ use serde::{Deserialize, Serialize};
     doc = "Functions, Sources and Sinks that belong together.",
     namespaced,
     status = "MeshStatus",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "Components", type_ = "integer", json_path = ".status.components"),
-    printcolumn(name = "Available", type_ = "integer", json_path = ".status.readyComponents"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Components ready", type_ = "integer", json_path = ".status.readyComponents"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Components", type_ = "integer", json_path = ".status.components", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -35,13 +44,13 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionMeshSpec {
-    /// The Sources.
+    /// The sources of the mesh. Each item is the spec of a Source and needs a name of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<SourceSpec>>,
-    /// The Sinks.
+    /// The sinks of the mesh. Each item is the spec of a Sink and needs a name of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sinks: Option<Vec<SinkSpec>>,
-    /// The Functions.
+    /// The functions of the mesh. Each item is the spec of a Function and needs a name of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionSpec>>,
 }

@@ -18,7 +18,7 @@ enum Cause {
 /// One rule. `self` is the object for rules of the object and its `spec` for rules of the spec.
 #[derive(Clone, Copy)]
 pub(crate) struct Rule {
-    rule: &'static str,
+    expression: &'static str,
     /// Names the field, says what is wrong and what to do.
     message: &'static str,
     /// The field to report, relative to `self`, if the schema knows it.
@@ -30,7 +30,7 @@ impl Rule {
     /// The rule as a schema holds it.
     pub(crate) fn to_validation(self) -> ValidationRule {
         ValidationRule {
-            rule: self.rule.to_owned(),
+            rule: self.expression.to_owned(),
             message: Some(self.message.to_owned()),
             field_path: self.field.map(str::to_owned),
             reason: Some(
@@ -47,57 +47,57 @@ impl Rule {
 
 /// 63 characters of a label, less `-function`, a dash and the ten characters of a revision.
 const NAME_LENGTH: Rule = Rule {
-    rule: "self.metadata.name.size() <= 43",
+    expression: "self.metadata.name.size() <= 43",
     message: "metadata.name must be no more than 43 characters: the labels of the pods are made from it; choose a shorter name",
     field: None,
     cause: Cause::Invalid,
 };
 const PULSAR_CONFIG: Rule = Rule {
-    rule: "has(self.pulsar) && has(self.pulsar.pulsarConfig) && self.pulsar.pulsarConfig.size() > 0",
+    expression: "has(self.pulsar) && has(self.pulsar.pulsarConfig) && self.pulsar.pulsarConfig.size() > 0",
     message: "spec.pulsar.pulsarConfig needs to be set: name the ConfigMap with webServiceURL and brokerServiceURL of the Pulsar cluster",
     field: Some(".pulsar"),
     cause: Cause::Required,
 };
 const PACKAGE_SERVICE: Rule = Rule {
-    rule: "!has(self.pulsarPackageService) || \
+    expression: "!has(self.pulsarPackageService) || \
            (has(self.pulsarPackageService.pulsarConfig) && self.pulsarPackageService.pulsarConfig.size() > 0)",
     message: "spec.pulsarPackageService.pulsarConfig needs to be set when spec.pulsarPackageService is: name the ConfigMap with the addresses of the package service, or remove spec.pulsarPackageService",
     field: Some(".pulsarPackageService"),
     cause: Cause::Required,
 };
 const JAVA_ONLY: Rule = Rule {
-    rule: "has(self.java)",
+    expression: "has(self.java)",
     message: "spec.java needs to be set: sources and sinks run as Java programs; set spec.java.jar to the path of the connector",
     field: Some(".java"),
     cause: Cause::Required,
 };
 const JAVA_JAR: Rule = Rule {
-    rule: "!has(self.java) || self.java.jar.size() > 0",
+    expression: "!has(self.java) || self.java.jar.size() > 0",
     message: "spec.java.jar must not be empty: set it to the path of the package in the container",
     field: Some(".java.jar"),
     cause: Cause::Required,
 };
 const CLASS_NAME: Rule = Rule {
-    rule: "!has(self.java) || (has(self.className) && self.className.size() > 0)",
+    expression: "!has(self.java) || (has(self.className) && self.className.size() > 0)",
     message: "spec.className needs to be set when spec.java is: name the class to run",
     field: Some(".className"),
     cause: Cause::Required,
 };
 const ANY_RUNTIME: Rule = Rule {
-    rule: "has(self.java) || has(self.python) || has(self.golang) || has(self.genericRuntime)",
+    expression: "has(self.java) || has(self.python) || has(self.golang) || has(self.genericRuntime)",
     message: "spec has no runtime: set exactly one of spec.java, spec.python, spec.golang and spec.genericRuntime",
     field: None,
     cause: Cause::Required,
 };
 /// The original lets `genericRuntime` stand beside one of the others and then ignores it.
 const ONE_RUNTIME: Rule = Rule {
-    rule: "(has(self.java) ? 1 : 0) + (has(self.python) ? 1 : 0) + (has(self.golang) ? 1 : 0) <= 1",
+    expression: "(has(self.java) ? 1 : 0) + (has(self.python) ? 1 : 0) + (has(self.golang) ? 1 : 0) <= 1",
     message: "spec has more than one runtime: set only one of spec.java, spec.python and spec.golang",
     field: None,
     cause: Cause::Invalid,
 };
 const REPLICA_RANGE: Rule = Rule {
-    rule: "!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas >= self.minReplicas",
+    expression: "!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas >= self.minReplicas",
     message: "spec.maxReplicas must be greater than or equal to spec.minReplicas (1 unless set): raise one or lower the other",
     field: Some(".maxReplicas"),
     cause: Cause::Invalid,
@@ -121,6 +121,6 @@ pub(crate) const CONNECTOR: Rules = Rules {
     object: &[NAME_LENGTH],
     spec: &[PULSAR_CONFIG, PACKAGE_SERVICE, JAVA_ONLY, JAVA_JAR, CLASS_NAME, REPLICA_RANGE],
 };
-/// For meshes, whose components are checked when they are created, one by one; and for BackendConfigs, where
+/// For meshes, whose components are checked when they are created, one by one; and for a BackendConfig, where
 /// everything is optional.
 pub(crate) const NONE: Rules = Rules { object: &[], spec: &[] };

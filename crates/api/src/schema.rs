@@ -36,7 +36,8 @@ const CORE_FIELDS: &[&str] = &[
 ];
 
 /// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
-const QUANTITY: &str = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
+const QUANTITY: &str =
+    r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
 
 /// Whose a part of a schema is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub(crate) fn add_rules(schema: &mut JSONSchemaProps, rules: &[Rule]) {
 fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     schema.title = None;
     schema.nullable = None;
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|value| !value.0.is_null());
+    }
     if owner == Owner::Kubernetes {
         schema.description = None;
         if name == "metadata" {
@@ -144,9 +148,10 @@ fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
 fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     let keys: &[&str] = match (name, owner) {
         (_, Owner::FunctionMesh) => return,
-        ("initContainers" | "sidecars" | "volumes", Owner::Embedded) => &["name"],
+        ("initContainers" | "sidecars" | "volumes", Owner::Embedded) | ("env" | "claims", Owner::Kubernetes) => {
+            &["name"]
+        }
         ("volumeMounts", _) => &["mountPath"],
-        ("env" | "claims", Owner::Kubernetes) => &["name"],
         ("volumeDevices", Owner::Kubernetes) => &["devicePath"],
         ("ports", Owner::Kubernetes) => &["containerPort", "protocol"],
         _ => return,

@@ -2,66 +2,76 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Status of a Function, Source or Sink.
+/// Status of a Function, Source or Sink (design section 3). Reading one never fails, whoever wrote it: fields that make
+/// no sense are read as absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
-    /// Generation of the object that the rest speaks of.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Generation of the object that the rest of the status speaks of.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Number of pods wanted, as the scale subresource reports it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Number of pods wanted. The scale subresource reports it.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// Number of pods that have been ready for a while (available).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
-    /// Number of those that run the newest template.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Number of pods that run the newest template.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub updated_replicas: Option<i32>,
-    /// Selector of the pods, as the scale subresource reports it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Selector of the pods, as `key=value` pairs with commas between. The scale subresource reports it.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// What the controller last wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the controller last applied. With it, foreign edits are seen without reading the StatefulSet.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<StatefulSetStatusRef>,
-    /// Ready, Progressing.
+    /// The standard conditions `Ready` and `Progressing`, with a reason and a message.
+    #[serde(default)]
     pub conditions: Conditions,
 }
 
-/// The StatefulSet as the controller left it. With it a foreign edit is seen without reading anything.
+/// The StatefulSet as the controller left it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatefulSetStatusRef {
-    /// Its generation after the last write.
+    /// Its generation after the controller's last write.
     pub generation: i64,
     /// Hash of what was rendered.
     pub rendered_hash: String,
 }
 
-/// Status of a FunctionMesh.
+/// Status of a FunctionMesh. Reading one never fails, as with [`ComponentStatus`]; the maps of the original are left
+/// out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct MeshStatus {
-    /// Generation of the object that the rest speaks of.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Generation of the object that the rest of the status speaks of.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of components.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub components: Option<i32>,
     /// Number of components that are ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub ready_components: Option<i32>,
-    /// Ready, Progressing.
+    /// The standard conditions `Ready` and `Progressing`, with a reason and a message.
+    #[serde(default)]
     pub conditions: Conditions,
 }
 
 /// Status of a BackendConfig: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendConfigStatus {}
+
+/// Reads a field of a status, or leaves it out.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(from)?).ok())
+}
 
 /// The standard list of conditions. Reads the original's map of conditions as well, as an empty list that
 /// [`Conditions::is_legacy`]: server-side apply fails on an object that stores the map, so the first status write has
@@ -75,7 +85,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// The conditions.
+    /// The conditions, ordered as they were stored.
     pub fn list(&self) -> &[Condition] {
         &self.list
     }

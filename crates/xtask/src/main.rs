@@ -3,6 +3,7 @@
 mod crds;
 mod files;
 mod rbac;
+mod yaml;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -17,18 +18,35 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes the CRDs and RBAC into config/ and charts/.
-    Generate {
-        /// Write nothing; fail when a file is not what would be written.
-        #[arg(long)]
-        check: bool,
-    },
+    /// Everything below: into config/ and charts/.
+    Generate(Mode),
+    /// The CRDs: into config/crd and charts/function-mesh-crds.
+    Crds(Mode),
+    /// The roles of the controllers: into config/rbac and charts/function-mesh-operator.
+    Rbac(Mode),
 }
 
+#[derive(clap::Args)]
+struct Mode {
+    /// Write nothing; fail when a file is not what would be written.
+    #[arg(long)]
+    check: bool,
+}
+
+/// One generator.
+type Generator = fn(&mut Files) -> Result<()>;
+
 fn main() -> Result<()> {
-    let Command::Generate { check } = Args::parse().command;
+    let all: &[Generator] = &[crds::generate, rbac::generate];
+    let (generators, command, mode): (&[Generator], _, _) = match Args::parse().command {
+        Command::Generate(mode) => (all, "cargo xtask generate", mode),
+        Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
+        Command::Rbac(mode) => (&[rbac::generate], "cargo xtask rbac", mode),
+    };
     let mut files = Files::default();
-    crds::generate(&mut files)?;
-    rbac::generate(&mut files)?;
-    if check { files.check() } else { files.write() }
+    for generate in generators {
+        generate(&mut files)?;
+    }
+    let root = files::root();
+    if mode.check { files.check(&root, command) } else { files.write(&root) }
 }

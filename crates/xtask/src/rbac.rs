@@ -70,7 +70,8 @@ pub fn generate(files: &mut Files) -> Result<()> {
                    "resourceNames": [controller], "verbs": ["get", "update"]}),
         ];
         let chart = "charts/function-mesh-operator/files/rbac";
-        files.add(format!("{chart}/{controller}.yaml"), format!("{HEADER}{}", serde_yaml::to_string(&rules)?));
+        files
+            .add(format!("{chart}/{controller}.yaml"), format!("{HEADER}{}", serde_yaml::to_string(&rules)?));
         files.add(
             format!("{chart}/{controller}-lease.yaml"),
             format!("{HEADER}{}", serde_yaml::to_string(&lease_rules)?),

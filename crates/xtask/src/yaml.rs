@@ -1,0 +1,104 @@
+//! YAML that is compact and still reads well: what fits on a line is on one line. A schema nests so deeply that the
+//! usual form consists of indentation for the most part; this one is less than half as long.
+
+use serde_json::{Map, Value};
+
+/// Longest line that several values share.
+const WIDTH: usize = 110;
+
+/// A document.
+pub fn document(value: &Value) -> String {
+    let mut out = String::new();
+    block(&mut out, value, 0);
+    out
+}
+
+/// A value over several lines, each indented. The first line is indented as well.
+fn block(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => map(out, fields, indent),
+        Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                let mut text = String::new();
+                match one_line(item, indent + 2) {
+                    Some(line) => text.push_str(&format!("{:indent$}  {line}\n", "")),
+                    None => block(&mut text, item, indent + 2),
+                }
+                // The dash takes the place of the indentation.
+                out.push_str(&format!("{:indent$}- {}", "", text.trim_start()));
+            }
+        }
+        other => out.push_str(&format!("{:indent$}{}\n", "", flow(other))),
+    }
+}
+
+fn map(out: &mut String, fields: &Map<String, Value>, indent: usize) {
+    for (key, value) in fields {
+        let key = scalar(key);
+        match one_line(value, indent + key.len() + 2) {
+            Some(line) => out.push_str(&format!("{:indent$}{key}: {line}\n", "")),
+            None => {
+                out.push_str(&format!("{:indent$}{key}:\n", ""));
+                block(out, value, indent + 2);
+            }
+        }
+    }
+}
+
+/// The value for the rest of a line that begins at a column, if it fits. A string always goes on one line.
+fn one_line(value: &Value, column: usize) -> Option<String> {
+    let nested =
+        value.as_object().is_some_and(|o| !o.is_empty()) || value.as_array().is_some_and(|a| !a.is_empty());
+    let text = flow(value);
+    (!nested || column + text.len() <= WIDTH).then_some(text)
+}
+
+/// A value in flow style.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(k, v)| format!("{}: {}", scalar(k), flow(v))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => scalar(text),
+        other => other.to_string(),
+    }
+}
+
+/// A string, quoted unless no reader can take it for anything else: a word of letters, and not one of those that some
+/// readers take for a truth value.
+fn scalar(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
+        && !["true", "false", "yes", "no", "on", "off", "y", "n", "null"]
+            .contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let value = json!({
+            "a": {"empty": {}, "none": [], "list": [1, -2.5, true, null, "x", [], [[1], {"k": "v"}]]},
+            "yes": "no", "0x1": "1e3", "12": "12", "null": "~", "-": "- a", "colon": "a: b # c", "quote": "'\"\\ {{ }}",
+            "long": "word ".repeat(60), "lines": "a\nb\n", "snow": "\u{2603}",
+            "items": [{"first": {"x": "y".repeat(120)}, "second": ["z".repeat(120), {"k": ["z".repeat(120)]}]}, []],
+        });
+        let text = document(&value);
+        assert_eq!(serde_yaml::from_str::<Value>(&text).unwrap(), value, "{text}");
+    }
+
+    #[test]
+    fn what_fits_is_on_one_line() {
+        let text = document(&json!({"spec": {"names": ["a", "b"], "of": {"type": "string"}}, "kind": "X"}));
+        assert_eq!(text, "kind: X\nspec: {names: [a, b], of: {type: string}}\n");
+        let wide = document(&json!({"a": [{"b": "c".repeat(WIDTH), "d": 1}]}));
+        assert_eq!(wide, format!("a:\n  - b: {}\n    d: 1\n", "c".repeat(WIDTH)));
+    }
+}
