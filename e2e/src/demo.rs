@@ -87,7 +87,8 @@ pub fn demo() -> Result<()> {
     let expected: BTreeSet<String> = sent.iter().map(|m| format!("{m}!")).collect();
     broker.produce("persistent://public/default/in", &sent)?;
     let received = broker.expect("persistent://public/default/out", &expected)?;
-    say(&format!("received {} of {MESSAGES} expected messages, such as {:?}", received.len(), received.first()));
+    let first = received.first().map(String::as_str).unwrap_or_default();
+    say(&format!("received {} of {MESSAGES} expected messages, such as {first:?}", received.len()));
 
     let logs = format!("-n {DEMO} logs sample-print-sink-0 -c pulsar-sink --tail=2000");
     let printed = until("lines printed by the sink", Duration::from_secs(60), || {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Defaults for the components of a namespace or of the whole cluster.
+/// Defaults for the components of a namespace or of the whole cluster (behaviour reference 1.6).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -24,16 +24,16 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct BackendConfigSpec {
-    /// Accepted as in the original and not used by it.
+    /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Environment variables of every container.
+    /// Environment variables of every component. Those of the component itself count more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
-    /// Settings of the pods.
+    /// Settings of the pods of every component. Those of the component itself count more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodPolicy>,
-    /// Roll changes out at once.
+    /// Whether changes of this object reach running components at once, or with their next change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_update: Option<bool>,
 }

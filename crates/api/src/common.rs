@@ -13,26 +13,26 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Common {
-    /// Pulsar's name of the component; defaults to the name of the object.
+    /// Name of the component in Pulsar. Defaults to the name of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Class that runs.
+    /// Class to run, with its package. Required with `java` and `python`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// Pulsar tenant; defaults to `public`.
+    /// Pulsar tenant. Defaults to `public`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Pulsar namespace, not the Kubernetes one; defaults to `default`.
+    /// Pulsar namespace, not the one of Kubernetes. Defaults to `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Pulsar's name of the cluster, a label of the instance's metrics; defaults to `kubernetes`.
+    /// Name of the Pulsar cluster, a label of the metrics. Defaults to `kubernetes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
-    /// Number of pods; defaults to minReplicas.
+    /// Number of pods, unless `maxReplicas` leaves it to the autoscaler. Defaults to `minReplicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
-    /// Tell the instances how many they are. Every change of the number then restarts all of them.
+    /// Tell each instance how many there are. Every change of `replicas` then restarts all pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub show_precise_parallelism: Option<bool>,
     /// Fewest pods the autoscaler may leave.
@@ -45,31 +45,31 @@ pub struct Common {
     /// Image of the job that removes the subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_image: Option<String>,
-    /// Most pods the autoscaler may start; setting it turns the autoscaler on.
+    /// Most pods the autoscaler may start. Setting it turns the autoscaler on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_replicas: Option<i32>,
-    /// Topic that receives the log.
+    /// Topic that receives the log of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_topic: Option<String>,
-    /// Who sends the log to the topic.
+    /// Who sends the log to `logTopic`. Defaults to `runtime` for functions, `sidecar` for sources and sinks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_topic_agent: Option<LogTopicAgent>,
-    /// Image of the sidecar that sends the log.
+    /// Image of the sidecar that sends the log to `logTopic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filebeat_image: Option<String>,
-    /// Resources of the main container.
+    /// Resources of the main container. The heap of a Java component follows from the memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// Secrets given to the component, by the name under which it asks for them.
+    /// Secrets of the component, by the name under which its code asks for them. Each is an environment variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets_map: Option<BTreeMap<String, SecretRef>>,
-    /// Additional mounts of the main container.
+    /// Further mounts of the main container and of the operator's own sidecar and init container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_mounts: Option<Vec<VolumeMount>>,
-    /// How often a message may be processed; defaults to atleast_once.
+    /// How often a message may be processed. Defaults to `atleast_once`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processing_guarantee: Option<ProcessingGuarantee>,
-    /// Flags for the runtime, informational.
+    /// Further flags of the program that runs the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_flags: Option<String>,
     /// Settings of the pods.
@@ -93,19 +93,19 @@ pub struct Common {
     /// Run a program in another language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generic_runtime: Option<GenericRuntime>,
-    /// Image of the main container; defaults to the operator's runner image.
+    /// Image of the main container. Defaults to the runner image that the operator is configured with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Accepted as in the original, which lets the operator's configuration decide.
+    /// Not used: the configuration of the operator decides when images are pulled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
-    /// Whether the image has pulsarctl.
+    /// Whether the image has pulsarctl, to download packages and remove subscriptions with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_has_pulsarctl: Option<bool>,
-    /// Whether the image has wget.
+    /// Whether the image has wget, to download packages from web servers with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_has_get: Option<bool>,
-    /// State store of the component.
+    /// Where the component keeps state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stateful_config: Option<Stateful>,
 }
@@ -122,31 +122,31 @@ pub struct Consumption {
     /// Topics to consume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<InputConf>,
-    /// Milliseconds after which an unacknowledged message comes again.
+    /// Milliseconds after which a message that was not acknowledged is delivered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i32>,
-    /// Whether the framework acknowledges messages; defaults to true.
+    /// Whether messages are acknowledged for the component. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_ack: Option<bool>,
-    /// How often a failed message comes again before it goes to the dead letter topic.
+    /// How often a failed message is delivered again before it goes to `deadLetterTopic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_message_retry: Option<i32>,
-    /// Process in the order of the topic.
+    /// Process messages in the order of the topic, with one active consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retain_ordering: Option<bool>,
-    /// Process in the order of each key.
+    /// Process messages of the same key in their order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retain_key_ordering: Option<bool>,
-    /// Topic for messages that failed too often.
+    /// Topic for messages that failed more than `maxMessageRetry` times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter_topic: Option<String>,
-    /// Name of the subscription; defaults to tenant/namespace/name.
+    /// Name of the subscription. Defaults to `<tenant>/<namespace>/<name>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_name: Option<String>,
     /// Remove the subscription when the object is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_subscription: Option<bool>,
-    /// Where a new subscription begins; defaults to earliest.
+    /// Where a new subscription begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_position: Option<SubscriptionPosition>,
 }
@@ -169,9 +169,9 @@ pub enum ProcessingGuarantee {
     AtleastOnce,
     /// Once or never.
     AtmostOnce,
-    /// Once, as far as anybody can tell.
+    /// Once in effect: messages are deduplicated.
     EffectivelyOnce,
-    /// The function acknowledges by itself.
+    /// The code of the component acknowledges.
     Manual,
 }
 
@@ -197,7 +197,7 @@ pub struct SecretRef {
     pub key: Option<String>,
 }
 
-/// State store.
+/// Where the component keeps state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stateful {
@@ -223,7 +223,7 @@ pub struct PulsarStateStore {
 pub struct StateStoreJavaProvider {
     /// Class name.
     pub class_name: String,
-    /// Accepted as in the original and not used by it.
+    /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<crate::FreeForm>,
 }

@@ -10,7 +10,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a Function is.
+/// A function: its code, its topics, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
-    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Replicas ready", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
@@ -51,40 +51,40 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionSpec {
-    /// What all kinds have.
+    /// The fields that Function, Source and Sink share.
     #[serde(flatten)]
     pub common: Common,
-    /// What kinds that consume have.
+    /// The fields of kinds that consume.
     #[serde(flatten)]
     pub consumption: Consumption,
     /// What is produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Configuration of the user's class, as it is.
+    /// Configuration of your code, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub func_config: Option<FreeForm>,
-    /// Read from a connector instead of topics.
+    /// A source connector to read from instead of `input`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_config: Option<SourceConnectorSpec>,
-    /// Write to a connector instead of a topic.
+    /// A sink connector to write to instead of `output`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_config: Option<SinkConnectorSpec>,
-    /// Copy the properties of the input message to the output; defaults to true.
+    /// Copy the properties of each input message to the output. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_source_message_property: Option<bool>,
-    /// Asynchronous results that may be pending; defaults to 1000. Java only.
+    /// Most asynchronous results that may be pending. Java only. Defaults to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_async_requests: Option<i32>,
-    /// Skip the backlog at the start.
+    /// Skip the backlog and begin with the newest message at each start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_to_latest: Option<bool>,
-    /// Process windows of messages.
+    /// Process windows of messages instead of single ones. Java only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_config: Option<WindowConfig>,
-    /// Storage of each pod.
+    /// Claims for storage that each pod gets its own of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
-    /// What becomes of that storage.
+    /// What becomes of the claims when the function is deleted or scaled down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim_retention_policy: Option<PersistentVolumeClaimRetentionPolicy>,
 }
@@ -96,7 +96,7 @@ pub struct SourceConnectorSpec {
     /// Name of a connector that the image brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
-    /// Accepted as in the original and not used by it.
+    /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_source_config: Option<BatchSourceConfig>,
     /// Class of the connector.
@@ -105,7 +105,7 @@ pub struct SourceConnectorSpec {
     /// Class of the messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Configuration of the connector, as it is.
+    /// Configuration of the connector, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configs: Option<FreeForm>,
 }
@@ -123,40 +123,40 @@ pub struct SinkConnectorSpec {
     /// Class of the messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Configuration of the connector, as it is.
+    /// Configuration of the connector, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configs: Option<FreeForm>,
 }
 
-/// Windows of messages.
+/// Windows of messages. Exactly one of the window lengths has to be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowConfig {
-    /// Always replaced by className.
+    /// Not used: `className` of the function takes its place.
     #[serde(default)]
     pub actual_window_function_class_name: String,
-    /// Length in messages.
+    /// Length of a window in messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_length_count: Option<i32>,
-    /// Length in milliseconds.
+    /// Length of a window in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_length_duration_ms: Option<i64>,
-    /// Messages between two windows.
+    /// Messages between the starts of two windows. Defaults to the length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_count: Option<i32>,
-    /// Milliseconds between two windows.
+    /// Milliseconds between the starts of two windows. Defaults to the length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_duration_ms: Option<i64>,
     /// Topic for messages that come too late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_data_topic: Option<String>,
-    /// Milliseconds a message may be late.
+    /// Milliseconds a message may be late, with a timestamp extractor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lag_ms: Option<i64>,
-    /// Milliseconds between two watermarks.
+    /// Milliseconds between two watermarks, with a timestamp extractor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark_emit_interval_ms: Option<i64>,
-    /// Class that finds the time of a message.
+    /// Class that finds the time of a message in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp_extractor_class_name: Option<String>,
     /// How often a window may be processed.

@@ -1,4 +1,4 @@
-//! Topics: what is consumed and produced, and how.
+//! Topics: what is consumed and produced, and how (behaviour reference 1.4).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,22 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InputConf {
-    /// Class of the messages; defaults to bytes (`[B`).
+    /// Java class of the messages. Defaults to bytes, `[B`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Topics by name.
+    /// Names of topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<Vec<String>>,
-    /// Topics by regular expression.
+    /// Regular expression for the names of topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_pattern: Option<String>,
-    /// Deserialising class by topic.
+    /// Class that deserialises messages, by topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_serde_sources: Option<BTreeMap<String, String>>,
-    /// Schema type by topic.
+    /// Schema type, by topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_schema_sources: Option<BTreeMap<String, String>>,
-    /// Consumer settings by topic.
+    /// Settings of the consumer, by topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_specs: Option<BTreeMap<String, ConsumerConfig>>,
 }
@@ -35,10 +35,10 @@ pub struct ConsumerConfig {
     /// Schema type, such as `JSON` or `AVRO`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_type: Option<String>,
-    /// Deserialising class. The lower-case n is the original's.
+    /// Class that deserialises messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serde_classname: Option<String>,
-    /// Whether the topic is a regular expression.
+    /// Whether the name of the topic is a regular expression.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_regex_pattern: Option<bool>,
     /// Properties of the schema.
@@ -47,7 +47,7 @@ pub struct ConsumerConfig {
     /// Properties of the consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_properties: Option<BTreeMap<String, String>>,
-    /// Messages fetched ahead.
+    /// Most messages that are fetched ahead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiver_queue_size: Option<i32>,
     /// End-to-end encryption.
@@ -59,13 +59,13 @@ pub struct ConsumerConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputConf {
-    /// Class of the messages; defaults to bytes (`[B`).
+    /// Java class of the messages. Defaults to bytes, `[B`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
     /// Topic that receives the results.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Serialising class.
+    /// Class that serialises results.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_serde_class_name: Option<String>,
     /// Schema type of the results.
@@ -74,7 +74,7 @@ pub struct OutputConf {
     /// Settings of the producer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub producer_conf: Option<ProducerConfig>,
-    /// Consumer settings by topic, each as JSON text.
+    /// Settings of consumers by topic, each as the text of a JSON document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_schema_sinks: Option<BTreeMap<String, String>>,
 }
@@ -83,13 +83,13 @@ pub struct OutputConf {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProducerConfig {
-    /// Messages waiting for an acknowledgement.
+    /// Most messages that wait for an acknowledgement, per partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_messages: Option<i32>,
-    /// The same over all partitions.
+    /// Most messages that wait for an acknowledgement, over all partitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_messages_across_partitions: Option<i32>,
-    /// One producer per thread.
+    /// Use a producer of its own for each thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_thread_local_producers: Option<bool>,
     /// End-to-end encryption.
@@ -98,7 +98,7 @@ pub struct ProducerConfig {
     /// Batch builder, such as `KEY_BASED`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_builder: Option<String>,
-    /// Compression; defaults to LZ4.
+    /// Compression of messages. Defaults to LZ4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_type: Option<CompressionType>,
 }
@@ -126,7 +126,7 @@ pub struct CryptoConfig {
     /// Class that reads the keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_key_reader_class_name: Option<String>,
-    /// Its configuration.
+    /// Configuration of that class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_key_reader_config: Option<BTreeMap<String, String>>,
     /// Names of the keys to encrypt with.
@@ -138,7 +138,7 @@ pub struct CryptoConfig {
     /// What a consumer does when it cannot decrypt: `FAIL`, `DISCARD` or `CONSUME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_crypto_failure_action: Option<String>,
-    /// Secrets with keys.
+    /// Secrets with the keys, to be mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_secrets: Option<Vec<CryptoSecret>>,
 }
@@ -151,7 +151,7 @@ pub struct CryptoSecret {
     pub secret_name: String,
     /// Key in the Secret.
     pub secret_key: String,
-    /// Directory to mount it at.
+    /// Directory to mount the Secret at. Without it the Secret is a volume that nothing mounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_volume: Option<String>,
 }

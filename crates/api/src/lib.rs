@@ -17,7 +17,10 @@
 //! [`crds`] gives the `CustomResourceDefinition`s.
 #![deny(missing_docs)]
 #![allow(clippy::doc_markdown, reason = "most comments are the descriptions that `kubectl explain` shows")]
-#![allow(clippy::duplicated_attributes, reason = "the printer columns of a kind have the same types and priorities")]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the printer columns of a kind have the same types and priorities"
+)]
 
 pub mod backend_config;
 pub mod common;

@@ -7,22 +7,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulsarMessaging {
-    /// Name of a ConfigMap in the same namespace with the keys webServiceURL and brokerServiceURL.
+    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_config: Option<String>,
-    /// Name of a Secret with the keys clientAuthenticationPlugin and clientAuthenticationParameters.
+    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_secret: Option<String>,
-    /// Name of a Secret with the keys tlsAllowInsecureConnection, tlsHostnameVerificationEnable and tlsTrustCertsFilePath.
+    /// Name of a Secret with the keys `tlsAllowInsecureConnection`, `tlsHostnameVerificationEnable` and
+    /// `tlsTrustCertsFilePath`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_secret: Option<String>,
-    /// TLS settings; replaces tlsSecret.
+    /// TLS settings, in place of `tlsSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_config: Option<PulsarTlsConfig>,
-    /// Authentication; replaces authSecret.
+    /// Authentication, in place of `authSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_config: Option<AuthConfig>,
-    /// Authentication of the job that removes the subscription.
+    /// Authentication of the job that removes the subscription. Defaults to that of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_auth_config: Option<AuthConfig>,
 }
@@ -34,13 +35,13 @@ pub struct PulsarTlsConfig {
     /// Whether to use TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Accept any certificate.
+    /// Accept any certificate of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_insecure: Option<bool>,
-    /// Check the host name in the certificate.
+    /// Check that the certificate is for the name of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname_verification: Option<bool>,
-    /// Name of the Secret with the certificate of the authority.
+    /// Name of the Secret with the certificate of the authority to trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_secret_name: Option<String>,
     /// Key in that Secret.
@@ -48,7 +49,7 @@ pub struct PulsarTlsConfig {
     pub cert_secret_key: Option<String>,
 }
 
-/// Authentication; oauth2Config wins when both are set.
+/// Authentication. When both are set, `oauth2Config` counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthConfig {
@@ -83,6 +84,6 @@ pub struct OAuth2Config {
 pub struct GenericAuth {
     /// Java class of the plugin.
     pub client_authentication_plugin: String,
-    /// Its parameters.
+    /// Parameters of the plugin.
     pub client_authentication_parameters: String,
 }

@@ -9,86 +9,87 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Settings of the pods of a component, or of all pods in a BackendConfig.
+/// Settings of the pods of a component, or of all components in a BackendConfig (behaviour reference 1.4).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodPolicy {
-    /// Further labels.
+    /// Further labels of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
     /// Labels of the nodes to run on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Where to run and where not.
+    /// Where pods are scheduled. The default keeps pods of one component on different nodes where possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
-    /// Taints to tolerate.
+    /// Taints of nodes to tolerate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
-    /// Further annotations.
+    /// Further annotations of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// Security settings of the pod; replaces the default ones.
+    /// Security settings of the pod, in place of the default: user 10000, group 10001.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
-    /// Seconds a pod has to stop.
+    /// Seconds a pod has to stop before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_period_seconds: Option<i64>,
-    /// Further volumes.
+    /// Further volumes of the pod. `volumeMounts` of the component mounts them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
-    /// Secrets for pulling images.
+    /// Secrets to pull images with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
-    /// Containers that run before.
+    /// Containers that run before the component starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_containers: Option<Vec<Container>>,
-    /// Containers that run beside.
+    /// Containers that run beside the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecars: Option<Vec<Container>>,
     /// Service account of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
-    /// Ready-made rules of the autoscaler, such as AverageUtilizationCPUPercent80.
+    /// Ready-made rules of the autoscaler: `AverageUtilizationCPUPercent` or `AverageUtilizationMemoryPercent` with
+    /// 80, 50 or 20 at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builtin_autoscaler: Option<Vec<String>>,
-    /// Metrics of the autoscaler.
+    /// Metrics of the autoscaler. Defaults to 80 % of the CPU request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_scaling_metrics: Option<Vec<MetricSpec>>,
     /// How fast the autoscaler acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_scaling_behavior: Option<HorizontalPodAutoscalerBehavior>,
-    /// Adjust the resources of the pods.
+    /// Let a VerticalPodAutoscaler adjust the resources of the pods. Not together with `maxReplicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vpa: Option<VpaSpec>,
-    /// Further environment variables.
+    /// Further environment variables of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<EnvVar>>,
-    /// When a running container counts as dead.
+    /// When the container of the component counts as dead and is started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
-    /// When a starting container counts as started.
+    /// When the container of the component counts as started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
-    /// Let the pods of one component share a node without a second thought.
+    /// Leave out the default affinity, which spreads the pods of a component over nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_default_affinity: Option<bool>,
 }
 
-/// When a running container counts as dead; asked on the metrics port.
+/// When the container of the component counts as dead: asked by HTTP on the metrics port.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Liveness {
-    /// Seconds between two questions, and to wait for an answer. Without it there is no probe.
+    /// Seconds between two probes, and to wait for an answer. Without it there is no probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period_seconds: Option<i32>,
-    /// Seconds before the first question.
+    /// Seconds before the first probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_delay_seconds: Option<i32>,
-    /// Good answers that are enough.
+    /// Successes in a row that count as alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_threshold: Option<i32>,
-    /// Bad answers that are too many.
+    /// Failures in a row that count as dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<i32>,
 }
@@ -112,7 +113,7 @@ pub struct VpaUpdatePolicy {
     /// When pods are changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_mode: Option<VpaUpdateMode>,
-    /// Fewest pods that have to be alive for it.
+    /// Fewest pods that have to be alive before one is evicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<i32>,
 }
@@ -149,13 +150,13 @@ pub struct VpaContainerPolicy {
     /// Whether it is changed at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<VpaContainerMode>,
-    /// Least resources.
+    /// Least resources to set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_allowed: Option<BTreeMap<String, Quantity>>,
-    /// Most resources.
+    /// Most resources to set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_allowed: Option<BTreeMap<String, Quantity>>,
-    /// Resources that are changed, such as cpu.
+    /// Resources that are changed, such as `cpu`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controlled_resources: Option<Vec<String>>,
     /// Which of the values are changed.

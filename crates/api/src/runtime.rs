@@ -1,4 +1,4 @@
-//! The languages a component can be written in, and its log.
+//! The languages a component can be written in, and its log (behaviour reference 1.4).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct JavaRuntime {
     /// Path of the package in the container.
     pub jar: String,
-    /// Where to download the package from.
+    /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
+    /// `function://tenant/namespace/name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jar_location: Option<String>,
-    /// Directory with further libraries.
+    /// Directory in the image with further libraries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_dependencies_dir: Option<String>,
     /// Log settings.
@@ -21,10 +22,10 @@ pub struct JavaRuntime {
     /// Options of the JVM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java_opts: Option<Vec<String>>,
-    /// Path of the instance; defaults to the one of the runner images.
+    /// Path of the program that runs the component. Defaults to that of the runner images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_path: Option<String>,
-    /// Main class of the instance.
+    /// Main class of that program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
 }
@@ -35,7 +36,8 @@ pub struct JavaRuntime {
 pub struct PythonRuntime {
     /// Path of the package in the container.
     pub py: String,
-    /// Where to download the package from.
+    /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
+    /// `function://tenant/namespace/name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub py_location: Option<String>,
     /// Log settings.
@@ -49,7 +51,8 @@ pub struct PythonRuntime {
 pub struct GoRuntime {
     /// Path of the program in the container.
     pub go: String,
-    /// Where to download the program from.
+    /// Where to download the program from: `http://`, `https://` or a Pulsar package such as
+    /// `function://tenant/namespace/name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub go_location: Option<String>,
     /// Log settings.
@@ -63,7 +66,8 @@ pub struct GoRuntime {
 pub struct GenericRuntime {
     /// Path of the package in the container.
     pub function_file: String,
-    /// Where to download the package from.
+    /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
+    /// `function://tenant/namespace/name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_file_location: Option<String>,
     /// Language, such as `nodejs`, `python`, `executable` or `wasm`.
@@ -74,19 +78,19 @@ pub struct GenericRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeLogConfig {
-    /// Least severe level that is written; defaults to info.
+    /// Least severe level that is written. Defaults to `info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
     /// When the log file is rolled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_policy: Option<LogRotatePolicy>,
-    /// Form of each line; defaults to text.
+    /// Form of each line. Defaults to `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<LogFormat>,
-    /// A configuration of your own, in a ConfigMap.
+    /// A log configuration of your own, in place of everything else here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_config: Option<RuntimeLogConfigRef>,
-    /// Form of the log4j configuration; defaults to xml.
+    /// Form of the log4j configuration. Defaults to `xml`.
     #[serde(rename = "javaLog4JConfigFileType", skip_serializing_if = "Option::is_none")]
     pub java_log4j_config_file_type: Option<JavaLog4jConfigFileType>,
 }
@@ -134,7 +138,7 @@ pub enum LogRotatePolicy {
 pub enum LogFormat {
     /// One JSON object.
     Json,
-    /// Words.
+    /// One line of text.
     Text,
 }
 
@@ -146,6 +150,6 @@ pub enum JavaLog4jConfigFileType {
     Yaml,
     /// XML.
     Xml,
-    /// Properties.
+    /// Properties: no configuration is generated.
     Ini,
 }

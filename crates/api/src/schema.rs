@@ -148,9 +148,8 @@ fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
 fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     let keys: &[&str] = match (name, owner) {
         (_, Owner::FunctionMesh) => return,
-        ("initContainers" | "sidecars" | "volumes", Owner::Embedded) | ("env" | "claims", Owner::Kubernetes) => {
-            &["name"]
-        }
+        ("initContainers" | "sidecars" | "volumes", Owner::Embedded)
+        | ("env" | "claims", Owner::Kubernetes) => &["name"],
         ("volumeMounts", _) => &["mountPath"],
         ("volumeDevices", Owner::Kubernetes) => &["devicePath"],
         ("ports", Owner::Kubernetes) => &["containerPort", "protocol"],

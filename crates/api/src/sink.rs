@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a Sink is.
+/// A sink connector: its code, its topics, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
-    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Replicas ready", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
@@ -48,19 +48,19 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SinkSpec {
-    /// What all kinds have.
+    /// The fields that Function, Source and Sink share.
     #[serde(flatten)]
     pub common: Common,
-    /// What kinds that consume have.
+    /// The fields of kinds that consume.
     #[serde(flatten)]
     pub consumption: Consumption,
-    /// Accepted as in the original and not used by it.
+    /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
-    /// Configuration of the connector, as it is.
+    /// Configuration of the connector, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_config: Option<FreeForm>,
-    /// Milliseconds before a message that failed comes again.
+    /// Milliseconds before a failed message is delivered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_ack_redelivery_delay_ms: Option<i32>,
 }

@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a Source is.
+/// A source connector: its code, its topic, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
-    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Replicas ready", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
@@ -49,22 +49,22 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
-    /// What all kinds have.
+    /// The fields that Function, Source and Sink share.
     #[serde(flatten)]
     pub common: Common,
     /// What is produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Accepted as in the original and not used by it.
+    /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
-    /// Discover and read in batches.
+    /// Discover work and read it in batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_source_config: Option<BatchSourceConfig>,
-    /// Configuration of the connector, as it is.
+    /// Configuration of the connector, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_config: Option<FreeForm>,
-    /// Copy the properties of the record to the message; defaults to true.
+    /// Copy the properties of each record to the message. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_source_message_property: Option<bool>,
 }
@@ -75,7 +75,7 @@ pub struct SourceSpec {
 pub struct BatchSourceConfig {
     /// Class that starts the discovery.
     pub discovery_triggerer_class_name: String,
-    /// Its configuration, as it is.
+    /// Configuration of that class, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_triggerer_config: Option<FreeForm>,
 }

@@ -164,6 +164,6 @@ mod tests {
     fn anything_decodes() {
         let object: Declared<Pod, Option<String>> =
             serde_json::from_value(json!({"metadata": 5, "status": {"odd": true}})).unwrap();
-        assert_eq!((object.spec_text(), object.status), ("{}", None));
+        assert_eq!((object.spec_text(), &object.status), ("{}", &None));
     }
 }

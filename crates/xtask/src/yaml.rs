@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-/// Longest line that several values share.
-const WIDTH: usize = 110;
+/// Longest text of several values that share a line, not counting what stands before them.
+const WIDTH: usize = 100;
 
 /// A document.
 pub fn document(value: &Value) -> String {
@@ -20,7 +20,7 @@ fn block(out: &mut String, value: &Value, indent: usize) {
         Value::Array(items) if !items.is_empty() => {
             for item in items {
                 let mut text = String::new();
-                match one_line(item, indent + 2) {
+                match one_line(item) {
                     Some(line) => text.push_str(&format!("{:indent$}  {line}\n", "")),
                     None => block(&mut text, item, indent + 2),
                 }
@@ -35,7 +35,7 @@ fn block(out: &mut String, value: &Value, indent: usize) {
 fn map(out: &mut String, fields: &Map<String, Value>, indent: usize) {
     for (key, value) in fields {
         let key = scalar(key);
-        match one_line(value, indent + key.len() + 2) {
+        match one_line(value) {
             Some(line) => out.push_str(&format!("{:indent$}{key}: {line}\n", "")),
             None => {
                 out.push_str(&format!("{:indent$}{key}:\n", ""));
@@ -45,12 +45,12 @@ fn map(out: &mut String, fields: &Map<String, Value>, indent: usize) {
     }
 }
 
-/// The value for the rest of a line that begins at a column, if it fits. A string always goes on one line.
-fn one_line(value: &Value, column: usize) -> Option<String> {
+/// The value for the rest of a line, if it fits. A string always goes on one line.
+fn one_line(value: &Value) -> Option<String> {
     let nested =
         value.as_object().is_some_and(|o| !o.is_empty()) || value.as_array().is_some_and(|a| !a.is_empty());
     let text = flow(value);
-    (!nested || column + text.len() <= WIDTH).then_some(text)
+    (!nested || text.len() <= WIDTH).then_some(text)
 }
 
 /// A value in flow style.
