@@ -1,17 +1,31 @@
-//! Images without a Docker engine: OCI archives made with umoci from files.
+//! Images without a Docker engine: archives in the layout of the Open Container Initiative, made from files.
 //!
-//! Each archive holds one image under its full name, so that `ctr images import`, `kind load image-archive` and
-//! `docker load` (25 or newer) all know it by that name.
+//! | image | made of | archive below `.cache/images` |
+//! |---|---|---|
+//! | [`PAUSE_IMAGE`] | Debian's static busybox | `pause.tar` |
+//! | [`PULSAR_IMAGE`] | Debian with a JRE, Pulsar's server distribution and a connector from Maven | `pulsar-VERSION.tar` |
+//! | [`CONTROLLERS_IMAGE`] | the four static binaries and nothing else | `function-mesh.tar` |
+//!
+//! Each archive holds one image under its full name, in the layout of OCI and in that of `docker save` at once:
+//! `ctr images import`, `kind load image-archive`, `docker load`, `podman load` and `skopeo` all know it by that name.
+//!
+//! An image is built again when what it is made of changes; nothing is done otherwise. Every step writes beside its result and
+//! renames at the end, so that it can be interrupted anywhere and started again.
 
+mod cached;
 mod controllers;
+mod import;
 mod oci;
 mod pulsar;
 mod sandbox;
 
 pub use controllers::controllers;
+pub use import::import;
 pub use oci::Archive;
 pub use pulsar::pulsar;
 pub use sandbox::pause;
+
+use anyhow::Result;
 
 /// Version of Pulsar.
 pub const PULSAR_VERSION: &str = "4.0.6";
@@ -19,3 +33,43 @@ pub const PULSAR_VERSION: &str = "4.0.6";
 pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
 /// Image with the four controllers.
 pub const CONTROLLERS_IMAGE: &str = "docker.io/local/function-mesh:dev";
+/// Image that keeps a pod's namespaces; also a small shell for tests.
+pub const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
+
+/// An image that can be built here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`PAUSE_IMAGE`]
+    Pause,
+    /// [`PULSAR_IMAGE`]
+    Pulsar,
+    /// [`CONTROLLERS_IMAGE`]
+    Controllers,
+}
+
+impl Kind {
+    /// All of them, the quickest first.
+    pub const ALL: [Self; 3] = [Self::Pause, Self::Pulsar, Self::Controllers];
+}
+
+/// Builds an image unless it is there already and made of the same things.
+///
+/// # Errors
+/// When something needed is missing or a step fails; the message says what to do.
+pub fn ensure(kind: Kind) -> Result<Archive> {
+    match kind {
+        Kind::Pause => pause(),
+        Kind::Pulsar => pulsar(),
+        Kind::Controllers => controllers(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_the_image_is_the_version() {
+        assert!(PULSAR_IMAGE.ends_with(&format!(":{PULSAR_VERSION}")));
+    }
+}

@@ -1,4 +1,4 @@
-//! Kind BackendConfig.
+//! Kind BackendConfig (behaviour reference 1.6).
 
 use crate::pod::PodPolicy;
 use crate::status::BackendConfigStatus;
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Defaults for the components of a namespace or of the whole cluster (behaviour reference 1.6).
+/// Defaults for the components of a namespace or of the whole cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",

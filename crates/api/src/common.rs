@@ -153,6 +153,7 @@ pub struct Consumption {
 
 /// Who sends the log to the log topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogTopicAgent {
     /// The instance itself.
@@ -163,6 +164,7 @@ pub enum LogTopicAgent {
 
 /// How often a message may be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessingGuarantee {
     /// Once or more often.
@@ -177,6 +179,7 @@ pub enum ProcessingGuarantee {
 
 /// Where a new subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
 pub enum SubscriptionPosition {
     /// With messages that come from now on.

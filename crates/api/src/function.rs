@@ -1,4 +1,4 @@
-//! Kind Function.
+//! Kind Function (behaviour reference 1.2 and 1.4).
 
 use crate::FreeForm;
 use crate::common::{Common, Consumption};
@@ -166,6 +166,7 @@ pub struct WindowConfig {
 
 /// How often a window may be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WindowProcessingGuarantees {
     /// Once or more often.

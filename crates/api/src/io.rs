@@ -105,6 +105,7 @@ pub struct ProducerConfig {
 
 /// Compression of produced messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum CompressionType {
     /// No compression.

@@ -1,4 +1,4 @@
-//! Kind FunctionMesh.
+//! Kind FunctionMesh (behaviour reference 1.5).
 
 use crate::function::FunctionSpec;
 use crate::sink::SinkSpec;
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The components of a mesh. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is
-/// the `name` of the item (behaviour reference 1.5). A component that leaves the spec is deleted.
+/// the `name` of the item. A component that leaves the spec is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",

@@ -1,4 +1,4 @@
-//! Settings of the pods.
+//! Settings of the pods (behaviour reference 1.4).
 
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscalerBehavior, MetricSpec};
 use k8s_openapi::api::core::v1::{
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Settings of the pods of a component, or of all components in a BackendConfig (behaviour reference 1.4).
+/// Settings of the pods of a component, or of all components in a BackendConfig.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodPolicy {
@@ -120,6 +120,7 @@ pub struct VpaUpdatePolicy {
 
 /// When pods are changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 pub enum VpaUpdateMode {
     /// Never: recommendations only.
     Off,
@@ -166,6 +167,7 @@ pub struct VpaContainerPolicy {
 
 /// Whether a container is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 pub enum VpaContainerMode {
     /// It is.
     Auto,
@@ -175,6 +177,7 @@ pub enum VpaContainerMode {
 
 /// Which values are changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 pub enum VpaControlledValues {
     /// Both.
     RequestsAndLimits,

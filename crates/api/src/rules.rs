@@ -48,57 +48,64 @@ impl Rule {
 /// 63 characters of a label, less `-function`, a dash and the ten characters of a revision.
 const NAME_LENGTH: Rule = Rule {
     expression: "self.metadata.name.size() <= 43",
-    message: "metadata.name must be no more than 43 characters: the labels of the pods are made from it; choose a shorter name",
+    message: "metadata.name must be at most 43 characters, as the labels of the pods are made from it; \
+              choose a shorter name",
     field: None,
     cause: Cause::Invalid,
 };
 const PULSAR_CONFIG: Rule = Rule {
     expression: "has(self.pulsar) && has(self.pulsar.pulsarConfig) && self.pulsar.pulsarConfig.size() > 0",
-    message: "spec.pulsar.pulsarConfig needs to be set: name the ConfigMap with webServiceURL and brokerServiceURL of the Pulsar cluster",
+    message: "spec.pulsar.pulsarConfig must name the ConfigMap with webServiceURL and brokerServiceURL of \
+              the Pulsar cluster",
     field: Some(".pulsar"),
     cause: Cause::Required,
 };
 const PACKAGE_SERVICE: Rule = Rule {
     expression: "!has(self.pulsarPackageService) || \
            (has(self.pulsarPackageService.pulsarConfig) && self.pulsarPackageService.pulsarConfig.size() > 0)",
-    message: "spec.pulsarPackageService.pulsarConfig needs to be set when spec.pulsarPackageService is: name the ConfigMap with the addresses of the package service, or remove spec.pulsarPackageService",
+    message: "spec.pulsarPackageService.pulsarConfig must name the ConfigMap with the addresses of the \
+              package service; set it or remove spec.pulsarPackageService",
     field: Some(".pulsarPackageService"),
     cause: Cause::Required,
 };
 const JAVA_ONLY: Rule = Rule {
     expression: "has(self.java)",
-    message: "spec.java needs to be set: sources and sinks run as Java programs; set spec.java.jar to the path of the connector",
+    message: "spec.java must be set, as sources and sinks run as Java programs; set spec.java.jar to the \
+              path of the connector in the container",
     field: Some(".java"),
     cause: Cause::Required,
 };
 const JAVA_JAR: Rule = Rule {
     expression: "!has(self.java) || self.java.jar.size() > 0",
-    message: "spec.java.jar must not be empty: set it to the path of the package in the container",
+    message: "spec.java.jar must be the path of the package in the container; it is empty",
     field: Some(".java.jar"),
     cause: Cause::Required,
 };
 const CLASS_NAME: Rule = Rule {
     expression: "!has(self.java) || (has(self.className) && self.className.size() > 0)",
-    message: "spec.className needs to be set when spec.java is: name the class to run",
+    message: "spec.className must name the class to run when spec.java is set",
     field: Some(".className"),
     cause: Cause::Required,
 };
 const ANY_RUNTIME: Rule = Rule {
     expression: "has(self.java) || has(self.python) || has(self.golang) || has(self.genericRuntime)",
-    message: "spec has no runtime: set exactly one of spec.java, spec.python, spec.golang and spec.genericRuntime",
+    message: "spec must have exactly one of java, python, golang and genericRuntime; set the one of your \
+              function",
     field: None,
     cause: Cause::Required,
 };
 /// The original lets `genericRuntime` stand beside one of the others and then ignores it.
 const ONE_RUNTIME: Rule = Rule {
     expression: "(has(self.java) ? 1 : 0) + (has(self.python) ? 1 : 0) + (has(self.golang) ? 1 : 0) <= 1",
-    message: "spec has more than one runtime: set only one of spec.java, spec.python and spec.golang",
+    message: "spec must have exactly one of java, python, golang and genericRuntime; remove all but the one \
+              of your function",
     field: None,
     cause: Cause::Invalid,
 };
 const REPLICA_RANGE: Rule = Rule {
     expression: "!has(self.maxReplicas) || !has(self.minReplicas) || self.maxReplicas >= self.minReplicas",
-    message: "spec.maxReplicas must be greater than or equal to spec.minReplicas (1 unless set): raise one or lower the other",
+    message: "spec.maxReplicas must not be below spec.minReplicas, which is 1 unless set; raise one or lower \
+               the other",
     field: Some(".maxReplicas"),
     cause: Cause::Invalid,
 };

@@ -106,6 +106,7 @@ pub struct RuntimeLogConfigRef {
 
 /// Severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "each name says it")]
 pub enum LogLevel {
@@ -122,6 +123,7 @@ pub enum LogLevel {
 
 /// When the log file is rolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[allow(missing_docs, clippy::enum_variant_names, reason = "the names are the original's and say it")]
 pub enum LogRotatePolicy {
     TimedPolicyWithDaily,
@@ -134,6 +136,7 @@ pub enum LogRotatePolicy {
 
 /// Form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object.
@@ -144,6 +147,7 @@ pub enum LogFormat {
 
 /// Form of the log4j configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
 pub enum JavaLog4jConfigFileType {
     /// YAML.

@@ -2,8 +2,10 @@
 //!
 //! * Descriptions stay on everything that belongs to Function Mesh and go from embedded Kubernetes types: with them
 //!   the five definitions would not fit into an object, and `kubectl explain pod.spec` has them.
-//! * Nothing is nullable, as in the original: the API server then takes an explicit `null` for an absent field and
-//!   fills in the default. A nullable field would keep the `null` and lose the default.
+//! * Optional fields of ours may be `null`, which means the same as leaving them out. (The original's webhook removed
+//!   the `null`. Where a field is not nullable, the API server does so too, except in server-side apply, which it
+//!   refuses.) Enumerations and replicas may not: the API server finds no `null` among the values of the former, and
+//!   the scale subresource has to find a number or nothing in the latter.
 //! * Lists of containers, volumes and the like are merged by key, as in a Pod, so that server-side apply by several
 //!   managers works. The keys are those that a Pod has to keep unique anyway.
 //! * Quantities may be numbers, and are checked.
@@ -12,6 +14,8 @@ use crate::rules::Rule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
+use schemars::Schema;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Fields of ours that hold a type of Kubernetes.
@@ -35,6 +39,9 @@ const CORE_FIELDS: &[&str] = &[
     "volumes",
 ];
 
+/// Numbers that the scale subresource or a default needs.
+const NOT_NULLABLE: &[&str] = &["replicas", "minReplicas"];
+
 /// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
 const QUANTITY: &str =
     r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
@@ -54,11 +61,28 @@ enum Owner {
 pub(crate) fn finish(root: &mut JSONSchemaProps) {
     walk(root, "", Owner::FunctionMesh);
     if let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) {
+        // A status is written by controllers only, which leave out what they do not know.
+        status.nullable = None;
         // What is missing in a status is not known yet, or was not known to the original: no defaults, no demands.
         status.required = None;
         for field in status.properties.iter_mut().flat_map(BTreeMap::values_mut) {
             field.default = None;
+            field.nullable = None;
         }
+    }
+}
+
+/// Makes a plain list of values of an enumeration whose variants are described one by one. The derived form would put
+/// the description of the type in the place of that of the field.
+pub(crate) fn plain_enum(schema: &mut Schema) {
+    let values: Option<Vec<Value>> = schema
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .and_then(|variants| variants.iter().map(|variant| variant.get("const").cloned()).collect());
+    if let Some(values) = values {
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("enum".to_owned(), values.into());
     }
 }
 
@@ -73,10 +97,14 @@ pub(crate) fn add_rules(schema: &mut JSONSchemaProps, rules: &[Rule]) {
 /// values the part describes.
 fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     schema.title = None;
-    schema.nullable = None;
+    if owner == Owner::Kubernetes || NOT_NULLABLE.contains(&name) || schema.enum_.is_some() {
+        schema.nullable = None;
+    }
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
+    // Comments wrap, descriptions do not.
+    schema.description = schema.description.take().map(|text| text.replace('\n', " "));
     if owner == Owner::Kubernetes {
         schema.description = None;
         if name == "metadata" {

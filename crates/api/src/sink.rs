@@ -1,4 +1,4 @@
-//! Kind Sink.
+//! Kind Sink (behaviour reference 1.3).
 
 use crate::FreeForm;
 use crate::common::{Common, Consumption};

@@ -1,4 +1,4 @@
-//! Kind Source.
+//! Kind Source (behaviour reference 1.3).
 
 use crate::FreeForm;
 use crate::common::Common;

@@ -1,4 +1,7 @@
-//! What the controllers report.
+//! What the controllers report (design section 3).
+//!
+//! Reading a status never fails, whoever wrote it: what makes no sense is read as absent, and the fields of the
+//! original that have no successor (behaviour reference 1.5 and 1.7) are ignored.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -7,8 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Status of a Function, Source or Sink (design section 3). Reading one never fails, whoever wrote it: fields that make
-/// no sense are read as absent.
+/// Status of a Function, Source or Sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
@@ -45,8 +47,7 @@ pub struct StatefulSetStatusRef {
     pub rendered_hash: String,
 }
 
-/// Status of a FunctionMesh. Reading one never fails, as with [`ComponentStatus`]; the maps of the original are left
-/// out.
+/// Status of a FunctionMesh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MeshStatus {

@@ -5,11 +5,12 @@ use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_render::{Component, Environment};
+use functionmesh_render::{Component, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::recent::{Recent, Written};
 use kube::ResourceExt;
+use kube::core::ObjectMeta;
 use kube::runtime::reflector::Store;
 
 /// Caches, the way to write, and the operator's configuration.
@@ -33,7 +34,18 @@ pub struct Context<K: Component> {
 impl<K: Component> Context<K> {
     /// The newest known status of an object: our own write when the cache is behind.
     pub fn current_status(&self, object: &Object<K>) -> ComponentStatus {
-        self.statuses.newer_than(object).unwrap_or_else(|| object.status.clone())
+        self.statuses.newest(object, |object| object.status.clone())
+    }
+
+    /// Whether a child was written that its cache does not show yet, or no more.
+    pub fn awaits_children(&self, workload: &Workload) -> bool {
+        let (namespace, name) = (Some(workload.namespace.as_str()), workload.name.as_str());
+        let (service, set) = (workload.name.service(), name.to_owned());
+        let is = |metadata: &ObjectMeta, name: &str| {
+            metadata.namespace.as_deref() == namespace && metadata.name.as_deref() == Some(name)
+        };
+        self.services.unconfirmed(|s| is(&s.metadata, &service))
+            || self.stateful_sets.unconfirmed(|s| is(&s.metadata, &set))
     }
 
     /// The worst thing known about the pods of an object.

@@ -12,6 +12,7 @@ use functionmesh_render::{Component, Desired, Workload, render, rendered_hash, s
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::recent::GRACE;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -42,7 +43,10 @@ pub async fn reconcile<K: Component>(
     };
     let desired = render(&workload, &cx.environment);
     match execute(&object, &workload, desired, &cx).await {
-        Ok((outcome, writes)) => report(&object, &outcome, writes, &cx).await,
+        Ok((outcome, writes)) => {
+            let done = report(&object, &outcome, writes, &cx).await?;
+            Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
+        }
         Err(error) => {
             let reason = match error {
                 ApplyError::NameConflict { .. } => Reason::NameConflict,

@@ -12,7 +12,8 @@ use functionmesh_runtime::condition;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::recent::{Recent, Written};
+use functionmesh_runtime::recent::{GRACE, Recent, Written};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -69,11 +70,12 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     }
     let seen = cx.seen(&mesh, &wanted);
     writes += cx.report(&mesh, &wanted, &seen, &findings).await?;
+    let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
-        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => Ok(Done::refused(writes)),
-        None if writes == 0 => Ok(Done::unchanged()),
-        None => Ok(Done::applied(writes)),
+        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => Ok(again(Done::refused(writes))),
+        None if writes == 0 => Ok(again(Done::unchanged())),
+        None => Ok(again(Done::applied(writes))),
     }
 }
 
@@ -85,6 +87,15 @@ impl Context {
         collect(&self.sources, Kind::Source, mesh, wanted, &mut seen);
         collect(&self.sinks, Kind::Sink, mesh, wanted, &mut seen);
         seen
+    }
+
+    /// Whether a component was written that its cache does not show yet, or no more.
+    fn awaits_components(&self, mesh: &Mesh) -> bool {
+        let uid = mesh.uid();
+        let ours = |owners: &[OwnerReference]| owners.iter().any(|r| Some(&r.uid) == uid.as_ref());
+        self.functions.unconfirmed(|c| ours(c.owner_references()))
+            || self.sources.unconfirmed(|c| ours(c.owner_references()))
+            || self.sinks.unconfirmed(|c| ours(c.owner_references()))
     }
 
     async fn execute(&self, mesh: &Mesh, kind: Kind, step: Step) -> Result<(), ApplyError> {
@@ -126,7 +137,7 @@ impl Context {
         seen: &[Seen],
         findings: &Findings,
     ) -> Result<u32, ApplyError> {
-        let before = self.statuses.newer_than(mesh).unwrap_or_else(|| mesh.status.clone());
+        let before = self.statuses.newest(mesh, |mesh| mesh.status.clone());
         let after = status(&before, wanted, seen, findings, mesh.meta().generation, condition::now());
         if after == before {
             return Ok(0);

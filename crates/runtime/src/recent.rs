@@ -36,11 +36,22 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
 
     /// The newest known form of an object.
     pub fn get(&self, key: &ObjectRef<V>) -> Option<V> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(key) {
             Some(entry) if self.ahead(key, entry) => Some(entry.1.clone()),
-            _ => self.store.get(key).map(|cached| V::clone(&cached)),
+            _ => {
+                // The cache caught up: if the object is missing there from now on, it was deleted.
+                written.remove(key);
+                self.store.get(key).map(|cached| V::clone(&cached))
+            }
         }
+    }
+
+    /// Whether our writes are all there is to know of some object that `wanted` is true of: the cache does not show it
+    /// yet, or no more. Only time tells, so it has to be looked at again after [`GRACE`].
+    pub fn unconfirmed(&self, wanted: impl Fn(&V) -> bool) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().any(|(key, (_, object))| wanted(object) && self.store.get(key).is_none())
     }
 
     /// The newest known form of all objects that `wanted` is true of.
@@ -52,8 +63,9 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
             .filter(|object| wanted(object))
             .map(|object| (ObjectRef::from_obj(object.as_ref()), V::clone(object)))
             .collect();
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, entry) in written.iter().filter(|(key, entry)| wanted(&entry.1) && self.ahead(key, entry)) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|key, entry| self.ahead(key, entry));
+        for (key, entry) in written.iter().filter(|(_, entry)| wanted(&entry.1)) {
             newest.insert(key.clone(), entry.1.clone());
         }
         newest.into_values().collect()
@@ -95,11 +107,16 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
         written.insert(ObjectRef::from_obj(object), (answered, what));
     }
 
-    /// What was last written, when the object in hand is older than that.
-    pub fn newer_than(&self, object: &O) -> Option<T> {
+    /// The newest known: of the object in hand, of the cache, which may have moved on since, and of our own writes.
+    pub fn newest(&self, object: &O, of: impl Fn(&O) -> T) -> T {
+        let key = ObjectRef::from_obj(object);
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ours, what) = written.get(&ObjectRef::from_obj(object))?;
-        (*ours > version(object)).then(|| what.clone())
+        let cached = self.store.get(&key).filter(|cached| version(cached.as_ref()) > version(object));
+        let known = cached.as_deref().unwrap_or(object);
+        match written.get(&key) {
+            Some((ours, what)) if *ours > version(known) => what.clone(),
+            _ => of(known),
+        }
     }
 }
 
@@ -140,15 +157,25 @@ mod tests {
         assert_eq!(newest(&recent).as_deref(), Some("10"), "the cache is older; 10 > 9 as numbers");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
         assert_eq!(newest(&recent).as_deref(), Some("11"));
+        assert!(!recent.unconfirmed(|_| true));
+        writer.apply_watcher_event(&watcher::Event::Delete(config_map("12")));
+        assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
+        recent.wrote(key.clone(), config_map("13"));
+        assert!(recent.unconfirmed(|_| true), "made again, and not seen yet");
     }
 
     #[test]
     fn a_status_counts_until_the_object_shows_it() {
         let (store, mut writer) = reflector::store::<ConfigMap>();
-        let statuses = Written::<ConfigMap, &str>::over(store);
+        let statuses = Written::<ConfigMap, String>::over(store);
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
-        statuses.wrote(&config_map("9"), 10, "written");
-        assert_eq!(statuses.newer_than(&config_map("9")), Some("written"));
-        assert_eq!(statuses.newer_than(&config_map("10")), None);
+        let newest = |statuses: &Written<ConfigMap, String>, in_hand: &str| {
+            statuses.newest(&config_map(in_hand), |o| o.metadata.resource_version.clone().unwrap_or_default())
+        };
+        statuses.wrote(&config_map("9"), 10, "written".to_owned());
+        assert_eq!(newest(&statuses, "9"), "written");
+        assert_eq!(newest(&statuses, "10"), "10");
+        writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
+        assert_eq!(newest(&statuses, "9"), "11", "the cache moved on while the object was in hand");
     }
 }

@@ -1,48 +1,41 @@
 //! YAML that is compact and still reads well: what fits on a line is on one line. A schema nests so deeply that the
 //! usual form consists of indentation for the most part; this one is less than half as long.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Longest text of several values that share a line, not counting what stands before them.
-const WIDTH: usize = 100;
+const WIDTH: usize = 120;
 
 /// A document.
 pub fn document(value: &Value) -> String {
-    let mut out = String::new();
-    block(&mut out, value, 0);
-    out
+    lines(value).into_iter().map(|line| line + "\n").collect()
 }
 
-/// A value over several lines, each indented. The first line is indented as well.
-fn block(out: &mut String, value: &Value, indent: usize) {
+/// A value over several lines, not indented.
+fn lines(value: &Value) -> Vec<String> {
+    let mut out = Vec::new();
     match value {
-        Value::Object(fields) if !fields.is_empty() => map(out, fields, indent),
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                let key = scalar(key);
+                if let Some(line) = one_line(value) {
+                    out.push(format!("{key}: {line}"));
+                } else {
+                    out.push(format!("{key}:"));
+                    out.extend(lines(value).into_iter().map(|line| format!("  {line}")));
+                }
+            }
+        }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                let mut text = String::new();
-                match one_line(item) {
-                    Some(line) => text.push_str(&format!("{:indent$}  {line}\n", "")),
-                    None => block(&mut text, item, indent + 2),
-                }
-                // The dash takes the place of the indentation.
-                out.push_str(&format!("{:indent$}- {}", "", text.trim_start()));
+                let item = one_line(item).map_or_else(|| lines(item), |line| vec![line]);
+                let marks = std::iter::once("- ").chain(std::iter::repeat("  "));
+                out.extend(marks.zip(item).map(|(mark, line)| format!("{mark}{line}")));
             }
         }
-        other => out.push_str(&format!("{:indent$}{}\n", "", flow(other))),
+        other => out.push(flow(other)),
     }
-}
-
-fn map(out: &mut String, fields: &Map<String, Value>, indent: usize) {
-    for (key, value) in fields {
-        let key = scalar(key);
-        match one_line(value) {
-            Some(line) => out.push_str(&format!("{:indent$}{key}: {line}\n", "")),
-            None => {
-                out.push_str(&format!("{:indent$}{key}:\n", ""));
-                block(out, value, indent + 2);
-            }
-        }
-    }
+    out
 }
 
 /// The value for the rest of a line, if it fits. A string always goes on one line.

@@ -1,62 +1,86 @@
 //! The image of the controllers: four static binaries and nothing else.
 
 use super::CONTROLLERS_IMAGE;
-use super::oci::{Archive, Recipe, build};
+use super::oci::{Archive, Recipe, build, pack};
 use crate::paths;
 use crate::shell::{command, output, run, say};
 use crate::tools::{packages, present};
 use anyhow::{Result, bail};
+use serde_json::json;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The binaries, each named like its package.
-pub const BINARIES: [&str; 4] = ["function-controller", "source-controller", "sink-controller", "mesh-controller"];
+pub const BINARIES: [&str; 4] =
+    ["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
-/// Builds the controllers and their image.
+/// Builds the controllers and their image. cargo decides what has to be compiled again; the image is the same as long as the
+/// binaries are.
 ///
 /// # Errors
 /// When they cannot be built.
 pub fn controllers() -> Result<Archive> {
+    let folder = compile()?;
+    let mut inputs = include_str!("controllers.rs").to_owned();
+    for binary in BINARIES {
+        let path = folder.join(binary);
+        if !path.is_file() {
+            bail!("cargo did not build {}", path.display());
+        }
+        // The digest only: where the binaries are does not matter.
+        let digest = output(command("sha256sum", ["-b"]).arg(&path))?;
+        inputs.push_str(digest.split(' ').next().unwrap_or_default());
+    }
+    let recipe = Recipe {
+        file: "function-mesh.tar",
+        reference: CONTROLLERS_IMAGE,
+        inputs,
+        // No entry point: whoever runs it says which of the four.
+        config: json!({"User": "65532:65532", "WorkingDir": "/"}),
+        // People carry this one to their clusters.
+        compress: true,
+    };
+    build(&recipe, |work| {
+        let root = work.join("root");
+        fs::create_dir_all(&root)?;
+        for binary in BINARIES {
+            fs::copy(folder.join(binary), root.join(binary))?;
+        }
+        let layer = work.join("layer.tar");
+        pack(&root, &layer, "0", "0")?;
+        Ok(vec![layer])
+    })
+}
+
+/// Builds the static binaries. Returns the folder they are in.
+fn compile() -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    packages(&[("musl-gcc", "musl-tools"), ("umoci", "umoci")])?;
+    // ring and jemalloc are C.
+    packages(&[("musl-gcc", "musl-tools"), ("make", "make"), ("gcc", "gcc")])?;
     if present("rustup") {
         // A cargo without rustup has to have the target by itself.
-        let mut add = command("rustup", ["target", "add", &target]);
-        run(add.current_dir(paths::root()))?;
+        let installed =
+            output(command("rustup", ["target", "list", "--installed"]).current_dir(paths::root()))?;
+        if !installed.lines().any(|line| line == target) {
+            say(&format!("installing the target {target}"));
+            run(command("rustup", ["target", "add", &target]).current_dir(paths::root()))?;
+        }
     }
     say("building the controllers (some minutes the first time)");
     let mut cargo = command("cargo", ["build", "--quiet", "--locked", "--release", "--target", &target]);
     for binary in BINARIES {
         cargo.args(["--package", binary]);
     }
-    run(cargo.current_dir(paths::root()))?;
-    let folder = target_folder().join(&target).join("release");
-    let mut inputs = String::new();
-    for binary in BINARIES {
-        let path = folder.join(binary);
-        if !path.is_file() {
-            bail!("cargo did not build {}", path.display());
-        }
-        inputs.push_str(&output(&mut command("sha256sum", [path.display().to_string()]))?);
+    if target.starts_with("aarch64") {
+        // Looked for under a name that Debian's package does not have.
+        cargo.env("CC_aarch64_unknown_linux_musl", "musl-gcc");
     }
-    let recipe = Recipe {
-        file: "function-mesh.tar",
-        reference: CONTROLLERS_IMAGE,
-        inputs,
-        config: &["--config.user", "65532:65532", "--config.workingdir", "/"],
-    };
-    build(&recipe, |work| {
-        let root = work.join("rootfs");
-        fs::create_dir_all(&root)?;
-        for binary in BINARIES {
-            fs::copy(folder.join(binary), root.join(binary))?;
-        }
-        let layer = work.join("layer.tar");
-        let (root, file) = (root.display().to_string(), layer.display().to_string());
-        run(&mut command("tar", ["-C", &root, "--owner=0", "--group=0", "--numeric-owner", "-cf", &file, "."]))?;
-        Ok(vec![layer])
-    })
+    run(cargo.current_dir(paths::root()))?;
+    Ok(target_folder().join(&target).join("release"))
 }
 
-fn target_folder() -> std::path::PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), Into::into)
+fn target_folder() -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty());
+    // cargo runs in the root, and so does what is relative.
+    paths::root().join(folder.as_deref().map_or(Path::new("target"), Path::new))
 }

@@ -1,11 +1,17 @@
-//! Archives in the image layout of the Open Container Initiative.
+//! Archives in the image layout of the Open Container Initiative, readable as an archive of `docker save` as well.
 
+use super::cached::cached;
 use crate::paths;
-use crate::shell::{command, run, say};
-use anyhow::{Context, Result};
-use serde_json::Value;
+use crate::shell::{command, output, run, say};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// An image in a file.
 #[derive(Clone, Debug)]
@@ -20,9 +26,10 @@ impl Archive {
     /// Something that changes with the content: the digest of the manifest, kept beside the file.
     ///
     /// # Errors
-    /// When the file was not made by [`build`].
+    /// When the file was not made here.
     pub fn digest(&self) -> Result<String> {
-        fs::read_to_string(digest_file(&self.path)).with_context(|| format!("digest of {}", self.path.display()))
+        fs::read_to_string(digest_file(&self.path))
+            .with_context(|| format!("digest of {}", self.path.display()))
     }
 
     /// Size in bytes.
@@ -40,68 +47,203 @@ pub(super) struct Recipe<'r> {
     pub file: &'r str,
     /// Full name with tag.
     pub reference: &'r str,
-    /// What the result depends on; the same inputs are not built twice.
+    /// What the layers depend on; the same inputs are not built twice.
     pub inputs: String,
-    /// `--config.*` flags of umoci.
-    pub config: &'r [&'r str],
+    /// How a container is run: the object `config` of the image configuration.
+    pub config: Value,
+    /// Whether layers are compressed. For an image that only goes from here to a containerd on the same machine this costs
+    /// more time, here and there, than it saves.
+    pub compress: bool,
 }
 
-/// Builds an image unless it is there already. `layers` writes the layers as tar files into a folder and returns them in
-/// order. Interrupted builds leave nothing that would be taken for a result.
+/// Builds an image unless it is there already. `layers` writes the layers as tar files into a folder and returns them in order.
 pub(super) fn build(
     recipe: &Recipe<'_>,
     layers: impl FnOnce(&Path) -> Result<Vec<PathBuf>>,
 ) -> Result<Archive> {
-    let folder = paths::cache().join("images");
-    let path = folder.join(recipe.file);
-    let archive = Archive { path: path.clone(), reference: recipe.reference.to_owned() };
-    let stamp = folder.join(format!("{}.inputs", recipe.file));
-    let current = fs::read_to_string(&stamp).is_ok_and(|built| built == recipe.inputs);
-    if current && path.is_file() && archive.digest().is_ok() {
-        return Ok(archive);
-    }
-    let work = folder.join(format!("{}.work", recipe.file));
-    if work.exists() {
-        fs::remove_dir_all(&work)?;
-    }
-    fs::create_dir_all(&work).with_context(|| format!("folder {}", work.display()))?;
-    say(&format!("building image {}", recipe.reference));
-    let layout = work.join("oci").display().to_string();
-    let image = format!("{layout}:image");
-    let umoci = |arguments: &[&str]| run(&mut command("umoci", arguments));
-    let layers = layers(&work)?;
-    umoci(&["init", "--layout", &layout])?;
-    umoci(&["new", "--image", &image])?;
-    for layer in &layers {
-        umoci(&["raw", "add-layer", "--image", &image, &layer.display().to_string()])?;
-    }
-    let mut config = command("umoci", ["config", "--image", &image]);
-    run(config.args(recipe.config))?;
-    umoci(&["gc", "--layout", &layout])?;
-    let digest = name(&Path::new(&layout).join("index.json"), recipe.reference)?;
-    let unfinished = work.join("image.tar").display().to_string();
-    run(&mut command("tar", ["-C", &layout, "-cf", &unfinished, "."]))?;
-    fs::rename(&unfinished, &path)?;
-    fs::write(digest_file(&path), digest)?;
-    fs::write(&stamp, &recipe.inputs)?;
-    fs::remove_dir_all(&work)?;
-    Ok(archive)
+    let path = paths::cache().join("images").join(recipe.file);
+    let Recipe { reference, inputs, config, compress, .. } = recipe;
+    // This module decides about the result too.
+    let inputs = format!("{reference} {compress} {config}\n{inputs}\n{}", include_str!("oci.rs"));
+    cached(&path, &inputs, |work| {
+        say(&format!("building image {reference}"));
+        let layers = layers(work)?;
+        let layout = Layout::new(work.join("layout"))?;
+        let digest = layout.image(reference, config, &layers, *compress)?;
+        fs::write(digest_file(&path), digest)?;
+        let finished = work.join("image.tar");
+        pack(&layout.folder, &finished, "0", "0")?;
+        Ok(finished)
+    })?;
+    Ok(Archive { path, reference: (*reference).to_owned() })
 }
 
-/// Gives the image its full name in the index. Returns the digest of the manifest.
-fn name(index: &Path, reference: &str) -> Result<String> {
-    let mut value: Value = serde_json::from_str(&fs::read_to_string(index)?)?;
-    let manifest = value.pointer_mut("/manifests/0").context("index without an image")?;
-    let tag = reference.rsplit_once(':').map_or("latest", |(_, tag)| tag);
-    manifest["annotations"] = serde_json::json!({
-        "io.containerd.image.name": reference,
-        "org.opencontainers.image.ref.name": tag,
-    });
-    let digest = manifest["digest"].as_str().context("manifest without a digest")?.to_owned();
-    fs::write(index, value.to_string())?;
-    Ok(digest)
+/// Writes the content of a folder as a tar file that depends on nothing else: not on times, the order on disk, the user or
+/// the permissions that this machine gives to new files.
+pub(super) fn pack(folder: &Path, file: &Path, user: &str, group: &str) -> Result<()> {
+    let owner = [format!("--owner={user}"), format!("--group={group}")];
+    let mut tar = command("tar", ["--sort=name", "--mtime=@0", "--numeric-owner", "--mode=u+rw,a+rX,go-w"]);
+    run(tar.args(owner).arg("-C").arg(folder).arg("-cf").arg(file).arg("."))
+}
+
+/// The architecture of this machine, by the name that images and Debian use.
+pub(super) fn architecture() -> Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("amd64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("no images for the architecture {other}; set KUBECONFIG to a cluster you have"),
+    }
+}
+
+/// A folder in which content is found by its digest.
+struct Layout {
+    folder: PathBuf,
+}
+
+/// Content of a layout.
+struct Blob {
+    digest: String,
+    size: u64,
+}
+
+impl Blob {
+    fn described_as(&self, media_type: &str) -> Value {
+        json!({"mediaType": media_type, "digest": format!("sha256:{}", self.digest), "size": self.size})
+    }
+
+    fn path(&self) -> String {
+        format!("blobs/sha256/{}", self.digest)
+    }
+}
+
+impl Layout {
+    fn new(folder: PathBuf) -> Result<Self> {
+        fs::create_dir_all(folder.join("blobs/sha256"))?;
+        Ok(Self { folder })
+    }
+
+    /// Adds an image and the files that name it. Returns the digest of its manifest.
+    fn image(&self, reference: &str, config: &Value, layers: &[PathBuf], compress: bool) -> Result<String> {
+        let mut contents = Vec::new();
+        let mut blobs = Vec::new();
+        for layer in layers {
+            contents.push(format!("sha256:{}", sha256(layer)?));
+            blobs.push(self.layer(layer, compress)?);
+        }
+        let media_type = if compress { format!("{LAYER}+gzip") } else { LAYER.to_owned() };
+        let config = self.document(&json!({
+            "architecture": architecture()?,
+            "os": "linux",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": contents},
+        }))?;
+        let manifest = self.document(&json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config.described_as(CONFIG),
+            "layers": blobs.iter().map(|b| b.described_as(&media_type)).collect::<Vec<_>>(),
+        }))?;
+        // containerd reads the first name, everybody else the second. No further one: the kubelet does not find images that
+        // have a second name by chance.
+        let names = json!({"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag(reference)});
+        let mut entry = manifest.described_as(MANIFEST);
+        entry.as_object_mut().context("entry of the index")?.insert("annotations".to_owned(), names);
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
+        fs::write(self.folder.join("index.json"), index.to_string())?;
+        fs::write(self.folder.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
+        // The same for `docker load`.
+        let docker = json!([{
+            "Config": config.path(),
+            "RepoTags": [reference],
+            "Layers": blobs.iter().map(Blob::path).collect::<Vec<_>>(),
+        }]);
+        fs::write(self.folder.join("manifest.json"), docker.to_string())?;
+        Ok(format!("sha256:{}", manifest.digest))
+    }
+
+    fn layer(&self, file: &Path, compress: bool) -> Result<Blob> {
+        let unnamed = self.folder.join("unnamed");
+        if compress {
+            let packed =
+                output(command("gzip", ["-n", "-k"]).arg(file)).map(|_| file.with_extension("tar.gz"))?;
+            fs::rename(packed, &unnamed)?;
+        } else if fs::hard_link(file, &unnamed).is_err() {
+            // A cache may be spread over two file systems.
+            fs::copy(file, &unnamed)?;
+        }
+        self.name(&unnamed)
+    }
+
+    fn document(&self, value: &Value) -> Result<Blob> {
+        let unnamed = self.folder.join("unnamed");
+        fs::write(&unnamed, value.to_string())?;
+        self.name(&unnamed)
+    }
+
+    /// Moves a file to where it is found by its digest.
+    fn name(&self, file: &Path) -> Result<Blob> {
+        let blob = Blob { digest: sha256(file)?, size: fs::metadata(file)?.len() };
+        fs::rename(file, self.folder.join(blob.path()))?;
+        Ok(blob)
+    }
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let text = output(command("sha256sum", ["-b"]).arg(file))?;
+    Ok(text.split_whitespace().next().context("sha256sum printed nothing")?.to_owned())
+}
+
+fn tag(reference: &str) -> &str {
+    match reference.rsplit_once(':') {
+        // A colon before the last slash belongs to a port.
+        Some((_, tag)) if !tag.contains('/') => tag,
+        _ => "latest",
+    }
 }
 
 fn digest_file(path: &Path) -> PathBuf {
     path.with_extension("digest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags() {
+        assert_eq!(tag("docker.io/local/pulsar:4.0.6"), "4.0.6");
+        assert_eq!(tag("host:5000/pulsar"), "latest");
+    }
+
+    #[test]
+    fn an_image_is_named_once_and_found_by_its_digests() {
+        let work = std::env::temp_dir().join(format!("function-mesh-oci-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&work);
+        fs::create_dir_all(work.join("root")).unwrap();
+        fs::write(work.join("root/file"), "content").unwrap();
+        for compress in [false, true] {
+            let layer = work.join("layer.tar");
+            pack(&work.join("root"), &layer, "0", "0").unwrap();
+            let layout = Layout::new(work.join(format!("layout-{compress}"))).unwrap();
+            let digest = layout.image("docker.io/local/x:1", &json!({}), &[layer], compress).unwrap();
+            let read = |file: &str| -> Value {
+                serde_json::from_str(&fs::read_to_string(layout.folder.join(file)).unwrap()).unwrap()
+            };
+            let index = read("index.json");
+            assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+            assert_eq!(index["manifests"][0]["digest"], digest);
+            assert_eq!(
+                index["manifests"][0]["annotations"]["io.containerd.image.name"],
+                "docker.io/local/x:1"
+            );
+            let manifest = read(&format!("blobs/sha256/{}", digest.trim_start_matches("sha256:")));
+            let config = manifest["config"]["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+            let layer = manifest["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "");
+            assert_eq!(sha256(&layout.folder.join("blobs/sha256").join(&layer)).unwrap(), layer);
+            let same = read(&config)["rootfs"]["diff_ids"][0] == manifest["layers"][0]["digest"];
+            assert_eq!(same, !compress, "digests of content and file are the same only without compression");
+            assert_eq!(read("manifest.json")[0]["Layers"][0], format!("blobs/sha256/{layer}"));
+        }
+        fs::remove_dir_all(&work).unwrap();
+    }
 }

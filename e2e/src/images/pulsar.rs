@@ -1,40 +1,58 @@
 //! The image of Pulsar: Debian with a JRE, the server distribution from Maven and one connector.
 
-use super::oci::{Archive, Recipe, build};
+use super::cached::cached;
+use super::oci::{Archive, Recipe, architecture, build, pack};
 use super::{PULSAR_IMAGE, PULSAR_VERSION};
 use crate::paths;
 use crate::shell::{command, run, say};
-use crate::tools::present;
+use crate::tools::{packages, present};
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Debian's release and packages of the base.
 const RELEASE: &str = "bookworm";
-const PACKAGES: &str = "openjdk-17-jre-headless,bash,ca-certificates,procps";
+const PACKAGES: &str = "openjdk-17-jre-headless,bash,ca-certificates,procps,python3";
+/// The JRE links its manual pages, whose folder the small variant lacks.
+const BEFORE: &str = r#"mkdir -p "$1/usr/share/man/man1""#;
+/// The user of the runner images, by name for programs that ask; a name for the loopback address, which the tools connect to;
+/// nothing of this machine's network; and nothing that only people or apt would read.
+const AFTER: &str = concat!(
+    r#"cd "$1" && echo pulsar:x:10001: >> etc/group && "#,
+    r#"echo pulsar:x:10000:10001:pulsar:/pulsar:/bin/bash >> etc/passwd && "#,
+    r#"echo 127.0.0.1 localhost > etc/hosts && rm -f etc/resolv.conf etc/hostname && "#,
+    r#"rm -rf usr/share/doc/* usr/share/man/* usr/share/locale/* var/cache/apt/* var/lib/apt/lists/*"#,
+);
 /// Copies artifacts without a project.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
+/// What the broker and the instances write to has to be there (the contract of the runner images).
+const WRITABLE: [&str; 7] =
+    ["logs/functions", "download", "data", "tmp", "instances/deps", "packages-storage", "connectors"];
 
 /// Runs the broker, its command line tools, and Java functions and connectors.
+///
+/// Nothing of the distribution is left out: of its 260 MB nearly all is the broker's class path, which the instances share.
 ///
 /// # Errors
 /// When it cannot be built.
 pub fn pulsar() -> Result<Archive> {
-    let java = format!("JAVA_HOME=/usr/lib/jvm/java-17-openjdk-{}", debian_architecture()?);
     let recipe = Recipe {
-        file: "pulsar.tar",
+        file: &format!("pulsar-{PULSAR_VERSION}.tar"),
         reference: PULSAR_IMAGE,
-        inputs: format!("pulsar {PULSAR_VERSION} {RELEASE} {PACKAGES} 1"),
-        config: &[
-            "--config.workingdir",
-            "/pulsar",
-            "--config.user",
-            "10000:10001",
-            "--config.env",
-            &java,
-            "--config.env",
-            "PATH=/pulsar/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        ],
+        inputs: include_str!("pulsar.rs").to_owned(),
+        config: json!({
+            "User": "10000:10001",
+            "WorkingDir": "/pulsar",
+            "Env": [
+                format!("JAVA_HOME=/usr/lib/jvm/java-17-openjdk-{}", architecture()?),
+                "PATH=/pulsar/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                // Without it the JVM and Python take file names and text for ASCII.
+                "LANG=C.UTF-8",
+            ],
+        }),
+        compress: false,
     };
     build(&recipe, |work| {
         let distribution = artifact(
@@ -49,72 +67,65 @@ pub fn pulsar() -> Result<Archive> {
     })
 }
 
-/// An artifact from Maven Central, downloaded once.
+/// An artifact from Maven, downloaded once.
 fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
-    let folder = paths::cache().join("downloads");
-    let path = folder.join(file);
-    if path.is_file() {
-        return Ok(path);
-    }
-    if !present("mvn") {
-        bail!("missing: install maven; Pulsar is downloaded with it");
-    }
-    say(&format!("downloading {coordinates}"));
-    // Complete when renamed: an interrupted download is never taken for one.
-    let unfinished = folder.join(format!("{file}.part"));
-    fs::create_dir_all(&unfinished)?;
-    let (from, to) = (format!("-Dartifact={coordinates}"), format!("-DoutputDirectory={}", unfinished.display()));
-    run(&mut command("mvn", ["-B", "-q", COPY, &from, &to])).context("Maven")?;
-    fs::rename(unfinished.join(file), &path)?;
-    fs::remove_dir_all(&unfinished)?;
+    let path = paths::cache().join("downloads").join(file);
+    cached(&path, coordinates, |work| {
+        if !present("mvn") {
+            bail!("missing: install maven; Pulsar is downloaded with it");
+        }
+        say(&format!("downloading {coordinates}"));
+        let (from, to) =
+            (format!("-Dartifact={coordinates}"), format!("-DoutputDirectory={}", work.display()));
+        // A wrong checksum is an error, not a warning.
+        let mut maven = command("mvn", ["-B", "-q", "--strict-checksums", COPY, &from, &to]);
+        run(&mut maven).with_context(|| format!("downloading {coordinates}"))?;
+        Ok(work.join(file))
+    })?;
     Ok(path)
 }
 
 /// The root file system of the base, made once.
 fn base() -> Result<PathBuf> {
-    let path = paths::cache().join("downloads").join("debian-jre17.tar");
-    if path.is_file() {
-        return Ok(path);
-    }
-    say("bootstrapping Debian with a JRE");
-    fs::create_dir_all(paths::cache().join("downloads"))?;
-    let unfinished = path.with_extension("part.tar");
-    let target = unfinished.display().to_string();
-    let include = format!("--include={PACKAGES}");
-    let mut bootstrap = command("mmdebstrap", ["--quiet", "--variant=minbase", &include]);
-    // The JRE links its manual pages, whose folder the small variant lacks.
-    bootstrap.args(["--essential-hook=mkdir -p \"$1/usr/share/man/man1\"", RELEASE, &target]);
-    // The machine's own sources: it may not reach the default ones.
-    let sources = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
-    bootstrap.args(sources.iter().filter(|s| fs::metadata(s).is_ok_and(|m| m.len() > 0)).take(1));
-    run(&mut bootstrap)?;
-    fs::rename(&unfinished, &path)?;
+    let path = paths::cache().join("downloads").join(format!("debian-{RELEASE}-jre17.tar"));
+    cached(&path, &format!("{RELEASE}\n{PACKAGES}\n{BEFORE}\n{AFTER}"), |work| {
+        packages(&[("mmdebstrap", "mmdebstrap")])?;
+        say(&format!("bootstrapping Debian {RELEASE} with a JRE"));
+        let finished = work.join("base.tar");
+        let mut bootstrap = command("mmdebstrap", ["--quiet", "--variant=minbase"]);
+        bootstrap.arg(format!("--include={PACKAGES}"));
+        bootstrap.arg(format!("--essential-hook={BEFORE}")).arg(format!("--customize-hook={AFTER}"));
+        bootstrap.arg(RELEASE).arg(&finished).args(sources());
+        run(&mut bootstrap)?;
+        Ok(finished)
+    })?;
     Ok(path)
+}
+
+/// The machine's own sources where they are for the same release: it may not reach the default ones.
+fn sources() -> Option<&'static str> {
+    let same = fs::read_to_string("/etc/os-release").is_ok_and(|text| {
+        text.lines().any(|line| line == "ID=debian")
+            && text.lines().any(|line| line == format!("VERSION_CODENAME={RELEASE}"))
+    });
+    let files = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
+    files.into_iter().find(|file| same && fs::metadata(file).is_ok_and(|m| m.len() > 0))
 }
 
 /// The layer with `/pulsar`, owned by the user of the runner images.
 fn tree(work: &Path, distribution: &Path, connector: &Path) -> Result<PathBuf> {
-    let pulsar = work.join("tree/pulsar");
+    let root = work.join("root");
+    let pulsar = root.join("pulsar");
     fs::create_dir_all(&pulsar)?;
-    let (from, to) = (distribution.display().to_string(), pulsar.display().to_string());
-    run(&mut command("tar", ["-xzf", &from, "-C", &to, "--strip-components=1"]))?;
-    // What the instance and the broker write to has to be there (the runner contract).
-    for folder in ["logs/functions", "download", "data", "tmp", "instances/deps", "packages-storage", "connectors"] {
+    run(command("tar", ["--strip-components=1", "-xzf"]).arg(distribution).arg("-C").arg(&pulsar))?;
+    for folder in WRITABLE {
         fs::create_dir_all(pulsar.join(folder))?;
     }
+    // Under the name it has in the image of Pulsar with all connectors, and under one that no version changes.
     let name = format!("pulsar-io-data-generator-{PULSAR_VERSION}.nar");
-    fs::copy(connector, pulsar.join("connectors").join(name))?;
-    let layer = work.join("pulsar-layer.tar");
-    let (root, file) = (work.join("tree").display().to_string(), layer.display().to_string());
-    run(&mut command("tar", ["-C", &root, "--owner=10000", "--group=10001", "--numeric-owner", "-cf", &file, "pulsar"]))?;
+    fs::copy(connector, pulsar.join("connectors").join(&name))?;
+    symlink(&name, pulsar.join("connectors/pulsar-io-data-generator.nar"))?;
+    let layer = work.join("pulsar.tar");
+    pack(&root, &layer, "10000", "10001")?;
     Ok(layer)
-}
-
-/// Debian's name for this machine's architecture.
-fn debian_architecture() -> Result<&'static str> {
-    match std::env::consts::ARCH {
-        "x86_64" => Ok("amd64"),
-        "aarch64" => Ok("arm64"),
-        other => bail!("no images for the architecture {other}; set KUBECONFIG to a cluster you have"),
-    }
 }

@@ -1,0 +1,30 @@
+//! Making an image known to a containerd.
+
+use super::Archive;
+use crate::shell::{command, output, say};
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// Label that says from which archive an image came. containerd drops it when the name moves to another image, and it is set
+/// last: an import that was interrupted is done again.
+const LABEL: &str = "function-mesh/archive";
+
+/// Imports an archive under its one name, where the kubelet looks for it. Does nothing when it is there already.
+///
+/// # Errors
+/// When `ctr` is missing, nobody answers at the socket, or containerd refuses the archive.
+pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
+    let ctr = |arguments: &[&str]| {
+        let mut ctr = command("ctr", ["--namespace", "k8s.io", "--address"]);
+        output(ctr.arg(socket).args(arguments)).with_context(|| format!("importing {}", archive.reference))
+    };
+    let digest = archive.digest()?;
+    let known = ctr(&["images", "list", "--quiet", &format!("labels.\"{LABEL}\"==\"{digest}\"")])?;
+    if known.lines().any(|name| name == archive.reference) {
+        return Ok(());
+    }
+    say(&format!("importing {}", archive.reference));
+    ctr(&["images", "import", &archive.path.display().to_string()])?;
+    ctr(&["images", "label", &archive.reference, &format!("{LABEL}={digest}")])?;
+    Ok(())
+}
