@@ -52,7 +52,10 @@ impl Cluster {
         this.down()?;
         let folder = paths::run(name);
         fs::create_dir_all(&folder).with_context(|| {
-            format!("cannot write {}: a cluster needs root; or set KUBECONFIG to a cluster you have", folder.display())
+            format!(
+                "cannot write {}: a cluster needs root; or set KUBECONFIG to a cluster you have",
+                folder.display()
+            )
         })?;
         fs::create_dir_all(paths::disk(name))?;
         say(&format!("starting cluster {name}"));
@@ -60,7 +63,11 @@ impl Cluster {
         let ready = folder.join("ready");
         until("cluster", Duration::from_secs(240), || {
             sandbox.check()?;
-            if ready.exists() { Ok(()) } else { bail!("not ready; logs in {}", folder.join("logs").display()) }
+            if ready.exists() {
+                Ok(())
+            } else {
+                bail!("not ready; logs in {}", folder.join("logs").display())
+            }
         })?;
         this.import(&pause)?;
         say(&format!("cluster {name} is ready: KUBECONFIG={}", this.kubeconfig().display()));
@@ -122,7 +129,8 @@ impl Cluster {
         };
         // The digest of the archive is kept as a label, so that the same content is not imported twice.
         let label = format!("function-mesh/archive={}", image.digest()?);
-        let known = ctr(&["images", "list", &format!("labels.\"function-mesh/archive\"=={}", image.digest()?)])?;
+        let known =
+            ctr(&["images", "list", &format!("labels.\"function-mesh/archive\"=={}", image.digest()?)])?;
         if known.lines().any(|line| line.starts_with(&image.reference)) {
             return Ok(());
         }
@@ -181,7 +189,8 @@ impl ApiOnly {
         let mut processes = Processes::new(folder.join("logs"));
         control_plane.start_api(&mut processes, false)?;
         // Owners and namespaces have to work; pods are nobody's business here.
-        control_plane.start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
+        control_plane
+            .start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
         say("the API server answers");
         Ok(Self { _processes: processes, control_plane, folder })
     }

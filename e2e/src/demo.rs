@@ -138,7 +138,10 @@ fn farewell(stage: &Stage) {
     let kubeconfig = stage.kubeconfig.display();
     let kubectl = paths::binary("kubectl");
     eprintln!("\nGo on:");
-    eprintln!("    export KUBECONFIG={kubeconfig} PATH={}:$PATH", kubectl.parent().map(|p| p.display().to_string()).unwrap_or_default());
+    eprintln!(
+        "    export KUBECONFIG={kubeconfig} PATH={}:$PATH",
+        kubectl.parent().map(|p| p.display().to_string()).unwrap_or_default()
+    );
     eprintln!("    kubectl -n {DEMO} get fmesh,fn,src,snk -o wide");
     eprintln!("    kubectl -n {DEMO} scale fn sample-exclamation --replicas=2");
     eprintln!("    kubectl -n {DEMO} logs sample-print-sink-0");

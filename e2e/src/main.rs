@@ -124,8 +124,7 @@ async fn run(name: &str, api_only: bool, command: &[String]) -> Result<ExitCode>
         child.env("KUBECONFIG", own.kubeconfig()).env("FUNCTION_MESH_E2E", own.folder());
     }
     let mut child = child.spawn().with_context(|| format!("cannot run {program:?}"))?;
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let code = tokio::select! {
         status = child.wait() => status?.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
         _ = interrupt.recv() => 130,

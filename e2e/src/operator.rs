@@ -44,8 +44,15 @@ impl Kubectl {
         let file = paths::cache().join(format!("apply-{}.yaml", std::process::id()));
         std::fs::write(&file, manifest)?;
         let path = file.display().to_string();
-        let applied =
-            run(&mut self.with(["-n", namespace, "apply", "--server-side", "--force-conflicts", "-f", &path]));
+        let applied = run(&mut self.with([
+            "-n",
+            namespace,
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "-f",
+            &path,
+        ]));
         std::fs::remove_file(&file)?;
         applied
     }
@@ -81,7 +88,16 @@ impl Kubectl {
         let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
         let operator = chart("function-mesh-operator");
         let mut install = self.helm(["upgrade", "--install", RELEASE, &operator, "--namespace", NAMESPACE]);
-        install.args(["--create-namespace", "--wait", "--timeout", "180s", "--set", &repository, "--set", &tag]);
+        install.args([
+            "--create-namespace",
+            "--wait",
+            "--timeout",
+            "180s",
+            "--set",
+            &repository,
+            "--set",
+            &tag,
+        ]);
         for value in values {
             install.args(["--set", value]);
         }

@@ -56,10 +56,15 @@ impl Broker {
             let missing = expected.len() - seen.len();
             let number = missing.to_string();
             // A receiver that gets too few would wait for ever.
-            let received = self.client(&["consume", "-s", "expect", "-p", "Earliest", "-n", &number, topic])?;
+            let received =
+                self.client(&["consume", "-s", "expect", "-p", "Earliest", "-n", &number, topic])?;
             let contents = received.lines().filter_map(|line| line.split_once("content:").map(|(_, c)| c));
             seen.extend(contents.filter(|c| expected.contains(*c)).map(str::to_owned));
-            if seen.len() < expected.len() { bail!("{} of {} seen", seen.len(), expected.len()) } else { Ok(()) }
+            if seen.len() < expected.len() {
+                bail!("{} of {} seen", seen.len(), expected.len())
+            } else {
+                Ok(())
+            }
         })?;
         let distinct: BTreeSet<&String> = seen.iter().collect();
         if distinct.len() != seen.len() {
@@ -70,7 +75,8 @@ impl Broker {
 
     /// Runs Pulsar's client in the broker's pod; gives up after a minute and a half, with what was printed until then.
     fn client(&self, arguments: &[&str]) -> Result<String> {
-        let start = ["-n", &self.namespace, "exec", "pulsar-0", "--", "env", "PULSAR_MEM=-Xmx128m", "timeout", "90"];
+        let start =
+            ["-n", &self.namespace, "exec", "pulsar-0", "--", "env", "PULSAR_MEM=-Xmx128m", "timeout", "90"];
         let mut client = self.kubectl.with(start);
         output(client.arg("bin/pulsar-client").args(arguments)).context("Pulsar's client")
     }

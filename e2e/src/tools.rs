@@ -62,13 +62,16 @@ pub fn clients() -> Result<()> {
 /// # Errors
 /// When this is not Debian, or nobody who may install.
 pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = wanted.iter().filter(|(program, _)| !present(program)).map(|(_, p)| *p).collect();
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(program, _)| !present(program)).map(|(_, p)| *p).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.join(" ");
     if !present("apt-get") || output(&mut command("id", ["-u"]))?.trim() != "0" {
-        bail!("missing: install the packages {list}, or run this as root on Debian, where it is done for you");
+        bail!(
+            "missing: install the packages {list}, or run this as root on Debian, where it is done for you"
+        );
     }
     say(&format!("installing {list}"));
     // Nothing may be started by the installation: clusters start their own.
@@ -116,7 +119,9 @@ fn kubernetes(wanted: &[&str]) -> Result<()> {
         return Ok(());
     }
     if !present("go") {
-        bail!("missing: install Go 1.26 or newer; the test cluster is built with it (or set KUBECONFIG to a cluster)");
+        bail!(
+            "missing: install Go 1.26 or newer; the test cluster is built with it (or set KUBECONFIG to a cluster)"
+        );
     }
     say(&format!("building {} (some minutes the first time)", stale.join(", ")));
     fs::create_dir_all(paths::cache().join("bin"))?;

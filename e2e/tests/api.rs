@@ -43,7 +43,9 @@ fn object(kind: &str, name: &str, spec: &Value) -> Result<DynamicObject> {
 }
 
 async fn create(api: &Api<DynamicObject>, kind: &str, name: &str, spec: &Value) -> Result<()> {
-    api.create(&PostParams::default(), &object(kind, name, spec)?).await.with_context(|| format!("{kind} {name}"))?;
+    api.create(&PostParams::default(), &object(kind, name, spec)?)
+        .await
+        .with_context(|| format!("{kind} {name}"))?;
     Ok(())
 }
 
@@ -53,7 +55,10 @@ async fn ready(api: &Api<DynamicObject>, name: &str) -> Result<(String, String, 
     let conditions = object.data["status"]["conditions"].as_array().context("no conditions")?;
     let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no condition Ready")?;
     let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-    ensure!(ready["observedGeneration"] == json!(object.metadata.generation), "Ready is not of this generation");
+    ensure!(
+        ready["observedGeneration"] == json!(object.metadata.generation),
+        "Ready is not of this generation"
+    );
     Ok((text("status"), text("reason"), text("message")))
 }
 
@@ -61,7 +66,11 @@ async fn ready(api: &Api<DynamicObject>, name: &str) -> Result<(String, String, 
 async fn until_ready(rig: &Rig, api: &Api<DynamicObject>, name: &str, want: (&str, &str)) -> Result<String> {
     rig.until(&format!("{name} {want:?}"), || async {
         let (status, reason, message) = ready(api, name).await?;
-        if (status.as_str(), reason.as_str()) == want { Ok(message) } else { bail!("{status} {reason}: {message}") }
+        if (status.as_str(), reason.as_str()) == want {
+            Ok(message)
+        } else {
+            bail!("{status} {reason}: {message}")
+        }
     })
     .await
 }
@@ -81,7 +90,8 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
     rig.test("quiet", |rig, namespace| async move {
         let _acker = Acker::start(&rig, &namespace);
         for (kind, plural) in [("Function", "functions"), ("Source", "sources"), ("Sink", "sinks")] {
-            let controller = Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
+            let controller =
+                Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
             let api = api(&rig, &namespace, kind, plural);
             let mut spec = function_spec();
             spec["sourceConfig"] = json!({"k": "v"});
@@ -112,7 +122,8 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
 
             // Killed, so that it has no chance to leave anything tidy.
             controller.signal("KILL")?;
-            let successor = Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
+            let successor =
+                Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
             successor.reconciled(&rig, N as u64).await?;
             let writes = rig.audit()?.by(&successor.user).writes();
             ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
@@ -157,7 +168,10 @@ async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
             ensure!(sets_written(&written(&rig)?) == step + 2, "{:?}", written(&rig)?);
             let scale = api.get_scale("f").await?.status.context("scale without status")?;
             ensure!(scale.replicas == replicas, "the scale subresource says {}", scale.replicas);
-            ensure!(scale.selector.is_some_and(|s| s.contains("compute.functionmesh.io/name=f")), "no selector");
+            ensure!(
+                scale.selector.is_some_and(|s| s.contains("compute.functionmesh.io/name=f")),
+                "no selector"
+            );
         }
         merge(&api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
         until_ready(&rig, &api, "f", AVAILABLE).await?;
@@ -424,7 +438,9 @@ async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
                 let mut spec = function_spec();
                 change(&mut spec);
                 match functions.create(&PostParams::default(), &object("Function", name, &spec)?).await {
-                    Err(kube::Error::Api(status)) if status.code == 422 && status.message.contains(words) => Ok(()),
+                    Err(kube::Error::Api(status)) if status.code == 422 && status.message.contains(words) => {
+                        Ok(())
+                    }
                     other => bail!("{words}: {other:?}"),
                 }
             }
@@ -457,12 +473,23 @@ async fn what_is_granted_is_what_is_requested() -> Result<()> {
         let requests = rig.audit()?.by(&controller.user);
         let forbidden = requests.clone().only(|r| r.code() == 403);
         ensure!(forbidden.requests().is_empty(), "forbidden: {:?}", forbidden.counts());
-        let used: Vec<String> =
-            requests.counts().into_keys().filter(|k| !k.contains("leases") && !k.contains("events")).collect();
+        let used: Vec<String> = requests
+            .counts()
+            .into_keys()
+            .filter(|k| !k.contains("leases") && !k.contains("events"))
+            .collect();
         // Server-side apply needs "create" besides "patch"; the finalizers are for clusters that check owner references.
         let want = [
-            "list functions", "list pods", "list services", "list statefulsets", "patch functions/status",
-            "patch services", "patch statefulsets", "watch functions", "watch pods", "watch services",
+            "list functions",
+            "list pods",
+            "list services",
+            "list statefulsets",
+            "patch functions/status",
+            "patch services",
+            "patch statefulsets",
+            "watch functions",
+            "watch pods",
+            "watch services",
             "watch statefulsets",
         ];
         ensure!(used == want, "{used:?}");

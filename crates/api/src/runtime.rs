@@ -108,29 +108,43 @@ pub struct RuntimeLogConfigRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "each name says it")]
 pub enum LogLevel {
+    /// No line at all.
     Off,
+    /// Every step; lower than debug.
     Trace,
+    /// For finding errors.
     Debug,
+    /// What happens.
     Info,
+    /// What may become an error.
     Warn,
+    /// What went wrong.
     Error,
+    /// What ends the program.
     Fatal,
+    /// Every line.
     All,
+    /// What ends a Go program.
     Panic,
 }
 
 /// When the log file is rolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
-#[allow(missing_docs, clippy::enum_variant_names, reason = "the names are the original's and say it")]
+#[allow(clippy::enum_variant_names, reason = "the names are the original's")]
 pub enum LogRotatePolicy {
+    /// Every day.
     TimedPolicyWithDaily,
+    /// Every week.
     TimedPolicyWithWeekly,
+    /// Every month.
     TimedPolicyWithMonthly,
+    /// After 10 MB.
     SizedPolicyWith10MB,
+    /// After 50 MB.
     SizedPolicyWith50MB,
+    /// After 100 MB.
     SizedPolicyWith100MB,
 }
 

@@ -172,4 +172,25 @@ mod tests {
         let empty: ComponentStatus = serde_json::from_value(json!({"conditions": null})).unwrap();
         assert!(!empty.conditions.is_legacy());
     }
+
+    #[test]
+    fn whatever_is_stored_can_be_read() {
+        let odd = json!({"observedGeneration": "7", "replicas": 3_000_000_000_u64, "readyReplicas": null, "selector": 1,
+            "statefulSet": {"generation": 1}, "globalBackendConfigRevision": "5", "updatedReplicas": 2,
+            "conditions": [{"type": "Ready"}, 5, null, "x"]});
+        let status: ComponentStatus = serde_json::from_value(odd).unwrap();
+        assert_eq!(
+            status,
+            ComponentStatus {
+                updated_replicas: Some(2),
+                conditions: status.conditions.clone(),
+                ..ComponentStatus::default()
+            }
+        );
+        for odd in [json!("x"), json!(1), json!(true), json!([[]])] {
+            let status: MeshStatus =
+                serde_json::from_value(json!({"conditions": odd, "components": {}})).unwrap();
+            assert_eq!(status, MeshStatus::default());
+        }
+    }
 }

@@ -36,10 +36,10 @@ use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::Watches;
 use futures::StreamExt;
-use kube::{Resource, ResourceExt};
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -121,5 +121,7 @@ async fn observed<K: Component>(
     if context.caches_filled().await.is_err() {
         return Ok(Action::await_change());
     }
-    Ok(observer.run(key, generation, reconcile::reconcile(object, context)).await)
+    // On the heap: it holds rendered objects while it waits.
+    let reconcile = Box::pin(reconcile::reconcile(object, context));
+    Ok(observer.run(key, generation, reconcile).await)
 }

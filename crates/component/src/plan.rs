@@ -73,7 +73,8 @@ pub fn plan(
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
-    let set_same = observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
+    let set_same =
+        observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
     Ok(Plan {
         service: write(service, service_exists, service_same),
         stateful_set: write(stateful_set, set_exists, set_same),

@@ -112,7 +112,13 @@ fn cause(status: &Status) -> Option<Cause> {
 fn container_cause(container: &ContainerStatus, init: bool) -> Option<Cause> {
     let waiting = container.state.waiting.as_ref();
     match waiting.map(|w| w.reason.as_str()) {
-        Some("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable") => {
+        Some(
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable",
+        ) => {
             let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
             let message = format!("cannot pull image {:?}{answer}", container.image);
             return Some(Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) });
@@ -177,7 +183,8 @@ mod tests {
     #[test]
     fn pulling_and_backing_off_have_one_message() {
         let answer = "rpc error: code = NotFound desc = no such image";
-        let pulling = container(&json!({"waiting": {"reason": "ErrImagePull", "message": answer}}), &json!({}));
+        let pulling =
+            container(&json!({"waiting": {"reason": "ErrImagePull", "message": answer}}), &json!({}));
         let waiting = container(
             &json!({"waiting": {"reason": "ImagePullBackOff",
                 "message": format!("Back-off pulling image \"img:1\": ErrImagePull: {answer}")}}),

@@ -2,7 +2,7 @@
 
 use crate::children::{ServiceView, StatefulSetView};
 use crate::context::Context;
-use crate::plan::{Obstacle, Observed, Plan, Write, plan};
+use crate::plan::{Observed, Obstacle, Plan, Write, plan};
 use crate::reason::Reason;
 use crate::report::report;
 use crate::status::Outcome;
@@ -74,10 +74,8 @@ async fn execute<K: Component>(
 ) -> Result<(Outcome, u32), ApplyError> {
     let set_key = ObjectRef::new(workload.name.as_str()).within(&workload.namespace);
     let service_key = ObjectRef::new(&workload.name.service()).within(&workload.namespace);
-    let observed = Observed {
-        service: cx.services.get(&service_key),
-        stateful_set: cx.stateful_sets.get(&set_key),
-    };
+    let observed =
+        Observed { service: cx.services.get(&service_key), stateful_set: cx.stateful_sets.get(&set_key) };
     let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let status = cx.current_status(object);

@@ -1,6 +1,7 @@
 //! Tells how a reconcile went: the status when it differs, an Event when the verdict changed.
 
 use crate::context::Context;
+use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::status::{Outcome, status};
 use functionmesh_render::Component;
@@ -21,11 +22,12 @@ pub async fn report<K: Component>(
 ) -> Result<Done, ApplyError> {
     let before = cx.current_status(object);
     let cause = cx.cause(object);
-    let after = status(&before, outcome, cause.as_ref(), object.meta().generation, condition::now());
+    let after = status(&before, outcome, cause.as_ref(), object.meta().generation, &condition::now());
     let mut writes = writes;
     if after != before || before.conditions.is_legacy() {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
-        cx.events.on_change(object, before.conditions.list(), after.conditions.list()).await;
+        let (known, new) = (before.conditions.list(), after.conditions.list());
+        cx.events.on_change(object, known, new, Reason::WaitingForPods.as_str()).await;
         cx.statuses.wrote(object, answered, after);
         writes += 1;
     }

@@ -40,7 +40,7 @@ pub fn status(
     outcome: &Outcome,
     cause: Option<&Cause>,
     generation: Option<i64>,
-    now: Time,
+    now: &Time,
 ) -> ComponentStatus {
     let verdict = Verdict::of(outcome, cause);
     let mut next = match outcome {
@@ -54,7 +54,9 @@ pub fn status(
                 // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
                 ready_replicas: Some(live.available_replicas),
                 updated_replicas: Some(live.updated_replicas.min(live.available_replicas)),
-                selector: Some(selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")),
+                selector: Some(
+                    selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+                ),
                 stateful_set: stateful_set.metadata.generation.map(|generation| StatefulSetStatusRef {
                     generation,
                     rendered_hash: rendered_hash.clone(),
@@ -65,8 +67,7 @@ pub fn status(
     };
     next.observed_generation = generation;
     let wanted = vec![verdict.ready(), verdict.progressing()];
-    next.conditions =
-        Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
+    next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
     next
 }
 
@@ -129,7 +130,12 @@ impl Verdict {
             reason if stopped => (false, reason),
             reason => (true, reason),
         };
-        Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message: self.message.clone() }
+        Wanted {
+            type_: PROGRESSING,
+            status,
+            reason: reason.as_str().to_owned(),
+            message: self.message.clone(),
+        }
     }
 }
 
@@ -152,14 +158,19 @@ mod tests {
     }
 
     fn ready_of(outcome: &Outcome, cause: Option<&Cause>) -> (String, String) {
-        let status = status(&ComponentStatus::default(), outcome, cause, Some(3), condition::now());
+        let status = status(&ComponentStatus::default(), outcome, cause, Some(3), &condition::now());
         let ready = status.conditions.list().iter().find(|c| c.type_ == READY).unwrap();
         assert_eq!(ready.observed_generation, Some(3));
         (ready.status.clone(), ready.reason.clone())
     }
 
     fn full(n: i32) -> StatefulSetStatusView {
-        StatefulSetStatusView { observed_generation: 2, replicas: n, available_replicas: n, updated_replicas: n }
+        StatefulSetStatusView {
+            observed_generation: 2,
+            replicas: n,
+            available_replicas: n,
+            updated_replicas: n,
+        }
     }
 
     #[test]
@@ -185,23 +196,27 @@ mod tests {
 
     #[test]
     fn the_cause_from_the_pods_is_shown_only_while_not_ready() {
-        let cause = Cause { reason: Reason::CrashLoop, message: "container x ended with exit code 0".to_owned() };
+        let cause =
+            Cause { reason: Reason::CrashLoop, message: "container x ended with exit code 0".to_owned() };
         assert_eq!(ready_of(&applied(1, full(0)), Some(&cause)).1, "CrashLoop");
         assert_eq!(ready_of(&applied(1, full(1)), Some(&cause)).1, "AllReplicasAvailable");
     }
 
     #[test]
     fn the_selector_is_the_text_of_the_scale_subresource() {
-        let status = status(&ComponentStatus::default(), &applied(1, full(1)), None, Some(1), condition::now());
+        let status =
+            status(&ComponentStatus::default(), &applied(1, full(1)), None, Some(1), &condition::now());
         assert_eq!(status.selector.as_deref(), Some("a=b,c=d"));
         assert_eq!(status.replicas, Some(1));
     }
 
     #[test]
     fn a_refused_object_keeps_its_numbers() {
-        let before = status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), condition::now());
-        let refused = Outcome::Refused { reason: Reason::Invalid, message: "spec.java: must be set".to_owned() };
-        let after = status(&before, &refused, None, Some(2), condition::now());
+        let before =
+            status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), &condition::now());
+        let refused =
+            Outcome::Refused { reason: Reason::Invalid, message: "spec.java: must be set".to_owned() };
+        let after = status(&before, &refused, None, Some(2), &condition::now());
         assert_eq!((after.ready_replicas, after.observed_generation), (Some(2), Some(2)));
         assert_eq!(ready_of(&refused, None), ("False".to_owned(), "Invalid".to_owned()));
     }

@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn a_live_spec_may_say_more_but_not_less() {
         let item = json!({"a": {"b": [1, {"c": 2}]}, "replicas": 1}).as_object().cloned().unwrap();
-        assert!(contained(&item, &json!({"a": {"b": [1, {"c": 2, "d": 0}], "e": 1}, "replicas": 1, "minReplicas": 1})));
+        assert!(contained(
+            &item,
+            &json!({"a": {"b": [1, {"c": 2, "d": 0}], "e": 1}, "replicas": 1, "minReplicas": 1})
+        ));
         assert!(!contained(&item, &json!({"a": {"b": [1]}, "replicas": 1})));
         assert!(!contained(&item, &json!({"a": {"b": [1, {"c": 2}]}, "replicas": 2})));
     }

@@ -19,6 +19,7 @@ mod status;
 use clap::Parser;
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
+use std::process::ExitCode;
 
 // Gives memory back after a list, which the system's allocator does not.
 #[global_allocator]
@@ -35,9 +36,13 @@ struct Args {
 }
 
 #[tokio::main(worker_threads = 2)]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    functionmesh_runtime::process::exit(start(Args::parse()).await)
+}
+
+async fn start(args: Args) -> anyhow::Result<()> {
     let process = Process::start("mesh-controller", &args.process, &args.watch).await?;
     let work = run::run(&process, &args.watch);
-    process.lead(work).await
+    // On the heap: four caches make a large future.
+    process.lead(Box::pin(work)).await
 }

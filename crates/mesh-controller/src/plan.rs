@@ -36,7 +36,9 @@ pub fn plan(wanted: &[Wanted], seen: &[Seen], mesh_uid: &str) -> Plan {
                 plan.conflicts.push(format!("{} {}", item.kind.name(), item.name));
                 continue;
             }
-            Some(live) if live.hash.as_ref() == Some(&item.hash) && contained(&item.spec, &live.spec) => continue,
+            Some(live) if live.hash.as_ref() == Some(&item.hash) && contained(&item.spec, &live.spec) => {
+                continue;
+            }
             Some(_) => Step::Update(item.clone()),
         };
         plan.steps.push((item.kind, step));

@@ -3,7 +3,7 @@
 use crate::children::{Child, Seen};
 use crate::items::{Kind, Wanted, items, object};
 use crate::plan::{Plan, Step, plan};
-use crate::status::{Findings, status};
+use crate::status::{Findings, NOT_READY, status};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
@@ -73,7 +73,9 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
-        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => Ok(again(Done::refused(writes))),
+        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => {
+            Ok(again(Done::refused(writes)))
+        }
         None if writes == 0 => Ok(again(Done::unchanged())),
         None => Ok(again(Done::applied(writes))),
     }
@@ -138,13 +140,14 @@ impl Context {
         findings: &Findings,
     ) -> Result<u32, ApplyError> {
         let before = self.statuses.newest(mesh, |mesh| mesh.status.clone());
-        let after = status(&before, wanted, seen, findings, mesh.meta().generation, condition::now());
+        let after = status(&before, wanted, seen, findings, mesh.meta().generation, &condition::now());
         if after == before {
             return Ok(0);
         }
         let legacy = before.conditions.is_legacy();
         let answered = self.writer.patch_status(mesh, &after, legacy).await?;
-        self.events.on_change(mesh, before.conditions.list(), after.conditions.list()).await;
+        let (known, new) = (before.conditions.list(), after.conditions.list());
+        self.events.on_change(mesh, known, new, NOT_READY).await;
         self.statuses.wrote(mesh, answered, after);
         Ok(1)
     }
@@ -158,7 +161,8 @@ where
     let named = |name: &str| wanted.iter().any(|w| w.kind == kind && w.name == name);
     let related = |child: &Child<K>| {
         child.namespace() == namespace
-            && (named(&child.name_any()) || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
+            && (named(&child.name_any())
+                || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
     };
     seen.extend(cache.newest(related).iter().map(|child| Seen::of(kind, child)));
 }

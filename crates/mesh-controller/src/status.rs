@@ -6,6 +6,8 @@ use functionmesh_api::status::{Conditions, MeshStatus};
 use functionmesh_runtime::condition::{self, Wanted as Condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+/// Reason while components are on their way.
+pub const NOT_READY: &str = "ComponentsNotReady";
 /// Most components that a message names.
 const NAMED: usize = 5;
 
@@ -27,7 +29,7 @@ pub fn status(
     seen: &[Seen],
     findings: &Findings,
     generation: Option<i64>,
-    now: Time,
+    now: &Time,
 ) -> MeshStatus {
     let find = |w: &Wanted| seen.iter().find(|s| s.kind == w.kind && s.name == w.name && !s.leaving);
     let ready = wanted.iter().filter(|w| find(w).is_some_and(Seen::is_ready)).count();
@@ -63,7 +65,7 @@ pub fn status(
     } else if ready == total {
         "AllComponentsReady"
     } else {
-        "ComponentsNotReady"
+        NOT_READY
     };
     let more = troubles.len().saturating_sub(NAMED);
     troubles.truncate(NAMED);
@@ -118,7 +120,7 @@ mod tests {
     }
 
     fn ready_of(wanted: &[Wanted], seen: &[Seen], findings: &Findings) -> (String, String, String) {
-        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), condition::now());
+        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), &condition::now());
         let ready = status.conditions.get("Ready").unwrap();
         (ready.status.clone(), ready.reason.clone(), ready.message.clone())
     }
@@ -130,7 +132,10 @@ mod tests {
         let no = condition("False", "ImagePullBackOff", "cannot pull image \"x\"");
         let both = [seen(&wanted[0], &yes), seen(&wanted[1], &yes)];
         let (status, reason, message) = ready_of(&wanted, &both, &Findings::default());
-        assert_eq!((status.as_str(), reason.as_str(), message.as_str()), ("True", "AllComponentsReady", "2/2 ready"));
+        assert_eq!(
+            (status.as_str(), reason.as_str(), message.as_str()),
+            ("True", "AllComponentsReady", "2/2 ready")
+        );
         let one = [seen(&wanted[0], &yes), seen(&wanted[1], &no)];
         let (status, reason, message) = ready_of(&wanted, &one, &Findings::default());
         assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
@@ -144,12 +149,17 @@ mod tests {
         let seen: Vec<Seen> = wanted
             .iter()
             .enumerate()
-            .map(|(i, w)| seen(w, &condition("False", if i == 8 { "CrashLoop" } else { "WaitingForPods" }, "m")))
+            .map(|(i, w)| {
+                seen(w, &condition("False", if i == 8 { "CrashLoop" } else { "WaitingForPods" }, "m"))
+            })
             .collect();
         let (_, _, message) = ready_of(&wanted, &seen, &Findings::default());
         assert!(message.starts_with("0/9 ready; function f8: CrashLoop: m;"), "{message}");
         assert!(message.ends_with("and 4 more"), "{message}");
-        let findings = Findings { invalid: vec!["spec.functions[3].name: must be set".to_owned()], ..Findings::default() };
+        let findings = Findings {
+            invalid: vec!["spec.functions[3].name: must be set".to_owned()],
+            ..Findings::default()
+        };
         let (_, reason, message) = ready_of(&wanted, &seen, &findings);
         assert_eq!(reason, "Invalid");
         assert!(message.starts_with("0/10 ready; spec.functions[3].name: must be set"), "{message}");

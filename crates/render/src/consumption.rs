@@ -57,7 +57,8 @@ pub(crate) fn retry_details(consumption: &Consumption, name: &PulsarName) -> Opt
     let retries = consumption.max_message_retry.unwrap_or_default();
     let mut dead_letter_topic = text(consumption.dead_letter_topic.as_ref());
     let subscription = consumption.subscription_name.as_deref().unwrap_or_default();
-    if dead_letter_topic.is_empty() && retries > 0 && (subscription.is_empty() || subscription.contains('\\')) {
+    if dead_letter_topic.is_empty() && retries > 0 && (subscription.is_empty() || subscription.contains('\\'))
+    {
         dead_letter_topic = format!("{}-{}-{}-DLQ", name.tenant, name.namespace, name.name);
     }
     (retries > 0 || !dead_letter_topic.is_empty())
@@ -98,7 +99,10 @@ fn input_specs(input: &InputConf) -> BTreeMap<String, ConsumerSpec> {
         specs.insert(pattern.clone(), ConsumerSpec { is_regex_pattern: true, ..ConsumerSpec::default() });
     }
     for (topic, class) in input.custom_serde_sources.iter().flatten() {
-        specs.insert(topic.clone(), ConsumerSpec { serde_class_name: class.clone(), ..ConsumerSpec::default() });
+        specs.insert(
+            topic.clone(),
+            ConsumerSpec { serde_class_name: class.clone(), ..ConsumerSpec::default() },
+        );
     }
     for (topic, schema) in input.custom_schema_sources.iter().flatten() {
         specs.insert(topic.clone(), ConsumerSpec { schema_type: schema.clone(), ..ConsumerSpec::default() });

@@ -266,7 +266,11 @@ pub struct RetryDetails {
 }
 
 /// Whole numbers without a fraction, as protojson prints them (`1`, not `1.0`).
-#[allow(clippy::trivially_copy_pass_by_ref, clippy::cast_possible_truncation, reason = "serde's signature; whole")]
+#[allow(
+    clippy::ref_option,
+    clippy::cast_possible_truncation,
+    reason = "serde's signature; whole numbers only"
+)]
 fn shortest<S: serde::Serializer>(cores: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match cores {
         Some(n) if n.fract() == 0.0 && n.abs() < 1e15 => to.serialize_i64(*n as i64),

@@ -29,7 +29,10 @@ pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
     set.set(EnvVar {
         name: "POD_NAME".to_owned(),
         value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector { field_path: "metadata.name".to_owned(), ..Default::default() }),
+            field_ref: Some(ObjectFieldSelector {
+                field_path: "metadata.name".to_owned(),
+                ..Default::default()
+            }),
             ..EnvVarSource::default()
         }),
         ..EnvVar::default()

@@ -40,14 +40,15 @@ impl Component for Function {
             retain_ordering: spec.consumption.retain_ordering == Some(true),
             retain_key_ordering: spec.consumption.retain_key_ordering == Some(true),
             crypto_secrets,
-            java: JavaExtras { pending_async_requests: Some(spec.max_pending_async_requests.unwrap_or(1000)) },
+            java: JavaExtras {
+                pending_async_requests: Some(spec.max_pending_async_requests.unwrap_or(1000)),
+            },
         };
         let mut lowered = workload(Self::ROLE, metadata, spec.common, specific, problems)?;
         lowered.volume_claim_templates = spec.volume_claim_templates.unwrap_or_default();
-        lowered.claim_retention = spec.persistent_volume_claim_retention_policy.map(|policy| Retention {
-            when_deleted: policy.when_deleted,
-            when_scaled: policy.when_scaled,
-        });
+        lowered.claim_retention = spec
+            .persistent_volume_claim_retention_policy
+            .map(|policy| Retention { when_deleted: policy.when_deleted, when_scaled: policy.when_scaled });
         Ok(lowered)
     }
 }
@@ -66,10 +67,8 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
     for (field, _) in used.iter().filter(|(_, used)| *used) {
         not_yet(problems, field);
     }
-    if let Some(topic) = spec.common.log_topic.as_deref().filter(|t| !t.is_empty()) {
-        if !topic::is_valid(topic) {
-            problems.add("spec.logTopic", format!("{topic:?} is not a topic name"));
-        }
+    if let Some(topic) = spec.common.log_topic.as_deref().filter(|t| !t.is_empty() && !topic::is_valid(t)) {
+        problems.add("spec.logTopic", format!("{topic:?} is not a topic name"));
     }
     let output = spec.output.as_ref().and_then(|o| o.topic.as_ref()).filter(|t| !t.is_empty());
     let input = spec.consumption.input.as_ref();

@@ -143,7 +143,8 @@ fn instance_arguments(workload: &Workload) -> Vec<String> {
         "--function_version 0".to_owned(),
         format!("--function_details {}", quote(&workload.details.to_json())),
         "--pulsar_serviceurl \"$brokerServiceURL\"".to_owned(),
-        "--max_buffered_tuples 100 --port 9093 --metrics_port 9094 --expected_healthcheck_interval 0".to_owned(),
+        "--max_buffered_tuples 100 --port 9093 --metrics_port 9094 --expected_healthcheck_interval 0"
+            .to_owned(),
         format!("--cluster_name {}", quote(&workload.cluster_name)),
         "--use_tls false".to_owned(),
     ]

@@ -1,6 +1,7 @@
 //! JSON as Go writes it, for the texts nested inside `function_details` (behaviour reference 3.6).
 
 use serde_json::{Map, Value};
+use std::fmt::Write;
 
 /// Encodes an object like Go's `encoding/json` does for a `map[string]interface{}`: keys sorted, numbers as IEEE
 /// doubles in Go's shortest form, and `<`, `>`, `&` escaped.
@@ -63,7 +64,8 @@ fn write_string(out: &mut String, text: &str) {
     for c in quoted.chars() {
         match c {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
         }

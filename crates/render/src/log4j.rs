@@ -85,7 +85,7 @@ impl Log4j {
                 "name": "TerminationLog",
                 "fileName": "/dev/termination-log",
                 "PatternLayout": {"Pattern": TERMINATION_PATTERN},
-                "BurstFilter": {"level": "FATAL", "rate": "0.01", "maxBurst": "30"},
+                "BurstFilter": {"level": "FATAL", "rate": 0.01, "maxBurst": 30},
             },
         });
         let reference = |name: &str| json!({"ref": name});
@@ -99,11 +99,11 @@ impl Log4j {
                     "fileName": format!("{LOG_FILE}.log"),
                     "filePattern": format!("{LOG_FILE}.{}-%i.log.gz", self.date_pattern()),
                     "Policies": self.policies(),
-                    "DefaultRolloverStrategy": {"max": "5"},
+                    "DefaultRolloverStrategy": {"max": 5},
                 }),
                 FILE_PATTERN,
             );
-            appenders["RollingRandomAccessFile"] = file;
+            set(&mut appenders, "RollingRandomAccessFile", file);
             logger.push(reference("RollingRandomAccessFile"));
             root.push(reference("RollingRandomAccessFile"));
         }
@@ -111,7 +111,7 @@ impl Log4j {
         root.push(termination);
         json!({
             "name": "pulsar-functions-kubernetes-instance",
-            "monitorInterval": "30",
+            "monitorInterval": 30,
             "Properties": {"Property": [
                 {"name": "pulsar.log.level", "value": level},
                 {"name": "bk.log.level", "value": level},
@@ -121,7 +121,7 @@ impl Log4j {
                 "Logger": {
                     "name": BOOKKEEPER,
                     "level": "${sys:bk.log.level}",
-                    "additivity": "false",
+                    "additivity": false,
                     "AppenderRef": logger,
                 },
                 "Root": {"level": "${sys:pulsar.log.level}", "AppenderRef": root},
@@ -131,9 +131,10 @@ impl Log4j {
 
     fn with_layout(&self, mut appender: Value, pattern: &str) -> Value {
         match self.format {
-            LogFormat::Text => appender["PatternLayout"] = json!({"Pattern": pattern}),
+            LogFormat::Text => set(&mut appender, "PatternLayout", json!({"Pattern": pattern})),
             LogFormat::Json => {
-                appender["JSONLayout"] = json!({"complete": "false", "compact": "true", "eventEol": "true"});
+                let layout = json!({"complete": false, "compact": true, "eventEol": true});
+                set(&mut appender, "JSONLayout", layout);
             }
         }
         appender
@@ -157,10 +158,17 @@ impl Log4j {
             Some(LogRotatePolicy::SizedPolicyWith50MB) => sized("50MB"),
             Some(LogRotatePolicy::SizedPolicyWith100MB) => sized("100MB"),
             None => json!({
-                "TimeBasedTriggeringPolicy": {"interval": "1", "modulate": "true"},
+                "TimeBasedTriggeringPolicy": {"interval": 1, "modulate": true},
                 "SizeBasedTriggeringPolicy": {"size": "10MB"},
             }),
         }
+    }
+}
+
+/// Adds an element.
+fn set(element: &mut Value, name: &str, value: Value) {
+    if let Value::Object(map) = element {
+        map.insert(name.to_owned(), value);
     }
 }
 

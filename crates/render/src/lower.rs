@@ -106,7 +106,10 @@ pub(crate) fn workload(
         image: common.image.filter(|image| !image.is_empty()),
         java,
         details,
-        cluster_name: common.cluster_name.filter(|n| !n.is_empty()).unwrap_or_else(|| "kubernetes".to_owned()),
+        cluster_name: common
+            .cluster_name
+            .filter(|n| !n.is_empty())
+            .unwrap_or_else(|| "kubernetes".to_owned()),
         pulsar_config: common.pulsar.and_then(|p| p.pulsar_config).unwrap_or_default(),
         secrets: common.secrets_map.unwrap_or_default(),
         resources: common.resources,

@@ -21,13 +21,18 @@ impl WorkloadName {
             return Err("must be set".to_owned());
         }
         if name.len() > MAX_NAME {
-            return Err(format!("must be at most {MAX_NAME} characters, is {}; choose a shorter name", name.len()));
+            return Err(format!(
+                "must be at most {MAX_NAME} characters, is {}; choose a shorter name",
+                name.len()
+            ));
         }
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(label) {
-            return Err("must consist of lower-case letters, digits and '-', because it becomes part of the name \
+            return Err(
+                "must consist of lower-case letters, digits and '-', because it becomes part of the name \
                         of a Service"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Ok(Self(format!("{name}-{}", role.word())))
     }

@@ -32,8 +32,11 @@ pub(crate) fn template(workload: &Workload, environment: &Environment) -> PodTem
     let annotations =
         merged([Some(&scrape.into()), Some(&environment.resource_annotations), policy.annotations.as_ref()]);
     let spread = environment.add_default_affinity && policy.disable_default_affinity != Some(true);
-    let affinity =
-        if spread { Some(affinity::spread(policy.affinity.as_ref(), &labels)) } else { policy.affinity.clone() };
+    let affinity = if spread {
+        Some(affinity::spread(policy.affinity.as_ref(), &labels))
+    } else {
+        policy.affinity.clone()
+    };
     let mut containers = policy.sidecars.clone().unwrap_or_default();
     containers.push(main_container(workload, environment));
     PodTemplateSpec {

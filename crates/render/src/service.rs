@@ -20,7 +20,10 @@ pub(crate) fn service(workload: &Workload) -> Service {
         metadata: metadata(workload, workload.name.service()),
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
-            ports: Some(vec![port(pod::GRPC_PORT.0, pod::GRPC_PORT.1), port(pod::METRICS_PORT.0, pod::METRICS_PORT.1)]),
+            ports: Some(vec![
+                port(pod::GRPC_PORT.0, pod::GRPC_PORT.1),
+                port(pod::METRICS_PORT.0, pod::METRICS_PORT.1),
+            ]),
             selector: Some(selector_labels(workload)),
             ..ServiceSpec::default()
         }),

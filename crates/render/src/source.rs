@@ -22,7 +22,11 @@ impl Component for Source {
             "spec.sourceConfig",
             "must be set: it is the connector's configuration",
         );
-        problems.when(spec.common.java.is_none(), "spec.java", "must be set: a source runs as a Java program");
+        problems.when(
+            spec.common.java.is_none(),
+            "spec.java",
+            "must be set: a source runs as a Java program",
+        );
         if spec.batch_source_config.is_some() {
             not_yet(&mut problems, "spec.batchSourceConfig");
         }

@@ -18,7 +18,10 @@ pub(crate) fn stateful_set(workload: &Workload, environment: &Environment) -> St
         metadata: metadata(workload, workload.name.to_string()),
         spec: StatefulSetSpec {
             replicas: Some(workload.replicas),
-            selector: LabelSelector { match_labels: Some(selector_labels(workload)), ..LabelSelector::default() },
+            selector: LabelSelector {
+                match_labels: Some(selector_labels(workload)),
+                ..LabelSelector::default()
+            },
             service_name: Some(workload.name.service()),
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {

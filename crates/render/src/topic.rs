@@ -30,7 +30,8 @@ mod tests {
         for good in ["t", "a/b/t", "persistent://a/b/t", "non-persistent://a/b/t/u", "public/default/p.*"] {
             assert!(is_valid(good), "{good}");
         }
-        for bad in ["", "a/b", "a/b/c/d", "http://a/b/c", "persistent://a/b", "persistent://a//c", "a b/c/d"] {
+        for bad in ["", "a/b", "a/b/c/d", "http://a/b/c", "persistent://a/b", "persistent://a//c", "a b/c/d"]
+        {
             assert!(!is_valid(bad), "{bad}");
         }
     }

@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, KeyToPath, SecretVolumeS
 /// All volumes, each name once: two references to one key of one Secret share a volume.
 pub(crate) fn volumes(workload: &Workload) -> Vec<Volume> {
     let mut volumes: Vec<Volume> = workload.pod.volumes.clone().unwrap_or_default();
-    let own = workload.crypto_secrets.iter().map(|s| secret_volume(&s.secret, &s.key)).chain(log_volume(workload));
+    let own =
+        workload.crypto_secrets.iter().map(|s| secret_volume(&s.secret, &s.key)).chain(log_volume(workload));
     for volume in own {
         if volumes.iter().all(|known| known.name != volume.name) {
             volumes.push(volume);
@@ -22,7 +23,11 @@ pub(crate) fn mounts(workload: &Workload) -> Vec<VolumeMount> {
     let mut mounts = workload.volume_mounts.clone();
     let crypto = workload.crypto_secrets.iter().filter_map(|s| {
         let mount_path = s.mount_path.clone()?;
-        Some(VolumeMount { name: secret_volume_name(&s.secret, &s.key), mount_path, ..VolumeMount::default() })
+        Some(VolumeMount {
+            name: secret_volume_name(&s.secret, &s.key),
+            mount_path,
+            ..VolumeMount::default()
+        })
     });
     let log = workload.java.log.config_map.as_ref().map(|config_map| VolumeMount {
         name: log_volume_name(&config_map.name),
@@ -50,7 +55,11 @@ fn secret_volume(secret: &str, key: &str) -> Volume {
         name: secret_volume_name(secret, key),
         secret: Some(SecretVolumeSource {
             secret_name: Some(secret.to_owned()),
-            items: Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), ..KeyToPath::default() }]),
+            items: Some(vec![KeyToPath {
+                key: key.to_owned(),
+                path: key.to_owned(),
+                ..KeyToPath::default()
+            }]),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()

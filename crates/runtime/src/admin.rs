@@ -64,7 +64,11 @@ impl Admin {
     ///
     /// # Errors
     /// When the address is taken or not of this machine.
-    pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> anyhow::Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        metrics: Arc<Metrics>,
+        readiness: Readiness,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; give a free address with --admin-addr or ADMIN_ADDR")
         })?;

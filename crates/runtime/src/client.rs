@@ -154,7 +154,13 @@ mod tests {
             ("GET", "/api/v1/services?watch=true&resourceVersion=1", "", "watch", "services"),
             ("GET", "/apis/apps/v1/statefulsets?limit=100", "", "list", "statefulsets"),
             ("GET", "/api/v1/namespaces/ns/pods/p", "", "get", "pods"),
-            ("PATCH", "/apis/apps/v1/namespaces/ns/statefulsets/x", "application/apply-patch+yaml", "apply", "statefulsets"),
+            (
+                "PATCH",
+                "/apis/apps/v1/namespaces/ns/statefulsets/x",
+                "application/apply-patch+yaml",
+                "apply",
+                "statefulsets",
+            ),
             (
                 "PATCH",
                 "/apis/compute.functionmesh.io/v1alpha1/namespaces/ns/functions/f/status",

@@ -21,7 +21,12 @@ pub struct Wanted {
 
 /// The new list, ordered by type. The time of the last transition stays while the status is the same. Conditions of
 /// other types are not ours to send.
-pub fn set(previous: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Time) -> Vec<Condition> {
+pub fn set(
+    previous: &[Condition],
+    wanted: Vec<Wanted>,
+    generation: Option<i64>,
+    now: &Time,
+) -> Vec<Condition> {
     let mut list: Vec<Condition> = wanted
         .into_iter()
         .map(|w| {
@@ -69,17 +74,17 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_with_the_status_only() {
-        let first = set(&[], wanted(false, "a"), Some(1), at(10));
-        let second = set(&first, wanted(false, "b"), Some(2), at(20));
+        let first = set(&[], wanted(false, "a"), Some(1), &at(10));
+        let second = set(&first, wanted(false, "b"), Some(2), &at(20));
         assert_eq!((&second[0].last_transition_time, second[0].message.as_str()), (&at(10), "b"));
         assert_eq!(second[0].observed_generation, Some(2));
-        let third = set(&second, wanted(true, "b"), Some(2), at(30));
+        let third = set(&second, wanted(true, "b"), Some(2), &at(30));
         assert_eq!(third[0].last_transition_time, at(30));
     }
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let list = set(&[], wanted(true, &"ü".repeat(5000)), None, at(1));
+        let list = set(&[], wanted(true, &"ü".repeat(5000)), None, &at(1));
         assert_eq!(list[0].message.chars().count(), MESSAGE_LIMIT + 1);
     }
 }

@@ -91,7 +91,10 @@ impl<K, S: Clone> Clone for Declared<K, S> {
 impl<K, S: fmt::Debug> fmt::Debug for Declared<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the spec: it may hold credentials.
-        f.debug_struct("Declared").field("name", &self.metadata.name).field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Declared")
+            .field("name", &self.metadata.name)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

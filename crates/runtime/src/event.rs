@@ -19,13 +19,14 @@ impl Events {
         Self(Recorder::new(client, Reporter { controller: controller.to_owned(), instance }))
     }
 
-    /// One Event when the `Ready` condition has another status or reason than before. An Event that cannot be published
-    /// is not worth failing for.
+    /// One Event when the `Ready` condition has another status or reason than before; a warning unless it is true or
+    /// nothing but waiting. An Event that cannot be published is not worth failing for.
     pub async fn on_change<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
         before: &[Condition],
         after: &[Condition],
+        waiting: &str,
     ) {
         let ready = |list: &[Condition]| list.iter().find(|c| c.type_ == "Ready").cloned();
         let verdict = |c: &Condition| (c.status.clone(), c.reason.clone());
@@ -33,7 +34,8 @@ impl Events {
         if before.as_ref().map(verdict) == Some(verdict(&after)) {
             return;
         }
-        let type_ = if after.status == "True" { EventType::Normal } else { EventType::Warning };
+        let fine = after.status == "True" || after.reason == waiting;
+        let type_ = if fine { EventType::Normal } else { EventType::Warning };
         let event = Event {
             type_,
             reason: after.reason,

@@ -16,8 +16,7 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 /// # Errors
 /// When the namespace is unknown or the times do not fit together.
 pub(crate) fn election(name: &str, client: Client, args: &ProcessArgs) -> anyhow::Result<LeaderElection> {
-    let (duration, renew, retry) =
-        (args.lease_duration, args.lease_renew_deadline, args.lease_retry_period);
+    let (duration, renew, retry) = (args.lease_duration, args.lease_renew_deadline, args.lease_retry_period);
     if !(retry < renew && renew < duration) {
         bail!(
             "--lease-retry-period ({retry:?}) must be below --lease-renew-deadline ({renew:?}), \

@@ -17,9 +17,9 @@ where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
     let mut merge = Merge::new(watches.len(), store);
-    let tagged = watches.into_iter().map(|(namespace, watch)| {
-        watch.map(move |event| (namespace.clone(), event)).boxed()
-    });
+    let tagged = watches
+        .into_iter()
+        .map(|(namespace, watch)| watch.map(move |event| (namespace.clone(), event)).boxed());
     stream::select_all(tagged)
         .flat_map(move |(namespace, event)| {
             stream::iter(match event {
@@ -83,7 +83,8 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
             seen.insert(object.name_any());
         }
         if self.waiting > 0 {
-            let same = |other: &K| other.name_any() == object.name_any() && other.namespace() == object.namespace();
+            let same =
+                |other: &K| other.name_any() == object.name_any() && other.namespace() == object.namespace();
             self.deleted.retain(|other| !same(other));
             Event::InitApply(object)
         } else {

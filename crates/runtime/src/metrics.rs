@@ -43,12 +43,14 @@ impl Metrics {
     /// # Errors
     /// When a name is used twice.
     pub fn new(controller: &'static str, version: &str) -> prometheus::Result<Self> {
-        let registry = Registry::new_custom(None, Some([("controller".to_owned(), controller.to_owned())].into()))?;
+        let registry =
+            Registry::new_custom(None, Some([("controller".to_owned(), controller.to_owned())].into()))?;
         let seconds = |name: &str, help: &str| {
             HistogramOpts::new(name, help)
                 .buckets(vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0])
         };
-        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let counter =
+            |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let metrics = Self {
             reconciles: counter("function_mesh_reconciles_total", "Reconciles by outcome.", &["outcome"])?,
             reconcile_duration: HistogramVec::new(
@@ -60,14 +62,26 @@ impl Metrics {
                 "Failed reconciles by reason.",
                 &["reason"],
             )?,
-            reconcile_panics: counter("function_mesh_reconcile_panics_total", "Reconciles that panicked.", &[])?,
+            reconcile_panics: counter(
+                "function_mesh_reconcile_panics_total",
+                "Reconciles that panicked.",
+                &[],
+            )?,
             applies: counter(
                 "function_mesh_applies_total",
                 "Writes of children by kind and result.",
                 &["kind", "result"],
             )?,
-            status_writes: counter("function_mesh_status_writes_total", "Writes of the status.", &["result"])?,
-            watch_errors: counter("function_mesh_watch_errors_total", "Errors of watches by kind.", &["kind"])?,
+            status_writes: counter(
+                "function_mesh_status_writes_total",
+                "Writes of the status.",
+                &["result"],
+            )?,
+            watch_errors: counter(
+                "function_mesh_watch_errors_total",
+                "Errors of watches by kind.",
+                &["kind"],
+            )?,
             backoff_objects: IntGauge::new(
                 "function_mesh_backoff_objects",
                 "Objects that wait before they are tried again.",
@@ -96,7 +110,8 @@ impl Metrics {
         metrics.register(&metrics.leader)?;
         metrics.register(&metrics.requests)?;
         metrics.register(&metrics.request_duration)?;
-        let build = IntGaugeVec::new(Opts::new("function_mesh_build_info", "1, with the version."), &["version"])?;
+        let build =
+            IntGaugeVec::new(Opts::new("function_mesh_build_info", "1, with the version."), &["version"])?;
         build.with_label_values(&[version]).set(1);
         metrics.register(&build)?;
         #[cfg(target_os = "linux")]

@@ -194,7 +194,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_stays_with_its_object() {
         let (observer, metrics) = observer();
-        let boom = async { if metrics.leader.get() == 0 { panic!("boom") } else { Ok::<_, Down>(Done::unchanged()) } };
+        let boom = async {
+            if metrics.leader.get() == 0 { panic!("boom") } else { Ok::<_, Down>(Done::unchanged()) }
+        };
         observer.run("ns/a".to_owned(), Some(1), boom).await;
         let fine = async { Ok::<_, Down>(Done::applied(2)) };
         observer.run("ns/b".to_owned(), Some(1), fine).await;

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use k8s_controller::LeaderElection;
 use kube::Client;
 use std::future::Future;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -88,9 +89,10 @@ impl Process {
         let work = async move {
             match holder {
                 // A clean end releases the lease, so that a successor takes over at once.
-                Some(election) => election.with_lease(leading).await.unwrap_or_else(|| {
-                    bail!("the lease was lost; another replica works now")
-                }),
+                Some(election) => election
+                    .with_lease(leading)
+                    .await
+                    .unwrap_or_else(|| bail!("the lease was lost; another replica works now")),
                 None => leading.await,
             }
         };
@@ -105,6 +107,17 @@ impl Process {
             info!("stopped");
         }
         ended
+    }
+}
+
+/// The end of a controller's `main`: an error is one line that says what to do.
+pub fn exit(ended: anyhow::Result<()>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

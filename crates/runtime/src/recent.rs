@@ -103,7 +103,9 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
     /// Remembers what was written, with the resource version of the answer.
     pub fn wrote(&self, object: &O, answered: u64, what: T) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.retain(|key, (ours, _)| self.store.get(key).is_some_and(|cached| version(cached.as_ref()) < *ours));
+        written.retain(|key, (ours, _)| {
+            self.store.get(key).is_some_and(|cached| version(cached.as_ref()) < *ours)
+        });
         written.insert(ObjectRef::from_obj(object), (answered, what));
     }
 
@@ -146,7 +148,8 @@ mod tests {
         let key = ObjectRef::<ConfigMap>::new("x").within("ns");
         let newest = |recent: &Recent<ConfigMap>| {
             let one = recent.get(&key).and_then(|o| o.metadata.resource_version);
-            let all: Vec<_> = recent.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
+            let all: Vec<_> =
+                recent.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
             assert_eq!(one.clone().into_iter().collect::<Vec<_>>(), all);
             one
         };

@@ -90,7 +90,7 @@ impl Watches {
         let mut ready = Some(ready);
         let metrics = self.metrics.clone();
         let changes = self
-            .events(config, &store)
+            .events(&config, &store)
             .modify(move |object: &mut K| {
                 object.meta_mut().managed_fields = None;
                 trim(object);
@@ -115,7 +115,7 @@ impl Watches {
     /// The changes of all watched namespaces.
     fn events<K>(
         &self,
-        config: watcher::Config,
+        config: &watcher::Config,
         store: &Store<K>,
     ) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
     where

@@ -16,7 +16,9 @@ pub fn start(args: &ProcessArgs) -> anyhow::Result<()> {
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
         LogFormat::Text => builder.with_ansi(terminal).try_init(),
     }
     .map_err(|error| anyhow!("logging cannot be started: {error}"))

@@ -5,6 +5,7 @@ use functionmesh_api::Sink;
 use functionmesh_component::args::ComponentArgs;
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
+use std::process::ExitCode;
 
 // Gives memory back after a list, which the system's allocator does not.
 #[global_allocator]
@@ -21,9 +22,13 @@ struct Args {
 }
 
 #[tokio::main(worker_threads = 2)]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    functionmesh_runtime::process::exit(run(Args::parse()).await)
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let process = Process::start("sink-controller", &args.process, &args.component.watch).await?;
     let work = functionmesh_component::run::<Sink>(&process, &args.component);
-    process.lead(work).await
+    // On the heap: four caches make a large future.
+    process.lead(Box::pin(work)).await
 }

@@ -50,6 +50,7 @@ mod tests {
     fn each_kind_has_a_file_here_and_one_in_the_chart_that_helm_keeps() {
         let mut files = Files::default();
         generate(&mut files).unwrap();
+        let mut size = 0;
         for kind in ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"] {
             let plain = files.get(&format!("config/crd/{kind}.yaml")).unwrap();
             let kept = files.get(&format!("charts/function-mesh-crds/templates/{kind}.yaml")).unwrap();
@@ -58,6 +59,9 @@ mod tests {
             );
             let crd: serde_json::Value = serde_yaml::from_str(plain).unwrap();
             assert_eq!(crd["spec"]["names"]["plural"], kind);
+            size += plain.len();
         }
+        // Together they have to fit into one release of a chart, with room to grow.
+        assert!(size < 1_000_000, "{size} bytes");
     }
 }

@@ -1,7 +1,8 @@
-//! Generates what is derived from the code: CRDs and RBAC, for `kubectl apply` and for the charts.
+//! Generates what is derived from the code: CRDs and RBAC, for `kubectl apply` and for the charts, and manifests from the chart.
 
 mod crds;
 mod files;
+mod install;
 mod rbac;
 mod yaml;
 
@@ -24,6 +25,8 @@ enum Command {
     Crds(Mode),
     /// The roles of the controllers: into config/rbac and charts/function-mesh-operator.
     Rbac(Mode),
+    /// The operator for `kubectl apply -k`: into config/default. Needs helm when the chart changed.
+    Install(Mode),
 }
 
 #[derive(clap::Args)]
@@ -37,11 +40,12 @@ struct Mode {
 type Generator = fn(&mut Files) -> Result<()>;
 
 fn main() -> Result<()> {
-    let all: &[Generator] = &[crds::generate, rbac::generate];
+    let all: &[Generator] = &[crds::generate, rbac::generate, install::generate];
     let (generators, command, mode): (&[Generator], _, _) = match Args::parse().command {
         Command::Generate(mode) => (all, "cargo xtask generate", mode),
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
         Command::Rbac(mode) => (&[rbac::generate], "cargo xtask rbac", mode),
+        Command::Install(mode) => (&[install::generate], "cargo xtask install", mode),
     };
     let mut files = Files::default();
     for generate in generators {

@@ -40,7 +40,8 @@ impl ControlPlane {
     /// When a file cannot be written.
     pub fn prepare(folder: &Path, addresses: Addresses) -> Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("folder {}", folder.display()))?;
-        let names = [&addresses.host, API_SERVICE, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"];
+        let names =
+            [&addresses.host, API_SERVICE, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"];
         pki::write(folder, &names)?;
         let this = Self { folder: folder.to_owned(), addresses };
         let users = [
@@ -104,7 +105,8 @@ impl ControlPlane {
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
         ];
-        processes.start("kube-controller-manager", &mut command(paths::binary("kube-controller-manager"), flags))
+        processes
+            .start("kube-controller-manager", &mut command(paths::binary("kube-controller-manager"), flags))
     }
 
     /// Starts the scheduler.

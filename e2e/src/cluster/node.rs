@@ -179,4 +179,3 @@ impl Node {
         .to_string()
     }
 }
-

@@ -16,7 +16,8 @@ const USERS: &[(&str, &str)] = &[
 ];
 
 /// Controllers of which a test may run several, each under a user of its own.
-const CONTROLLERS: &[&str] = &["function-controller", "source-controller", "sink-controller", "mesh-controller"];
+const CONTROLLERS: &[&str] =
+    &["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
 /// Number of users for each controller.
 const SLOTS: usize = 64;

@@ -34,10 +34,21 @@ impl Sandbox {
             // A session of its own: Ctrl-C ends us, not the cluster.
             command("setsid", ["--"])
         };
-        start.args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]);
+        start.args([
+            "unshare",
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--mount-proc",
+            "--",
+        ]);
         start.args(["tini", "-s", "--", &program, INSIDE, "--name", name]);
         start.args(["--address", &address, "--gateway", &gateway]);
-        let child = log_to(start.stdin(Stdio::null()), &log)?.spawn().context("cannot start unshare (package util-linux)")?;
+        let child = log_to(start.stdin(Stdio::null()), &log)?
+            .spawn()
+            .context("cannot start unshare (package util-linux)")?;
         let sandbox = Self { child: Mutex::new(child), log };
         let interface = format!("fm-{name}");
         // The namespaces exist once the first process does.

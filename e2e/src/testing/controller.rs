@@ -27,7 +27,8 @@ impl Controller {
     /// # Errors
     /// When it does not become ready.
     pub async fn start(rig: &Rig, name: &str, namespace: &str) -> Result<Self> {
-        let this = Self::spawn(rig, name, &[&format!("--watched-namespace={namespace}"), "--leader-elect=false"])?;
+        let this =
+            Self::spawn(rig, name, &[&format!("--watched-namespace={namespace}"), "--leader-elect=false"])?;
         this.ready(rig).await?;
         Ok(this)
     }
@@ -47,7 +48,10 @@ impl Controller {
         let log = folder.join("logs").join(format!("{user}.log"));
         let mut process = command(binary(name)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
-        process.args([format!("--admin-addr=127.0.0.1:{port}"), "--log-level=debug,hyper=info,tower=info,rustls=info".to_owned()]);
+        process.args([
+            format!("--admin-addr=127.0.0.1:{port}"),
+            "--log-level=debug,hyper=info,tower=info,rustls=info".to_owned(),
+        ]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { user, child, port, log })
     }
@@ -130,11 +134,11 @@ impl Drop for Controller {
 
 /// A binary of this build.
 fn binary(name: &str) -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
     let path = target.join("debug").join(name);
     if !path.is_file() {
         bail!("{} is not built: run `cargo build --workspace` or `make test`", path.display());
     }
     Ok(path)
 }
-

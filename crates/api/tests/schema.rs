@@ -1,0 +1,341 @@
+//! The `CustomResourceDefinition`s have what the original's have (behaviour reference 1) and what design section 3 adds.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use functionmesh_api::{constants, crds};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+const COMPONENTS: [&str; 3] = ["Function", "Source", "Sink"];
+
+/// Deriving the schemas takes a second, so all tests share them.
+static DEFINITIONS: LazyLock<Vec<Value>> =
+    LazyLock::new(|| crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect());
+
+fn definitions() -> &'static [Value] {
+    &DEFINITIONS
+}
+
+fn definition(kind: &str) -> &'static Value {
+    definitions().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap()
+}
+
+fn root(crd: &Value) -> &Value {
+    &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+}
+
+/// The part of a schema at a path of fields, `[]` for the items of a list or the values of a map.
+fn at<'a>(crd: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(root(crd), |schema, step| {
+        let inner = match step {
+            "[]" if schema["type"] == "array" => &schema["items"],
+            "[]" => &schema["additionalProperties"],
+            field => &schema["properties"][field],
+        };
+        assert!(inner.is_object(), "{path}: nothing at {step}");
+        inner
+    })
+}
+
+/// Calls back for each part of a schema, with its path.
+fn walk(schema: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
+    see(path, schema);
+    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+        walk(inner, &format!("{path}.{field}"), see);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if schema[inner].is_object() {
+            walk(&schema[inner], &format!("{path}.[]"), see);
+        }
+    }
+}
+
+#[test]
+fn names_scope_and_subresources() {
+    let expected = [
+        ("Function", "functions", "fn"),
+        ("Source", "sources", "src"),
+        ("Sink", "sinks", "snk"),
+        ("FunctionMesh", "functionmeshes", "fmesh"),
+        ("BackendConfig", "backendconfigs", "becfg"),
+    ];
+    assert_eq!(definitions().len(), expected.len());
+    for (kind, plural, short) in expected {
+        let crd = definition(kind);
+        assert_eq!(crd["metadata"], json!({"name": format!("{plural}.{}", constants::GROUP)}));
+        assert_eq!(crd["spec"]["scope"], "Namespaced");
+        let names = &crd["spec"]["names"];
+        assert_eq!((&names["plural"], &names["singular"]), (&json!(plural), &json!(kind.to_lowercase())));
+        assert_eq!((&names["shortNames"], &names["categories"]), (&json!([short]), &json!(["functionmesh"])));
+        let version = &crd["spec"]["versions"][0];
+        assert_eq!(version["name"], constants::VERSION);
+        assert_eq!((&version["served"], &version["storage"]), (&json!(true), &json!(true)));
+        let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
+                           "labelSelectorPath": ".status.selector"});
+        let scalable = COMPONENTS.contains(&kind);
+        let subresources =
+            if scalable { json!({"status": {}, "scale": scale}) } else { json!({"status": {}}) };
+        assert_eq!(version["subresources"], subresources, "{kind}");
+        let keeps = root(crd)["x-kubernetes-preserve-unknown-fields"] == true;
+        assert_eq!(keeps, kind != "FunctionMesh", "{kind}");
+    }
+}
+
+#[test]
+fn printer_columns() {
+    let columns = |kind: &str| -> Vec<String> {
+        let crd = definition(kind);
+        let columns = crd["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap().clone();
+        let text = |c: &Value| {
+            let wide = if c["priority"] == 1 { " (wide)" } else { "" };
+            format!("{}{wide}", c["name"].as_str().unwrap())
+        };
+        columns.iter().map(text).collect()
+    };
+    for kind in COMPONENTS {
+        let expected =
+            ["Ready", "Reason", "Desired", "Replicas ready", "Age", "Image (wide)", "Message (wide)"];
+        assert_eq!(columns(kind), expected, "{kind}");
+    }
+    let expected = ["Ready", "Reason", "Components ready", "Age", "Components (wide)", "Message (wide)"];
+    assert_eq!(columns("FunctionMesh"), expected);
+}
+
+#[test]
+fn shared_fields_are_flat_and_specs_keep_nothing_unknown() {
+    for kind in COMPONENTS {
+        let crd = definition(kind);
+        for field in ["className", "image", "imageHasGet", "java", "pulsar", "statefulConfig"] {
+            at(crd, &format!("spec.{field}"));
+        }
+        let spec = at(crd, "spec");
+        assert!(spec.get("x-kubernetes-preserve-unknown-fields").is_none(), "{kind}");
+        assert!(spec.get("additionalProperties").is_none() && spec.get("allOf").is_none(), "{kind}");
+    }
+    at(definition("Function"), "spec.input.sourceSpecs.[].serdeClassname");
+    at(definition("Sink"), "spec.subscriptionPosition");
+}
+
+#[test]
+fn the_items_of_a_mesh_are_the_specs_of_the_components() {
+    let mesh = definition("FunctionMesh");
+    for (kind, list) in COMPONENTS.into_iter().zip(["functions", "sources", "sinks"]) {
+        let crd = definition(kind);
+        let mut spec = at(crd, "spec").clone();
+        // Checked when the component is created.
+        spec.as_object_mut().unwrap().remove("x-kubernetes-validations");
+        assert!(at(mesh, &format!("spec.{list}.[]")) == &spec, "{kind}");
+    }
+}
+
+#[test]
+fn defaults_bounds_and_demands_are_the_original_s() {
+    for kind in COMPONENTS {
+        let crd = definition(kind);
+        let mut defaults = Vec::new();
+        let mut bounds = Vec::new();
+        let mut required = Vec::new();
+        walk(root(crd), "", &mut |path, schema| {
+            if let Some(default) = schema.get("default") {
+                defaults.push(format!("{path}={default}"));
+            }
+            if schema.get("minimum").is_some() || schema.get("maximum").is_some() {
+                bounds.push(format!("{path}: {} {}", schema["minimum"], schema["maximum"]));
+            }
+            for field in schema["required"].as_array().into_iter().flatten() {
+                required.push(format!("{path}.{}", field.as_str().unwrap()));
+            }
+        });
+        defaults.retain(|d| !d.ends_with("protocol=\"TCP\"") && !d.contains("actualWindowFunctionClassName"));
+        assert_eq!(defaults, [".spec.minReplicas=1"], "{kind}");
+        assert_eq!(bounds, [".spec.minReplicas: 0.0 null", ".spec.replicas: 0.0 null"], "{kind}");
+        // Nothing directly below `spec`, and without `spec` no rule would be checked.
+        assert!(required.contains(&".spec".to_owned()), "{kind}");
+        assert!(
+            !required.iter().any(|path| path.starts_with(".spec.") && path.matches('.').count() == 2),
+            "{kind}"
+        );
+        for field in [
+            ".java.jar",
+            ".python.py",
+            ".golang.go",
+            ".genericRuntime.functionFile",
+            ".genericRuntime.language",
+            ".java.log.logConfig.name",
+            ".java.log.logConfig.key",
+            ".statefulConfig.pulsar.serviceUrl",
+            ".statefulConfig.pulsar.javaProvider.className",
+            ".pulsar.authConfig.oauth2Config.audience",
+            ".pulsar.authConfig.oauth2Config.issuerUrl",
+            ".pulsar.authConfig.oauth2Config.keySecretName",
+            ".pulsar.authConfig.oauth2Config.keySecretKey",
+            ".pulsar.authConfig.genericAuth.clientAuthenticationPlugin",
+            ".pulsar.authConfig.genericAuth.clientAuthenticationParameters",
+        ] {
+            assert!(required.contains(&format!(".spec{field}")), "{kind}{field}");
+        }
+        let demanded = |path: &String| path.starts_with(".status.") && path.matches('.').count() == 2;
+        assert!(!required.iter().any(demanded), "{kind}: {required:?}");
+    }
+}
+
+#[test]
+fn enumerations_have_the_original_s_values() {
+    let function = definition("Function");
+    let log = "spec.java.log";
+    for (path, values) in [
+        ("spec.logTopicAgent", "runtime sidecar"),
+        ("spec.processingGuarantee", "atleast_once atmost_once effectively_once manual"),
+        ("spec.subscriptionPosition", "latest earliest"),
+        ("spec.output.producerConf.compressionType", "NONE LZ4 ZLIB ZSTD SNAPPY"),
+        ("spec.windowConfig.processingGuarantees", "ATLEAST_ONCE ATMOST_ONCE"),
+        ("spec.pod.vpa.updatePolicy.updateMode", "Off Initial Recreate Auto"),
+        ("spec.pod.vpa.resourcePolicy.containerPolicies.[].mode", "Auto Off"),
+        (
+            "spec.pod.vpa.resourcePolicy.containerPolicies.[].controlledValues",
+            "RequestsAndLimits RequestsOnly",
+        ),
+        (&format!("{log}.level"), "off trace debug info warn error fatal all panic"),
+        (&format!("{log}.format"), "json text"),
+        (&format!("{log}.javaLog4JConfigFileType"), "yaml xml ini"),
+        (
+            &format!("{log}.rotatePolicy"),
+            "TimedPolicyWithDaily TimedPolicyWithWeekly TimedPolicyWithMonthly SizedPolicyWith10MB \
+             SizedPolicyWith50MB SizedPolicyWith100MB",
+        ),
+    ] {
+        let schema = at(function, path);
+        let expected: Vec<&str> = values.split_whitespace().collect();
+        assert_eq!(schema["enum"], json!(expected), "{path}");
+        assert_eq!(schema["type"], "string", "{path}");
+        // A `null` is never one of the values, so that it has to be removed before.
+        assert!(schema.get("nullable").is_none(), "{path}");
+    }
+}
+
+#[test]
+fn free_form_objects_keep_everything() {
+    for (kind, path) in [
+        ("Function", "spec.funcConfig"),
+        ("Function", "spec.sourceConfig.configs"),
+        ("Function", "spec.sinkConfig.configs"),
+        ("Source", "spec.sourceConfig"),
+        ("Source", "spec.batchSourceConfig.discoveryTriggererConfig"),
+        ("Sink", "spec.sinkConfig"),
+    ] {
+        let crd = definition(kind);
+        let schema = at(crd, path);
+        assert_eq!(schema["type"], "object", "{kind} {path}");
+        assert_eq!(schema["x-kubernetes-preserve-unknown-fields"], true, "{kind} {path}");
+    }
+}
+
+#[test]
+fn core_types_are_typed_slim_and_merged_by_key() {
+    let function = definition("Function");
+    let cpu = at(function, "spec.resources.limits.[]");
+    assert_eq!(cpu["x-kubernetes-int-or-string"], true);
+    assert_eq!(cpu["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
+    assert!(cpu["pattern"].is_string());
+    let port = at(function, "spec.pod.startupProbe.httpGet.port");
+    assert_eq!((&port["x-kubernetes-int-or-string"], port.get("pattern")), (&json!(true), None));
+
+    let metadata = at(function, "spec.volumeClaimTemplates.[].metadata");
+    let fields: Vec<&String> = metadata["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["annotations", "finalizers", "labels", "name", "namespace"]);
+
+    for (path, keys) in [
+        ("spec.pod.initContainers", json!(["name"])),
+        ("spec.pod.sidecars", json!(["name"])),
+        ("spec.pod.volumes", json!(["name"])),
+        ("spec.pod.sidecars.[].env", json!(["name"])),
+        ("spec.pod.sidecars.[].ports", json!(["containerPort", "protocol"])),
+        ("spec.pod.sidecars.[].volumeMounts", json!(["mountPath"])),
+        ("spec.volumeMounts", json!(["mountPath"])),
+        ("spec.resources.claims", json!(["name"])),
+        ("status.conditions", json!(["type"])),
+    ] {
+        let list = at(function, path);
+        assert_eq!(list["x-kubernetes-list-type"], "map", "{path}");
+        assert_eq!(list["x-kubernetes-list-map-keys"], keys, "{path}");
+    }
+    // A variable may be set twice.
+    for path in ["spec.pod.env", "spec.pod.tolerations", "spec.pod.imagePullSecrets"] {
+        assert!(at(function, path).get("x-kubernetes-list-type").is_none(), "{path}");
+    }
+}
+
+/// A field without a description is inside an embedded type, and so is all that is below it.
+fn check(kind: &str, path: &str, schema: &Value, ours: bool) {
+    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let described = inner.get("description").is_some();
+        let path = format!("{path}.{field}");
+        assert!(ours || !described, "{kind}{path}: the description of an embedded type");
+        check(kind, &path, inner, described);
+    }
+    for inner in ["items", "additionalProperties"].iter().filter_map(|inner| schema.get(inner)) {
+        check(kind, path, inner, ours);
+    }
+}
+
+#[test]
+fn everything_of_ours_is_described_and_the_rest_is_not() {
+    for crd in definitions() {
+        let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_owned();
+        check(&kind, ".spec", &root(crd)["properties"]["spec"], true);
+        check(&kind, ".status", &root(crd)["properties"]["status"], true);
+        walk(root(crd), "", &mut |path, schema| {
+            let text = schema["description"].as_str().unwrap_or_default();
+            assert!(text.len() < 300 && !text.contains('\n'), "{kind}{path}: {text}");
+            assert!(schema.get("title").is_none(), "{kind}{path}");
+            if path.starts_with(".status") {
+                assert!(schema.get("nullable").is_none(), "{kind}{path}");
+            }
+        });
+        let spec = root(crd)["properties"]["spec"]["properties"].as_object().unwrap();
+        assert!(spec.values().all(|field| field["description"].is_string()), "{kind}");
+    }
+    // What the storage of an API server can bear.
+    let size: usize = definitions().iter().map(|crd| crd.to_string().len()).sum();
+    assert!(size < 1_000_000, "{size} bytes");
+}
+
+#[test]
+fn the_keys_of_lists_are_always_there() {
+    for crd in definitions() {
+        walk(root(crd), "", &mut |path, schema| {
+            for key in schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten() {
+                let items = &schema["items"];
+                let required = items["required"].as_array().is_some_and(|required| required.contains(key));
+                let default = items["properties"][key.as_str().unwrap()].get("default");
+                assert!(required || default.is_some(), "{path}: {key}");
+            }
+        });
+    }
+}
+
+#[test]
+fn rules_name_the_field_and_what_to_do() {
+    let rules = |kind: &str, path: &str| -> Vec<String> {
+        let crd = definition(kind);
+        let schema = if path.is_empty() { root(crd).clone() } else { at(crd, path).clone() };
+        let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+        rules.iter().map(|rule| rule["message"].as_str().unwrap().to_owned()).collect()
+    };
+    for kind in COMPONENTS {
+        let crd = definition(kind);
+        let limit = format!("self.metadata.name.size() <= {}", constants::MAX_NAME_LENGTH);
+        assert_eq!(root(crd)["x-kubernetes-validations"][0]["rule"], limit);
+        let fields: Vec<String> =
+            rules(kind, "spec").iter().map(|m| m.split_whitespace().next().unwrap().to_owned()).collect();
+        let runtimes: &[&str] = if kind == "Function" { &["spec", "spec"] } else { &["spec.java"] };
+        let expected = [
+            &["spec.pulsar.pulsarConfig", "spec.pulsarPackageService.pulsarConfig"],
+            runtimes,
+            &["spec.java.jar", "spec.className", "spec.maxReplicas"],
+        ];
+        assert_eq!(fields, expected.concat(), "{kind}");
+    }
+    for kind in ["FunctionMesh", "BackendConfig"] {
+        assert!(rules(kind, "").is_empty() && rules(kind, "spec").is_empty(), "{kind}");
+    }
+}

@@ -1,0 +1,311 @@
+//! The main job with real pods and a real Pulsar. One test after the other, because the machine is small; they share the
+//! broker and the installed charts.
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::cluster::Cluster;
+use e2e::images;
+use e2e::operator::{Kubectl, NAMESPACE};
+use e2e::pulsar::Broker;
+use e2e::shell::{output, run, say, until};
+use e2e::testing::Rig;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Namespace of the broker and the sample.
+const HOME: &str = "e2e";
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Everything in one program, in this order, so that a cluster is enough for all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job() -> Result<()> {
+    let rig = Rig::connect().await?;
+    let kubectl = rig.kubectl.clone();
+    let (pulsar, controllers) = make_images_known(&rig)?;
+    let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
+    kubectl.install(&controllers, &[])?;
+    broker.ready()?;
+    let result = steps(&rig, &kubectl, &broker, &pulsar, &controllers);
+    if result.is_err() {
+        for words in ["get fmesh,fn,src,snk,statefulsets,pods,events -A -o wide"] {
+            eprintln!("{}", output(&mut kubectl.words(words)).unwrap_or_else(|error| format!("{error:#}")));
+        }
+        for controller in ["function", "source", "sink", "mesh"] {
+            let logs =
+                format!("-n {NAMESPACE} logs deployment/function-mesh-{controller}-controller --tail=50");
+            eprintln!("{}", output(&mut kubectl.words(&logs)).unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+    result
+}
+
+fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controllers: &str) -> Result<()> {
+    let step = |name: &str, step: &dyn Fn() -> Result<()>| {
+        say(name);
+        step().with_context(|| name.to_owned())
+    };
+    step("a mesh processes real messages", &|| mesh_processes_messages(kubectl, broker, pulsar))?;
+    step("each controller tells Prometheus", &|| metrics(kubectl))?;
+    step("kubectl scale", &|| scale(kubectl))?;
+    step("what cannot run says why", &|| bad_input(kubectl, pulsar))?;
+    no_controller_restarted(kubectl)?;
+    step("killed controllers write nothing", &|| killed_controllers(rig, kubectl))?;
+    step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
+    step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
+    no_controller_restarted(kubectl)
+}
+
+/// Imports the images into a cluster of the tests' own; elsewhere they have to be there.
+fn make_images_known(rig: &Rig) -> Result<(String, String)> {
+    let own = rig.folder().is_ok();
+    if own {
+        let cluster = Cluster::named("e2e")?;
+        for image in [images::pulsar()?, images::controllers()?] {
+            cluster.import(&image)?;
+        }
+    }
+    let variable = |name: &str, own_image: &str, other: &str| {
+        let default = if own { own_image } else { other };
+        std::env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
+    };
+    let pulsar = variable("PULSAR_IMAGE", images::PULSAR_IMAGE, "apachepulsar/pulsar-all:4.0.6");
+    Ok((pulsar, variable("IMAGE", images::CONTROLLERS_IMAGE, images::CONTROLLERS_IMAGE)))
+}
+
+fn get(kubectl: &Kubectl, what: &str) -> Result<Value> {
+    let text = output(&mut kubectl.words(&format!("-n {HOME} get {what} -o json")))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The condition Ready as (status, reason, message).
+fn ready(kubectl: &Kubectl, what: &str) -> Result<(String, String, String)> {
+    let object = get(kubectl, what)?;
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no condition Ready")?;
+    let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
+    ensure!(
+        ready["observedGeneration"] == object["metadata"]["generation"],
+        "{what}: not of this generation"
+    );
+    Ok((text("status"), text("reason"), text("message")))
+}
+
+fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<String> {
+    until(what, PATIENCE, || {
+        let (status, reason, message) = ready(kubectl, what)?;
+        if (status.as_str(), reason.as_str()) == want {
+            Ok(message)
+        } else {
+            bail!("{status} {reason}: {message}")
+        }
+    })
+}
+
+fn sample(pulsar: &str) -> Result<String> {
+    let path = e2e::paths::root().join("config/samples/functionmesh.yaml");
+    Ok(std::fs::read_to_string(path)?.replace(images::PULSAR_IMAGE, pulsar))
+}
+
+fn exchange(broker: &Broker, tag: &str, number: usize) -> Result<()> {
+    let sent: Vec<String> = (0..number).map(|i| format!("{tag}-{i}")).collect();
+    let expected: BTreeSet<String> = sent.iter().map(|m| format!("{m}!")).collect();
+    broker.produce("persistent://public/default/in", &sent)?;
+    let received = broker.expect("persistent://public/default/out", &expected)?;
+    ensure!(received.len() == number, "{} messages", received.len());
+    Ok(())
+}
+
+fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+    kubectl.apply(HOME, &sample(pulsar)?)?;
+    let message = until_ready(kubectl, "fmesh/sample", ("True", "AllComponentsReady"))?;
+    ensure!(message == "3/3 ready", "{message}");
+    exchange(broker, "first", 100)?;
+    until("lines printed by the sink", PATIENCE, || {
+        let logs = format!("-n {HOME} logs sample-print-sink-0 -c pulsar-sink --tail=500");
+        let text = output(&mut kubectl.words(&logs))?;
+        if text.contains("RECV") { Ok(()) } else { bail!("nothing printed") }
+    })?;
+    Ok(())
+}
+
+fn metrics(kubectl: &Kubectl) -> Result<()> {
+    for controller in ["function", "source", "sink", "mesh"] {
+        let service = format!("services/function-mesh-{controller}-controller:8080/proxy/metrics");
+        let text =
+            output(&mut kubectl.words(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
+        for metric in [
+            "function_mesh_reconciles_total{",
+            "function_mesh_leader{",
+            "function_mesh_build_info{",
+            "kube_client_requests_total{",
+            "function_mesh_objects{",
+            "process_resident_memory_bytes",
+        ] {
+            ensure!(text.contains(metric), "{controller}: no {metric}:\n{text}");
+        }
+        ensure!(!text.contains("sample") && !text.contains(HOME), "a name of an object is a label:\n{text}");
+    }
+    Ok(())
+}
+
+fn scale(kubectl: &Kubectl) -> Result<()> {
+    let revisions = || -> Result<usize> {
+        let list = get(kubectl, "controllerrevisions -l compute.functionmesh.io/name=sample-exclamation")?;
+        Ok(list["items"].as_array().map_or(0, Vec::len))
+    };
+    let before = get(kubectl, "pod/sample-exclamation-function-0")?["metadata"]["uid"].clone();
+    let templates = revisions()?;
+    for replicas in [2, 1] {
+        run(&mut kubectl.words(&format!("-n {HOME} scale fn sample-exclamation --replicas={replicas}")))?;
+        let message = until_ready(kubectl, "fn/sample-exclamation", ("True", "AllReplicasAvailable"))?;
+        ensure!(message == format!("{replicas} of {replicas} replicas available"), "{message}");
+        let pods = get(kubectl, "pods -l compute.functionmesh.io/name=sample-exclamation")?;
+        let number = pods["items"].as_array().map_or(0, Vec::len);
+        ensure!(number == replicas, "{number} pods instead of {replicas}");
+    }
+    let after = get(kubectl, "pod/sample-exclamation-function-0")?["metadata"]["uid"].clone();
+    ensure!(before == after, "scaling restarted a pod");
+    ensure!(revisions()? == templates, "scaling made a new template");
+    Ok(())
+}
+
+/// The sample's function with another name and changes.
+fn function(name: &str, pulsar: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut object = json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": name},
+        "spec": {
+            "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+            "clusterName": "standalone",
+            "input": {"typeClassName": "java.lang.String", "topics": [format!("persistent://public/default/{name}-in")]},
+            "output": {"typeClassName": "java.lang.String", "topic": format!("persistent://public/default/{name}-out")},
+            "java": {"jar": "/pulsar/examples/api-examples.jar"},
+            "pulsar": {"pulsarConfig": "pulsar"},
+            "image": pulsar,
+            "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        },
+    });
+    change(&mut object["spec"]);
+    object.to_string()
+}
+
+fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
+    let mesh = json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1",
+        "kind": "FunctionMesh",
+        "metadata": {"name": "bad"},
+        "spec": {"functions": [{
+            "name": "config", "className": "A", "input": {"topics": ["t"]}, "java": {"jar": "/a.jar"},
+            "pulsar": {"pulsarConfig": "missing"}, "image": pulsar,
+        }]},
+    });
+    kubectl.apply(HOME, &mesh.to_string())?;
+    kubectl.apply(HOME, &function("image", pulsar, |s| s["image"] = json!("docker.io/local/none:1")))?;
+    kubectl.apply(HOME, &function("undecodable", pulsar, |s| s["timeout"] = json!(3_000_000_000_u64)))?;
+    kubectl.apply(HOME, &function("class", pulsar, |s| s["className"] = json!("org.example.Nothing")))?;
+    kubectl.apply(HOME, &function("good", pulsar, |_| {}))?;
+
+    let message = until_ready(kubectl, "fn/undecodable", ("False", "Invalid"))?;
+    ensure!(message.contains("3000000000"), "{message}");
+    let message = until_ready(kubectl, "fn/bad-config", ("False", "CreateContainerConfigError"))?;
+    ensure!(message.contains("\"missing\" not found"), "{message}");
+    let message = until_ready(kubectl, "fmesh/bad", ("False", "ComponentsNotReady"))?;
+    ensure!(message.starts_with("0/1 ready; function config: CreateContainerConfigError: "), "{message}");
+    let message = until_ready(kubectl, "fn/image", ("False", "ImagePullBackOff"))?;
+    ensure!(message.contains("docker.io/local/none:1"), "{message}");
+    // The instance ends with exit code 0; its log says why.
+    let message = until_ready(kubectl, "fn/class", ("False", "CrashLoop"))?;
+    ensure!(message.contains("exit code 0") && message.contains("class"), "{message}");
+    until_ready(kubectl, "fn/good", ("True", "AllReplicasAvailable"))?;
+
+    // Mended, they run.
+    kubectl.apply(HOME, &function("image", pulsar, |_| {}))?;
+    until_ready(kubectl, "fn/image", ("True", "AllReplicasAvailable"))?;
+    run(&mut kubectl
+        .words(&format!("-n {HOME} delete fmesh/bad fn/image fn/undecodable fn/class fn/good --wait=false")))
+}
+
+/// Kills each controller in turn. Its successor finds everything as it should be.
+fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
+    // What the deletions before still cause must be over.
+    until("quiet", PATIENCE, || {
+        let left = get(kubectl, "fn")?["items"].as_array().map_or(0, Vec::len);
+        if left == 1 { Ok(()) } else { bail!("{left} functions") }
+    })?;
+    for kind in ["function", "source", "sink", "mesh"] {
+        let label = format!("app.kubernetes.io/name={kind}-controller");
+        let user = format!("system:serviceaccount:{NAMESPACE}:function-mesh-{kind}-controller");
+        let writes = |rig: &Rig| -> Result<_> { Ok(rig.audit()?.by(&user).writes()) };
+        let before = writes(rig)?.requests().len();
+        run(&mut kubectl
+            .words(&format!("-n {NAMESPACE} delete pod -l {label} --grace-period=0 --force --wait=true")))?;
+        let rollout = format!(
+            "-n {NAMESPACE} rollout status deployment/function-mesh-{kind}-controller --timeout=120s"
+        );
+        run(&mut kubectl.words(&rollout))?;
+        // It leads once the lease of its killed predecessor has run out, and has then looked at everything.
+        until("reconciles of the successor", PATIENCE, || {
+            let service = format!("services/function-mesh-{kind}-controller:8080/proxy/metrics");
+            let text =
+                output(&mut kubectl.words(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
+            let lines = text.lines().filter(|l| l.starts_with("function_mesh_reconciles_total"));
+            let made: u64 = lines.filter_map(|l| l.rsplit_once(' ')?.1.parse::<u64>().ok()).sum();
+            if made >= 1 { Ok(()) } else { bail!("no reconcile yet") }
+        })?;
+        let after = writes(rig)?;
+        let new = after.requests().len() - before;
+        ensure!(new == 0, "{kind}-controller: {new} writes after a restart, of {:?}", after.counts());
+    }
+    until_ready(kubectl, "fmesh/sample", ("True", "AllComponentsReady")).map(drop)
+}
+
+fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
+    kubectl.install(controllers, &["controllers.sink.enabled=false"])?;
+    let sink = json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1",
+        "kind": "Sink",
+        "metadata": {"name": "alone"},
+        "spec": {
+            "className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink", "image": pulsar,
+            "input": {"topics": ["persistent://public/default/alone"]}, "sinkConfig": {"a": "b"},
+            "java": {"jar": "/pulsar/connectors/pulsar-io-data-generator-4.0.6.nar"}, "pulsar": {"pulsarConfig": "pulsar"},
+        },
+    });
+    kubectl.apply(HOME, &sink.to_string())?;
+    kubectl.apply(HOME, &function("other", pulsar, |_| {}))?;
+    until_ready(kubectl, "fn/other", ("True", "AllReplicasAvailable"))?;
+    // By now the sink-controller would long have acted.
+    ensure!(get(kubectl, "snk/alone")?.get("status").is_none(), "the sink has a status");
+    ensure!(get(kubectl, "statefulset/alone-sink").is_err(), "the sink has pods");
+    // And the sink of the mesh goes on.
+    ensure!(
+        get(kubectl, "statefulset/sample-print-sink")?["status"]["availableReplicas"] == json!(1),
+        "sink stopped"
+    );
+    kubectl.install(controllers, &["controllers.sink.enabled=true"])?;
+    until("the sink-controller's work", PATIENCE, || get(kubectl, "statefulset/alone-sink").map(drop))?;
+    run(&mut kubectl.words(&format!("-n {HOME} delete snk/alone fn/other --wait=false")))
+}
+
+fn deletion(kubectl: &Kubectl) -> Result<()> {
+    run(&mut kubectl.words(&format!("-n {HOME} delete fmesh/sample")))?;
+    until("the end of everything", PATIENCE, || {
+        let left = output(&mut kubectl.words(&format!(
+            "-n {HOME} get fn,src,snk,statefulsets,services,pods -l compute.functionmesh.io/component -o name"
+        )))?;
+        let components = output(&mut kubectl.words(&format!("-n {HOME} get fmesh,fn,src,snk -o name")))?;
+        if left.is_empty() && components.is_empty() { Ok(()) } else { bail!("left: {left} {components}") }
+    })
+}
+
+fn no_controller_restarted(kubectl: &Kubectl) -> Result<()> {
+    let text = output(&mut kubectl.words(&format!("-n {NAMESPACE} get pods -o json")))?;
+    let pods: Value = serde_json::from_str(&text)?;
+    for pod in pods["items"].as_array().into_iter().flatten() {
+        for container in pod["status"]["containerStatuses"].as_array().into_iter().flatten() {
+            ensure!(container["restartCount"] == json!(0), "{} restarted", pod["metadata"]["name"]);
+        }
+    }
+    Ok(())
+}
