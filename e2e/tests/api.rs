@@ -1,11 +1,16 @@
 //! The controllers, as they are shipped, on a real API server: what they write, how often, and what they leave alone.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may panic, and tells what it measured"
+)]
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 /// Objects of one of our kinds.
@@ -300,7 +305,8 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         let stored = rig
             .until("the original's status", || async {
                 let object = api.patch_status("old", &PatchParams::default(), &Patch::Merge(&old)).await?;
-                Ok(ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]))
+                ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
+                Ok(())
             })
             .await;
         let restore = json!([{"op": "replace", "path": conditions, "value": before.pointer(conditions)}]).to_string();
@@ -380,7 +386,7 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         // Deleted: everything goes by its owner.
         meshes.delete("m", &DeleteParams::background()).await?;
         rig.until("the end of the components", || async {
-            let left = functions.list(&Default::default()).await?.items.len();
+            let left = functions.list(&ListParams::default()).await?.items.len();
             if left == 0 { Ok(()) } else { bail!("{left} left") }
         })
         .await?;

@@ -1,5 +1,6 @@
 //! The main job with real pods and a real Pulsar. One test after the other, because the machine is small; they share the
 //! broker and the installed charts.
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::Cluster;
@@ -27,9 +28,8 @@ async fn the_main_job() -> Result<()> {
     broker.ready()?;
     let result = steps(&rig, &kubectl, &broker, &pulsar, &controllers);
     if result.is_err() {
-        for words in ["get fmesh,fn,src,snk,statefulsets,pods,events -A -o wide"] {
-            eprintln!("{}", output(&mut kubectl.words(words)).unwrap_or_else(|error| format!("{error:#}")));
-        }
+        let all = "get fmesh,fn,src,snk,statefulsets,pods,events -A -o wide";
+        eprintln!("{}", output(&mut kubectl.words(all)).unwrap_or_else(|error| format!("{error:#}")));
         for controller in ["function", "source", "sink", "mesh"] {
             let logs =
                 format!("-n {NAMESPACE} logs deployment/function-mesh-{controller}-controller --tail=50");

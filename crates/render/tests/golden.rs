@@ -1,4 +1,5 @@
 //! All objects of a fixture in one document, compared with a snapshot: a changed byte restarts every pod of a function.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use functionmesh_api::{Function, Sink, Source};
 use functionmesh_render::{Component, Desired, Environment, Invalid, render};
@@ -64,7 +65,7 @@ fn the_same_input_renders_to_the_same_bytes() {
 
 fn base() -> Value {
     serde_yaml::from_str(
-        r#"
+        r"
 kind: Function
 metadata: {name: fn, namespace: ns1, uid: 00000000-1111-2222-3333-444444444444}
 spec:
@@ -94,7 +95,7 @@ spec:
   java:
     jar: /pulsar/examples/api-examples.jar
     log: {logConfig: {name: cm, key: k}}
-"#,
+",
     )
     .unwrap()
 }
@@ -120,7 +121,7 @@ fn the_command_is_that_of_the_original() {
 #[test]
 fn details_of_a_sink_are_those_of_the_original() {
     let object: Value = serde_yaml::from_str(
-        r#"
+        r"
 kind: Sink
 metadata: {name: k, namespace: ns1, uid: u}
 spec:
@@ -157,7 +158,7 @@ spec:
   resources:
     requests: {memory: 1G, cpu: 51m, storage: 5Gi}
     limits: {memory: 1G}
-"#,
+",
     )
     .unwrap();
     let want = r#"{"tenant":"public","namespace":"default","name":"k","className":"org.apache.pulsar.functions.api.utils.IdentityFunction","autoAck":true,"parallelism":1,"source":{"typeClassName":"[B","subscriptionType":"FAILOVER","inputSpecs":{"public/default/p.*":{"isRegexPattern":true},"t1":{"schemaType":"JSON","receiverQueueSize":{},"schemaProperties":{"sp":"v"},"cryptoSpec":{"cryptoKeyReaderClassName":"CK","cryptoKeyReaderConfig":"{\"K\":\"1\"}","producerEncryptionKeyName":["k1"],"consumerCryptoFailureAction":"DISCARD"}},"t2":{},"t3":{"serdeClassName":"Serde"},"t4":{"schemaType":"AVRO"},"t5":{"receiverQueueSize":{"value":7}}},"timeoutMs":"7","negativeAckRedeliveryDelayMs":"5"},"sink":{"className":"org.Sink","configs":"{\"k\":\"v\"}","typeClassName":"[B"},"resources":{"cpu":0.051000000000000004,"ram":"1000000000","disk":"5368709120"},"retryDetails":{"maxMessageRetries":2,"deadLetterTopic":"public-default-k-DLQ"},"componentType":"SINK","retainOrdering":true}"#;

@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# The image of the controllers: four static binaries and nothing else.
+#
+#     docker build -t registry.example.org/function-mesh:0.1.0 .
+#     docker buildx build --platform linux/amd64,linux/arm64 -t registry.example.org/function-mesh:0.1.0 --push .
+#
+# Without Docker: `make image`. A container has to say which of the four it runs: /function-controller, /source-controller,
+# /sink-controller or /mesh-controller.
+
+# Alpine's C library is musl, which Rust links statically.
+FROM rust:1.95.0-alpine AS build
+# jemalloc and ring are C.
+RUN apk add --no-cache gcc make musl-dev
+WORKDIR /src
+# `release` builds in a third of the time, `dist` makes smaller and faster binaries.
+ARG PROFILE=dist
+# The toolchain of this image, without the components that only developers need.
+ENV RUSTUP_TOOLCHAIN=1.95.0
+COPY . .
+# cargo's downloads and results stay with the builder, one for each platform.
+ARG TARGETPLATFORM
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=function-mesh-target-${TARGETPLATFORM},target=/src/target,sharing=locked \
+    cargo build --locked --profile "$PROFILE" \
+        --package function-controller --package source-controller --package sink-controller --package mesh-controller \
+    && mkdir /image \
+    && for name in function source sink mesh; do cp "target/$PROFILE/$name-controller" /image/; done
+
+FROM scratch
+COPY --from=build /image/ /
+USER 65532:65532
+WORKDIR /
