@@ -3,6 +3,7 @@
 pub mod acker;
 pub mod audit;
 pub mod controller;
+pub mod objects;
 pub mod rig;
 
 pub use audit::Audit;

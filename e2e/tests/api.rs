@@ -7,85 +7,12 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-
-/// Objects of one of our kinds.
-fn api(rig: &Rig, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
-    let resource = ApiResource {
-        group: "compute.functionmesh.io".to_owned(),
-        version: "v1alpha1".to_owned(),
-        api_version: "compute.functionmesh.io/v1alpha1".to_owned(),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    };
-    Api::namespaced_with(rig.client.clone(), namespace, &resource)
-}
-
-fn functions(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
-    api(rig, namespace, "Function", "functions")
-}
-
-fn function_spec() -> Value {
-    json!({
-        "className": "org.Example",
-        "replicas": 1,
-        "input": {"topics": ["in"]},
-        "output": {"topic": "out"},
-        "pulsar": {"pulsarConfig": "pulsar"},
-        "java": {"jar": "/pulsar/a.jar"},
-        "image": "example.com/image:1",
-    })
-}
-
-fn object(kind: &str, name: &str, spec: &Value) -> Result<DynamicObject> {
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec,
-    }))?)
-}
-
-async fn create(api: &Api<DynamicObject>, kind: &str, name: &str, spec: &Value) -> Result<()> {
-    api.create(&PostParams::default(), &object(kind, name, spec)?)
-        .await
-        .with_context(|| format!("{kind} {name}"))?;
-    Ok(())
-}
-
-/// The condition `Ready` as (status, reason, message).
-async fn ready(api: &Api<DynamicObject>, name: &str) -> Result<(String, String, String)> {
-    let object = api.get(name).await?;
-    let conditions = object.data["status"]["conditions"].as_array().context("no conditions")?;
-    let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no condition Ready")?;
-    let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-    ensure!(
-        ready["observedGeneration"] == json!(object.metadata.generation),
-        "Ready is not of this generation"
-    );
-    Ok((text("status"), text("reason"), text("message")))
-}
-
-/// Waits until an object is ready, or not, for a reason.
-async fn until_ready(rig: &Rig, api: &Api<DynamicObject>, name: &str, want: (&str, &str)) -> Result<String> {
-    rig.until(&format!("{name} {want:?}"), || async {
-        let (status, reason, message) = ready(api, name).await?;
-        if (status.as_str(), reason.as_str()) == want {
-            Ok(message)
-        } else {
-            bail!("{status} {reason}: {message}")
-        }
-    })
-    .await
-}
-
-async fn merge(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result<()> {
-    api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-    Ok(())
-}
-
-const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
@@ -134,11 +61,12 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
             ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
             // Edits that change nothing that is rendered.
+            let before = successor.metric("function_mesh_reconciles_total")?;
             for i in 0..N {
                 let edit = json!({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}});
                 merge(&api, &format!("o{i}"), edit).await?;
             }
-            successor.reconciled(&rig, 2 * N as u64).await?;
+            successor.reconciled(&rig, before + N as u64).await?;
             let writes = rig.audit()?.by(&successor.user).writes();
             ensure!(writes.requests().is_empty(), "writes after edits of metadata: {:?}", writes.counts());
         }
@@ -278,46 +206,6 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
 
         merge(&api, "undecodable", json!({"spec": {"timeout": null}})).await?;
         until_ready(&rig, &api, "undecodable", AVAILABLE).await?;
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_status_of_the_original_is_healed() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("legacy", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        // Stored through the original's schema, in which the conditions are a map.
-        let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
-        let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
-        let map = json!([{"op": "replace", "path": conditions,
-            "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
-        let patch = map.to_string();
-        let before = e2e::shell::output(&mut rig.kubectl.with(["get", definition, "-o", "json"]))?;
-        let before: Value = serde_json::from_str(&before)?;
-        e2e::shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch]))?;
-        let api = functions(&rig, &namespace);
-        create(&api, "Function", "old", &function_spec()).await?;
-        let old = json!({"status": {"replicas": 1, "selector": "a=b", "observedGeneration": 1,
-            "conditions": {"StatefulSet": {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}}});
-        let stored = rig
-            .until("the original's status", || async {
-                let object = api.patch_status("old", &PatchParams::default(), &Patch::Merge(&old)).await?;
-                ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
-                Ok(())
-            })
-            .await;
-        let restore = json!([{"op": "replace", "path": conditions, "value": before.pointer(conditions)}]).to_string();
-        e2e::shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
-        stored?;
-
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        until_ready(&rig, &api, "old", AVAILABLE).await?;
-        // A second write, by server-side apply, works as well.
-        merge(&api, "old", json!({"spec": {"replicas": 2}})).await?;
-        until_ready(&rig, &api, "old", AVAILABLE).await?;
         Ok(())
     })
     .await

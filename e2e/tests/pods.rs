@@ -236,8 +236,12 @@ fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
     for kind in ["function", "source", "sink", "mesh"] {
         let label = format!("app.kubernetes.io/name={kind}-controller");
         let user = format!("system:serviceaccount:{NAMESPACE}:function-mesh-{kind}-controller");
-        let writes = |rig: &Rig| -> Result<_> { Ok(rig.audit()?.by(&user).writes()) };
-        let before = writes(rig)?.requests().len();
+        let audited = rig.folder().is_ok();
+        if !audited {
+            say("this cluster has no audit log for the tests: writes are not counted");
+        }
+        let writes = |rig: &Rig| rig.audit().map(|audit| audit.by(&user).writes());
+        let before = writes(rig).map_or(0, |w| w.requests().len());
         run(&mut kubectl
             .words(&format!("-n {NAMESPACE} delete pod -l {label} --grace-period=0 --force --wait=true")))?;
         let rollout = format!(
@@ -253,6 +257,9 @@ fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
             let made: u64 = lines.filter_map(|l| l.rsplit_once(' ')?.1.parse::<u64>().ok()).sum();
             if made >= 1 { Ok(()) } else { bail!("no reconcile yet") }
         })?;
+        if !audited {
+            continue;
+        }
         let after = writes(rig)?;
         let new = after.requests().len() - before;
         ensure!(new == 0, "{kind}-controller: {new} writes after a restart, of {:?}", after.counts());

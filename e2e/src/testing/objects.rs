@@ -1,0 +1,108 @@
+//! Objects of our kinds, made, changed and waited for.
+
+use crate::testing::Rig;
+use anyhow::{Context, Result, bail, ensure};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+/// Objects of one of our kinds.
+pub fn api(rig: &Rig, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+    let resource = ApiResource {
+        group: "compute.functionmesh.io".to_owned(),
+        version: "v1alpha1".to_owned(),
+        api_version: "compute.functionmesh.io/v1alpha1".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    };
+    Api::namespaced_with(rig.client.clone(), namespace, &resource)
+}
+
+/// Functions.
+pub fn functions(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
+    api(rig, namespace, "Function", "functions")
+}
+
+/// The smallest Function that can run.
+pub fn function_spec() -> Value {
+    json!({
+        "className": "org.Example",
+        "replicas": 1,
+        "input": {"topics": ["in"]},
+        "output": {"topic": "out"},
+        "pulsar": {"pulsarConfig": "pulsar"},
+        "java": {"jar": "/pulsar/a.jar"},
+        "image": "example.com/image:1",
+    })
+}
+
+/// An object as it is sent.
+///
+/// # Errors
+/// Never in practice.
+pub fn object(kind: &str, name: &str, spec: &Value) -> Result<DynamicObject> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+    }))?)
+}
+
+/// Creates an object.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn create(api: &Api<DynamicObject>, kind: &str, name: &str, spec: &Value) -> Result<()> {
+    api.create(&PostParams::default(), &object(kind, name, spec)?)
+        .await
+        .with_context(|| format!("{kind} {name}"))?;
+    Ok(())
+}
+
+/// The condition `Ready` as (status, reason, message).
+///
+/// # Errors
+/// When there is none, or not of this generation.
+pub async fn ready(api: &Api<DynamicObject>, name: &str) -> Result<(String, String, String)> {
+    let object = api.get(name).await?;
+    let conditions =
+        object.data.pointer("/status/conditions").and_then(Value::as_array).context("no conditions")?;
+    let ready =
+        conditions.iter().find(|c| c.get("type") == Some(&json!("Ready"))).context("no condition Ready")?;
+    let text = |key: &str| ready.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    ensure!(
+        ready.get("observedGeneration") == Some(&json!(object.metadata.generation)),
+        "Ready is not of this generation"
+    );
+    Ok((text("status"), text("reason"), text("message")))
+}
+
+/// Waits until an object is ready, or not, for a reason.
+///
+/// # Errors
+/// When it does not become so; with what it is.
+pub async fn until_ready(
+    rig: &Rig,
+    api: &Api<DynamicObject>,
+    name: &str,
+    want: (&str, &str),
+) -> Result<String> {
+    rig.until(&format!("{name} {want:?}"), || async {
+        let (status, reason, message) = ready(api, name).await?;
+        if (status.as_str(), reason.as_str()) == want {
+            Ok(message)
+        } else {
+            bail!("{status} {reason}: {message}")
+        }
+    })
+    .await
+}
+
+/// Changes an object.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn merge(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result<()> {
+    api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+/// Status and reason of a Function that runs.
+pub const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
