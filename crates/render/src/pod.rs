@@ -141,13 +141,13 @@ fn readiness() -> Probe {
     }
 }
 
-/// User and group of the runner images. `runAsNonRoot: false` is what the original stores; the container says true.
+/// User and group of the runner images. The original says `runAsNonRoot: false` here, which Pod Security "restricted"
+/// refuses whatever the containers say; ours says it on the container (design section 4).
 fn security_context() -> PodSecurityContext {
     PodSecurityContext {
         run_as_user: Some(USER),
         run_as_group: Some(GROUP),
         fs_group: Some(GROUP),
-        run_as_non_root: Some(false),
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
         ..PodSecurityContext::default()
     }

@@ -172,7 +172,7 @@ fn bindings(controller: &str) -> String {
          roleRef: {{apiGroup: {group}, kind: ClusterRole, name: {role}}}\n\
          subjects: [{{apiGroup: {group}, kind: Group, name: {controller}}}]\n---\n\
          apiVersion: {group}/v1\nkind: RoleBinding\nmetadata: {{name: test-{controller}}}\n\
-         roleRef: {{apiGroup: {group}, kind: Role, name: {role}}}\n\
+         roleRef: {{apiGroup: {group}, kind: Role, name: {role}-lease}}\n\
          subjects: [{{apiGroup: {group}, kind: Group, name: {controller}}}]\n"
     )
 }
