@@ -15,7 +15,7 @@ pub mod pki;
 pub mod process;
 pub mod sandbox;
 
-use crate::shell::{command, output, run, say, until};
+use crate::shell::{command, run, say, until};
 use crate::{images, paths, tools};
 use anyhow::{Context, Result, bail};
 use control_plane::{Addresses, ControlPlane};
@@ -123,21 +123,7 @@ impl Cluster {
     /// # Errors
     /// When containerd refuses it.
     pub fn import(&self, image: &images::Archive) -> Result<()> {
-        let socket = Node::socket(&self.folder()).display().to_string();
-        let ctr = |arguments: &[&str]| {
-            output(command("ctr", ["--address", &socket, "--namespace", "k8s.io"]).args(arguments))
-        };
-        // The digest of the archive is kept as a label, so that the same content is not imported twice.
-        let label = format!("function-mesh/archive={}", image.digest()?);
-        let known =
-            ctr(&["images", "list", &format!("labels.\"function-mesh/archive\"=={}", image.digest()?)])?;
-        if known.lines().any(|line| line.starts_with(&image.reference)) {
-            return Ok(());
-        }
-        say(&format!("importing {}", image.reference));
-        ctr(&["images", "import", &image.path.display().to_string()])?;
-        ctr(&["images", "label", &image.reference, &label])?;
-        Ok(())
+        images::import(&Node::socket(&self.folder()), image)
     }
 }
 

@@ -24,6 +24,8 @@ struct Stage {
     own: bool,
     pulsar: String,
     controllers: String,
+    /// Changes with the content of the controllers' image, whose name stays the same.
+    revision: Option<String>,
 }
 
 impl Stage {
@@ -38,17 +40,20 @@ impl Stage {
                 own: false,
                 pulsar: variable("PULSAR_IMAGE").unwrap_or_else(|| OFFICIAL_PULSAR.to_owned()),
                 controllers: variable("IMAGE").unwrap_or_else(|| images::CONTROLLERS_IMAGE.to_owned()),
+                revision: None,
             });
         }
         let cluster = Cluster::up("demo", false)?;
-        for image in [images::pulsar()?, images::controllers()?] {
-            cluster.import(&image)?;
+        let controllers = images::controllers()?;
+        for image in [&images::pulsar()?, &controllers] {
+            cluster.import(image)?;
         }
         Ok(Self {
             kubeconfig: cluster.kubeconfig(),
             own: true,
             pulsar: images::PULSAR_IMAGE.to_owned(),
             controllers: images::CONTROLLERS_IMAGE.to_owned(),
+            revision: Some(controllers.digest()?),
         })
     }
 }
@@ -65,7 +70,9 @@ pub fn demo() -> Result<()> {
     say("deploying a Pulsar broker");
     let broker = Broker::deploy(&kubectl, DEMO, &stage.pulsar)?;
     say("installing the charts");
-    kubectl.install(&stage.controllers, &[])?;
+    // New content behind the same name has to reach the pods.
+    let revision = stage.revision.as_ref().map(|digest| format!("podAnnotations.revision={digest}"));
+    kubectl.install(&stage.controllers, &revision.iter().map(String::as_str).collect::<Vec<_>>())?;
     kubectl.show(&format!("-n {NAMESPACE} get pods"))?;
     broker.ready()?;
     say("the broker is healthy");

@@ -21,7 +21,6 @@ const NODE_PACKAGES: &[(&str, &str)] = &[
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
     ("tini", "tini"),
-    ("umoci", "umoci"),
     ("busybox", "busybox-static"),
     ("mmdebstrap", "mmdebstrap"),
 ];
