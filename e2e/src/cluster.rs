@@ -43,6 +43,9 @@ impl Cluster {
     /// When something is missing or does not start; the message says what to do.
     pub fn up(name: &str, bound: bool) -> Result<Self> {
         let this = Self { name: check_name(name)? };
+        if !tools::is_root()? {
+            bail!("starting a cluster needs root: run this as root, or set KUBECONFIG to a cluster you have");
+        }
         tools::ensure(tools::Scope::Node)?;
         if this.is_healthy() {
             say(&format!("cluster {name} is up already"));

@@ -67,7 +67,7 @@ pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
         return Ok(());
     }
     let list = missing.join(" ");
-    if !present("apt-get") || output(&mut command("id", ["-u"]))?.trim() != "0" {
+    if !present("apt-get") || !is_root()? {
         bail!(
             "missing: install the packages {list}, or run this as root on Debian, where it is done for you"
         );
@@ -88,6 +88,14 @@ pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
         fs::remove_file(keep_quiet)?;
     }
     installed.with_context(|| format!("packages {list}"))
+}
+
+/// Whether this process may do everything.
+///
+/// # Errors
+/// When `id` cannot be run.
+pub fn is_root() -> Result<bool> {
+    Ok(output(&mut command("id", ["-u"]))?.trim() == "0")
 }
 
 /// Whether a program is on the PATH, or a file is there.
