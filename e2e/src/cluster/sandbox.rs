@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Word by which the first process of a cluster is known in the list of processes.
 const INSIDE: &str = "cluster-inside";
 
+/// Folders of which a cluster has its own.
+const PRIVATE: [&str; 5] =
+    ["/run/containerd", "/run/netns", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers"];
+
 /// Running namespaces.
 pub struct Sandbox {
     child: Mutex<Child>,
@@ -82,6 +86,12 @@ impl Sandbox {
 /// # Errors
 /// When the network cannot be configured.
 pub fn enter(address: &str, gateway: &str) -> Result<()> {
+    // Folders whose place containerd, its network plugins and the kubelet do not let us choose: hidden below ones of our
+    // own, so that the machine's stay as they are.
+    for folder in PRIVATE {
+        fs::create_dir_all(folder).with_context(|| format!("folder {folder}"))?;
+        run(&mut command("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", folder]))?;
+    }
     // Containers share mounts with the kubelet, but nothing leaves the namespace.
     run(&mut command("mount", ["--make-rshared", "/"]))?;
     let ip = |words: &str| run(&mut command("ip", words.split(' ')));
