@@ -37,7 +37,7 @@ use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::Watches;
 use futures::StreamExt;
 use kube::runtime::Controller;
-use kube::runtime::controller::Action;
+use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
@@ -87,6 +87,7 @@ pub fn run<K: Component>(
             statuses: Written::over(objects.clone()),
         });
         let observer = Arc::new(Observer::new(metrics));
+        let forgetful = observer.clone();
         Controller::for_stream(changed, objects)
             .with_config(watches.queue())
             .owns_stream(sets_changed)
@@ -98,7 +99,12 @@ pub fn run<K: Component>(
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
-            .for_each(|_| std::future::ready(()))
+            .for_each(|result| {
+                if let Err(controller::Error::ObjectNotFound(gone)) = result {
+                    forgetful.gone(&format!("{}/{}", gone.namespace.unwrap_or_default(), gone.name));
+                }
+                std::future::ready(())
+            })
             .await;
         Ok(())
     }

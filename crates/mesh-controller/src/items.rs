@@ -2,16 +2,13 @@
 //!
 //! Items are taken as the JSON they are, so that every field reaches its component untouched.
 
-use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH};
+use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-
-/// Longest name of a component (behaviour reference A).
-const MAX_NAME: usize = 43;
 
 /// The three kinds of component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,9 +76,9 @@ pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
                 continue;
             };
             let (item, name) = (item.to_owned(), format!("{mesh}-{item}"));
-            if name.len() > MAX_NAME {
+            if name.len() > MAX_NAME_LENGTH {
                 problems.push(format!(
-                    "{field}: the component's name {name:?} would have {} characters, at most {MAX_NAME} are possible; \
+                    "{field}: the component's name {name:?} would have {} characters, at most {MAX_NAME_LENGTH} are possible; \
                      shorten this name or that of the mesh",
                     name.len()
                 ));

@@ -13,7 +13,7 @@ use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::Watches;
 use futures::StreamExt;
 use kube::runtime::Controller;
-use kube::runtime::controller::Action;
+use kube::runtime::controller::{self, Action};
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
 use std::future::Future;
@@ -55,6 +55,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             statuses: Written::over(meshes.clone()),
         });
         let observer = Arc::new(Observer::new(metrics));
+        let forgetful = observer.clone();
         Controller::for_stream(changed, meshes)
             .with_config(watches.queue())
             .owns_stream(functions_changed)
@@ -66,7 +67,12 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
-            .for_each(|_| std::future::ready(()))
+            .for_each(|result| {
+                if let Err(controller::Error::ObjectNotFound(gone)) = result {
+                    forgetful.gone(&format!("{}/{}", gone.namespace.unwrap_or_default(), gone.name));
+                }
+                std::future::ready(())
+            })
             .await;
         Ok(())
     }

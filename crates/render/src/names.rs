@@ -1,11 +1,8 @@
 //! Names of rendered objects (behaviour reference 2.1).
 
 use crate::Role;
+use functionmesh_api::constants::MAX_NAME_LENGTH;
 use std::fmt;
-
-/// Longest `metadata.name` of a Function, Source or Sink: 63 for the pod's controller-revision label, less the
-/// `-function` suffix and the revision hash (behaviour reference A).
-pub const MAX_NAME: usize = 43;
 
 /// Name of the `StatefulSet`, `<name>-<role>`: short enough for every name derived from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +17,9 @@ impl WorkloadName {
         if name.is_empty() {
             return Err("must be set".to_owned());
         }
-        if name.len() > MAX_NAME {
+        if name.len() > MAX_NAME_LENGTH {
             return Err(format!(
-                "must be at most {MAX_NAME} characters, is {}; choose a shorter name",
+                "must be at most {MAX_NAME_LENGTH} characters, is {}; choose a shorter name",
                 name.len()
             ));
         }
@@ -78,11 +75,11 @@ mod tests {
 
     #[test]
     fn names_fit_everything_derived_from_them() {
-        let longest = "a".repeat(MAX_NAME);
+        let longest = "a".repeat(MAX_NAME_LENGTH);
         let name = WorkloadName::new(&longest, Role::Function).unwrap();
         assert!(name.as_str().len() + "-0123456789".len() <= 63);
         assert!(name.service().len() <= 63);
-        for wrong in ["", "a.b", "A", &"a".repeat(MAX_NAME + 1)] {
+        for wrong in ["", "a.b", "A", &"a".repeat(MAX_NAME_LENGTH + 1)] {
             assert!(WorkloadName::new(wrong, Role::Sink).is_err(), "{wrong}");
         }
     }

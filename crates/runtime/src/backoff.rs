@@ -54,11 +54,6 @@ impl<Key: Hash + Eq> Backoff<Key> {
     pub fn waiting(&self) -> usize {
         self.failures.len()
     }
-
-    /// Forgets objects that are gone.
-    pub fn retain(&mut self, exists: impl Fn(&Key) -> bool) {
-        self.failures.retain(|key, _| exists(key));
-    }
 }
 
 #[cfg(test)]
@@ -77,7 +72,7 @@ mod tests {
         assert!(near(backoff.failed("b", None), 1.0));
         assert_eq!(backoff.waiting(), 2);
         backoff.succeeded(&"a");
-        backoff.retain(|key| *key != "b");
+        backoff.succeeded(&"b");
         assert_eq!(backoff.waiting(), 0);
     }
 }

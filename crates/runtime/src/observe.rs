@@ -126,9 +126,9 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
         }
     }
 
-    /// Forgets objects that are gone.
-    pub fn retain(&self, exists: impl Fn(&Key) -> bool) {
-        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).retain(exists);
+    /// Forgets an object that is gone: one that was deleted while it failed is tried once more, and not found.
+    pub fn gone(&self, key: &Key) {
+        self.forget(key);
     }
 
     fn count(&self, outcome: &str) {
@@ -212,6 +212,14 @@ mod tests {
         assert_eq!(metrics.reconcile_errors.with_label_values(&["Down"]).get(), 1);
         assert_eq!(metrics.backoff_objects.get(), 1);
         observer.run("ns/a".to_owned(), Some(1), async { Ok::<_, Down>(Done::unchanged()) }).await;
+        assert_eq!(metrics.backoff_objects.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_object_deleted_while_it_failed_is_forgotten() {
+        let (observer, metrics) = observer();
+        observer.run("ns/a".to_owned(), Some(1), async { Err::<Done, _>(Down) }).await;
+        observer.gone(&"ns/a".to_owned());
         assert_eq!(metrics.backoff_objects.get(), 0);
     }
 
