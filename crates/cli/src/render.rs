@@ -34,7 +34,8 @@ fn component<K: Component>(object: &Value, environment: &Environment) -> Result<
     let workload = K::lower(&metadata, spec).map_err(|invalid| {
         invalid.0.into_iter().map(|p| problem(object, &p.field, &p.problem)).collect::<Vec<_>>()
     })?;
-    let Desired { service, stateful_set } = render_workload(&workload, environment);
+    let Desired { service, stateful_set, horizontal_autoscaler: _, vertical_autoscaler: _ } =
+        render_workload(&workload, environment, &functionmesh_render::Defaults::default());
     [serde_json::to_value(&service), serde_json::to_value(&stateful_set)]
         .into_iter()
         .map(|rendered| rendered.map_err(|error| vec![problem(object, "spec", &error.to_string())]))

@@ -60,11 +60,12 @@ pub fn run<K: Component>(
     };
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
-    let environment = args.environment();
+    let environment = args.render.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
     async move {
+        let environment = environment?;
         let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
         let (objects, changed) = watches.primary::<Object<K>>();
         let (sets, sets_changed) = watches.owned(&selector, StatefulSetView::trim);

@@ -69,7 +69,7 @@ pub fn plan(
     owner: &OwnerReference,
 ) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
-    let Desired { service, stateful_set } = desired;
+    let Desired { service, stateful_set, horizontal_autoscaler: _, vertical_autoscaler: _ } = desired;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));

@@ -8,7 +8,7 @@ use crate::report::report;
 use crate::status::Outcome;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_render::{Component, Desired, Workload, render, rendered_hash, selector_labels};
+use functionmesh_render::{Component, Defaults, Desired, Workload, render, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
@@ -41,7 +41,7 @@ pub async fn reconcile<K: Component>(
         Err(refused) => return report(&object, &refused, 0, &cx).await,
         Ok(workload) => workload,
     };
-    let desired = render(&workload, &cx.environment);
+    let desired = render(&workload, &cx.environment, &Defaults::default());
     match execute(&object, &workload, desired, &cx).await {
         Ok((outcome, writes)) => {
             let done = report(&object, &outcome, writes, &cx).await?;

@@ -14,16 +14,21 @@
 //! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh (behaviour
 //! reference sections 2 and 3), so that an object made by either operator is accepted by the other.
 
+pub mod args;
+pub mod config;
 pub mod details;
 pub mod names;
 pub mod shell;
 
 mod affinity;
+mod cleanup;
 mod component;
 mod consumption;
+mod defaults;
 mod env;
 mod function;
 mod hash;
+mod horizontal_autoscaler;
 mod invalid;
 mod java;
 mod json;
@@ -38,21 +43,27 @@ mod sink;
 mod source;
 mod statefulset;
 mod topic;
+mod vertical_autoscaler;
 mod volumes;
 mod workload;
 
+pub use cleanup::cleanup;
 pub use component::Component;
+pub use defaults::Defaults;
 pub use hash::{RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash};
 pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;
-pub use workload::{Desired, Environment, Owner, Role, Workload};
+pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
+pub use workload::{Autoscaling, Desired, Environment, Owner, Role, RunnerImages, Workload};
 
 /// Renders a workload to the objects that run it.
 ///
 /// Infallible: whatever could be wrong was found by [`Component::lower`].
-pub fn render(workload: &Workload, environment: &Environment) -> Desired {
+pub fn render(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Desired {
     Desired {
         service: service::service(workload),
-        stateful_set: statefulset::stateful_set(workload, environment),
+        stateful_set: statefulset::stateful_set(workload, environment, defaults),
+        horizontal_autoscaler: horizontal_autoscaler::horizontal_autoscaler(workload),
+        vertical_autoscaler: vertical_autoscaler::vertical_autoscaler(workload),
     }
 }

@@ -103,6 +103,9 @@ pub(crate) fn workload(
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name,
         replicas,
+        autoscaling: common
+            .max_replicas
+            .map(|max| crate::Autoscaling { min: common.min_replicas.unwrap_or(replicas), max }),
         image: common.image.filter(|image| !image.is_empty()),
         java,
         details,
@@ -141,11 +144,8 @@ fn check_common(common: &Common, problems: &mut Problems) {
             not_yet(problems, field);
         }
     }
-    let pod = common.pod.as_ref();
     let used = [
         ("spec.pulsarPackageService", common.pulsar_package_service.is_some()),
-        ("spec.maxReplicas", common.max_replicas.is_some()),
-        ("spec.pod.vpa", pod.is_some_and(|p| p.vpa.is_some())),
         ("spec.statefulConfig", common.stateful_config.is_some()),
         ("spec.logTopicAgent", common.log_topic_agent == Some(LogTopicAgent::Sidecar)),
     ];

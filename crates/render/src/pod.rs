@@ -1,7 +1,7 @@
 //! The pod template (behaviour reference 2.3 to 2.7).
 
 use crate::labels::selector_labels;
-use crate::{Environment, Role, Workload, affinity, env, volumes};
+use crate::{Defaults, Environment, Role, Workload, affinity, env, volumes};
 use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PodSecurityContext, PodSpec,
@@ -20,7 +20,11 @@ const USER: i64 = 10000;
 const GROUP: i64 = 10001;
 
 /// Renders the template.
-pub(crate) fn template(workload: &Workload, environment: &Environment) -> PodTemplateSpec {
+pub(crate) fn template(
+    workload: &Workload,
+    environment: &Environment,
+    _defaults: &Defaults,
+) -> PodTemplateSpec {
     let policy = &workload.pod;
     let labels = merged([
         Some(&selector_labels(workload)),
@@ -99,8 +103,8 @@ fn main_container(workload: &Workload, environment: &Environment) -> Container {
 /// A Function without an image runs in the configured runner image, a connector in the image with all connectors.
 fn image(workload: &Workload, environment: &Environment) -> String {
     workload.image.clone().unwrap_or_else(|| match workload.role {
-        Role::Function => environment.java_runner_image.clone(),
-        Role::Source | Role::Sink => environment.default_image.clone(),
+        Role::Function => environment.runner_images.java.clone(),
+        Role::Source | Role::Sink => environment.runner_images.connectors.clone(),
     })
 }
 

@@ -62,6 +62,11 @@ impl Decimal {
         self.mantissa.div_euclid(size) + i128::from(self.mantissa.rem_euclid(size) != 0)
     }
 
+    /// The value in thousandths, rounded up.
+    pub fn milli_ceiling(self) -> i128 {
+        Self { mantissa: self.mantissa, exponent: self.exponent.saturating_add(3) }.ceiling()
+    }
+
     /// Whether the value is below zero.
     pub fn is_negative(self) -> bool {
         self.mantissa < 0

@@ -1,7 +1,7 @@
 //! The `StatefulSet` (behaviour reference 2.2 and 2.3).
 
 use crate::labels::selector_labels;
-use crate::{Environment, Workload, hash, pod};
+use crate::{Defaults, Environment, Workload, hash, pod};
 use functionmesh_api::constants::API_VERSION;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
@@ -12,7 +12,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 pub const MIN_READY_SECONDS: i32 = 15;
 
 /// Renders the `StatefulSet`, stamped with its own hash.
-pub(crate) fn stateful_set(workload: &Workload, environment: &Environment) -> StatefulSet {
+pub(crate) fn stateful_set(
+    workload: &Workload,
+    environment: &Environment,
+    defaults: &Defaults,
+) -> StatefulSet {
     let claims = &workload.volume_claim_templates;
     let mut stateful_set = StatefulSet {
         metadata: metadata(workload, workload.name.to_string()),
@@ -29,7 +33,7 @@ pub(crate) fn stateful_set(workload: &Workload, environment: &Environment) -> St
                 ..StatefulSetUpdateStrategy::default()
             }),
             min_ready_seconds: Some(MIN_READY_SECONDS),
-            template: pod::template(workload, environment),
+            template: pod::template(workload, environment, defaults),
             volume_claim_templates: (!claims.is_empty()).then(|| claims.clone()),
             persistent_volume_claim_retention_policy: workload.claim_retention.clone(),
             ..StatefulSetSpec::default()

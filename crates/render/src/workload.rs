@@ -3,9 +3,11 @@
 use crate::details::FunctionDetails;
 use crate::java::Java;
 use crate::names::WorkloadName;
+use crate::vertical_autoscaler::VerticalPodAutoscaler;
 use functionmesh_api::common::SecretRef;
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceRequirements, Service, VolumeMount};
 use std::collections::BTreeMap;
 
@@ -71,6 +73,8 @@ pub struct Workload {
     pub name: WorkloadName,
     /// Number of pods.
     pub replicas: i32,
+    /// Bounds of the autoscaler, which then sets `replicas` through the scale subresource.
+    pub autoscaling: Option<Autoscaling>,
     /// Image of the main container; `None` takes the configured runner image.
     pub image: Option<String>,
     /// What runs in the main container.
@@ -97,6 +101,15 @@ pub struct Workload {
     pub claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
 }
 
+/// Bounds of the autoscaler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Autoscaling {
+    /// Fewest pods.
+    pub min: i32,
+    /// Most pods.
+    pub max: i32,
+}
+
 /// A key of a Secret that is mounted as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CryptoSecret {
@@ -106,14 +119,12 @@ pub(crate) struct CryptoSecret {
     pub mount_path: Option<String>,
 }
 
-/// What rendering depends on besides the object: the operator's configuration.
+/// What rendering depends on besides the object: the operator's configuration (behaviour reference 6.1 and 6.2).
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// Image for components that name none and run Java from their own package.
-    pub java_runner_image: String,
-    /// Image for everything else that names none.
-    pub default_image: String,
-    /// Pull policy of the main container when neither object nor operator say one.
+    /// Images for components that name none.
+    pub runner_images: RunnerImages,
+    /// Pull policy of the main container; without it that of the object, then `IfNotPresent`.
     pub image_pull_policy: Option<String>,
     /// Names of Secrets for pulling images, added to those of the object.
     pub image_pull_secrets: Vec<String>,
@@ -123,29 +134,73 @@ pub struct Environment {
     pub resource_annotations: BTreeMap<String, String>,
     /// Whether the pods of a component avoid each other's nodes (flag `--add-default-affinity`).
     pub add_default_affinity: bool,
+    /// Whether packages are downloaded by an init container instead of the main container's command (flag
+    /// `--enable-init-containers`).
+    pub init_containers: bool,
 }
 
 impl Default for Environment {
-    /// The defaults of the original (behaviour reference 2.6 and 6.2).
+    /// The defaults of the original.
     fn default() -> Self {
         Self {
-            java_runner_image: "streamnative/pulsar-functions-java-runner:2.10.0.0-rc10".to_owned(),
-            default_image: "streamnative/pulsar-all:2.10.0.0-rc10".to_owned(),
+            runner_images: RunnerImages::default(),
             image_pull_policy: None,
             image_pull_secrets: Vec::new(),
             resource_labels: BTreeMap::new(),
             resource_annotations: BTreeMap::new(),
             add_default_affinity: true,
+            init_containers: false,
         }
     }
 }
 
-/// The objects of one workload, in the order in which they are applied: the `StatefulSet` last, so that what its pods
-/// refer to exists. Taken apart without `..` where it is applied, so that a new kind does not compile until handled.
+/// Images for components that name none (behaviour reference 2.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunnerImages {
+    /// For the Java runtime.
+    pub java: String,
+    /// For the Python runtime.
+    pub python: String,
+    /// For the Go runtime.
+    pub go: String,
+    /// For the generic runtime, by language.
+    pub generic: BTreeMap<String, String>,
+    /// For everything else: connectors that the image brings.
+    pub connectors: String,
+}
+
+impl Default for RunnerImages {
+    /// The defaults of the original (behaviour reference 6.2).
+    fn default() -> Self {
+        let runner =
+            |language: &str| format!("streamnative/pulsar-functions-{language}-runner:2.10.0.0-rc10");
+        let generic = [("nodejs", "nodejs"), ("python", "python"), ("executable", "base"), ("wasm", "base")];
+        Self {
+            java: runner("java"),
+            python: runner("python"),
+            go: runner("go"),
+            generic: generic
+                .map(|(language, image)| {
+                    let image = format!("streamnative/pulsar-functions-generic-{image}-runner:0.1.0");
+                    (language.to_owned(), image)
+                })
+                .into(),
+            connectors: "streamnative/pulsar-all:2.10.0.0-rc10".to_owned(),
+        }
+    }
+}
+
+/// The objects of one workload, in the order in which they are applied: the `StatefulSet` after the Service, so that
+/// what its pods refer to exists, and the autoscalers last. Taken apart without `..` where it is applied, so that a new
+/// kind does not compile until handled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// Headless Service that gives the pods their names.
     pub service: Service,
     /// The pods.
     pub stateful_set: StatefulSet,
+    /// Scales the custom resource, when `spec.maxReplicas` is set.
+    pub horizontal_autoscaler: Option<HorizontalPodAutoscaler>,
+    /// Adjusts the resources of the pods, when `spec.pod.vpa` is set.
+    pub vertical_autoscaler: Option<VerticalPodAutoscaler>,
 }

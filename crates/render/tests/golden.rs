@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use functionmesh_api::{Function, Sink, Source};
-use functionmesh_render::{Component, Desired, Environment, Invalid, render};
+use functionmesh_render::{Component, Defaults, Desired, Environment, Invalid, render};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use std::fs;
@@ -18,7 +18,7 @@ fn lower<K: Component>(object: &Value) -> Result<Desired, Invalid> {
     metadata.namespace.get_or_insert_with(|| "default".to_owned());
     metadata.uid.get_or_insert_with(|| "00000000-0000-0000-0000-000000000000".to_owned());
     let spec = serde_json::from_value(object["spec"].clone()).unwrap();
-    Ok(render(&K::lower(&metadata, spec)?, &Environment::default()))
+    Ok(render(&K::lower(&metadata, spec)?, &Environment::default(), &Defaults::default()))
 }
 
 fn rendered(object: &Value) -> Result<Desired, Invalid> {
@@ -30,7 +30,7 @@ fn rendered(object: &Value) -> Result<Desired, Invalid> {
 }
 
 fn document(name: &str) -> String {
-    let Desired { service, stateful_set } = rendered(&fixture(name)).unwrap();
+    let Desired { service, stateful_set, .. } = rendered(&fixture(name)).unwrap();
     [serde_yaml::to_string(&service).unwrap(), serde_yaml::to_string(&stateful_set).unwrap()].join("---\n")
 }
 

@@ -1,0 +1,84 @@
+//! Flags that decide what is rendered: the same for the controllers and for offline rendering (behaviour reference 6.1).
+
+use crate::{Environment, config::OperatorConfig};
+use clap::{ArgAction, Args};
+use std::path::PathBuf;
+
+/// What rendering depends on besides the objects.
+#[derive(Args, Clone, Debug)]
+pub struct RenderArgs {
+    /// Spread the pods of a component over nodes, unless the object says otherwise.
+    #[arg(long, env = "ADD_DEFAULT_AFFINITY", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub add_default_affinity: bool,
+    /// Download packages in an init container instead of in the command of the main container.
+    #[arg(long, env = "ENABLE_INIT_CONTAINERS", default_value_t = false, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub enable_init_containers: bool,
+    /// File with runner images, pull secrets and policy, and labels and annotations of all pods.
+    #[arg(long = "config-file", visible_alias = "config", env = "CONFIG_FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Name of the BackendConfig for the components of all namespaces; none when empty.
+    #[arg(long, env = "GLOBAL_BACKEND_CONFIG", default_value = "")]
+    pub global_backend_config: String,
+    /// Namespace of that BackendConfig.
+    #[arg(long, env = "GLOBAL_BACKEND_CONFIG_NAMESPACE", default_value = "default")]
+    pub global_backend_config_namespace: String,
+    /// Name of the BackendConfig for the components of its own namespace; none when empty.
+    #[arg(long, env = "NAMESPACED_BACKEND_CONFIG", default_value = "backend-config")]
+    pub namespaced_backend_config: String,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {file}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something wrong.
+    #[error("configuration file {file}: {problem}")]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// What, with the field where it can be told.
+        problem: String,
+    },
+}
+
+impl RenderArgs {
+    /// What rendering depends on besides the objects; reads the configuration file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or says something wrong.
+    pub fn environment(&self) -> Result<Environment, ConfigError> {
+        let mut environment = Environment {
+            add_default_affinity: self.add_default_affinity,
+            init_containers: self.enable_init_containers,
+            ..Environment::default()
+        };
+        if let Some(file) = self.config_file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            let text = std::fs::read_to_string(file)
+                .map_err(|source| ConfigError::Unreadable { file: file.clone(), source })?;
+            OperatorConfig::parse(&text)
+                .map_err(|problem| ConfigError::Invalid { file: file.clone(), problem })?
+                .apply(&mut environment);
+        }
+        Ok(environment)
+    }
+
+    /// Namespace and name of the BackendConfig of all components, if there is to be one.
+    pub fn global(&self) -> Option<(&str, &str)> {
+        let (namespace, name) = (&self.global_backend_config_namespace, &self.global_backend_config);
+        (!namespace.is_empty() && !name.is_empty()).then_some((namespace, name))
+    }
+
+    /// Name of the BackendConfig of the components of one namespace, if there is to be one.
+    pub fn namespaced(&self) -> Option<&str> {
+        Some(self.namespaced_backend_config.as_str()).filter(|name| !name.is_empty())
+    }
+}

@@ -1,0 +1,159 @@
+//! The operator's configuration file (behaviour reference 6.2).
+
+use crate::{Environment, RunnerImages};
+use functionmesh_api::constants;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The file, in the form of the original: YAML or JSON, all keys optional and of any case, unknown ones ignored.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase", default)]
+pub struct OperatorConfig {
+    #[serde(rename = "runnerimages")]
+    runner_images: Images,
+    #[serde(rename = "runnerimagepullsecrets")]
+    runner_image_pull_secrets: Vec<BTreeMap<String, String>>,
+    #[serde(rename = "runnerimagepullpolicy")]
+    runner_image_pull_policy: Option<String>,
+    #[serde(rename = "resourcelabels")]
+    resource_labels: BTreeMap<String, String>,
+    #[serde(rename = "resourceannotations")]
+    resource_annotations: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Images {
+    java: Option<String>,
+    python: Option<String>,
+    go: Option<String>,
+    #[serde(rename = "genericruntime")]
+    generic_runtime: BTreeMap<String, String>,
+}
+
+/// Keys whose own keys are the user's and keep their case.
+const FREE: &[&str] = &["genericruntime", "resourcelabels", "resourceannotations"];
+
+impl OperatorConfig {
+    /// Reads the text of the file; an empty one is fine.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the field where it can be told.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let value: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        let config: Self = match value {
+            Value::Null => Self::default(),
+            Value::Object(map) => {
+                serde_json::from_value(lower_case(map).into()).map_err(|e| e.to_string())?
+            }
+            _ => return Err("must be a map of settings".to_owned()),
+        };
+        if let Some(key) = config.resource_labels.keys().find(|key| selects(key)) {
+            return Err(format!("resourceLabels.{key}: the pods are selected by this label; choose another"));
+        }
+        if let Some(policy) = config.runner_image_pull_policy.as_deref().filter(|p| !p.is_empty())
+            && !["Always", "IfNotPresent", "Never"].contains(&policy)
+        {
+            return Err(format!(
+                "runnerImagePullPolicy: {policy:?} is none of Always, IfNotPresent and Never"
+            ));
+        }
+        Ok(config)
+    }
+
+    /// Puts the settings over those of `environment`.
+    pub fn apply(self, environment: &mut Environment) {
+        let RunnerImages { java, python, go, generic, connectors: _ } = &mut environment.runner_images;
+        for (image, given) in [
+            (java, self.runner_images.java),
+            (python, self.runner_images.python),
+            (go, self.runner_images.go),
+        ] {
+            if let Some(given) = given.filter(|image| !image.is_empty()) {
+                *image = given;
+            }
+        }
+        generic.extend(self.runner_images.generic_runtime);
+        environment.image_pull_policy = self.runner_image_pull_policy.filter(|policy| !policy.is_empty());
+        environment.image_pull_secrets = self
+            .runner_image_pull_secrets
+            .into_iter()
+            .filter_map(|mut secret| secret.remove("name"))
+            .collect();
+        environment.resource_labels = self.resource_labels;
+        environment.resource_annotations = self.resource_annotations;
+    }
+}
+
+/// Whether the pods of some component are selected by this label (behaviour reference 2.2).
+pub(crate) fn selects(label: &str) -> bool {
+    ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
+        .contains(&label)
+        || label.strip_prefix(constants::GROUP).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn lower_case(map: Map<String, Value>) -> Map<String, Value> {
+    map.into_iter()
+        .map(|(key, value)| {
+            let key = key.to_lowercase();
+            let value = match value {
+                Value::Object(inner) if !FREE.contains(&key.as_str()) => lower_case(inner).into(),
+                // "key: " with nothing behind it says nothing.
+                Value::Null if key == "runnerimagepullsecrets" => Value::Array(Vec::new()),
+                Value::Null if key != "runnerimagepullpolicy" => Value::Object(Map::new()),
+                other => other,
+            };
+            (key, value)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(text: &str) -> Environment {
+        let mut environment = Environment::default();
+        OperatorConfig::parse(text).unwrap().apply(&mut environment);
+        environment
+    }
+
+    #[test]
+    fn keys_have_any_case_and_images_are_merged_over_the_defaults() {
+        let read = environment(
+            "RunnerImages: {Java: j, genericRuntime: {Ruby: r}}\nrunnerImagePullSecrets: [{name: a, x: y}, {z: b}]\n\
+             runnerimagepullpolicy: Always\nresourceLabels: {Team: a}\nunknown: 1\n",
+        );
+        assert_eq!(
+            (read.runner_images.java.as_str(), read.runner_images.generic["Ruby"].as_str()),
+            ("j", "r")
+        );
+        assert_eq!(read.runner_images.python, RunnerImages::default().python);
+        assert!(read.runner_images.generic.contains_key("nodejs"));
+        assert_eq!(read.image_pull_secrets, ["a"]);
+        assert_eq!(read.image_pull_policy.as_deref(), Some("Always"));
+        assert_eq!(read.resource_labels["Team"], "a");
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        for text in ["", "---\n", "# only a comment\n", "{}", "runnerImages:\nrunnerImagePullSecrets:\n"] {
+            assert_eq!(environment(text).runner_images, RunnerImages::default(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (text, part) in [
+            ("[", ""),
+            ("- a", "must be a map"),
+            ("resourceLabels: {app: x}", "resourceLabels.app: "),
+            ("runnerImagePullPolicy: Sometimes", "runnerImagePullPolicy: "),
+            ("runnerImages: {java: [1]}", "string"),
+        ] {
+            let error = OperatorConfig::parse(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
