@@ -59,7 +59,7 @@ pub(crate) fn container(workload: &Workload, storage: &Storage) -> Option<Contai
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(["/bin/sh", "-c", "--", script.as_str()].map(str::to_owned).to_vec()),
         env: Some(set.into_vec()),
-        env_from: Some(workload.pulsar.env_from()),
+        env_from: Some(workload.pulsar.env_from_tls_first()),
         volume_mounts: Some(storage.sidecar_mounts(workload)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(SecurityContext {

@@ -82,6 +82,9 @@ fn source(spec: &FunctionSpec, problems: &mut Problems) -> SourceSpec {
 fn sink(spec: &FunctionSpec, problems: &mut Problems) -> SinkSpec {
     let output = spec.output.clone().unwrap_or_default();
     let mut sink = production::sink_spec(&output, spec.forward_source_message_property);
+    let schema = production::schema_of_output(&output);
+    (sink.schema_properties, sink.consumer_properties) =
+        (schema.schema_properties, schema.consumer_properties);
     sink.producer_spec = output.producer_conf.as_ref().map(production::producer_spec);
     match &spec.sink_config {
         None => production::check(&output, problems),
@@ -124,7 +127,7 @@ fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String
             plain == crate::details::ConsumerSpec::default()
         });
     GoExtras {
-        input_specs: if simple { Default::default() } else { source.input_specs.clone() },
+        input_specs: if simple { std::collections::BTreeMap::new() } else { source.input_specs.clone() },
         topic,
         is_pattern: pattern.is_some(),
         timeout_ms: spec.consumption.timeout.unwrap_or_default(),

@@ -1,7 +1,6 @@
 //! The Java instance: its command (behaviour reference 3.3).
 
 use crate::Workload;
-use crate::invalid::Problems;
 use crate::log4j::Log4j;
 use crate::quantity::{Decimal, decimal_si};
 use crate::runtime::{instance_arguments, state_arguments};
@@ -40,21 +39,15 @@ pub(crate) struct JavaExtras {
 }
 
 impl Java {
-    /// Checks `spec.java`.
-    pub(crate) fn lower(
-        java: &JavaRuntime,
-        pulsar_name: &str,
-        sidecar: bool,
-        extras: JavaExtras,
-        problems: &mut Problems,
-    ) -> Self {
-        let mut options = Vec::new();
-        for (i, option) in java.java_opts.iter().flatten().enumerate() {
-            match words(option) {
-                Ok(words) => options.push(words),
-                Err(problem) => problems.add(format!("spec.java.javaOpts[{i}]"), problem),
-            }
-        }
+    /// Reads `spec.java`.
+    pub(crate) fn lower(java: &JavaRuntime, pulsar_name: &str, sidecar: bool, extras: JavaExtras) -> Self {
+        // Text that is no list of words, as a quote in it is not closed, is one word.
+        let mut options: Vec<String> = java
+            .java_opts
+            .iter()
+            .flatten()
+            .map(|option| words(option).unwrap_or_else(|_| quote(option)))
+            .collect();
         options.retain(|words| !words.is_empty());
         let or = |value: &Option<String>, default: &str| {
             value.clone().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())

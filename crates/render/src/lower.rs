@@ -78,7 +78,7 @@ pub(crate) fn workload(
 
     let pulsar_name = PulsarName::of(metadata, &common);
     let log = log(role, &common);
-    let program = program(role, &common, specific.java, specific.go, &pulsar_name, &log, &mut problems);
+    let program = program(role, &common, specific.java, specific.go, &pulsar_name, &log);
     let details = FunctionDetails {
         tenant: pulsar_name.tenant,
         namespace: pulsar_name.namespace,
@@ -176,12 +176,11 @@ fn program(
     go: GoExtras,
     name: &PulsarName,
     log: &Log,
-    problems: &mut Problems,
 ) -> Option<(Runtime, Package)> {
     let function = role == Role::Function;
     let found = if let Some(spec) = &common.java {
         let package = Package::new(&spec.jar, spec.jar_location.as_ref());
-        (Runtime::Java(Java::lower(spec, &name.name, log.sidecar, java, problems)), package)
+        (Runtime::Java(Java::lower(spec, &name.name, log.sidecar, java)), package)
     } else if let Some(spec) = common.python.as_ref().filter(|_| function) {
         let package = Package::new(&spec.py, spec.py_location.as_ref());
         (Runtime::Python(Python::lower(spec, &name.name, log.sidecar)), package)

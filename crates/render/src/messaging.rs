@@ -165,8 +165,20 @@ impl Messaging {
         format!("\"${}{name}\"", self.side.prefix())
     }
 
-    /// The environment of a container that talks to the service.
+    /// The environment of a container that talks to the service: addresses, credentials, TLS settings.
     pub(crate) fn env_from(&self) -> Vec<EnvFromSource> {
+        let [config, auth, tls] = self.references();
+        [config, auth, tls].into_iter().flatten().collect()
+    }
+
+    /// As [`Messaging::env_from`], in the order of the log sidecar, which the last one of two equal names depends on.
+    pub(crate) fn env_from_tls_first(&self) -> Vec<EnvFromSource> {
+        let [config, auth, tls] = self.references();
+        [config, tls, auth].into_iter().flatten().collect()
+    }
+
+    /// Addresses, credentials and TLS settings, each from an object of its own.
+    fn references(&self) -> [Option<EnvFromSource>; 3] {
         let prefix = Some(self.side.prefix()).filter(|p| !p.is_empty()).map(str::to_owned);
         let secret = |name: Option<&str>| {
             name.map(|name| EnvFromSource {
@@ -180,10 +192,9 @@ impl Messaging {
             config_map_ref: Some(ConfigMapEnvSource { name: name.to_owned(), optional: None }),
             ..EnvFromSource::default()
         });
-        [config, secret(given(self.spec.auth_secret.as_ref())), secret(given(self.spec.tls_secret.as_ref()))]
-            .into_iter()
-            .flatten()
-            .collect()
+        let auth = secret(given(self.spec.auth_secret.as_ref()));
+        let tls = secret(given(self.spec.tls_secret.as_ref()));
+        [config, auth, tls]
     }
 
     /// The parameters of the OAuth 2 plugin as JSON, in all spellings that clients know.
