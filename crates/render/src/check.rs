@@ -173,7 +173,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
     }
 }
 
-fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
+fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     for (key, value) in pod.labels.iter().flatten() {
         let field = || format!("spec.pod.labels.{key}");
         if selects(key) {
@@ -200,16 +200,16 @@ fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
             "must be set; '*' means every container",
         );
     }
-    if role == Role::Function {
+    if kind == Role::Function {
         let mut seen = Vec::new();
-        for (i, rule) in pod.builtin_autoscaler.iter().flatten().enumerate() {
-            let Some(rule) = BuiltinRule::named(rule) else { continue };
+        for (i, name) in pod.builtin_autoscaler.iter().flatten().enumerate() {
+            let Some(BuiltinRule { resource, .. }) = BuiltinRule::named(name) else { continue };
             problems.when(
-                seen.contains(&rule.resource),
+                seen.contains(&resource),
                 &format!("spec.pod.builtinAutoscaler[{i}]"),
-                &format!("must not be a second rule for {}; remove one", rule.resource),
+                &format!("must not be a second rule for {resource}; remove one"),
             );
-            seen.push(rule.resource);
+            seen.push(resource);
         }
     }
 }
