@@ -3,16 +3,19 @@
 //! ```text
 //!  watch K ────────┐
 //!  StatefulSets ───┤                   lower ─> render ─> plan ─> apply ─> status
-//!  Services ───────┼─> queue ─> one reconcile: ^ all pure until apply; reads caches only
+//!  Services, ──────┼─> queue ─> one reconcile: ^ all pure until apply; reads caches only
+//!  autoscalers ────┤
 //!  Pods (trimmed) ─┘
 //! ```
 //!
 //! [`run`] wires the watches, [`reconcile::reconcile`] is the story of one object. Nothing is read from the API server
 //! but by the watches, and nothing is written that is there already: a restart writes nothing.
 
+pub mod applied;
 pub mod args;
 pub mod children;
 pub mod context;
+pub mod execute;
 pub mod plan;
 pub mod pods;
 pub mod reason;
@@ -20,8 +23,9 @@ pub mod reconcile;
 pub mod report;
 pub mod status;
 
+use crate::applied::Applied;
 use crate::args::ComponentArgs;
-use crate::children::{ServiceView, StatefulSetView};
+use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
 use crate::pods::PodView;
 use crate::reconcile::Object;
@@ -34,8 +38,9 @@ use functionmesh_runtime::event::Events;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
-use functionmesh_runtime::stream::Watches;
+use functionmesh_runtime::stream::{Cached, Watches};
 use futures::StreamExt;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
@@ -60,6 +65,7 @@ pub fn run<K: Component>(
     };
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
+    let manager = process.name;
     let environment = args.render.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
@@ -68,8 +74,10 @@ pub fn run<K: Component>(
         let environment = environment?;
         let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
         let (objects, changed) = watches.primary::<Object<K>>();
-        let (sets, sets_changed) = watches.owned(&selector, StatefulSetView::trim);
-        let (services, services_changed) = watches.owned(&selector, ServiceView::trim);
+        let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
+        let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
+        let (horizontal, horizontal_changed) =
+            children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
         let counted = objects.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
@@ -84,6 +92,7 @@ pub fn run<K: Component>(
             environment,
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
+            horizontal_autoscalers: Recent::over(horizontal),
             pods,
             statuses: Written::over(objects.clone()),
         });
@@ -93,6 +102,7 @@ pub fn run<K: Component>(
             .with_config(watches.queue())
             .owns_stream(sets_changed)
             .owns_stream(services_changed)
+            .owns_stream(horizontal_changed)
             .watches_stream(pods_changed, |pod: PodView| owner_of::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
@@ -109,6 +119,11 @@ pub fn run<K: Component>(
             .await;
         Ok(())
     }
+}
+
+/// The children of one kind, by their label.
+fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
+    watches.owned(selector, move |view: &mut V| view.trim(manager))
 }
 
 /// The object that a pod belongs to, by its label.

@@ -22,16 +22,23 @@ pub enum Outcome {
         reason: Reason,
         /// What is wrong and what to do.
         message: String,
+        /// The `StatefulSet`, when it was written before something went wrong.
+        written: Option<StatefulSetStatusRef>,
     },
     /// The children are as rendered.
     Applied {
         /// The `StatefulSet` as last seen.
         stateful_set: Box<StatefulSetView>,
-        /// Hash of what was rendered.
-        rendered_hash: String,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
     },
+}
+
+impl Outcome {
+    /// Nothing was written.
+    pub fn refused(reason: Reason, message: String) -> Self {
+        Self::Refused { reason, message, written: None }
+    }
 }
 
 /// Derives the status.
@@ -45,8 +52,11 @@ pub fn status(
     let verdict = Verdict::of(outcome, cause);
     let mut next = match outcome {
         // What runs goes on running; its numbers stay.
-        Outcome::Refused { .. } => previous.clone(),
-        Outcome::Applied { stateful_set, rendered_hash, selector } => {
+        Outcome::Refused { written, .. } => ComponentStatus {
+            stateful_set: written.clone().or_else(|| previous.stateful_set.clone()),
+            ..previous.clone()
+        },
+        Outcome::Applied { stateful_set, selector } => {
             let live = &stateful_set.status;
             ComponentStatus {
                 // As the original: what the autoscaler reads is the number wanted.
@@ -57,10 +67,7 @@ pub fn status(
                 selector: Some(
                     selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
                 ),
-                stateful_set: stateful_set.metadata.generation.map(|generation| StatefulSetStatusRef {
-                    generation,
-                    rendered_hash: rendered_hash.clone(),
-                }),
+                stateful_set: stateful_set.reference(),
                 ..ComponentStatus::default()
             }
         }
@@ -80,7 +87,7 @@ struct Verdict {
 impl Verdict {
     fn of(outcome: &Outcome, cause: Option<&Cause>) -> Self {
         match outcome {
-            Outcome::Refused { reason, message } => Self { reason: *reason, message: message.clone() },
+            Outcome::Refused { reason, message, .. } => Self { reason: *reason, message: message.clone() },
             Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
         }
     }
@@ -152,7 +159,6 @@ mod tests {
                 spec: StatefulSetSpecView { replicas: wanted },
                 status: live,
             }),
-            rendered_hash: "h".to_owned(),
             selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
         }
     }
@@ -214,8 +220,7 @@ mod tests {
     fn a_refused_object_keeps_its_numbers() {
         let before =
             status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), &condition::now());
-        let refused =
-            Outcome::Refused { reason: Reason::Invalid, message: "spec.java: must be set".to_owned() };
+        let refused = Outcome::refused(Reason::Invalid, "spec.java: must be set".to_owned());
         let after = status(&before, &refused, None, Some(2), &condition::now());
         assert_eq!((after.ready_replicas, after.observed_generation), (Some(2), Some(2)));
         assert_eq!(ready_of(&refused, None), ("False".to_owned(), "Invalid".to_owned()));

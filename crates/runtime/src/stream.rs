@@ -59,7 +59,7 @@ impl Watches {
     }
 
     /// Objects that belong to others, trimmed before they are kept: wakes on every change.
-    pub fn owned<K>(&self, selector: &str, trim: fn(&mut K)) -> Cached<K>
+    pub fn owned<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
@@ -68,12 +68,13 @@ impl Watches {
         (store, changes.boxed())
     }
 
-    fn cache<K>(
+    fn cache<K, F>(
         &self,
         selector: Option<String>,
-        trim: fn(&mut K),
-    ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K>)
+        mut trim: F,
+    ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
     where
+        F: FnMut(&mut K) + Send + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
         ObjectRef<K>: Hash + Eq,
@@ -92,8 +93,8 @@ impl Watches {
         let changes = self
             .events(&config, &store)
             .modify(move |object: &mut K| {
-                object.meta_mut().managed_fields = None;
                 trim(object);
+                object.meta_mut().managed_fields = None;
             })
             .reflect(writer)
             .inspect(move |event| match event {
