@@ -1,5 +1,6 @@
 //! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
 
+use crate::backend::RENDERED_FROM;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -164,7 +165,7 @@ pub(crate) fn slim(metadata: ObjectMeta) -> ObjectMeta {
         annotations: metadata
             .annotations
             .map(|mut annotations| {
-                annotations.retain(|key, _| key == RENDERED_HASH);
+                annotations.retain(|key, _| key == RENDERED_HASH || key == RENDERED_FROM);
                 annotations
             })
             .filter(|annotations| !annotations.is_empty()),

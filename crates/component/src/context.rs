@@ -1,6 +1,7 @@
 //! What every reconcile of one controller shares.
 
 use crate::applied::Applied;
+use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
 use crate::execute::Keys;
 use crate::plan::Observed;
@@ -24,6 +25,8 @@ pub struct Context<K: Component> {
     pub events: Events,
     /// The operator's configuration.
     pub environment: Environment,
+    /// Defaults for the components of a namespace, or of all.
+    pub backend_configs: BackendConfigs,
     /// The pods' sets.
     pub stateful_sets: Recent<StatefulSetView>,
     /// The headless Services.
@@ -74,6 +77,7 @@ impl<K: Component> Context<K> {
     /// # Errors
     /// When a watch ended for good, which only the end of the process explains.
     pub async fn caches_filled(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+        self.backend_configs.filled().await?;
         self.stateful_sets.filled().await?;
         self.services.filled().await?;
         self.horizontal_autoscalers.filled().await?;

@@ -32,7 +32,7 @@ pub async fn execute<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Option<StatefulSetView>, ApplyError> {
-    let Plan { service, stateful_set, horizontal_autoscaler } = plan;
+    let Plan { service, stateful_set, horizontal_autoscaler, held_back: _ } = plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
     write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;

@@ -1,6 +1,7 @@
 //! What to write: the rendered objects against what is there. Pure.
 
 use crate::applied::{Applied, stamped};
+use crate::backend::RenderedFrom;
 use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Desired, rendered_hash};
@@ -42,6 +43,8 @@ pub struct Plan {
     pub stateful_set: Option<Write<StatefulSet>>,
     /// Last.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
+    /// Whether the `StatefulSet` is left as it is although it would be rendered differently now.
+    pub held_back: bool,
 }
 
 /// Why nothing can be written.
@@ -85,14 +88,17 @@ pub fn plan(
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let set_same =
         observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
+    let held_back = !set_same
+        && observed.stateful_set.as_ref().is_some_and(|live| held_back(live, &stateful_set, recorded));
     Ok(Plan {
         service: write(service, service_exists, service_same),
-        stateful_set: write(stateful_set, set_exists, set_same),
+        stateful_set: write(stateful_set, set_exists, set_same || held_back),
         horizontal_autoscaler: autoscaler(
             horizontal_autoscaler,
             observed.horizontal_autoscaler.as_ref(),
             owner,
         )?,
+        held_back,
     })
 }
 
@@ -143,11 +149,18 @@ fn write<T>(desired: T, exists: bool, same: bool) -> Option<Write<T>> {
 }
 
 fn unchanged(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    let hash = rendered_hash(desired);
-    hash.is_some()
-        && live.rendered_hash() == hash
-        && recorded.is_some_and(|r| {
-            Some(r.rendered_hash.as_str()) == hash && Some(r.generation) == live.metadata.generation
-        })
+    live.rendered_hash() == rendered_hash(desired) && untouched(live, desired, recorded)
+}
+
+/// Whether nobody else touched it since our last write.
+fn untouched(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
+    recorded.is_some()
+        && live.reference().as_ref() == recorded
         && has_labels(&live.metadata, &desired.metadata)
+}
+
+/// Whether the difference is one that has to wait for another reason to change the pods.
+fn held_back(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
+    let notes = RenderedFrom::on(&live.metadata).zip(RenderedFrom::on(&desired.metadata));
+    untouched(live, desired, recorded) && notes.is_some_and(|(old, new)| old.waits_for_a_reason(&new))
 }

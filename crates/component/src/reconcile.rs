@@ -5,10 +5,10 @@ use crate::execute::{Progress, execute};
 use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
 use crate::report::report;
-use crate::status::Outcome;
+use crate::status::{Outcome, held_back};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
-use functionmesh_render::{Component, Defaults, Desired, Workload, render, selector_labels};
+use functionmesh_render::{Component, Desired, Workload, render, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
@@ -36,7 +36,15 @@ pub async fn reconcile<K: Component>(
         Err(refused) => return report(&object, &refused, 0, &cx).await,
         Ok(workload) => workload,
     };
-    let desired = render(&workload, &cx.environment, &Defaults::default());
+    let backend = match cx.backend_configs.of(&workload.namespace) {
+        Err(message) => {
+            let refused = Outcome::refused(Reason::InvalidBackendConfig, message);
+            return report(&object, &refused, 0, &cx).await;
+        }
+        Ok(backend) => backend,
+    };
+    let mut desired = render(&workload, &cx.environment, &backend.defaults);
+    backend.note(&mut desired.stateful_set, &workload, &cx.environment);
     let mut progress = Progress::default();
     // On the heap: it holds rendered objects while it waits.
     match Box::pin(bring_about(&object, &workload, desired, &cx, &mut progress)).await {
@@ -73,10 +81,12 @@ async fn bring_about<K: Component>(
         Ok(plan) => plan,
         Err(obstacle) => return Ok(refusal(&obstacle)),
     };
+    let notices = plan.held_back.then(held_back).into_iter().collect();
     let live = execute(plan, observed, workload, cx, progress).await?;
     Ok(Outcome::Applied {
         stateful_set: Box::new(live.unwrap_or_default()),
         selector: selector_labels(workload),
+        notices,
     })
 }
 

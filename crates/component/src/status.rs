@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 pub const READY: &str = "Ready";
 /// Condition: a roll-out is on its way.
 pub const PROGRESSING: &str = "Progressing";
+/// Condition: the pods would be rendered differently now; they are left alone until there is a reason to change them.
+/// There only while true.
+pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 
 /// What one reconcile came to.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub enum Outcome {
         stateful_set: Box<StatefulSetView>,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
+        /// Further conditions.
+        notices: Vec<Wanted>,
     },
 }
 
@@ -38,6 +43,17 @@ impl Outcome {
     /// Nothing was written.
     pub fn refused(reason: Reason, message: String) -> Self {
         Self::Refused { reason, message, written: None }
+    }
+}
+
+/// The condition that tells of a change that is held back.
+pub fn held_back() -> Wanted {
+    Wanted {
+        type_: UPDATE_AVAILABLE,
+        status: true,
+        reason: Reason::BackendConfigChanged.to_string(),
+        message: "a BackendConfig without autoUpdate changed; the pods get the change with the next one of this object"
+            .to_owned(),
     }
 }
 
@@ -56,7 +72,7 @@ pub fn status(
             stateful_set: written.clone().or_else(|| previous.stateful_set.clone()),
             ..previous.clone()
         },
-        Outcome::Applied { stateful_set, selector } => {
+        Outcome::Applied { stateful_set, selector, notices: _ } => {
             let live = &stateful_set.status;
             ComponentStatus {
                 // As the original: what the autoscaler reads is the number wanted.
@@ -73,7 +89,10 @@ pub fn status(
         }
     };
     next.observed_generation = generation;
-    let wanted = vec![verdict.ready(), verdict.progressing()];
+    let mut wanted = vec![verdict.ready(), verdict.progressing()];
+    if let Outcome::Applied { notices, .. } = outcome {
+        wanted.extend(notices.iter().cloned());
+    }
     next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
     next
 }
@@ -131,7 +150,10 @@ impl Verdict {
 
     /// Nothing progresses when nothing could be written; trouble with pods is still a roll-out that may end well.
     fn progressing(&self) -> Wanted {
-        let stopped = matches!(self.reason, Reason::Invalid | Reason::NameConflict | Reason::ApplyFailed);
+        let stopped = matches!(
+            self.reason,
+            Reason::Invalid | Reason::InvalidBackendConfig | Reason::NameConflict | Reason::ApplyFailed
+        );
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
             reason if stopped => (false, reason),
@@ -160,6 +182,7 @@ mod tests {
                 status: live,
             }),
             selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
+            notices: Vec::new(),
         }
     }
 
