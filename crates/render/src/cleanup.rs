@@ -56,8 +56,8 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
         volumes: storage.volumes,
     };
     let mut template = assemble(&workload, &environment, defaults, parts);
-    if let Some(annotations) = template.metadata.as_mut().and_then(|m| m.annotations.as_mut()) {
-        annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
+    if let Some(metadata) = &mut template.metadata {
+        metadata.annotations = metadata.annotations.take().and_then(without_scraping);
     }
     template.spec =
         template.spec.map(|spec| PodSpec { restart_policy: Some("OnFailure".to_owned()), ..spec });
@@ -71,6 +71,12 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
         }),
         status: None,
     })
+}
+
+/// Annotations without the invitation to Prometheus: the Job has no metrics.
+fn without_scraping(mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
+    (!annotations.is_empty()).then_some(annotations)
 }
 
 fn container(

@@ -2,7 +2,7 @@
 
 use crate::package::{DOWNLOADS, Tools};
 use crate::storage::Storage;
-use crate::{Environment, Workload, pod};
+use crate::{Defaults, Environment, Workload, pod};
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 
 const IMAGE: &str = "streamnative/pulsarctl:2.10.2.3";
@@ -11,6 +11,7 @@ const IMAGE: &str = "streamnative/pulsarctl:2.10.2.3";
 pub(crate) fn container(
     workload: &Workload,
     environment: &Environment,
+    defaults: &Defaults,
     storage: &Storage,
 ) -> Option<Container> {
     if !environment.init_containers {
@@ -30,7 +31,7 @@ pub(crate) fn container(
         env_from: Some(service.env_from()),
         volume_mounts: Some(storage.downloader_mounts(workload)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        security_context: Some(pod::no_privileges()),
+        security_context: Some(pod::main_security_context(workload, defaults)),
         ..Container::default()
     })
 }

@@ -31,7 +31,7 @@ pub(crate) fn template(
 ) -> PodTemplateSpec {
     let storage = Storage::of(workload, environment);
     let mut init_containers = workload.pod.init_containers.clone().unwrap_or_default();
-    init_containers.extend(downloader::container(workload, environment, &storage));
+    init_containers.extend(downloader::container(workload, environment, defaults, &storage));
     let mut containers = workload.pod.sidecars.clone().unwrap_or_default();
     containers.push(main_container(workload, environment, defaults, &storage));
     containers.extend(filebeat::container(workload, &storage));
@@ -155,7 +155,6 @@ pub(crate) fn bare_container(
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
     };
-    let own_user = workload.pod.security_context.is_some() || defaults.pod.security_context.is_some();
     let policy = environment.image_pull_policy.as_ref().or(workload.images.pull_policy.as_ref());
     Container {
         name: format!("pulsar-{}", workload.role.word()),
@@ -166,13 +165,16 @@ pub(crate) fn bare_container(
         env_from: Some(env::sources(workload)),
         resources: workload.resources.clone(),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        security_context: Some(SecurityContext {
-            // Pod Security "restricted"; whoever chooses the pod's user decides this as well.
-            run_as_non_root: (!own_user).then_some(true),
-            ..no_privileges()
-        }),
+        security_context: Some(main_security_context(workload, defaults)),
         ..Container::default()
     }
+}
+
+/// Security settings of the containers that run as the pod's user. Pod Security "restricted" wants `runAsNonRoot`; whoever
+/// chooses the pod's user decides this as well.
+pub(crate) fn main_security_context(workload: &Workload, defaults: &Defaults) -> SecurityContext {
+    let own_user = workload.pod.security_context.is_some() || defaults.pod.security_context.is_some();
+    SecurityContext { run_as_non_root: (!own_user).then_some(true), ..no_privileges() }
 }
 
 /// Security settings that no container of ours can do with less than.
