@@ -198,7 +198,7 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
         let message = until_ready(&rig, &api, "undecodable", ("False", "Invalid")).await?;
         ensure!(message.contains("3000000000"), "{message}");
         let message = until_ready(&rig, &api, "unsupported", ("False", "Invalid")).await?;
-        ensure!(message.starts_with("spec.pod.labels: "), "{message}");
+        ensure!(message.starts_with("spec.pod.labels.app: "), "{message}");
 
         let requests = rig.audit()?.by(&controller.user).writes();
         let told = requests.only(|r| r.name() == "undecodable");

@@ -213,13 +213,14 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
     rig.test("becfgbad", |rig, namespace| async move {
         let _acker = Acker::start(&rig, &namespace);
         let fleet = Fleet::start(&rig, &namespace, None).await?;
-        // The schema lets it through; no 64-bit integer holds it.
-        let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 1e300}});
+        // The schema lets it through; no 32-bit integer holds it.
+        let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,
+            "liveness": {"initialDelaySeconds": 3_000_000_000_u64}}});
         create(&fleet.configs, "BackendConfig", "backend-config", &spec).await?;
         let message = until_ready(&rig, &fleet.functions, "f0", ("False", "InvalidBackendConfig")).await?;
         ensure!(message.contains("BackendConfig") && message.contains("backend-config"), "{message}");
         ensure!(fleet.written("patch statefulsets")? == N, "pods were changed");
-        let mended = json!({"spec": {"pod": {"terminationGracePeriodSeconds": 5}}});
+        let mended = json!({"spec": {"pod": {"liveness": null}}});
         fleet.change("backend-config", mended).await?;
         fleet.ready().await?;
         let set = fleet.sets.get("f0-function").await?;
