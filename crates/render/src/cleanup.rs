@@ -1,11 +1,133 @@
 //! The Job that removes what a component left in Pulsar (behaviour reference 2.14 and B11).
+//!
+//! Unlike the original's, it is created when the component is deleted, so no pod waits for that for the life of the
+//! component; it says by its exit code how it went, and it can run again: what is gone already is no failure.
 
-use crate::{Defaults, Environment, Workload};
-use k8s_openapi::api::batch::v1::Job;
+use crate::admin::{Admin, AdminTool};
+use crate::pod::{Parts, assemble, bare_container, labels, non_empty};
+use crate::shell::quote;
+use crate::statefulset::metadata;
+use crate::storage::Storage;
+use crate::workload::{Leftovers, Log};
+use crate::{Defaults, Environment, Workload, pod};
+use functionmesh_api::constants;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use std::collections::BTreeMap;
+
+/// Seconds after which the Job gives up, all attempts together.
+pub const DEADLINE_SECONDS: i64 = 600;
+
+/// Runs a command and remembers a failure. Not so when the tool says that there is nothing of that name, as after an
+/// earlier attempt.
+const FORGET: &str = "forget() { if output=$(\"$@\" 2>&1); then printf '%s\\n' \"$output\"; \
+                      else printf '%s\\n' \"$output\" >&2; \
+                      case $output in *[Nn]'ot found'*|*'Not Found'*) ;; *) failed=1 ;; esac; fi; }";
 
 /// The Job that runs once the component is deleted: it removes the subscriptions of a Function or Sink with
 /// `cleanupSubscription`, and the intermediate topic of a batch source. `None` when nothing is to be removed.
 pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Option<Job> {
-    let _ = (workload, environment, defaults);
-    None
+    let leftovers = workload.leftovers.as_ref()?;
+    let workload = Workload {
+        pulsar: workload.pulsar.for_cleanup(),
+        // It downloads nothing and has no log to send.
+        package_service: None,
+        log: Log::default(),
+        ..workload.clone()
+    };
+    let environment = Environment { init_containers: false, ..environment.clone() };
+    let storage = Storage::of(&workload, &environment);
+    let container = container(&workload, &environment, defaults, leftovers, &storage);
+    let name = workload.name.cleanup();
+    // Not those by which the pods of the component are selected: this one answers no request and counts for no average.
+    let own: BTreeMap<String, String> = [
+        ("app.kubernetes.io/name", &name),
+        ("app.kubernetes.io/instance", &name),
+        (constants::LABEL_NAME, &workload.owner.name),
+        (constants::LABEL_NAMESPACE, &workload.namespace),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.clone()))
+    .into();
+    let parts = Parts {
+        labels: labels(&workload, &environment, own),
+        init_containers: workload.pod.init_containers.clone().unwrap_or_default(),
+        // A sidecar that does not end would keep the Job from ending.
+        containers: vec![container],
+        volumes: storage.volumes,
+    };
+    let mut template = assemble(&workload, &environment, defaults, parts);
+    if let Some(metadata) = &mut template.metadata {
+        metadata.annotations = metadata.annotations.take().and_then(without_scraping);
+    }
+    template.spec =
+        template.spec.map(|spec| PodSpec { restart_policy: Some("OnFailure".to_owned()), ..spec });
+    Some(Job {
+        metadata: metadata(&workload, name),
+        spec: Some(JobSpec {
+            active_deadline_seconds: Some(DEADLINE_SECONDS),
+            backoff_limit: Some(6),
+            template,
+            ..JobSpec::default()
+        }),
+        status: None,
+    })
+}
+
+/// Annotations without the invitation to Prometheus: the Job has no metrics.
+fn without_scraping(mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
+    (!annotations.is_empty()).then_some(annotations)
+}
+
+fn container(
+    workload: &Workload,
+    environment: &Environment,
+    defaults: &Defaults,
+    leftovers: &Leftovers,
+    storage: &Storage,
+) -> Container {
+    let main_image = pod::image(workload, environment);
+    let image = workload.images.cleanup.clone().unwrap_or(main_image);
+    let tool = pod::tools(workload, &image).admin;
+    let mut mounts = storage.cleanup_mounts(workload);
+    // The claims of a StatefulSet's pod are its own.
+    mounts.retain(|mount| storage.volumes.iter().any(|volume| volume.name == mount.name));
+    Container {
+        name: "cleanup".to_owned(),
+        command: Some(["sh", "-c", &script(workload, leftovers, tool)].map(str::to_owned).to_vec()),
+        ports: None,
+        volume_mounts: non_empty(mounts),
+        ..bare_container(workload, environment, defaults, image)
+    }
+}
+
+fn script(workload: &Workload, leftovers: &Leftovers, tool: AdminTool) -> String {
+    let Admin { preparation, command } = Admin::new(tool, &workload.pulsar, workload.pulsar.auth());
+    let commands: Vec<String> = arguments(leftovers, tool)
+        .iter()
+        .map(|arguments| format!("forget {command} {arguments}; "))
+        .collect();
+    format!("failed=0; {FORGET}; {preparation}{{ {}exit $failed; }}", commands.concat())
+}
+
+/// What the tool is called with, once for each thing to remove.
+fn arguments(leftovers: &Leftovers, tool: AdminTool) -> Vec<String> {
+    let unsubscribe = |subscription: &str, topic: &str| match tool {
+        AdminTool::Pulsarctl => format!("subscriptions delete {} {}", quote(topic), quote(subscription)),
+        AdminTool::PulsarAdmin => format!("topics unsubscribe -s {} {}", quote(subscription), quote(topic)),
+    };
+    match leftovers {
+        Leftovers::Subscription { name, topics } => {
+            topics.iter().map(|topic| unsubscribe(name, topic)).collect()
+        }
+        Leftovers::InNamespace { name, namespace } => vec![match tool {
+            AdminTool::Pulsarctl => format!("namespaces unsubscribe {} {}", quote(namespace), quote(name)),
+            AdminTool::PulsarAdmin => {
+                format!("namespaces unsubscribe -s {} {}", quote(name), quote(namespace))
+            }
+        }],
+        Leftovers::Topic { subscription, topic } => {
+            vec![unsubscribe(subscription, topic), format!("topics delete -f {}", quote(topic))]
+        }
+    }
 }

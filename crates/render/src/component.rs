@@ -1,6 +1,7 @@
 //! The seam between the custom resources and the renderer.
 
 use crate::{Invalid, Role, Workload};
+use functionmesh_api::common::Common;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,9 @@ pub trait Component:
 
     /// The type of its `spec`.
     type Spec: DeserializeOwned + Send;
+
+    /// The fields that all kinds share.
+    fn common(spec: &Self::Spec) -> &Common;
 
     /// Checks the object, fills in the defaults of behaviour reference 5.1 and brings it to the common form.
     ///

@@ -3,9 +3,9 @@
 use crate::details::{ConsumerSpec, CryptoSpec, ReceiverQueueSize, RetryDetails, SourceSpec};
 use crate::invalid::Problems;
 use crate::json;
-use crate::lower::{PulsarName, not_yet, text};
+use crate::lower::{PulsarName, text};
 use crate::topic;
-use crate::workload::CryptoSecret;
+use crate::workload::{CryptoSecret, Leftovers};
 use functionmesh_api::common::{Common, Consumption, ProcessingGuarantee, SubscriptionPosition};
 use functionmesh_api::io::{ConsumerConfig, CryptoConfig, InputConf};
 use std::collections::BTreeMap;
@@ -89,6 +89,25 @@ pub(crate) fn secrets_of(crypto: Option<&CryptoConfig>) -> Vec<CryptoSecret> {
         .collect()
 }
 
+/// What is left of the subscription once the component is gone, where it is to be removed (behaviour reference 2.14).
+/// A pattern stands for topics that nobody knows, so the whole namespace of Pulsar is searched for the subscription.
+pub(crate) fn leftovers(
+    consumption: &Consumption,
+    specs: &BTreeMap<String, ConsumerSpec>,
+    name: &PulsarName,
+) -> Option<Leftovers> {
+    if consumption.cleanup_subscription != Some(true) || specs.is_empty() {
+        return None;
+    }
+    let given = consumption.subscription_name.clone().filter(|subscription| !subscription.is_empty());
+    let subscription = given.unwrap_or_else(|| format!("{}/{}/{}", name.tenant, name.namespace, name.name));
+    let pattern = specs.iter().find(|(_, spec)| spec.is_regex_pattern).map(|(topic, _)| topic);
+    Some(match pattern {
+        Some(pattern) => Leftovers::InNamespace { name: subscription, namespace: topic::namespace(pattern) },
+        None => Leftovers::Subscription { name: subscription, topics: specs.keys().cloned().collect() },
+    })
+}
+
 /// All ways to name an input, later ones replacing earlier ones of the same topic.
 fn input_specs(input: &InputConf) -> BTreeMap<String, ConsumerSpec> {
     let mut specs = BTreeMap::new();
@@ -148,8 +167,6 @@ fn failure_action(action: Option<&str>) -> Option<&'static str> {
 fn check(common: &Common, consumption: &Consumption, problems: &mut Problems) {
     let effectively_once = common.processing_guarantee == Some(ProcessingGuarantee::EffectivelyOnce);
     let retries = consumption.max_message_retry.unwrap_or_default();
-    let ordered = consumption.retain_ordering == Some(true);
-    let key_ordered = consumption.retain_key_ordering == Some(true);
     let dead_letters = consumption.dead_letter_topic.as_deref().filter(|t| !t.is_empty());
     problems.when(
         effectively_once && consumption.timeout.is_some_and(|t| t != 0),
@@ -166,16 +183,8 @@ fn check(common: &Common, consumption: &Consumption, problems: &mut Problems) {
         "spec.maxMessageRetry",
         "must be above 0 when deadLetterTopic is set, else no message ever gets there",
     );
-    problems.when(
-        ordered && key_ordered,
-        "spec.retainKeyOrdering",
-        "must not be set together with retainOrdering; choose one",
-    );
     if let Some(topic) = dead_letters.filter(|t| !topic::is_valid(t)) {
         problems.add("spec.deadLetterTopic", format!("{topic:?} is not a topic name"));
-    }
-    if consumption.cleanup_subscription == Some(true) {
-        not_yet(problems, "spec.cleanupSubscription");
     }
 }
 

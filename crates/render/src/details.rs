@@ -42,6 +42,9 @@ pub struct FunctionDetails {
     /// JSON text of the secrets by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets_map: Option<String>,
+    /// `None` is Java, which the generic runtime counts as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<&'static str>,
     /// Whether the framework acknowledges messages.
     #[serde(skip_serializing_if = "is_false")]
     pub auto_ack: bool,

@@ -1,9 +1,13 @@
 //! Environment variables of the main container (behaviour reference 2.5).
 
 use crate::Workload;
+use crate::go::Go;
+use crate::messaging::Messaging;
+use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::{
-    ConfigMapEnvSource, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector,
+    Container, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector,
 };
+use std::collections::BTreeMap;
 
 /// A list of variables in which each name stands once: a second one under the same name would be refused by
 /// server-side apply.
@@ -23,10 +27,9 @@ impl EnvVarSet {
     }
 }
 
-/// The pod's name, the secrets sorted by name, then the user's own in their order.
-pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
-    let mut set = EnvVarSet::default();
-    set.set(EnvVar {
+/// The name of the pod, from which the instance takes its ordinal.
+pub(crate) fn pod_name() -> EnvVar {
+    EnvVar {
         name: "POD_NAME".to_owned(),
         value_from: Some(EnvVarSource {
             field_ref: Some(ObjectFieldSelector {
@@ -36,7 +39,13 @@ pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
         ..EnvVar::default()
-    });
+    }
+}
+
+/// The pod's name, the secrets sorted by name, the user's own in their order, then the log level of a Go program.
+pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
+    let mut set = EnvVarSet::default();
+    set.set(pod_name());
     for (name, secret) in &workload.secrets {
         set.set(EnvVar {
             name: name.clone(),
@@ -54,13 +63,29 @@ pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
     for variable in workload.pod.env.iter().flatten() {
         set.set(variable.clone());
     }
+    if let Runtime::Go(Go { log_level: Some(level), .. }) = &workload.runtime {
+        set.set(EnvVar {
+            name: "LOGGING_LEVEL".to_owned(),
+            value: Some((*level).to_owned()),
+            value_from: None,
+        });
+    }
     set.into_vec()
 }
 
-/// The addresses of the Pulsar cluster.
+/// The addresses and credentials of Pulsar and of the service that packages come from.
 pub(crate) fn sources(workload: &Workload) -> Vec<EnvFromSource> {
-    vec![EnvFromSource {
-        config_map_ref: Some(ConfigMapEnvSource { name: workload.pulsar_config.clone(), optional: None }),
-        ..EnvFromSource::default()
-    }]
+    let services = [Some(&workload.pulsar), workload.package_service.as_ref()];
+    services.into_iter().flatten().flat_map(Messaging::env_from).collect()
+}
+
+/// Puts variables in front of those of a container, which count more.
+pub(crate) fn prepend(container: &mut Container, variables: &BTreeMap<String, String>) {
+    let own = container.env.take().unwrap_or_default();
+    let missing = variables.iter().filter(|(name, _)| own.iter().all(|variable| variable.name != **name));
+    let mut env: Vec<EnvVar> = missing
+        .map(|(name, value)| EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None })
+        .collect();
+    env.extend(own);
+    container.env = (!env.is_empty()).then_some(env);
 }

@@ -1,47 +1,56 @@
 //! What only a Function has.
 
 use crate::component::Component;
-use crate::details::RetryDetails;
+use crate::connector::connector;
+use crate::details::{SinkSpec, SourceSpec, WINDOW_FUNCTION_EXECUTOR};
+use crate::go::GoExtras;
 use crate::invalid::Problems;
 use crate::java::JavaExtras;
-use crate::lower::{PulsarName, Specific, not_yet, text, workload};
-use crate::{Invalid, Role, Workload, consumption, json, production, topic};
-use functionmesh_api::common::Common;
+use crate::lower::{PulsarName, Specific, text, workload};
+use crate::{Invalid, Role, Workload, consumption, json, production, topic, window};
+use functionmesh_api::common::{Common, Consumption, ProcessingGuarantee};
 use functionmesh_api::function::{Function, FunctionSpec};
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy as Retention;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Map;
 
 impl Component for Function {
     const ROLE: Role = Role::Function;
     type Spec = FunctionSpec;
 
+    fn common(spec: &FunctionSpec) -> &Common {
+        &spec.common
+    }
+
     fn lower(metadata: &ObjectMeta, spec: FunctionSpec) -> Result<Workload, Invalid> {
         let mut problems = Problems::default();
         check(&spec, &mut problems);
+        let name = PulsarName::of(metadata, &spec.common);
+        let source = source(&spec, &mut problems);
+        let sink = sink(&spec, &mut problems);
         let output = spec.output.clone().unwrap_or_default();
-        production::check(&output, &mut problems);
-        let mut source = consumption::source_spec(&spec.common, &spec.consumption, true, &mut problems);
-        // The original derives the delay from the timeout; existing functions count on it.
-        source.negative_ack_redelivery_delay_ms.clone_from(&source.timeout_ms);
-        source.skip_to_latest = spec.skip_to_latest == Some(true);
-        let mut sink = production::sink_spec(&output, spec.forward_source_message_property);
-        sink.producer_spec = output.producer_conf.as_ref().map(production::producer_spec);
-
         let mut crypto_secrets = production::crypto_secrets(&output);
         crypto_secrets.extend(consumption::crypto_secrets(&spec.consumption));
+        let retry = consumption::retry_details(&spec.consumption, &name);
+        let class_name = text(spec.common.class_name.as_ref());
         let specific = Specific {
-            class_name: text(spec.common.class_name.as_ref()),
-            log_topic: text(spec.common.log_topic.as_ref()),
-            user_config: spec.func_config.as_ref().map(|config| json::object(config)),
+            class_name: match spec.window_config {
+                Some(_) => WINDOW_FUNCTION_EXECUTOR.to_owned(),
+                None => class_name.clone(),
+            },
+            user_config: user_config(&spec, &class_name),
             auto_ack: spec.consumption.auto_ack.unwrap_or(true),
+            go: go(&spec, &source, retry.as_ref().map(|r| r.dead_letter_topic.clone())),
+            leftovers: consumption::leftovers(&spec.consumption, &source.input_specs, &name),
             source,
             sink,
-            retry: retry(metadata, &spec),
+            retry,
             retain_ordering: spec.consumption.retain_ordering == Some(true),
             retain_key_ordering: spec.consumption.retain_key_ordering == Some(true),
             crypto_secrets,
             java: JavaExtras {
                 pending_async_requests: Some(spec.max_pending_async_requests.unwrap_or(1000)),
+                connectors: spec.source_config.is_some() || spec.sink_config.is_some(),
             },
         };
         let mut lowered = workload(Self::ROLE, metadata, spec.common, specific, problems)?;
@@ -53,22 +62,90 @@ impl Component for Function {
     }
 }
 
-fn retry(metadata: &ObjectMeta, spec: &FunctionSpec) -> Option<RetryDetails> {
-    consumption::retry_details(&spec.consumption, &PulsarName::of(metadata, &spec.common))
+/// The side that consumes: topics, a connector, or both.
+fn source(spec: &FunctionSpec, problems: &mut Problems) -> SourceSpec {
+    let owns_input = spec.source_config.is_none();
+    let mut source = consumption::source_spec(&spec.common, &spec.consumption, owns_input, problems);
+    // The original derives the delay from the timeout; existing functions count on it.
+    source.negative_ack_redelivery_delay_ms.clone_from(&source.timeout_ms);
+    source.skip_to_latest = spec.skip_to_latest == Some(true);
+    if let Some(config) = &spec.source_config {
+        let found =
+            connector(config.source_type.as_ref(), config.class_name.as_ref(), config.configs.as_ref(), None);
+        (source.class_name, source.builtin, source.configs) =
+            (found.class_name, found.builtin, found.configs);
+    }
+    source
+}
+
+/// The side that produces: a topic, a connector, or both.
+fn sink(spec: &FunctionSpec, problems: &mut Problems) -> SinkSpec {
+    let output = spec.output.clone().unwrap_or_default();
+    let mut sink = production::sink_spec(&output, spec.forward_source_message_property);
+    let schema = production::schema_of_output(&output);
+    (sink.schema_properties, sink.consumer_properties) =
+        (schema.schema_properties, schema.consumer_properties);
+    sink.producer_spec = output.producer_conf.as_ref().map(production::producer_spec);
+    match &spec.sink_config {
+        None => production::check(&output, problems),
+        Some(config) => {
+            let found = connector(
+                config.sink_type.as_ref(),
+                config.class_name.as_ref(),
+                config.configs.as_ref(),
+                Some("sinkType"),
+            );
+            (sink.class_name, sink.builtin, sink.configs) = (found.class_name, found.builtin, found.configs);
+        }
+    }
+    sink
+}
+
+/// The user's configuration, with the window where there is one.
+fn user_config(spec: &FunctionSpec, class_name: &str) -> Option<String> {
+    let config = spec.func_config.as_ref().map(|config| &config.0);
+    match &spec.window_config {
+        Some(window) => {
+            let window = window::json(window, class_name);
+            Some(json::object_with(config.unwrap_or(&Map::new()), window::USER_CONFIG_KEY, &window))
+        }
+        None => config.map(json::object),
+    }
+}
+
+/// What the configuration of a Go program says besides.
+fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String>) -> GoExtras {
+    let input = spec.consumption.input.as_ref();
+    let listed = input.and_then(|input| input.topics.as_ref()?.first());
+    let pattern = input.and_then(|input| input.topic_pattern.as_ref()).filter(|p| !p.is_empty());
+    let topic = listed.or(pattern).or_else(|| source.input_specs.keys().next()).cloned().unwrap_or_default();
+    // One topic without settings needs no more than its name.
+    let simple = source.input_specs.len() <= 1
+        && source.input_specs.values().all(|spec| {
+            let mut plain = spec.clone();
+            plain.is_regex_pattern = false;
+            plain == crate::details::ConsumerSpec::default()
+        });
+    GoExtras {
+        input_specs: if simple { std::collections::BTreeMap::new() } else { source.input_specs.clone() },
+        topic,
+        is_pattern: pattern.is_some(),
+        timeout_ms: spec.consumption.timeout.unwrap_or_default(),
+        max_message_retries: spec.consumption.max_message_retry.unwrap_or_default(),
+        dead_letter_topic: dead_letter_topic.unwrap_or_default(),
+    }
 }
 
 fn check(spec: &FunctionSpec, problems: &mut Problems) {
-    check_runtime(&spec.common, problems);
-    let used = [
-        ("spec.sourceConfig", spec.source_config.is_some()),
-        ("spec.sinkConfig", spec.sink_config.is_some()),
-        ("spec.windowConfig", spec.window_config.is_some()),
-    ];
-    for (field, _) in used.iter().filter(|(_, used)| *used) {
-        not_yet(problems, field);
+    check_ordering(&spec.common, &spec.consumption, problems);
+    if let Some(window) = &spec.window_config {
+        window::check(window, problems);
     }
     if let Some(topic) = spec.common.log_topic.as_deref().filter(|t| !t.is_empty() && !topic::is_valid(t)) {
         problems.add("spec.logTopic", format!("{topic:?} is not a topic name"));
+    }
+    if spec.sink_config.is_some() {
+        return;
     }
     let output = spec.output.as_ref().and_then(|o| o.topic.as_ref()).filter(|t| !t.is_empty());
     let input = spec.consumption.input.as_ref();
@@ -88,17 +165,17 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
     }
 }
 
-/// Exactly one runtime, and one that this release runs.
-fn check_runtime(common: &Common, problems: &mut Problems) {
-    let others = [
-        ("spec.python", common.python.is_some()),
-        ("spec.golang", common.golang.is_some()),
-        ("spec.genericRuntime", common.generic_runtime.is_some()),
-    ];
-    for (field, _) in others.iter().filter(|(_, used)| *used) {
-        not_yet(problems, field);
-    }
-    if common.java.is_none() && others.iter().all(|(_, used)| !used) {
-        problems.add("spec.java", "must be set: a function needs a runtime");
-    }
+/// Rules that the original has for Functions only.
+fn check_ordering(common: &Common, consumption: &Consumption, problems: &mut Problems) {
+    let key_ordered = consumption.retain_key_ordering == Some(true);
+    problems.when(
+        key_ordered && consumption.retain_ordering == Some(true),
+        "spec.retainKeyOrdering",
+        "must not be set together with retainOrdering; choose one",
+    );
+    problems.when(
+        key_ordered && common.processing_guarantee == Some(ProcessingGuarantee::EffectivelyOnce),
+        "spec.retainKeyOrdering",
+        "must not be set with processingGuarantee effectively_once",
+    );
 }

@@ -39,6 +39,11 @@ impl Problems {
         }
     }
 
+    /// What was noted.
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+
     /// The value, when nothing was noted.
     pub(crate) fn unless_any<T>(self, value: T) -> Result<T, Invalid> {
         if self.0.is_empty() { Ok(value) } else { Err(Invalid(self.0)) }

@@ -1,12 +1,11 @@
-//! The Java instance: its command (behaviour reference 3.1, 3.3 and 3.5).
+//! The Java instance: its command (behaviour reference 3.3).
 
 use crate::Workload;
-use crate::invalid::Problems;
 use crate::log4j::Log4j;
-use crate::lower::not_yet;
 use crate::quantity::{Decimal, decimal_si};
+use crate::runtime::{instance_arguments, state_arguments};
 use crate::shell::{quote, words};
-use functionmesh_api::common::Common;
+use functionmesh_api::runtime::JavaRuntime;
 
 /// Where the instance is in a runner image.
 const INSTANCE: &str = "/pulsar/instances/java-instance.jar";
@@ -19,7 +18,6 @@ const SECRETS_PROVIDER: &str = "org.apache.pulsar.functions.secretsprovider.Envi
 /// A Java program with everything about it checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Java {
-    jar: String,
     instance: String,
     extra_dependencies: Option<String>,
     entry_class: String,
@@ -34,63 +32,54 @@ pub(crate) struct Java {
 /// Arguments that only one kind of component has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JavaExtras {
+    /// Most asynchronous results that may be pending.
     pub(crate) pending_async_requests: Option<i32>,
+    /// Whether connectors of the image are used besides the package.
+    pub(crate) connectors: bool,
 }
 
 impl Java {
-    /// Checks `spec.java`. `None` when it is absent, which the caller reports.
-    pub(crate) fn lower(
-        common: &Common,
-        pulsar_name: &str,
-        extras: JavaExtras,
-        problems: &mut Problems,
-    ) -> Option<Self> {
-        let java = common.java.as_ref()?;
-        problems.when(
-            common.class_name.as_ref().is_none_or(String::is_empty),
-            "spec.className",
-            "must be set: it is the class that runs",
-        );
-        problems.when(java.jar.is_empty(), "spec.java.jar", "must be the path of the package in the image");
-        if java.jar_location.as_ref().is_some_and(|l| !l.is_empty()) {
-            not_yet(problems, "spec.java.jarLocation");
-        }
-        let mut options = Vec::new();
-        for (i, option) in java.java_opts.iter().flatten().enumerate() {
-            match words(option) {
-                Ok(words) => options.push(words),
-                Err(problem) => problems.add(format!("spec.java.javaOpts[{i}]"), problem),
-            }
-        }
+    /// Reads `spec.java`.
+    pub(crate) fn lower(java: &JavaRuntime, pulsar_name: &str, sidecar: bool, extras: JavaExtras) -> Self {
+        // Text that is no list of words, as a quote in it is not closed, is one word.
+        let mut options: Vec<String> = java
+            .java_opts
+            .iter()
+            .flatten()
+            .map(|option| words(option).unwrap_or_else(|_| quote(option)))
+            .collect();
+        options.retain(|words| !words.is_empty());
         let or = |value: &Option<String>, default: &str| {
             value.clone().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
         };
-        Some(Self {
-            jar: java.jar.clone(),
+        Self {
             instance: or(&java.instance_path, INSTANCE),
             extra_dependencies: java.extra_dependencies_dir.clone().filter(|d| !d.is_empty()),
             entry_class: or(&java.entry_class, MAIN_CLASS),
             options: options.join(" "),
             log_file: pulsar_name.to_owned(),
-            log: Log4j::lower(java.log.as_ref()),
+            log: Log4j::lower(java.log.as_ref(), sidecar),
             extras,
-        })
+        }
     }
 
-    /// The container's command.
-    pub(crate) fn command(&self, workload: &Workload) -> Vec<String> {
-        let mut script = "SHARD_ID=${POD_NAME##*-} && echo shardId=${SHARD_ID} && ".to_owned();
-        script.push_str(&self.log.preparation());
+    /// The part of the command that prepares and runs the instance.
+    pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
         let mut run = vec!["exec java -cp".to_owned(), self.class_path()];
         run.extend(self.jvm_options(workload));
-        run.extend([quote(&self.entry_class), "--jar".to_owned(), quote(&self.jar)]);
+        run.extend([quote(&self.entry_class), "--jar".to_owned(), quote(file)]);
         run.extend(instance_arguments(workload));
+        if self.extras.connectors {
+            run.push("--connectors_directory /pulsar/connectors".to_owned());
+        }
         if !workload.secrets.is_empty() {
             run.push(format!("--secrets_provider {SECRETS_PROVIDER}"));
         }
+        run.extend(state_arguments(workload));
+        let provider = workload.state.as_ref().and_then(|state| state.java_class.as_ref());
+        run.extend(provider.map(|class| format!("--state_storage_impl_class {}", quote(class))));
         run.extend(self.extras.pending_async_requests.map(|n| format!("--pending_async_requests {n}")));
-        script.push_str(&run.join(" "));
-        vec!["bash".to_owned(), "-c".to_owned(), script]
+        format!("{}{}", self.log.preparation(), run.join(" "))
     }
 
     fn class_path(&self) -> String {
@@ -133,19 +122,4 @@ fn direct_memory(workload: &Workload) -> Option<String> {
     let limit = workload.resources.as_ref()?.limits.as_ref()?.get("memory")?;
     let bytes = Decimal::parse(&limit.0)?.ceiling();
     (bytes > 0).then(|| decimal_si(bytes / 5))
-}
-
-/// The arguments every instance has, whatever the language.
-fn instance_arguments(workload: &Workload) -> Vec<String> {
-    vec![
-        "--instance_id ${SHARD_ID}".to_owned(),
-        format!("--function_id ${{SHARD_ID}}-{}", workload.owner.uid),
-        "--function_version 0".to_owned(),
-        format!("--function_details {}", quote(&workload.details.to_json())),
-        "--pulsar_serviceurl \"$brokerServiceURL\"".to_owned(),
-        "--max_buffered_tuples 100 --port 9093 --metrics_port 9094 --expected_healthcheck_interval 0"
-            .to_owned(),
-        format!("--cluster_name {}", quote(&workload.cluster_name)),
-        "--use_tls false".to_owned(),
-    ]
 }

@@ -11,6 +11,31 @@ pub fn object(map: &Map<String, Value>) -> String {
     out
 }
 
+/// As [`object`], with one more member whose JSON text is given.
+pub(crate) fn object_with(map: &Map<String, Value>, key: &str, text: &str) -> String {
+    let mut members: Vec<(&str, Option<&Value>)> = map
+        .iter()
+        .filter(|(known, _)| *known != key)
+        .map(|(known, value)| (known.as_str(), Some(value)))
+        .collect();
+    members.push((key, None));
+    members.sort_by_key(|(key, _)| *key);
+    let mut out = String::from("{");
+    for (i, (key, value)) in members.into_iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_string(&mut out, key);
+        out.push(':');
+        match value {
+            Some(value) => write_value(&mut out, value),
+            None => out.push_str(text),
+        }
+    }
+    out.push('}');
+    out
+}
+
 fn write_object(out: &mut String, map: &Map<String, Value>) {
     let mut keys: Vec<(&String, &Value)> = map.iter().collect();
     keys.sort_by_key(|(key, _)| *key);
@@ -56,6 +81,19 @@ pub fn double(n: f64) -> String {
     match text.split_once('e') {
         Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
         _ => text,
+    }
+}
+
+/// A double as Go prints it by default (`%v`): with an exponent below 1e-4 and from 1e6 on.
+pub(crate) fn general(n: f64) -> String {
+    let scientific = format!("{n:e}");
+    let power =
+        scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
+    match power {
+        Some((digits, power)) if power < -4 || power >= 6 => {
+            format!("{digits}e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs())
+        }
+        _ => n.to_string(),
     }
 }
 

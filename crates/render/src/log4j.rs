@@ -35,12 +35,16 @@ pub(crate) struct Log4j {
 
 impl Log4j {
     /// Reads `spec.java.log`; all of it has defaults.
-    pub(crate) fn lower(log: Option<&RuntimeLogConfig>) -> Self {
+    ///
+    /// A sidecar reads files, so `sidecar` asks for one that rolls.
+    pub(crate) fn lower(log: Option<&RuntimeLogConfig>, sidecar: bool) -> Self {
         Self {
             level: log.and_then(|l| l.level).map(level),
             config_map: log.and_then(|l| l.log_config.clone()),
             format: log.and_then(|l| l.format).unwrap_or(LogFormat::Text),
-            rotation: log.and_then(|l| l.rotate_policy),
+            rotation: log
+                .and_then(|l| l.rotate_policy)
+                .or(sidecar.then_some(LogRotatePolicy::SizedPolicyWith10MB)),
             file_type: log
                 .and_then(|l| l.java_log4j_config_file_type)
                 .unwrap_or(JavaLog4jConfigFileType::Xml),

@@ -1,14 +1,19 @@
 //! The part of lowering that Function, Source and Sink share.
 
 use crate::details::{FunctionDetails, Resources, RetryDetails, SinkSpec, SourceSpec};
+use crate::generic::Generic;
+use crate::go::{Go, GoExtras};
 use crate::invalid::Problems;
 use crate::java::{Java, JavaExtras};
+use crate::messaging::{Messaging, Side};
 use crate::names::WorkloadName;
+use crate::package::Package;
+use crate::python::Python;
 use crate::quantity::Decimal;
-use crate::workload::CryptoSecret;
-use crate::{Invalid, Owner, Role, Workload};
+use crate::runtime::Runtime;
+use crate::workload::{CryptoSecret, Images, Leftovers, Log, StateStore};
+use crate::{Autoscaling, Invalid, Owner, Role, Workload, check};
 use functionmesh_api::common::{Common, LogTopicAgent, ProcessingGuarantee};
-use functionmesh_api::messaging::PulsarMessaging;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -17,7 +22,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub(crate) struct Specific {
     /// Class the instance runs, for details.
     pub class_name: String,
-    pub log_topic: String,
     pub user_config: Option<String>,
     pub auto_ack: bool,
     pub source: SourceSpec,
@@ -27,6 +31,8 @@ pub(crate) struct Specific {
     pub retain_key_ordering: bool,
     pub crypto_secrets: Vec<CryptoSecret>,
     pub java: JavaExtras,
+    pub go: GoExtras,
+    pub leftovers: Option<Leftovers>,
 }
 
 /// Names under which Pulsar knows the component, defaulted.
@@ -68,20 +74,28 @@ pub(crate) fn workload(
         problems.add("metadata.name", problem);
     }
     let replicas = common.replicas.or(common.min_replicas).unwrap_or(1);
-    problems.when(replicas < 0, "spec.replicas", "must not be negative");
-    check_common(&common, &mut problems);
+    check::common(role, &common, &mut problems);
 
     let pulsar_name = PulsarName::of(metadata, &common);
-    let java = Java::lower(&common, &pulsar_name.name, specific.java, &mut problems);
+    let log = log(role, &common);
+    let program = program(role, &common, specific.java, specific.go, &pulsar_name, &log);
     let details = FunctionDetails {
         tenant: pulsar_name.tenant,
         namespace: pulsar_name.namespace,
         name: pulsar_name.name,
         class_name: specific.class_name,
-        log_topic: specific.log_topic,
+        log_topic: match role {
+            Role::Function if !log.sidecar => text(log.topic.as_ref()),
+            _ => String::new(),
+        },
         processing_guarantees: guarantee(common.processing_guarantee),
         user_config: specific.user_config,
         secrets_map: common.secrets_map.as_ref().map(secrets_json),
+        runtime: match &program {
+            Some((Runtime::Python(_), _)) => Some("PYTHON"),
+            Some((Runtime::Go(_), _)) => Some("GO"),
+            _ => None,
+        },
         auto_ack: specific.auto_ack,
         // The true count in the command would restart every pod whenever the count changes.
         parallelism: if common.show_precise_parallelism == Some(true) { replicas } else { 1 },
@@ -94,9 +108,12 @@ pub(crate) fn workload(
         retain_ordering: specific.retain_ordering,
         retain_key_ordering: specific.retain_key_ordering,
     };
-    let (Ok(name), Some(java)) = (name, java) else {
+    let (Ok(name), Some((runtime, package))) = (name, program) else {
         return Err(problems.unless_any(()).err().unwrap_or(Invalid(Vec::new())));
     };
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let connector = role != Role::Function;
+    let state = common.stateful_config.and_then(|state| state.pulsar).filter(|s| !s.service_url.is_empty());
     problems.unless_any(Workload {
         role,
         owner: Owner { name: object_name, uid: metadata.uid.clone().unwrap_or_default() },
@@ -105,69 +122,78 @@ pub(crate) fn workload(
         replicas,
         autoscaling: common
             .max_replicas
-            .map(|max| crate::Autoscaling { min: common.min_replicas.unwrap_or(replicas), max }),
-        image: common.image.filter(|image| !image.is_empty()),
-        java,
+            .map(|max| Autoscaling { min: common.min_replicas.unwrap_or(replicas), max }),
+        images: Images {
+            main: given(common.image),
+            pull_policy: given(common.image_pull_policy),
+            has_pulsarctl: common.image_has_pulsarctl == Some(true),
+            has_wget: common.image_has_get == Some(true),
+            downloader: given(common.downloader_image),
+            filebeat: given(common.filebeat_image),
+            cleanup: given(common.cleanup_image),
+        },
+        runtime,
+        package,
         details,
-        cluster_name: common
-            .cluster_name
-            .filter(|n| !n.is_empty())
-            .unwrap_or_else(|| "kubernetes".to_owned()),
-        pulsar_config: common.pulsar.and_then(|p| p.pulsar_config).unwrap_or_default(),
+        cluster_name: given(common.cluster_name).unwrap_or_else(|| "kubernetes".to_owned()),
+        pulsar: Messaging::new(Side::Runtime, common.pulsar.unwrap_or_default()),
+        package_service: common.pulsar_package_service.map(|spec| Messaging::new(Side::Packages, spec)),
+        state: state
+            .map(|s| StateStore { url: s.service_url, java_class: s.java_provider.map(|p| p.class_name) }),
+        log,
         secrets: common.secrets_map.unwrap_or_default(),
         resources: common.resources,
         volume_mounts: common.volume_mounts.unwrap_or_default(),
         crypto_secrets: specific.crypto_secrets,
+        python_log_config: common
+            .python
+            .filter(|_| connector)
+            .and_then(|python| python.log)
+            .and_then(|log| log.log_config),
         pod: common.pod.unwrap_or_default(),
         volume_claim_templates: Vec::new(),
         claim_retention: None,
+        leftovers: specific.leftovers,
     })
 }
 
-/// Rules of behaviour reference 5.2 that hold for every kind, and what this release cannot run.
-fn check_common(common: &Common, problems: &mut Problems) {
-    let no_config = |p: &PulsarMessaging| p.pulsar_config.as_ref().is_none_or(String::is_empty);
-    problems.when(
-        common.pulsar.as_ref().is_none_or(no_config),
-        "spec.pulsar.pulsarConfig",
-        "must name the ConfigMap with the addresses of the Pulsar cluster (keys webServiceURL and brokerServiceURL)",
-    );
-    if let Some(pulsar) = &common.pulsar {
-        let secret = |s: &Option<String>| s.as_ref().is_some_and(|s| !s.is_empty());
-        let used = [
-            ("spec.pulsar.authSecret", secret(&pulsar.auth_secret)),
-            ("spec.pulsar.tlsSecret", secret(&pulsar.tls_secret)),
-            ("spec.pulsar.authConfig", pulsar.auth_config.is_some()),
-            ("spec.pulsar.tlsConfig", pulsar.tls_config.as_ref().is_some_and(|t| t.enabled == Some(true))),
-        ];
-        for (field, _) in used.iter().filter(|(_, used)| *used) {
-            not_yet(problems, field);
-        }
-    }
-    let used = [
-        ("spec.pulsarPackageService", common.pulsar_package_service.is_some()),
-        ("spec.statefulConfig", common.stateful_config.is_some()),
-        ("spec.logTopicAgent", common.log_topic_agent == Some(LogTopicAgent::Sidecar)),
-    ];
-    for (field, _) in used.iter().filter(|(_, used)| *used) {
-        not_yet(problems, field);
-    }
-    problems.when(
-        common.pod.as_ref().and_then(|p| p.labels.as_ref()).is_some_and(|labels| {
-            ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
-                .iter()
-                .any(|key| labels.contains_key(*key))
-                || labels.keys().any(|key| key.starts_with("compute.functionmesh.io/"))
-        }),
-        "spec.pod.labels",
-        "must not set the labels by which the pods are selected (app, component, name, namespace, \
-         app.kubernetes.io/name, app.kubernetes.io/instance, compute.functionmesh.io/*); use other keys",
-    );
+/// Where the log goes. Once there is a topic, a Function sends to it itself and a connector has a sidecar for that,
+/// unless the object says otherwise.
+fn log(role: Role, common: &Common) -> Log {
+    let topic = common.log_topic.clone().filter(|topic| !topic.is_empty());
+    let sidecar = match common.log_topic_agent {
+        Some(agent) => agent == LogTopicAgent::Sidecar,
+        None => role != Role::Function && topic.is_some(),
+    };
+    Log { topic, sidecar }
 }
 
-/// Notes a field that this release knows but cannot run: never ignored in silence.
-pub(crate) fn not_yet(problems: &mut Problems, field: &str) {
-    problems.add(field, "is not supported by this release; remove the field");
+/// The program and its package. A connector is a Java program always; a Function has one of the runtimes.
+fn program(
+    role: Role,
+    common: &Common,
+    java: JavaExtras,
+    go: GoExtras,
+    name: &PulsarName,
+    log: &Log,
+) -> Option<(Runtime, Package)> {
+    let function = role == Role::Function;
+    let found = if let Some(spec) = &common.java {
+        let package = Package::new(&spec.jar, spec.jar_location.as_ref());
+        (Runtime::Java(Java::lower(spec, &name.name, log.sidecar, java)), package)
+    } else if let Some(spec) = common.python.as_ref().filter(|_| function) {
+        let package = Package::new(&spec.py, spec.py_location.as_ref());
+        (Runtime::Python(Python::lower(spec, &name.name, log.sidecar)), package)
+    } else if let Some(spec) = common.golang.as_ref().filter(|_| function) {
+        let package = Package::new(&spec.go, spec.go_location.as_ref());
+        (Runtime::Go(Go::lower(spec, go)), package)
+    } else if let Some(spec) = common.generic_runtime.as_ref().filter(|_| function) {
+        let package = Package::new(&spec.function_file, spec.function_file_location.as_ref());
+        (Runtime::Generic(Generic { language: spec.language.clone() }), package)
+    } else {
+        return None;
+    };
+    Some(found)
 }
 
 fn guarantee(guarantee: Option<ProcessingGuarantee>) -> Option<&'static str> {

@@ -43,6 +43,11 @@ impl WorkloadName {
     pub fn service(&self) -> String {
         format!("{}-headless", self.0)
     }
+
+    /// Name of the Job that cleans up.
+    pub fn cleanup(&self) -> String {
+        format!("{}-cleanup", self.0)
+    }
 }
 
 impl fmt::Display for WorkloadName {

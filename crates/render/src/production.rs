@@ -10,15 +10,12 @@ use functionmesh_api::io::{CompressionType, ConsumerConfig, OutputConf, Producer
 
 /// The `sink` message of a component that produces, without the producer settings.
 pub(crate) fn sink_spec(output: &OutputConf, forward: Option<bool>) -> SinkSpec {
-    let schema = schema_of_output(output);
     SinkSpec {
         type_class_name: type_class(output),
         topic: text(output.topic.as_ref()),
         serde_class_name: text(output.sink_serde_class_name.as_ref()),
         schema_type: text(output.sink_schema_type.as_ref()),
         forward_source_message_property: forward.unwrap_or(true),
-        schema_properties: schema.schema_properties,
-        consumer_properties: schema.consumer_properties,
         ..SinkSpec::default()
     }
 }
@@ -29,8 +26,8 @@ pub(crate) fn type_class(output: &OutputConf) -> String {
 }
 
 /// `customSchemaSinks` maps the output topic to the JSON text of a consumer configuration; text that is none says
-/// nothing, as in the original.
-fn schema_of_output(output: &OutputConf) -> ConsumerSpec {
+/// nothing, as in the original, which reads it for Functions only.
+pub(crate) fn schema_of_output(output: &OutputConf) -> ConsumerSpec {
     let found = output.topic.as_ref().and_then(|topic| output.custom_schema_sinks.as_ref()?.get(topic));
     found
         .and_then(|json| serde_json::from_str::<ConsumerConfig>(json).ok())

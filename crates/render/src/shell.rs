@@ -14,8 +14,19 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", protect(text).replace('\'', r#"'"'"'"#))
 }
 
+/// A variable for the shell: nothing at all when it is unset or empty, else one word. Unquoted, as in the original, it
+/// would be split at every space.
+pub(crate) fn if_set(name: &str) -> String {
+    format!("${{{name}:+\"${name}\"}}")
+}
+
+/// A variable for the shell, one word; `default` when it is unset or empty.
+pub(crate) fn or_default(name: &str, default: &str) -> String {
+    format!("\"${{{name}:-{default}}}\"")
+}
+
 /// Protects a string from the kubelet's expansion of `$(NAME)` and `$$` (Kubernetes API, `Container.command`).
-fn protect(text: &str) -> String {
+pub(crate) fn protect(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -28,9 +39,21 @@ fn protect(text: &str) -> String {
 }
 
 /// A piece of a word: text to take literally, or an environment variable for the shell to expand.
-enum Piece {
+pub(crate) enum Piece {
     Literal(String),
     Variable { name: String, quoted: bool },
+}
+
+impl Piece {
+    /// Text to take literally.
+    pub(crate) fn literal(text: &str) -> Self {
+        Piece::Literal(text.to_owned())
+    }
+
+    /// A variable that never falls apart into several words.
+    pub(crate) fn variable(name: &str) -> Self {
+        Piece::Variable { name: name.to_owned(), quoted: true }
+    }
 }
 
 /// Splits `text` into words as a shell would and writes them back safely quoted, joined by single spaces.
@@ -108,7 +131,8 @@ fn variable(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Strin
     Some(name)
 }
 
-fn write_word(pieces: &[Piece]) -> String {
+/// Writes one word of the shell.
+pub(crate) fn write_word(pieces: &[Piece]) -> String {
     let only_empty = matches!(pieces, [Piece::Literal(text)] if text.is_empty());
     pieces
         .iter()

@@ -3,14 +3,19 @@
 use crate::component::Component;
 use crate::details::{IDENTITY_FUNCTION, SinkSpec as SinkDetails};
 use crate::invalid::Problems;
-use crate::lower::{PulsarName, Specific, not_yet, text, workload};
+use crate::lower::{PulsarName, Specific, text, workload};
 use crate::{Invalid, Role, Workload, consumption, json};
+use functionmesh_api::common::Common;
 use functionmesh_api::sink::{Sink, SinkSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 impl Component for Sink {
     const ROLE: Role = Role::Sink;
     type Spec = SinkSpec;
+
+    fn common(spec: &SinkSpec) -> &Common {
+        &spec.common
+    }
 
     fn lower(metadata: &ObjectMeta, spec: SinkSpec) -> Result<Workload, Invalid> {
         let mut problems = Problems::default();
@@ -19,10 +24,7 @@ impl Component for Sink {
             "spec.sinkConfig",
             "must be set: it is the connector's configuration",
         );
-        problems.when(spec.common.java.is_none(), "spec.java", "must be set: a sink runs as a Java program");
-        if spec.common.log_topic.as_ref().is_some_and(|t| !t.is_empty()) {
-            not_yet(&mut problems, "spec.logTopic");
-        }
+        let name = PulsarName::of(metadata, &spec.common);
         let mut source = consumption::source_spec(&spec.common, &spec.consumption, true, &mut problems);
         source.negative_ack_redelivery_delay_ms =
             consumption::milliseconds(spec.negative_ack_redelivery_delay_ms);
@@ -35,8 +37,9 @@ impl Component for Sink {
                 type_class_name: source.type_class_name.clone(),
                 ..SinkDetails::default()
             },
+            leftovers: consumption::leftovers(&spec.consumption, &source.input_specs, &name),
             source,
-            retry: consumption::retry_details(&spec.consumption, &PulsarName::of(metadata, &spec.common)),
+            retry: consumption::retry_details(&spec.consumption, &name),
             retain_ordering: spec.consumption.retain_ordering == Some(true),
             retain_key_ordering: spec.consumption.retain_key_ordering == Some(true),
             crypto_secrets: consumption::crypto_secrets(&spec.consumption),

@@ -1,17 +1,28 @@
 //! What only a Source has.
 
 use crate::component::Component;
-use crate::details::{IDENTITY_FUNCTION, SourceSpec as SourceDetails};
+use crate::details::{BATCH_SOURCE_EXECUTOR, IDENTITY_FUNCTION, SourceSpec as SourceDetails};
 use crate::invalid::Problems;
-use crate::lower::{Specific, not_yet, text, workload};
+use crate::lower::{PulsarName, Specific, text, workload};
+use crate::workload::Leftovers;
 use crate::{Invalid, Role, Workload, json, production};
+use functionmesh_api::common::Common;
 use functionmesh_api::io::ProducerConfig;
-use functionmesh_api::source::{Source, SourceSpec};
+use functionmesh_api::source::{BatchSourceConfig, Source, SourceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Map, Value};
+
+/// Keys under which the executor of batch sources finds the discovery and the class to run.
+const BATCH_CONFIG_KEY: &str = "__BATCHSOURCECONFIGS__";
+const BATCH_CLASS_KEY: &str = "__BATCHSOURCECLASSNAME__";
 
 impl Component for Source {
     const ROLE: Role = Role::Source;
     type Spec = SourceSpec;
+
+    fn common(spec: &SourceSpec) -> &Common {
+        &spec.common
+    }
 
     fn lower(metadata: &ObjectMeta, spec: SourceSpec) -> Result<Workload, Invalid> {
         let mut problems = Problems::default();
@@ -22,18 +33,10 @@ impl Component for Source {
             "spec.sourceConfig",
             "must be set: it is the connector's configuration",
         );
-        problems.when(
-            spec.common.java.is_none(),
-            "spec.java",
-            "must be set: a source runs as a Java program",
-        );
-        if spec.batch_source_config.is_some() {
-            not_yet(&mut problems, "spec.batchSourceConfig");
-        }
-        if spec.common.log_topic.as_ref().is_some_and(|t| !t.is_empty()) {
-            not_yet(&mut problems, "spec.logTopic");
-        }
-        let configs = spec.source_config.as_ref().map(|config| json::object(config));
+        let name = PulsarName::of(metadata, &spec.common);
+        let class_name = text(spec.common.class_name.as_ref());
+        let given = spec.source_config.as_ref().map(|config| &config.0);
+        let batch = spec.batch_source_config.as_ref();
         let mut sink = production::sink_spec(&output, spec.forward_source_message_property);
         // Defaults of behaviour reference 5.1, for sources only.
         sink.producer_spec =
@@ -45,18 +48,49 @@ impl Component for Source {
             })));
         let specific = Specific {
             class_name: IDENTITY_FUNCTION.to_owned(),
-            user_config: configs.clone(),
+            user_config: given.map(json::object),
             auto_ack: true,
             source: SourceDetails {
-                class_name: text(spec.common.class_name.as_ref()),
-                configs,
+                configs: match batch {
+                    Some(batch) => Some(json::object(&batch_config(given, batch, &class_name))),
+                    None => given.map(json::object),
+                },
+                class_name: if batch.is_some() { BATCH_SOURCE_EXECUTOR.to_owned() } else { class_name },
                 type_class_name: production::type_class(&output),
                 ..SourceDetails::default()
             },
             sink,
             crypto_secrets: production::crypto_secrets(&output),
+            leftovers: batch.map(|_| intermediate(&name)),
             ..Specific::default()
         };
         workload(Self::ROLE, metadata, spec.common, specific, problems)
+    }
+}
+
+/// The connector's configuration with what the executor of batch sources needs.
+fn batch_config(
+    given: Option<&Map<String, Value>>,
+    batch: &BatchSourceConfig,
+    class_name: &str,
+) -> Map<String, Value> {
+    let class = Value::from(batch.discovery_triggerer_class_name.as_str());
+    let mut discovery = format!("{{\"discoveryTriggererClassName\":{class}");
+    if let Some(config) = &batch.discovery_triggerer_config {
+        discovery += &format!(",\"discoveryTriggererConfig\":{}", json::object(config));
+    }
+    discovery.push('}');
+    let mut config = given.cloned().unwrap_or_default();
+    config.insert(BATCH_CONFIG_KEY.to_owned(), discovery.into());
+    config.insert(BATCH_CLASS_KEY.to_owned(), class_name.into());
+    config
+}
+
+/// The topic through which a batch source hands its work to itself (behaviour reference 2.14).
+fn intermediate(name: &PulsarName) -> Leftovers {
+    let PulsarName { tenant, namespace, name } = name;
+    Leftovers::Topic {
+        subscription: format!("BatchSourceExecutor-{tenant}/{namespace}/{name}"),
+        topic: format!("persistent://{tenant}/{namespace}/{name}-intermediate"),
     }
 }

@@ -21,9 +21,25 @@ pub fn is_valid(name: &str) -> bool {
     }
 }
 
+/// `tenant/namespace` of a topic; a short name is in `public/default`.
+pub fn namespace(name: &str) -> String {
+    let path = name.split_once("://").map_or(name, |(_, path)| path);
+    match path.splitn(3, '/').collect::<Vec<_>>().as_slice() {
+        [tenant, namespace, _] => format!("{tenant}/{namespace}"),
+        _ => "public/default".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_valid;
+    use super::{is_valid, namespace};
+
+    #[test]
+    fn topics_have_a_namespace() {
+        for (topic, want) in [("t", "public/default"), ("a/b/t", "a/b"), ("persistent://a/b/c/d.*", "a/b")] {
+            assert_eq!(namespace(topic), want);
+        }
+    }
 
     #[test]
     fn topics_are_told_from_other_text() {

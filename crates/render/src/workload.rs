@@ -1,11 +1,14 @@
 //! The vocabulary: what goes into the renderer and what comes out.
 
 use crate::details::FunctionDetails;
-use crate::java::Java;
+use crate::messaging::Messaging;
 use crate::names::WorkloadName;
+use crate::package::Package;
+use crate::runtime::Runtime;
 use crate::vertical_autoscaler::VerticalPodAutoscaler;
 use functionmesh_api::common::SecretRef;
 use functionmesh_api::pod::PodPolicy;
+use functionmesh_api::runtime::RuntimeLogConfigRef;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceRequirements, Service, VolumeMount};
@@ -75,30 +78,87 @@ pub struct Workload {
     pub replicas: i32,
     /// Bounds of the autoscaler, which then sets `replicas` through the scale subresource.
     pub autoscaling: Option<Autoscaling>,
-    /// Image of the main container; `None` takes the configured runner image.
-    pub image: Option<String>,
+    /// Images that the object names.
+    pub(crate) images: Images,
     /// What runs in the main container.
-    pub(crate) java: Java,
+    pub(crate) runtime: Runtime,
+    /// The code.
+    pub(crate) package: Package,
     /// Pulsar's description of the component.
     pub details: FunctionDetails,
     /// Pulsar's name for this cluster, a metrics label of the instance.
-    pub cluster_name: String,
-    /// `ConfigMap` with `webServiceURL` and `brokerServiceURL`.
-    pub pulsar_config: String,
+    pub(crate) cluster_name: String,
+    /// The cluster that the component runs against.
+    pub(crate) pulsar: Messaging,
+    /// The service that the package comes from, when it is another one.
+    pub(crate) package_service: Option<Messaging>,
+    /// Where the component keeps state.
+    pub(crate) state: Option<StateStore>,
+    /// Where the log goes.
+    pub(crate) log: Log,
     /// Secrets given to the component as environment variables.
-    pub secrets: BTreeMap<String, SecretRef>,
+    pub(crate) secrets: BTreeMap<String, SecretRef>,
     /// Resources of the main container.
-    pub resources: Option<ResourceRequirements>,
+    pub(crate) resources: Option<ResourceRequirements>,
     /// Additional mounts of the main container.
-    pub volume_mounts: Vec<VolumeMount>,
+    pub(crate) volume_mounts: Vec<VolumeMount>,
     /// Secrets with keys for end-to-end encryption, in the order of declaration.
     pub(crate) crypto_secrets: Vec<CryptoSecret>,
+    /// Log configuration for the Python runtime of a connector, mounted although connectors run as Java programs.
+    pub(crate) python_log_config: Option<RuntimeLogConfigRef>,
     /// What the user says about the pod.
-    pub pod: PodPolicy,
+    pub(crate) pod: PodPolicy,
     /// Storage of each pod.
-    pub volume_claim_templates: Vec<PersistentVolumeClaim>,
+    pub(crate) volume_claim_templates: Vec<PersistentVolumeClaim>,
     /// What becomes of that storage.
-    pub claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
+    pub(crate) claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
+    /// What is to be removed from Pulsar when the component is deleted.
+    pub(crate) leftovers: Option<Leftovers>,
+}
+
+impl Workload {
+    /// The service that packages come from: the one for packages as a whole, else that of the component.
+    pub(crate) fn packages(&self) -> &Messaging {
+        self.package_service.as_ref().unwrap_or(&self.pulsar)
+    }
+}
+
+/// Images that the object names, `None` where the default is meant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Images {
+    pub(crate) main: Option<String>,
+    pub(crate) pull_policy: Option<String>,
+    pub(crate) has_pulsarctl: bool,
+    pub(crate) has_wget: bool,
+    pub(crate) downloader: Option<String>,
+    pub(crate) filebeat: Option<String>,
+    pub(crate) cleanup: Option<String>,
+}
+
+/// Where a component keeps state.
+#[derive(Clone, Debug)]
+pub(crate) struct StateStore {
+    pub(crate) url: String,
+    pub(crate) java_class: Option<String>,
+}
+
+/// Where the log goes besides the console.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) topic: Option<String>,
+    /// Whether a sidecar reads the files; else the instance itself sends to the topic.
+    pub(crate) sidecar: bool,
+}
+
+/// What is to be removed from Pulsar when the component is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Leftovers {
+    /// A subscription on topics.
+    Subscription { name: String, topics: Vec<String> },
+    /// A subscription wherever it is in a namespace, as the topics are named by a pattern.
+    InNamespace { name: String, namespace: String },
+    /// A subscription and its topic, which only the component itself used.
+    Topic { subscription: String, topic: String },
 }
 
 /// Bounds of the autoscaler.

@@ -100,7 +100,7 @@ spec:
     .unwrap()
 }
 
-/// Behaviour reference B1, without the subscription cleanup that this release does not do.
+/// Behaviour reference B1, without the subscription cleanup.
 #[test]
 fn details_are_those_of_the_original() {
     let want = r#"{"tenant":"public","namespace":"default","name":"fn","className":"org.Example","logTopic":"persistent://public/default/log","userConfig":"{\"a\":1,\"b\":\"p\\u003cq\"}","secretsMap":"{\"name\":{\"path\":\"s\",\"key\":\"username\"}}","autoAck":true,"parallelism":1,"source":{"typeClassName":"[B","inputSpecs":{"persistent://public/default/in":{}},"subscriptionPosition":"EARLIEST"},"sink":{"typeClassName":"[B","topic":"persistent://public/default/out","producerSpec":{"batchBuilder":"KEY_BASED"},"forwardSourceMessageProperty":true},"resources":{"cpu":0.05,"ram":"1000000000"},"componentType":"FUNCTION"}"#;
@@ -172,16 +172,16 @@ fn every_problem_is_told_with_its_field() {
     object["spec"]["pulsar"] = Value::Null;
     object["spec"]["java"]["jar"] = "".into();
     object["spec"]["output"]["topic"] = "persistent://public/default/in".into();
-    object["spec"]["maxReplicas"] = 5.into();
+    object["spec"]["maxReplicas"] = 0.into();
     object["spec"]["pod"] = serde_json::json!({"labels": {"app": "other"}});
     let fields: Vec<String> = rendered(&object).unwrap_err().0.into_iter().map(|p| p.field).collect();
     let want = [
         "spec.output.topic",
         "metadata.name",
         "spec.pulsar.pulsarConfig",
-        "spec.maxReplicas",
-        "spec.pod.labels",
         "spec.java.jar",
+        "spec.maxReplicas",
+        "spec.pod.labels.app",
     ];
     assert_eq!(fields, want);
 }

@@ -1,0 +1,234 @@
+//! Rules that hold for every kind (behaviour reference 5.2). What is refused here can never run.
+
+use crate::config::selects;
+use crate::horizontal_autoscaler::BuiltinRule;
+use crate::invalid::{Problem, Problems};
+use crate::quantity::Decimal;
+use crate::{Role, filebeat, package};
+use functionmesh_api::common::{Common, LogTopicAgent};
+use functionmesh_api::pod::PodPolicy;
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+/// Notes what is wrong with the fields that all kinds share.
+pub(crate) fn common(role: Role, common: &Common, problems: &mut Problems) {
+    services(common, problems);
+    program(role, common, problems);
+    replicas(common, problems);
+    if let Some(resources) = &common.resources {
+        self::resources(resources, problems);
+    }
+    if let Some(pod) = &common.pod {
+        self::pod(role, pod, common.max_replicas.is_some(), problems);
+    }
+    let policy = common.image_pull_policy.as_deref().unwrap_or_default();
+    problems.when(
+        !["", "Always", "IfNotPresent", "Never"].contains(&policy),
+        "spec.imagePullPolicy",
+        "must be Always, IfNotPresent or Never",
+    );
+}
+
+fn services(common: &Common, problems: &mut Problems) {
+    let named = |config: Option<&String>| config.is_some_and(|name| !name.is_empty());
+    problems.when(
+        !named(common.pulsar.as_ref().and_then(|p| p.pulsar_config.as_ref())),
+        "spec.pulsar.pulsarConfig",
+        "must name the ConfigMap with the addresses of the Pulsar cluster (keys webServiceURL and brokerServiceURL)",
+    );
+    problems.when(
+        common.pulsar_package_service.as_ref().is_some_and(|p| !named(p.pulsar_config.as_ref())),
+        "spec.pulsarPackageService.pulsarConfig",
+        "must name the ConfigMap with the addresses of the package service; set it or remove spec.pulsarPackageService",
+    );
+    let auth = common.pulsar.as_ref().and_then(|p| p.auth_config.as_ref());
+    if common.log_topic_agent == Some(LogTopicAgent::Sidecar)
+        && let Some(problem) = auth.and_then(filebeat::problem)
+    {
+        problems.add("spec.pulsar.authConfig.genericAuth.clientAuthenticationParameters", problem);
+    }
+}
+
+/// The program and its class. Only a Function has a choice of runtimes.
+fn program(role: Role, common: &Common, problems: &mut Problems) {
+    let class = common.class_name.as_ref().is_some_and(|class| !class.is_empty());
+    problems.when(
+        !class && (common.java.is_some() || (role == Role::Function && common.python.is_some())),
+        "spec.className",
+        "must be set: it is the class that runs",
+    );
+    problems.when(
+        common.java.as_ref().is_some_and(|java| java.jar.is_empty()),
+        "spec.java.jar",
+        "must be the path of the package in the container",
+    );
+    if role != Role::Function {
+        problems.when(common.java.is_none(), "spec.java", "must be set: connectors run as Java programs");
+        return;
+    }
+    problems.when(
+        common.python.as_ref().is_some_and(|python| python.py.is_empty()),
+        "spec.python.py",
+        "must be the path of the package in the container",
+    );
+    problems.when(
+        common.golang.as_ref().is_some_and(|go| go.go.is_empty()),
+        "spec.golang.go",
+        "must be the path of the program in the container",
+    );
+    let runtimes = [common.java.is_some(), common.python.is_some(), common.golang.is_some()];
+    let count = runtimes.iter().filter(|set| **set).count();
+    problems.when(
+        count == 0 && common.generic_runtime.is_none(),
+        "spec",
+        "must have one of java, python, golang and genericRuntime",
+    );
+    problems.when(count > 1, "spec", "must have one of java, python and golang only; remove the others");
+    let state = common.stateful_config.as_ref().and_then(|state| state.pulsar.as_ref());
+    problems.when(
+        state.is_some() && common.golang.is_some(),
+        "spec.statefulConfig",
+        "must not be set with golang: Go functions have no state",
+    );
+    problems.when(
+        state.is_some_and(|state| state.service_url.is_empty()),
+        "spec.statefulConfig.pulsar.serviceUrl",
+        "must be the address of the state store, such as bk://host:4181",
+    );
+}
+
+fn replicas(common: &Common, problems: &mut Problems) {
+    problems.when(common.replicas.is_some_and(|n| n < 0), "spec.replicas", "must not be negative");
+    let Some(max) = common.max_replicas else { return };
+    let min = common.min_replicas.or(common.replicas).unwrap_or(1);
+    problems.when(min < 1, "spec.minReplicas", "must be at least 1 with maxReplicas");
+    problems.when(
+        max < min,
+        "spec.maxReplicas",
+        "must not be below minReplicas, which is 1 unless set; raise one or lower the other",
+    );
+}
+
+/// Rules that hold when an object is created, but not for ever: an autoscaler or `kubectl scale` may have changed the
+/// replicas since, and the original does not check a location again. The API server has them as rules on creation.
+pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    let min = common.min_replicas.unwrap_or(1);
+    let replicas = common.replicas.or(common.min_replicas).unwrap_or(1);
+    problems.when(min < 1, "spec.minReplicas", "must be at least 1");
+    problems.when(
+        common.max_replicas.is_some() && replicas == 0,
+        "spec.replicas",
+        "must not be 0 with maxReplicas, which would never scale up from there",
+    );
+    problems.when(
+        common.max_replicas.is_some_and(|max| replicas > max),
+        "spec.maxReplicas",
+        "must not be below replicas; raise one or lower the other",
+    );
+    problems.when(
+        min > replicas && !(replicas == 0 && common.max_replicas.is_none()),
+        "spec.minReplicas",
+        "must not be above replicas; lower one or raise the other",
+    );
+    let locations = [
+        ("spec.java.jarLocation", common.java.as_ref().and_then(|r| r.jar_location.as_ref())),
+        ("spec.python.pyLocation", common.python.as_ref().and_then(|r| r.py_location.as_ref())),
+        ("spec.golang.goLocation", common.golang.as_ref().and_then(|r| r.go_location.as_ref())),
+    ];
+    for (field, location) in locations {
+        if let Some(problem) = location.filter(|l| !l.is_empty()).and_then(|l| package::location_problem(l)) {
+            problems.add(field, problem);
+        }
+    }
+    problems.into_vec()
+}
+
+type Amounts = BTreeMap<String, Quantity>;
+
+fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
+    for (list, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+        for (resource, quantity) in amounts.iter().flatten() {
+            if Decimal::parse(&quantity.0).is_none_or(Decimal::is_negative) {
+                problems.add(
+                    format!("spec.resources.{list}.{resource}"),
+                    format!("{:?} is not an amount; write a quantity such as 500m or 1Gi", quantity.0),
+                );
+            }
+        }
+    }
+    let milli = |amounts: &Option<Amounts>, resource: &str| {
+        Decimal::parse(&amounts.as_ref()?.get(resource)?.0).map(Decimal::milli_ceiling)
+    };
+    for resource in ["cpu", "memory"] {
+        let request = milli(&resources.requests, resource);
+        // A limit of zero is none.
+        let limit = milli(&resources.limits, resource).filter(|limit| *limit != 0);
+        problems.when(
+            request.zip(limit).is_some_and(|(request, limit)| request > limit),
+            &format!("spec.resources.requests.{resource}"),
+            &format!("must not be above spec.resources.limits.{resource}; lower one or raise the other"),
+        );
+    }
+}
+
+fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
+    for (key, value) in pod.labels.iter().flatten() {
+        let field = || format!("spec.pod.labels.{key}");
+        if selects(key) {
+            problems.add(field(), "the pods are selected by this label; use another key");
+        } else if !is_label_key(key) {
+            problems.add(field(), "is no label key: letters, digits, '-', '_' and '.', at most 63 characters, with prefix/ if you like");
+        } else if !is_label_value(value) {
+            problems.add(
+                field(),
+                "must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+            );
+        }
+    }
+    problems.when(
+        pod.vpa.is_some() && autoscaled,
+        "spec.pod.vpa",
+        "must not be set with maxReplicas: both autoscalers would work against each other; remove one",
+    );
+    let policies = pod.vpa.as_ref().and_then(|vpa| vpa.resource_policy.as_ref()?.container_policies.as_ref());
+    for (i, policy) in policies.into_iter().flatten().enumerate() {
+        problems.when(
+            policy.container_name.as_ref().is_none_or(String::is_empty),
+            &format!("spec.pod.vpa.resourcePolicy.containerPolicies[{i}].containerName"),
+            "must be set; '*' means every container",
+        );
+    }
+    if role == Role::Function {
+        let mut seen = Vec::new();
+        for (i, rule) in pod.builtin_autoscaler.iter().flatten().enumerate() {
+            let Some(rule) = BuiltinRule::named(rule) else { continue };
+            problems.when(
+                seen.contains(&rule.resource),
+                &format!("spec.pod.builtinAutoscaler[{i}]"),
+                &format!("must not be a second rule for {}; remove one", rule.resource),
+            );
+            seen.push(rule.resource);
+        }
+    }
+}
+
+fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let label = |part: &str| {
+        let inner = part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        inner && !part.is_empty() && part.len() <= 63 && !part.starts_with('-') && !part.ends_with('-')
+    };
+    !name.is_empty()
+        && is_label_value(name)
+        && prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(label))
+}
+
+fn is_label_value(value: &str) -> bool {
+    let end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    value.len() <= 63
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && end(value.chars().next())
+        && end(value.chars().last())
+}

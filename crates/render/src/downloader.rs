@@ -1,0 +1,37 @@
+//! The init container that downloads the package (behaviour reference 2.10).
+
+use crate::package::{DOWNLOADS, Tools};
+use crate::storage::Storage;
+use crate::{Defaults, Environment, Workload, pod};
+use k8s_openapi::api::core::v1::{Container, EnvVar};
+
+const IMAGE: &str = "streamnative/pulsarctl:2.10.2.3";
+
+/// Renders it, where packages are downloaded that way and this one is downloaded at all.
+pub(crate) fn container(
+    workload: &Workload,
+    environment: &Environment,
+    defaults: &Defaults,
+    storage: &Storage,
+) -> Option<Container> {
+    if !environment.init_containers {
+        return None;
+    }
+    let target = format!("{DOWNLOADS}/{}", workload.package.base_name());
+    let service = workload.packages();
+    let command = workload.package.download(&target, Tools::FULL, service)?;
+    let image = workload.images.downloader.clone().unwrap_or_else(|| IMAGE.to_owned());
+    Some(Container {
+        name: "downloader".to_owned(),
+        image: Some(image),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: Some(["sh", "-c", command.as_str()].map(str::to_owned).to_vec()),
+        // pulsarctl writes its settings to the home directory, which the image has none of for our user.
+        env: Some(vec![EnvVar { name: "HOME".to_owned(), value: Some("/tmp".to_owned()), value_from: None }]),
+        env_from: Some(service.env_from()),
+        volume_mounts: Some(storage.downloader_mounts(workload)),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        security_context: Some(pod::main_security_context(workload, defaults)),
+        ..Container::default()
+    })
+}

@@ -1,0 +1,35 @@
+//! The generic runtime: programs in further languages (behaviour reference 3.5).
+
+use crate::Workload;
+use crate::runtime::{instance_arguments, state_arguments};
+use crate::shell::quote;
+
+/// A program with everything about it checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Generic {
+    /// Language, such as `nodejs`.
+    pub(crate) language: String,
+}
+
+impl Generic {
+    /// The part of the command that runs the instance.
+    pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
+        let mut run = vec![format!(
+            "exec pulsar_rust_instance --function_file {} --language {}",
+            quote(file),
+            quote(&self.language)
+        )];
+        run.extend(instance_arguments(workload));
+        let provider = match self.language.as_str() {
+            "python" => Some("secrets_provider.EnvironmentBasedSecretsProvider"),
+            "nodejs" => Some("EnvironmentBasedSecretsProvider"),
+            // The other languages read the variables themselves.
+            _ => None,
+        };
+        run.extend(
+            provider.filter(|_| !workload.secrets.is_empty()).map(|p| format!("--secrets_provider {p}")),
+        );
+        run.extend(state_arguments(workload));
+        run.join(" ")
+    }
+}

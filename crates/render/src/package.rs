@@ -1,0 +1,190 @@
+//! The package of a component: where it lies in the container and where it is downloaded from (behaviour reference
+//! 2.10, 3.2 and 5.3).
+
+use crate::admin::{Admin, AdminTool};
+use crate::messaging::Messaging;
+use crate::shell::quote;
+
+/// Everything of Pulsar is here in a runner image, and its commands start here.
+const HOME: &str = "/pulsar/";
+/// Where the init container downloads to.
+pub(crate) const DOWNLOADS: &str = "/pulsar/download";
+
+/// A package.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    /// Its path as the user wrote it, possibly relative to `/pulsar`.
+    pub(crate) file: String,
+    /// Where to download it from; `None` when the image brings it.
+    pub(crate) location: Option<String>,
+}
+
+/// What an image has for downloading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tools {
+    pub(crate) admin: AdminTool,
+    pub(crate) wget: bool,
+}
+
+impl Tools {
+    /// All of them.
+    pub(crate) const FULL: Self = Self { admin: AdminTool::Pulsarctl, wget: true };
+}
+
+/// Whether the name of an image says that it has pulsarctl and wget.
+pub(crate) fn has_all_tools(image: &str) -> bool {
+    image.match_indices("pulsar-functions-").any(|(at, prefix)| {
+        let rest = image.get(at + prefix.len()..).unwrap_or_default();
+        ["pulsarctl-", "sn-", "generic-"].iter().filter_map(|kind| rest.strip_prefix(kind)).any(|rest| {
+            ["java", "python", "go", "nodejs", "base"]
+                .iter()
+                .filter_map(|language| rest.strip_prefix(language))
+                .any(|rest| rest.starts_with("-runner"))
+        })
+    })
+}
+
+impl Package {
+    pub(crate) fn new(file: &str, location: Option<&String>) -> Self {
+        Self { file: file.to_owned(), location: location.filter(|l| !l.is_empty()).cloned() }
+    }
+
+    /// The last part of the path.
+    pub(crate) fn base_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The path in the main container when init containers download. What is downloaded, and what is relative, lies
+    /// below `/pulsar`; what the image brings stays where it is.
+    pub(crate) fn file_below_home(&self) -> String {
+        match self.file.strip_prefix('/') {
+            None => format!("{HOME}{}", self.file),
+            Some(_) if self.file.starts_with(HOME) || self.location.is_none() => self.file.clone(),
+            Some(rest) => format!("{HOME}{rest}"),
+        }
+    }
+
+    /// Where the volume with the download is mounted in the main container: the file itself when it lies in `/pulsar`,
+    /// which must not be hidden, else its folder. Returns the path and the part of the volume.
+    pub(crate) fn mount(&self) -> (String, Option<String>) {
+        let file = self.file_below_home();
+        match file.rsplit_once('/') {
+            Some((folder, base)) if folder.len() < HOME.len() => (file.clone(), Some(base.to_owned())),
+            Some((folder, _)) => (folder.to_owned(), None),
+            None => (file, None),
+        }
+    }
+
+    /// Whether it comes from a web server, which needs no Pulsar.
+    pub(crate) fn is_from_web(&self) -> bool {
+        self.location.as_deref().is_some_and(is_web)
+    }
+
+    /// Whether it comes from Pulsar's package service.
+    pub(crate) fn is_from_pulsar(&self) -> bool {
+        let location = self.location.as_deref().unwrap_or_default();
+        ["function://", "sink://", "source://"].iter().any(|prefix| location.starts_with(prefix))
+    }
+
+    /// The command that downloads the package to `target`. `None` when the image brings it.
+    ///
+    /// A web address that the image cannot fetch itself is given to Pulsar's function worker, which fetches it for the
+    /// client (`functions download` of a path that begins with `http`).
+    pub(crate) fn download(&self, target: &str, tools: Tools, service: &Messaging) -> Option<String> {
+        let location = self.location.as_deref()?;
+        let (from, to) = (quote(location), quote(target));
+        if is_web(location) && tools.wget {
+            return Some(format!("wget {from} -O {to}"));
+        }
+        let admin = Admin::new(tools.admin, service, service.auth());
+        Some(admin.run(&if self.is_from_pulsar() {
+            format!("packages download {from} --path {to}")
+        } else {
+            format!("functions download --path {from} --destination-file {to}")
+        }))
+    }
+}
+
+fn is_web(location: &str) -> bool {
+    location.starts_with("http://") || location.starts_with("https://")
+}
+
+/// What is wrong with a location, if anything (behaviour reference 5.3).
+pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
+    const PROBLEM: &str = "must be http://..., https://..., or function://, source:// or sink:// followed by \
+                           tenant/namespace/name, with @version at the end if you like";
+    let (scheme, rest) = location.split_once("://").unwrap_or(("", location));
+    let is = |names: &[&str]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    if is(&["http", "https"]) {
+        return None;
+    }
+    if !is(&["function", "source", "sink"]) {
+        return Some(PROBLEM);
+    }
+    let parts: Vec<&str> = rest.split('/').collect();
+    let [tenant, namespace, name] = parts.as_slice() else { return Some(PROBLEM) };
+    let complete = [tenant, namespace, name].iter().all(|part| !part.is_empty());
+    (!complete || name.matches('@').count() > 1).then_some(PROBLEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(file: &str, location: &str) -> Package {
+        Package::new(file, Some(&location.to_owned()))
+    }
+
+    #[test]
+    fn images_tell_their_tools() {
+        for image in [
+            "streamnative/pulsar-functions-pulsarctl-java-runner:1",
+            "x/pulsar-functions-sn-go-runner",
+            "pulsar-functions-generic-base-runner@sha256:0",
+        ] {
+            assert!(has_all_tools(image), "{image}");
+        }
+        for image in ["streamnative/pulsar-functions-java-runner:1", "pulsar-functions-sn-ruby-runner", ""] {
+            assert!(!has_all_tools(image), "{image}");
+        }
+    }
+
+    /// Behaviour reference 2.10, and 8.6 #47: what the image brings stays where it is.
+    #[test]
+    fn paths_are_below_pulsar_when_init_containers_download() {
+        for (file, location, path, mount) in [
+            ("a.jar", "function://a/b/c", "/pulsar/a.jar", ("/pulsar/a.jar", Some("a.jar"))),
+            ("/tmp/d/a.jar", "function://a/b/c", "/pulsar/tmp/d/a.jar", ("/pulsar/tmp/d", None)),
+            ("/pulsar/x/a.jar", "http://a", "/pulsar/x/a.jar", ("/pulsar/x", None)),
+            ("sub/a.jar", "", "/pulsar/sub/a.jar", ("/pulsar/sub", None)),
+            ("/opt/a.jar", "", "/opt/a.jar", ("/opt", None)),
+        ] {
+            let package = package(file, location);
+            assert_eq!(package.file_below_home(), path);
+            if package.location.is_some() {
+                assert_eq!(package.mount(), (mount.0.to_owned(), mount.1.map(str::to_owned)), "{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn locations_are_checked() {
+        for good in
+            ["http://h/x?a=b&c", "HTTPS://h", "function://a/b/c", "SINK://a/b/c@1", "source://a/b/c@v1.2"]
+        {
+            assert_eq!(location_problem(good), None, "{good}");
+        }
+        for bad in [
+            "public/default/x",
+            "file:///a",
+            "builtin://x",
+            "function://a/b",
+            "function://a/b/c/d",
+            "function://a/b/c@1@2",
+            "function://a//c",
+            "",
+        ] {
+            assert!(location_problem(bad).is_some(), "{bad}");
+        }
+    }
+}

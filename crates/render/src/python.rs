@@ -1,0 +1,162 @@
+//! The Python instance: its command and its log configuration (behaviour reference 3.4 and 3.5).
+
+use crate::Workload;
+use crate::runtime::{instance_arguments, state_arguments};
+use crate::shell::quote;
+use functionmesh_api::runtime::{
+    LogFormat, LogLevel, LogRotatePolicy, PythonRuntime, RuntimeLogConfig, RuntimeLogConfigRef,
+};
+use std::fmt::Write;
+
+/// Directory of the log configuration.
+pub(crate) const LOG_DIRECTORY: &str = "/pulsar/conf/python-log/";
+/// Name of the log configuration.
+pub(crate) const LOG_FILE: &str = "python_instance_logging.ini";
+const INSTANCE: &str = "/pulsar/instances/python-instance";
+
+/// A Python program with everything about it checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    /// Name of the log file, without the ordinal.
+    name: String,
+    pub(crate) log: PythonLog,
+}
+
+impl Python {
+    /// Reads `spec.python`.
+    pub(crate) fn lower(python: &PythonRuntime, pulsar_name: &str, sidecar: bool) -> Self {
+        Self { name: pulsar_name.to_owned(), log: PythonLog::lower(python.log.as_ref(), sidecar) }
+    }
+
+    /// The part of the command that prepares and runs the instance.
+    pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
+        let mut run = vec![
+            format!("exec python {INSTANCE}/python_instance_main.py --py {}", quote(file)),
+            format!(
+                "--logging_directory logs/functions --logging_file {}-${{SHARD_ID}}.log",
+                quote(&self.name)
+            ),
+            format!("--logging_config_file {LOG_DIRECTORY}{LOG_FILE} --install_usercode_dependencies true"),
+        ];
+        run.extend(instance_arguments(workload));
+        if !workload.secrets.is_empty() {
+            run.push("--secrets_provider secretsprovider.EnvironmentBasedSecretsProvider".to_owned());
+        }
+        run.extend(state_arguments(workload));
+        // The instance would set a level of its own over that of the configuration.
+        let mut script = format!("sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py && ");
+        if self.log.config_map.is_none() {
+            let body = quote(&self.log.configuration(&self.name));
+            script += &format!(
+                "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE} && "
+            );
+        }
+        script + &run.join(" ")
+    }
+}
+
+/// The log configuration of a Python program.
+#[derive(Clone, Debug)]
+pub(crate) struct PythonLog {
+    /// A `ConfigMap` of the user's own, which replaces the generated file.
+    pub(crate) config_map: Option<RuntimeLogConfigRef>,
+    level: &'static str,
+    format: LogFormat,
+    rotation: Option<LogRotatePolicy>,
+}
+
+impl PythonLog {
+    /// Reads `spec.python.log`; all of it has defaults. A sidecar reads files, so `sidecar` asks for one that rolls.
+    pub(crate) fn lower(log: Option<&RuntimeLogConfig>, sidecar: bool) -> Self {
+        Self {
+            config_map: log.and_then(|l| l.log_config.clone()),
+            level: level(log.and_then(|l| l.level)),
+            format: log.and_then(|l| l.format).unwrap_or(LogFormat::Text),
+            rotation: log
+                .and_then(|l| l.rotate_policy)
+                .or(sidecar.then_some(LogRotatePolicy::SizedPolicyWith10MB)),
+        }
+    }
+
+    /// The file as `logging.config` reads it.
+    fn configuration(&self, name: &str) -> String {
+        let level = self.level;
+        let rolling = self.rotation.map(|rotation| handler(rotation, name));
+        let handlers = match &rolling {
+            Some((handler, ..)) => format!("stream_handler,{handler}"),
+            None => "stream_handler".to_owned(),
+        };
+        let mut out = format!(
+            "[loggers]\nkeys=root\n\n[handlers]\nkeys={handlers}\n\n[formatters]\nkeys=formatter\n\n\
+             [logger_root]\nlevel={level}\nhandlers={handlers}\n"
+        );
+        if let Some((handler, class, arguments)) = rolling {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                out,
+                "[handler_{handler}]\nclass=logging.handlers.{class}\nlevel={level}\nformatter=formatter\nargs={arguments}\n"
+            );
+        }
+        let _ = write!(
+            out,
+            "\n[handler_stream_handler]\nclass=logging.StreamHandler\nlevel={level}\nformatter=formatter\n\
+             args=(sys.stdout,)\n\n[formatter_formatter]\n"
+        );
+        out += match self.format {
+            LogFormat::Text => {
+                "format=[%(asctime)s] [%(levelname)s] %(filename)s:%(lineno)d %(message)s\ndatefmt=%Y-%m-%d %H:%M:%S %z\n"
+            }
+            LogFormat::Json => "class=pythonjsonlogger.jsonlogger.JsonFormatter\nformat=%(message)s\n",
+        };
+        out
+    }
+}
+
+/// Name of the level for Python; without one, and for those that Python does not have, `INFO`.
+fn level(level: Option<LogLevel>) -> &'static str {
+    match level {
+        Some(LogLevel::Debug) => "DEBUG",
+        Some(LogLevel::Warn) => "WARNING",
+        Some(LogLevel::Error) => "ERROR",
+        Some(LogLevel::Fatal) => "CRITICAL",
+        Some(LogLevel::Off | LogLevel::Trace | LogLevel::Info | LogLevel::All | LogLevel::Panic) | None => {
+            "INFO"
+        }
+    }
+}
+
+/// Handler, class and arguments that roll the file.
+fn handler(rotation: LogRotatePolicy, name: &str) -> (&'static str, &'static str, String) {
+    let file = literal(&format!("logs/functions/{name}.log"));
+    let sized =
+        |bytes: u32| ("rotating_file_handler", "RotatingFileHandler", format!("({file}, 'a', {bytes}, 5)"));
+    let timed = |when: &str, interval: u32| {
+        let arguments = format!("({file}, '{when}', {interval}, 5)");
+        ("timed_rotating_file_handler", "TimedRotatingFileHandler", arguments)
+    };
+    match rotation {
+        LogRotatePolicy::SizedPolicyWith10MB => sized(10 << 20),
+        LogRotatePolicy::SizedPolicyWith50MB => sized(50 << 20),
+        LogRotatePolicy::SizedPolicyWith100MB => sized(100 << 20),
+        LogRotatePolicy::TimedPolicyWithDaily => timed("D", 1),
+        LogRotatePolicy::TimedPolicyWithWeekly => timed("W0", 1),
+        LogRotatePolicy::TimedPolicyWithMonthly => timed("D", 30),
+    }
+}
+
+/// A string of Python inside a configuration file: Python evaluates the value, after `%` was interpolated.
+fn literal(text: &str) -> String {
+    let mut out = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            '%' => out.push_str("%%"),
+            c if c.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out + "'"
+}

@@ -1,0 +1,82 @@
+//! Windows of messages (behaviour reference 3.6 and 5.2).
+
+use crate::invalid::Problems;
+use functionmesh_api::function::{WindowConfig, WindowProcessingGuarantees};
+use serde::Serialize;
+
+/// Key of the user configuration under which the executor finds the window.
+pub(crate) const USER_CONFIG_KEY: &str = "__WINDOWCONFIGS__";
+
+/// The window as the executor reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Window<'a> {
+    actual_window_function_class_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_length_count: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_length_duration_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sliding_interval_count: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sliding_interval_duration_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_data_topic: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_lag_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watermark_emit_interval_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp_extractor_class_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processing_guarantees: Option<WindowProcessingGuarantees>,
+}
+
+/// JSON text of the window. Without a sliding interval, windows follow each other: the interval is the length, for
+/// both kinds of length (the original fails for a length in messages, behaviour reference 8.1 #7).
+pub(crate) fn json(config: &WindowConfig, class_name: &str) -> String {
+    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let (late, extractor) = (given(&config.late_data_topic), given(&config.timestamp_extractor_class_name));
+    let window = Window {
+        actual_window_function_class_name: class_name,
+        window_length_count: config.window_length_count,
+        window_length_duration_ms: config.window_length_duration_ms,
+        sliding_interval_count: config.sliding_interval_count.or(config.window_length_count),
+        sliding_interval_duration_ms: config
+            .sliding_interval_duration_ms
+            .or(config.window_length_duration_ms),
+        late_data_topic: late.as_deref(),
+        max_lag_ms: config.max_lag_ms,
+        watermark_emit_interval_ms: config.watermark_emit_interval_ms,
+        timestamp_extractor_class_name: extractor.as_deref(),
+        processing_guarantees: config.processing_guarantees,
+    };
+    // Texts and numbers: encoding them cannot fail.
+    serde_json::to_string(&window).unwrap_or_default()
+}
+
+/// Notes what is wrong with a window.
+pub(crate) fn check(config: &WindowConfig, problems: &mut Problems) {
+    let field = |name: &str| format!("spec.windowConfig.{name}");
+    match (config.window_length_count, config.window_length_duration_ms) {
+        (None, None) => problems
+            .add("spec.windowConfig", "must have a length: set windowLengthCount or windowLengthDurationMs"),
+        (Some(_), Some(_)) => problems.add(
+            "spec.windowConfig",
+            "must have one length only: remove windowLengthCount or windowLengthDurationMs",
+        ),
+        _ => {}
+    }
+    let positive = [
+        ("windowLengthCount", config.window_length_count.map(i64::from)),
+        ("windowLengthDurationMs", config.window_length_duration_ms),
+        ("slidingIntervalCount", config.sliding_interval_count.map(i64::from)),
+        ("slidingIntervalDurationMs", config.sliding_interval_duration_ms),
+    ];
+    let timed =
+        [("maxLagMs", config.max_lag_ms), ("watermarkEmitIntervalMs", config.watermark_emit_interval_ms)];
+    let has_extractor = config.timestamp_extractor_class_name.as_ref().is_some_and(|class| !class.is_empty());
+    for (name, value) in positive.into_iter().chain(timed.into_iter().filter(|_| has_extractor)) {
+        problems.when(value.is_some_and(|n| n <= 0), &field(name), "must be above 0");
+    }
+}

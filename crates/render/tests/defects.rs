@@ -1,0 +1,373 @@
+//! The defects of the original that concern rendering (behaviour reference section 8 and D): one test for each, by
+//! number, showing that ours does not have it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use common::*;
+use functionmesh_render::config::OperatorConfig;
+use functionmesh_render::{Defaults, Environment};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The configuration that a Go program gets, with the variables as the shell sets them.
+fn go_configuration(patch: &str) -> Value {
+    let object = function(&format!("{{java: null, golang: {{go: /pulsar/go}}, {patch}}}"));
+    let desired = rendered(&object);
+    let script = script(main_container(&desired));
+    let word = script.split_once("-instance-conf ").unwrap().1;
+    let text = word
+        .replace(r#"'"${brokerServiceURL}"'"#, "pulsar://b")
+        .replace(r#"'"${SHARD_ID}"'"#, "0")
+        .replace(r#"'"'"'"#, "\u{1}")
+        .replace('\'', "")
+        .replace('\u{1}', "'");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn d003_a_go_function_may_have_a_pattern_or_settings_only() {
+    let pattern = go_configuration("input: {topics: null, topicPattern: 'persistent://a/b/p.*'}");
+    assert_eq!(pattern["sourceSpecsTopic"], "persistent://a/b/p.*");
+    assert_eq!(pattern["isRegexPatternSubscription"], true);
+    let settings = go_configuration("input: {topics: null, sourceSpecs: {t1: {schemaType: JSON}}}");
+    assert_eq!(settings["sourceSpecsTopic"], "t1");
+    assert_eq!(settings["sourceInputSpecs"]["t1"], r#"{"schemaType":"JSON"}"#);
+}
+
+#[test]
+fn d004_d005_what_the_webhook_filled_in_or_an_update_removed_is_no_crash() {
+    let bare = function("{}");
+    assert_eq!(rendered(&bare).stateful_set.spec.replicas, Some(1));
+    assert_eq!(details(&bare)["sink"]["forwardSourceMessageProperty"], true);
+    assert_eq!(problems(&function("{pulsar: null}")), ["spec.pulsar.pulsarConfig"]);
+    assert_eq!(problems(&object("Source", "{java: null}")), ["spec.java"]);
+    let batch = "{sourceConfig: null, batchSourceConfig: {discoveryTriggererClassName: T}}";
+    assert_eq!(problems(&object("Source", batch)), ["spec.sourceConfig"]);
+    let pattern = "{input: {topics: null, topicPattern: 'a/b'}, cleanupSubscription: true}";
+    assert_eq!(problems(&function(pattern)), ["spec.input"]);
+}
+
+#[test]
+fn d007_a_window_needs_no_sliding_interval() {
+    let details = details(&function("{windowConfig: {windowLengthCount: 10}}"));
+    let config: Value = serde_json::from_str(details["userConfig"].as_str().unwrap()).unwrap();
+    let window = json!({"actualWindowFunctionClassName": "org.Example", "windowLengthCount": 10, "slidingIntervalCount": 10});
+    assert_eq!(config["__WINDOWCONFIGS__"], window);
+}
+
+#[test]
+fn d008_maps_have_one_order() {
+    let secrets = "{secretsMap: {b: {path: s, key: b}, a: {path: s, key: a}, c: {path: s, key: c}}}";
+    let common = defaults("{env: {Z: z, Y: y, X: x}}");
+    let object = function(secrets);
+    let first = rendered_in(&object, &Environment::default(), &common);
+    let names: Vec<&str> = env(main_container(&first)).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["X", "Y", "Z", "POD_NAME", "a", "b", "c"]);
+    for _ in 0..20 {
+        assert_eq!(rendered_in(&object, &Environment::default(), &common), first);
+    }
+}
+
+#[test]
+fn d012_rendering_changes_nothing_it_reads() {
+    let affinity = "{pod: {affinity: {podAntiAffinity: {}}, imagePullSecrets: [{name: own}]}}";
+    let mut environment = Environment::default();
+    OperatorConfig::parse("runnerImagePullSecrets: [{name: own}, {name: more}]")
+        .unwrap()
+        .apply(&mut environment);
+    let workload = lower(&function(affinity)).unwrap();
+    for _ in 0..3 {
+        let desired = functionmesh_render::render(&workload, &environment, &Defaults::default());
+        let pod = pod(&desired);
+        let terms = pod.affinity.as_ref().unwrap().pod_anti_affinity.as_ref().unwrap();
+        assert_eq!(terms.preferred_during_scheduling_ignored_during_execution.as_ref().unwrap().len(), 1);
+        let secrets: Vec<&str> = pod.image_pull_secrets.iter().flatten().map(|s| s.name.as_str()).collect();
+        assert_eq!(secrets, ["own", "more"]);
+    }
+}
+
+#[test]
+fn d014_the_configuration_of_a_batch_source_does_not_grow() {
+    let batch = object(
+        "Source",
+        "{batchSourceConfig: {discoveryTriggererClassName: T, discoveryTriggererConfig: {a: b}}}",
+    );
+    let details = details(&batch);
+    assert_eq!(details["userConfig"], r#"{"k":"v"}"#);
+    assert_eq!(
+        details["source"]["className"],
+        "org.apache.pulsar.functions.source.batch.BatchSourceExecutor"
+    );
+    let want = r#"{"__BATCHSOURCECLASSNAME__":"org.Example","__BATCHSOURCECONFIGS__":"{\"discoveryTriggererClassName\":\"T\",\"discoveryTriggererConfig\":{\"a\":\"b\"}}","k":"v"}"#;
+    assert_eq!(details["source"]["configs"], want);
+}
+
+#[test]
+fn d018_one_quantity_has_one_meaning() {
+    let of =
+        |resources: &str| details(&function(&format!("{{resources: {resources}}}")))["resources"].clone();
+    let thousand = of("{requests: {cpu: 1000m, memory: 1024Mi}}");
+    assert_eq!(thousand, of("{requests: {cpu: 1, memory: 1Gi}}"));
+    assert_eq!(thousand, json!({"cpu": 1, "ram": "1073741824"}));
+}
+
+#[test]
+fn d020_all_of_a_backend_config_counts() {
+    let common = defaults(
+        "{pod: {securityContext: {runAsUser: 7}, affinity: {nodeAffinity: {}}, serviceAccountName: sa, labels: {app: x, team: a}}}",
+    );
+    let desired = rendered_in(&function("{}"), &Environment::default(), &common);
+    let pod = pod(&desired);
+    assert_eq!(pod.security_context.as_ref().unwrap().run_as_user, Some(7));
+    assert!(pod.affinity.as_ref().unwrap().node_affinity.is_some());
+    assert!(pod.affinity.as_ref().unwrap().pod_anti_affinity.is_some());
+    let labels = desired.stateful_set.spec.template.metadata.as_ref().unwrap().labels.as_ref().unwrap();
+    assert_eq!((labels["app"].as_str(), labels["team"].as_str()), ("function-mesh", "a"));
+    // What the object says counts more.
+    let own = function("{pod: {securityContext: {runAsUser: 8}, serviceAccountName: own}}");
+    let desired = rendered_in(&own, &Environment::default(), &common);
+    assert_eq!(common::pod(&desired).security_context.as_ref().unwrap().run_as_user, Some(8));
+    assert_eq!(common::pod(&desired).service_account_name.as_deref(), Some("own"));
+}
+
+#[test]
+fn d022_the_autoscaler_has_the_name_of_what_it_scales() {
+    let desired = rendered(&function("{maxReplicas: 3}"));
+    let autoscaler = desired.horizontal_autoscaler.unwrap();
+    assert_eq!(autoscaler.metadata.name, desired.stateful_set.metadata.name);
+    assert_eq!(autoscaler.spec.scale_target_ref.name, "fn");
+}
+
+#[test]
+fn d025_the_object_has_a_pull_policy() {
+    let always = function("{imagePullPolicy: Always}");
+    assert_eq!(main_container(&rendered(&always)).image_pull_policy.as_deref(), Some("Always"));
+    let environment = Environment { image_pull_policy: Some("Never".to_owned()), ..Environment::default() };
+    let desired = rendered_in(&always, &environment, &Defaults::default());
+    assert_eq!(main_container(&desired).image_pull_policy.as_deref(), Some("Never"));
+    assert_eq!(problems(&function("{imagePullPolicy: Sometimes}")), ["spec.imagePullPolicy"]);
+}
+
+#[test]
+fn d030_d036_the_cleanup_runs_alone_and_with_its_own_credentials() {
+    let oauth = |key: &str| {
+        format!("{{oauth2Config: {{audience: a, issuerUrl: i, keySecretName: {key}, keySecretKey: k.json}}}}")
+    };
+    let patch = format!(
+        "{{batchSourceConfig: {{discoveryTriggererClassName: T}}, pulsar: {{authConfig: {}, cleanupAuthConfig: {}}},
+           pod: {{sidecars: [{{name: side}}], initContainers: [{{name: init}}]}}}}",
+        oauth("own"),
+        oauth("admin")
+    );
+    let job = job(&object("Source", &patch)).unwrap();
+    let template = job.spec.unwrap().template;
+    let labels = template.metadata.unwrap().labels.unwrap();
+    assert!(!labels.contains_key("compute.functionmesh.io/component") && !labels.contains_key("app"));
+    let pod = template.spec.unwrap();
+    let names: Vec<&str> = pod.containers.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["cleanup"]);
+    assert_eq!(pod.init_containers.map(|c| c.len()), Some(1));
+    let secrets: Vec<String> =
+        pod.volumes.iter().flatten().filter_map(|v| v.secret.as_ref()?.secret_name.clone()).collect();
+    assert_eq!(secrets, ["admin"]);
+}
+
+#[test]
+fn d031_a_failed_cleanup_is_told_and_can_run_again() {
+    let script_of = |object: &Value| {
+        let pod = job(object).unwrap().spec.unwrap().template.spec.unwrap();
+        script(&pod.containers[0]).to_owned()
+    };
+    let text = script_of(&function("{cleanupSubscription: true, input: {topics: [a, b]}}"));
+    assert!(text.contains("topics unsubscribe -s public/default/fn a; "), "{text}");
+    assert!(text.ends_with("topics unsubscribe -s public/default/fn b; exit $failed; }"), "{text}");
+    assert!(!text.contains("sleep"), "{text}");
+    assert_eq!(job(&function("{}")), None);
+}
+
+#[test]
+fn d044_the_configuration_of_a_go_function_is_json() {
+    let configuration = go_configuration(r#"funcConfig: {a: 1, text: "it's $HOME; `id` \"q\""}"#);
+    assert_eq!(configuration["userConfig"], r#"{"a":1,"text":"it's $HOME; `id` \"q\""}"#);
+}
+
+#[test]
+fn d045_a_go_function_gets_all_topics_its_token_and_tls() {
+    let configuration = go_configuration(
+        "input: {topics: [a, b]}, pulsar: {tlsConfig: {enabled: true, certSecretName: s, certSecretKey: ca.crt}, authConfig: \
+         {genericAuth: {clientAuthenticationPlugin: org.apache.pulsar.client.impl.auth.AuthenticationToken, \
+         clientAuthenticationParameters: 'token:x'}}}",
+    );
+    assert_eq!(configuration["sourceSpecsTopic"], "a");
+    assert_eq!(configuration["sourceInputSpecs"], json!({"a": "{}", "b": "{}"}));
+    assert_eq!(configuration["clientAuthenticationParameters"], "token:x");
+    assert_eq!(configuration["tlsTrustCertsFilePath"], "/etc/tls/pulsar-functions/ca.crt");
+}
+
+#[test]
+fn d046_the_generic_runtime_downloads_with_an_init_container() {
+    let object = function(
+        "{java: null, genericRuntime: {functionFile: f.zip, functionFileLocation: 'function://a/b/c', language: nodejs}}",
+    );
+    let desired = rendered_in(&object, &with_init_containers(), &Defaults::default());
+    let downloader = container(&desired, "downloader");
+    assert!(script(downloader).ends_with("packages download function://a/b/c --path /pulsar/download/f.zip"));
+    let mounts: Vec<&str> =
+        main_container(&desired).volume_mounts.iter().flatten().map(|m| m.name.as_str()).collect();
+    let volumes: Vec<&str> = pod(&desired).volumes.iter().flatten().map(|v| v.name.as_str()).collect();
+    assert_eq!((mounts, volumes), (vec!["downloader-volume"], vec!["downloader-volume"]));
+    assert!(script(main_container(&desired)).contains("--function_file /pulsar/f.zip "));
+}
+
+#[test]
+fn d047_a_package_of_the_image_stays_where_it_is() {
+    let desired =
+        rendered_in(&function("{java: {jar: /opt/x.jar}}"), &with_init_containers(), &Defaults::default());
+    assert!(script(main_container(&desired)).contains("--jar /opt/x.jar "));
+}
+
+/// Without wget, a web address goes to Pulsar's function worker, which fetches it for the client.
+#[test]
+fn d048_tools_are_found_in_configured_images_too() {
+    let object = function("{java: {jarLocation: 'function://a/b/c'}}");
+    let mut environment = Environment::default();
+    OperatorConfig::parse("runnerImages: {java: mirror/pulsar-functions-pulsarctl-java-runner:1}")
+        .unwrap()
+        .apply(&mut environment);
+    let desired = rendered_in(&object, &environment, &Defaults::default());
+    assert!(script(main_container(&desired)).contains(" && pulsarctl --admin-service-url"));
+    let desired = rendered(&object);
+    assert!(script(main_container(&desired)).starts_with("/pulsar/bin/pulsar-admin --admin-url"));
+    let desired = rendered(&function("{java: {jarLocation: 'http://h/a.jar?x=1&y=2'}}"));
+    let want = "functions download --path 'http://h/a.jar?x=1&y=2' --destination-file /pulsar/a.jar && ";
+    assert!(script(main_container(&desired)).contains(want));
+}
+
+#[test]
+fn d049_every_container_has_its_own_environment() {
+    let object = function("{pod: {sidecars: [{name: side, env: [{name: OWN, value: '1'}]}]}}");
+    let common = defaults("{env: {A: a, B: b, C: c, OWN: no}}");
+    let desired = rendered_in(&object, &Environment::default(), &common);
+    assert_eq!(env(container(&desired, "side")), [("A", "a"), ("B", "b"), ("C", "c"), ("OWN", "1")]);
+    let names: BTreeSet<&str> = env(main_container(&desired)).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["A", "B", "C", "OWN", "POD_NAME"].into());
+}
+
+#[test]
+fn d050_the_log_is_not_lost_in_silence() {
+    let patch = |parameters: &str| {
+        format!(
+            "{{logTopic: t, logTopicAgent: sidecar, pulsar: {{authConfig: {{genericAuth: {{clientAuthenticationPlugin: \
+             org.apache.pulsar.client.impl.auth.oauth2.AuthenticationOAuth2, clientAuthenticationParameters: '{parameters}'}}}}}}}}"
+        )
+    };
+    let field = "spec.pulsar.authConfig.genericAuth.clientAuthenticationParameters";
+    assert_eq!(problems(&function(&patch("no json"))), [field]);
+    let desired = rendered(&function(&patch(r#"{"issuerUrl": "i", "privateKey": "p"}"#)));
+    let variables = env(container(&desired, "filebeat"));
+    assert!(variables.contains(&("oauth2IssuerUrl", "i")) && variables.contains(&("oauth2PrivateKey", "p")));
+}
+
+#[test]
+fn d052_texts_in_the_credentials_are_escaped() {
+    let object = function(
+        r#"{pulsar: {authConfig: {oauth2Config: {audience: 'a"b', issuerUrl: 'i\', keySecretName: s, keySecretKey: k}}}}"#,
+    );
+    let desired = rendered(&object);
+    let script = script(main_container(&desired));
+    let text = script.split_once("--client_auth_params '").unwrap().1.split_once("' --use_tls").unwrap().0;
+    let parameters: Value = serde_json::from_str(text).unwrap();
+    assert_eq!((&parameters["audience"], &parameters["issuerUrl"]), (&json!("a\"b"), &json!("i\\")));
+}
+
+/// D.2 as well: TLS and OAuth 2 from one key of one Secret.
+#[test]
+fn d053_volumes_have_names_of_their_own() {
+    let same = function(
+        "{pulsar: {tlsConfig: {enabled: true, certSecretName: s, certSecretKey: k}, authConfig: {oauth2Config: \
+         {audience: a, issuerUrl: i, keySecretName: s, keySecretKey: k}}}}",
+    );
+    let desired = rendered(&same);
+    let volumes = pod(&desired).volumes.as_ref().unwrap();
+    assert_eq!(volumes.iter().filter(|v| v.name == "s-k").count(), 1);
+    let paths: Vec<&str> = main_container(&desired)
+        .volume_mounts
+        .iter()
+        .flatten()
+        .filter(|m| m.name == "s-k")
+        .map(|m| m.mount_path.as_str())
+        .collect();
+    assert_eq!(paths, ["/etc/tls/pulsar-functions", "/etc/oauth2"]);
+    // Two Secrets whose names only differ in what a volume cannot have.
+    let other = function(
+        "{pulsar: {tlsConfig: {certSecretName: a.b, certSecretKey: k}, authConfig: {oauth2Config: \
+         {audience: a, issuerUrl: i, keySecretName: a-b, keySecretKey: k}}}}",
+    );
+    let desired = rendered(&other);
+    let names: Vec<&str> = pod(&desired).volumes.iter().flatten().map(|v| v.name.as_str()).collect();
+    assert_eq!(names, ["a-b-k", "a-b-k-2", "cm-java-log-conf"]);
+    let mounts: Vec<&str> =
+        main_container(&desired).volume_mounts.iter().flatten().map(|m| m.name.as_str()).collect();
+    assert_eq!(mounts, names);
+}
+
+#[test]
+fn d056_names_are_not_escaped_for_html() {
+    let object = function(
+        "{java: null, python: {py: a.py, log: {rotatePolicy: SizedPolicyWith10MB}}, name: \"a&b'c%\"}",
+    );
+    let desired = rendered(&object);
+    let script = script(main_container(&desired));
+    assert!(script.contains(r#"args=('"'"'logs/functions/a&b\'"'"'c%%.log'"'"', "#), "{script}");
+}
+
+#[test]
+fn d057_readiness_is_probed_and_memory_without_a_limit_is_the_business_of_the_jvm() {
+    let desired = rendered(&function("{}"));
+    assert!(main_container(&desired).readiness_probe.is_some());
+    assert!(!script(main_container(&desired)).contains("MaxDirectMemorySize"));
+}
+
+#[test]
+fn r004_labels_that_select_the_pods_are_refused() {
+    for label in ["app", "compute.functionmesh.io/name", "app.kubernetes.io/instance"] {
+        assert_eq!(
+            problems(&function(&format!("{{pod: {{labels: {{{label}: x}}}}}}"))),
+            [format!("spec.pod.labels.{label}")]
+        );
+    }
+    assert!(OperatorConfig::parse("resourceLabels: {component: x}").is_err());
+}
+
+#[test]
+fn r005_the_cleanup_mounts_no_claims() {
+    let object = function(
+        "{cleanupSubscription: true, volumeMounts: [{name: data, mountPath: /data}],
+          volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]}",
+    );
+    let pod = job(&object).unwrap().spec.unwrap().template.spec.unwrap();
+    let mounts: Vec<&str> =
+        pod.containers[0].volume_mounts.iter().flatten().map(|mount| mount.name.as_str()).collect();
+    assert_eq!(mounts, ["cm-java-log-conf"]);
+}
+
+#[test]
+fn r012_behavior_alone_leaves_the_metrics_to_the_api_server() {
+    let behavior =
+        "{maxReplicas: 3, pod: {autoScalingBehavior: {scaleDown: {stabilizationWindowSeconds: 1}}}}";
+    let spec = rendered(&function(behavior)).horizontal_autoscaler.unwrap().spec;
+    assert_eq!((spec.metrics, spec.behavior.is_some()), (None, true));
+}
+
+#[test]
+fn r016_a_presigned_address_is_one_argument() {
+    let location = "https://h/a.jar?X-Expires=900&X-Sig=a%2Fb";
+    for environment in [Environment::default(), with_init_containers()] {
+        let object = function(&format!("{{imageHasGet: true, java: {{jarLocation: '{location}'}}}}"));
+        let desired = rendered_in(&object, &environment, &Defaults::default());
+        let name = if environment.init_containers { "downloader" } else { "pulsar-function" };
+        let text = script(container(&desired, name));
+        assert!(text.starts_with(&format!("wget '{location}' -O ")), "{text}");
+    }
+}
