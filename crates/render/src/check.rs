@@ -21,6 +21,11 @@ pub(crate) fn common(role: Role, common: &Common, problems: &mut Problems) {
     }
     if let Some(pod) = &common.pod {
         self::pod(role, pod, common.max_replicas.is_some(), problems);
+        let default_agent =
+            if role == Role::Function { LogTopicAgent::Runtime } else { LogTopicAgent::Sidecar };
+        let sends_log = common.log_topic.as_ref().is_some_and(|topic| !topic.is_empty())
+            && common.log_topic_agent.unwrap_or(default_agent) == LogTopicAgent::Sidecar;
+        container_names(role, pod, sends_log, problems);
     }
     let policy = common.image_pull_policy.as_deref().unwrap_or_default();
     problems.when(
@@ -210,6 +215,20 @@ fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
                 &format!("must not be a second rule for {}; remove one", rule.resource),
             );
             seen.push(rule.resource);
+        }
+    }
+}
+
+/// No container of the user's own has the name of one of ours, which the API server refuses.
+fn container_names(role: Role, pod: &PodPolicy, sends_log: bool, problems: &mut Problems) {
+    let main = format!("pulsar-{}", role.word());
+    for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
+        for (i, container) in containers.iter().flatten().enumerate() {
+            problems.when(
+                container.name == main || (sends_log && container.name == "filebeat"),
+                &format!("spec.pod.{list}[{i}].name"),
+                &format!("{:?} is the name of a container of the operator; choose another", container.name),
+            );
         }
     }
 }
