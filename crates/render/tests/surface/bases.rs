@@ -10,7 +10,9 @@ static BASES: LazyLock<Vec<(String, Case)>> = LazyLock::new(|| {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == text("kind")).unwrap();
         let mut case = Case::new(kind, document["spec"].clone());
         case.init_containers = document["initContainers"] == true;
-        for (into, from) in case.backend_configs.iter_mut().zip(document["backendConfigs"].as_array().into_iter().flatten()) {
+        for (into, from) in
+            case.backend_configs.iter_mut().zip(document["backendConfigs"].as_array().into_iter().flatten())
+        {
             *into = from.clone();
         }
         (text("base"), case)
@@ -20,8 +22,8 @@ static BASES: LazyLock<Vec<(String, Case)>> = LazyLock::new(|| {
 });
 
 /// All of them.
-pub fn all() -> Vec<Case> {
-    BASES.iter().map(|(_, case)| case.clone()).collect()
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    BASES.iter().map(|(_, case)| case)
 }
 
 /// The one of this name.

@@ -79,7 +79,8 @@ impl Case {
     }
 
     fn run<K: Component>(&self, spec: &str) -> Result<Outcome, String> {
-        let spec: K::Spec = serde_json::from_str(spec).map_err(|error| format!("spec does not decode: {error}"))?;
+        let spec: K::Spec =
+            serde_json::from_str(spec).map_err(|error| format!("spec does not decode: {error}"))?;
         let metadata = ObjectMeta {
             name: Some(self.name.clone()),
             namespace: Some("ns1".to_owned()),
@@ -113,7 +114,8 @@ impl Case {
 /// A value decoded as `T` and encoded, once and twice.
 pub fn round_trips<T: DeserializeOwned + Serialize>(value: &Value) -> Result<[Value; 2], String> {
     let trip = |value: &Value| -> Result<Value, String> {
-        let decoded: T = serde_json::from_value(value.clone()).map_err(|e| format!("does not decode: {e}"))?;
+        let decoded: T =
+            serde_json::from_value(value.clone()).map_err(|e| format!("does not decode: {e}"))?;
         serde_json::to_value(&decoded).map_err(|e| format!("does not encode: {e}"))
     };
     let first = trip(value)?;

@@ -1,13 +1,14 @@
 //! What everything rendered has to satisfy, so that the API server takes it.
 
-use crate::case::{Rendered, own_containers};
+use crate::case::{Case, Rendered, own_containers};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What is wrong with what was rendered of `spec`.
-pub fn problems(rendered: &Rendered, spec: &Value) -> Vec<String> {
+/// What is wrong with what was rendered of a case.
+pub fn problems(rendered: &Rendered, case: &Case) -> Vec<String> {
+    let spec = &case.spec;
     let mut found = Vec::new();
     let set = &rendered.desired.stateful_set;
     let objects = [&set.metadata, &rendered.desired.service.metadata];
@@ -22,7 +23,7 @@ pub fn problems(rendered: &Rendered, spec: &Value) -> Vec<String> {
         .filter_map(|claim| claim.metadata.name.as_deref())
         .collect();
     for each in rendered.templates() {
-        template(each, spec, &claims, &mut found);
+        template(each, case, &claims, &mut found);
     }
     let selector = set.spec.selector.match_labels.iter().flatten();
     let labels = set.spec.template.metadata.as_ref().and_then(|m| m.labels.clone()).unwrap_or_default();
@@ -51,11 +52,23 @@ fn labels(metadata: &ObjectMeta, found: &mut Vec<String>) {
     }
 }
 
-fn template(template: &PodTemplateSpec, spec: &Value, claims: &[&str], found: &mut Vec<String>) {
-    labels(template.metadata.as_ref().unwrap(), found);
+fn template(template: &PodTemplateSpec, case: &Case, claims: &[&str], found: &mut Vec<String>) {
+    let spec = &case.spec;
+    // Nothing checks the labels of a BackendConfig: it belongs to whoever runs the cluster.
+    let mut metadata = template.metadata.clone().unwrap();
+    for config in &case.backend_configs {
+        let labels = config.pointer("/pod/labels").and_then(Value::as_object);
+        for key in labels.into_iter().flat_map(|labels| labels.keys()) {
+            metadata.labels.as_mut().unwrap().remove(key);
+        }
+    }
+    labels(&metadata, found);
     let pod = template.spec.as_ref().unwrap();
     let containers = pod.init_containers.iter().flatten().chain(&pod.containers);
-    unique("container", containers.map(|container| container.name.as_str()), found);
+    let own: Vec<&str> =
+        own_containers(template).into_iter().map(|container| container.name.as_str()).collect();
+    let names = containers.map(|container| container.name.as_str()).filter(|name| own.contains(name));
+    unique("container", names, found);
     let volumes: Vec<&str> = pod.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
     unique("volume", volumes.iter().copied(), found);
     let users = |pointer: &str, key: &str| -> BTreeSet<String> {
@@ -76,7 +89,10 @@ fn template(template: &PodTemplateSpec, spec: &Value, claims: &[&str], found: &m
             let known = volumes.contains(&mount.name.as_str()) || claims.contains(&mount.name.as_str());
             // A mount of the user's own may name a volume that is not there; that is told by the API server.
             if !known && !users_mounts.contains(&mount.mount_path) {
-                found.push(format!("{name}: the volume {:?} of {:?} does not exist", mount.name, mount.mount_path));
+                found.push(format!(
+                    "{name}: the volume {:?} of {:?} does not exist",
+                    mount.name, mount.mount_path
+                ));
             }
         }
     }

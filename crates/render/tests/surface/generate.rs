@@ -23,7 +23,7 @@ impl Strategy for Cases {
         let mut case = if any.chance(25) {
             Case::new(self.0, any.value(spec, "spec", 0))
         } else {
-            let bases: Vec<Case> = bases::all().into_iter().filter(|base| base.kind == self.0).collect();
+            let bases: Vec<&Case> = bases::all().filter(|base| base.kind == self.0).collect();
             let mut case = bases[any.below(bases.len())].clone();
             for _ in 0..=any.below(6) {
                 any.change(spec, &mut case.spec, "spec", 0);
@@ -32,7 +32,8 @@ impl Strategy for Cases {
         };
         case.init_containers = any.chance(40);
         if any.chance(10) {
-            let names = ["a.b", "", "9lives", "-x", "Upper", "ü", "0123456789012345678901234567890123456789abc"];
+            let names =
+                ["a.b", "", "9lives", "-x", "Upper", "ü", "0123456789012345678901234567890123456789abc"];
             let name = names[any.below(names.len())];
             case.name = if any.chance(30) { format!("{name}z") } else { name.to_owned() };
         }
@@ -76,9 +77,12 @@ impl ValueTree for Shrinking {
     fn simplify(&mut self) -> bool {
         let before = self.current.clone();
         let mut left = self.next;
-        let removed = [&mut self.current.spec].into_iter().chain(&mut self.current.backend_configs).any(|value| {
-            remove_nth(value, &mut left)
-        });
+        let case = &mut self.current;
+        let removed = remove_nth(schema::spec(case.kind.name()), &mut case.spec, &mut left)
+            || case
+                .backend_configs
+                .iter_mut()
+                .any(|config| remove_nth(schema::spec("BackendConfig"), config, &mut left));
         self.before = removed.then_some(before);
         removed
     }
@@ -91,28 +95,35 @@ impl ValueTree for Shrinking {
     }
 }
 
-/// Removes the field or item that comes after `left` others, outer ones first.
-fn remove_nth(value: &mut Value, left: &mut usize) -> bool {
-    let count = match value {
-        Value::Object(map) => map.len(),
-        Value::Array(items) => items.len(),
-        _ => 0,
+/// Removes the field or item that comes after `left` others that may be left out, outer ones first.
+fn remove_nth(schema: &Value, value: &mut Value, left: &mut usize) -> bool {
+    let mut take = || {
+        *left = left.wrapping_sub(1);
+        *left == usize::MAX
     };
-    if *left < count {
-        match value {
-            Value::Object(map) => {
-                let key = map.keys().nth(*left).unwrap().clone();
-                map.remove(&key);
+    match (shape(schema), value) {
+        (Shape::Fields(fields), Value::Object(map)) => {
+            if let Some(key) = map.keys().find(|key| !requires(schema, key) && take()).cloned() {
+                return map.remove(&key).is_some();
             }
-            Value::Array(items) => drop(items.remove(*left)),
-            _ => {}
+            map.iter_mut().any(|(key, inner)| fields.get(key).is_some_and(|s| remove_nth(s, inner, left)))
         }
-        return true;
-    }
-    *left -= count;
-    match value {
-        Value::Object(map) => map.values_mut().any(|inner| remove_nth(inner, left)),
-        Value::Array(items) => items.iter_mut().any(|inner| remove_nth(inner, left)),
+        (Shape::Map(inner), Value::Object(map)) => {
+            if let Some(key) = map.keys().find(|_| take()).cloned() {
+                return map.remove(&key).is_some();
+            }
+            map.values_mut().any(|value| remove_nth(inner, value, left))
+        }
+        (Shape::FreeForm, Value::Object(map)) => {
+            map.keys().find(|_| take()).cloned().is_some_and(|key| map.remove(&key).is_some())
+        }
+        (Shape::List(inner), Value::Array(items)) => {
+            if let Some(index) = (0..items.len()).find(|_| take()) {
+                items.remove(index);
+                return true;
+            }
+            items.iter_mut().any(|item| remove_nth(inner, item, left))
+        }
         _ => false,
     }
 }
@@ -120,7 +131,7 @@ fn remove_nth(value: &mut Value, left: &mut usize) -> bool {
 /// Makes values at random.
 pub struct Any<'a> {
     rng: &'a mut TestRng,
-    hostile: Vec<String>,
+    hostile: &'static [String],
 }
 
 impl<'a> Any<'a> {
@@ -145,12 +156,21 @@ impl<'a> Any<'a> {
             Shape::Enumeration(values) => values[self.below(values.len())].clone(),
             Shape::IntOrString { quantity: true } => self.quantity(),
             Shape::IntOrString { quantity: false } => {
-                if self.chance(50) { self.integer(schema) } else { self.string(schema, name).into() }
+                if self.chance(50) {
+                    self.integer(schema)
+                } else {
+                    self.string(schema, name).into()
+                }
             }
             Shape::FreeForm => self.free_form(0),
             Shape::Fields(fields) => {
                 let mut map = Map::new();
+                let is_object = fields.contains_key("apiVersion") && fields.contains_key("metadata");
                 for (field, inner) in fields {
+                    if is_object && (field == "apiVersion" || field == "kind") {
+                        // Kubernetes knows which kind it is; a wrong one decodes nowhere.
+                        continue;
+                    }
                     let percent = match depth {
                         0 => 25,
                         1 => 35,
@@ -193,6 +213,9 @@ impl<'a> Any<'a> {
                     fields.keys().nth(self.below(fields.len())).unwrap().clone()
                 };
                 let inner = &fields[&field];
+                if fields.contains_key("metadata") && (field == "apiVersion" || field == "kind") {
+                    return;
+                }
                 match map.get_mut(&field) {
                     Some(_) if !requires(schema, &field) && self.chance(15) => drop(map.remove(&field)),
                     Some(known) => self.change(inner, known, &field, depth + 1),
@@ -237,8 +260,25 @@ impl<'a> Any<'a> {
 
     fn quantity(&mut self) -> Value {
         let all = [
-            "0", "1", "100m", "1.5Gi", "2G", ".5", "5.", "+3", "-1", "1e3", "1E-3", "1n", "100u", "9223372036854775807",
-            "99999999999999999999E", "1e99999", "0.0000000001", "1e400Ki", "512Mi",
+            "0",
+            "1",
+            "100m",
+            "1.5Gi",
+            "2G",
+            ".5",
+            "5.",
+            "+3",
+            "-1",
+            "1e3",
+            "1E-3",
+            "1n",
+            "100u",
+            "9223372036854775807",
+            "99999999999999999999E",
+            "1e99999",
+            "0.0000000001",
+            "1e400Ki",
+            "512Mi",
         ];
         if self.chance(10) {
             return json!([0, 1, -5, i64::MAX][self.below(4)]);
@@ -249,7 +289,8 @@ impl<'a> Any<'a> {
     fn key(&mut self, name: &str) -> String {
         let labels = name.ends_with("abels") || name == "annotations" || name == "nodeSelector";
         if labels && self.chance(70) {
-            return ["team", "example.com/a.b", "x_y", "app", "compute.functionmesh.io/name"][self.below(5)].to_owned();
+            return ["team", "example.com/a.b", "x_y", "app", "compute.functionmesh.io/name"][self.below(5)]
+                .to_owned();
         }
         if ["customSerdeSources", "customSchemaSources", "sourceSpecs", "customSchemaSinks"].contains(&name) {
             return self.string(&Value::Null, "topic");
@@ -268,15 +309,39 @@ impl<'a> Any<'a> {
         }
         let lower = name.to_lowercase();
         let likely: &[&str] = if lower.contains("topic") {
-            &["persistent://public/default/a", "b", "te/na/c", "persistent://te/na/d 'e' $(f)", "persistent://te/na/g.*"]
+            &[
+                "persistent://public/default/a",
+                "b",
+                "te/na/c",
+                "persistent://te/na/d 'e' $(f)",
+                "persistent://te/na/g.*",
+            ]
         } else if lower.ends_with("location") {
-            &["function://te/na/f@1", "http://h/f.jar?a=b&c=d", "https://h/", "sink://te/na/s", "te/na/f", "builtin://x"]
+            &[
+                "function://te/na/f@1",
+                "http://h/f.jar?a=b&c=d",
+                "https://h/",
+                "sink://te/na/s",
+                "te/na/f",
+                "builtin://x",
+            ]
         } else if ["jar", "py", "go", "functionFile"].contains(&name) {
             &["f.jar", "/pulsar/f.jar", "/pulsar/a/b/f", "/opt/f", "/", "a/", "//", "/pulsar/"]
         } else if lower.ends_with("path") || name == "asVolume" {
-            &["/a", "/etc/oauth2", "/etc/tls/pulsar-functions", "/pulsar/logs/functions", "/pulsar/download", "/pulsar"]
+            &[
+                "/a",
+                "/etc/oauth2",
+                "/etc/tls/pulsar-functions",
+                "/pulsar/logs/functions",
+                "/pulsar/download",
+                "/pulsar",
+            ]
         } else if name == "builtinAutoscaler" {
-            &["AverageUtilizationCPUPercent80", "AverageUtilizationMemoryPercent20", "AverageUtilizationCPUPercent50"]
+            &[
+                "AverageUtilizationCPUPercent80",
+                "AverageUtilizationMemoryPercent20",
+                "AverageUtilizationCPUPercent50",
+            ]
         } else if name == "clientAuthenticationPlugin" {
             &[
                 "org.apache.pulsar.client.impl.auth.AuthenticationToken",
@@ -289,7 +354,17 @@ impl<'a> Any<'a> {
         } else if name == "image" {
             &["example/runner:1", "streamnative/pulsar-functions-pulsarctl-java-runner:1", ""]
         } else if name == "name" {
-            &["a", "data", "filebeat-logs", "downloader-volume", "pulsar-function", "filebeat", "POD_NAME", "logTopic", ""]
+            &[
+                "a",
+                "data",
+                "filebeat-logs",
+                "downloader-volume",
+                "pulsar-function",
+                "filebeat",
+                "POD_NAME",
+                "logTopic",
+                "",
+            ]
         } else {
             &["a", "b", "org.example.A", "1", "true", "nodejs", "python", ""]
         };
@@ -309,8 +384,18 @@ impl<'a> Any<'a> {
     fn free_form(&mut self, depth: usize) -> Value {
         let mut map = Map::new();
         for _ in 0..self.size() {
-            let key = ["a", "configs", "className", "builtin", "archive", "sinkType", "typeClassName", "__WINDOWCONFIGS__"];
-            let key = if self.chance(70) { key[self.below(8)].to_owned() } else { self.string(&Value::Null, "") };
+            let key = [
+                "a",
+                "configs",
+                "className",
+                "builtin",
+                "archive",
+                "sinkType",
+                "typeClassName",
+                "__WINDOWCONFIGS__",
+            ];
+            let key =
+                if self.chance(70) { key[self.below(8)].to_owned() } else { self.string(&Value::Null, "") };
             let value = match self.below(9) {
                 0 => Value::Null,
                 1 => self.chance(50).into(),

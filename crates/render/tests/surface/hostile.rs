@@ -1,10 +1,16 @@
 //! Strings that break programs which put text into other text.
 
+use std::sync::LazyLock;
+
 /// Name of the file that hostile strings try to create.
 pub const CANARY: &str = "CANARY";
 
-/// Each tries another way out of its place. None has a NUL, which the API server refuses.
-pub fn strings() -> Vec<String> {
+/// Each tries another way out of its place. None has a NUL, which no argument of a program can have.
+pub fn strings() -> &'static [String] {
+    &STRINGS
+}
+
+static STRINGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut all: Vec<String> = [
         "it's",
         "'",
@@ -49,6 +55,7 @@ pub fn strings() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
+    // Longer than the 4 KiB in which some programs keep a line.
     all.push("long'$ ".repeat(600));
     all
-}
+});

@@ -1,7 +1,13 @@
 //! The whole surface of the API, taken from the schemas of the `CustomResourceDefinition`s: objects with any content
 //! ([`properties`]), the effect of each field ([`effects`]), and hostile text in every place that reaches a shell
 //! ([`injection`]).
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod bases;
 mod case;
