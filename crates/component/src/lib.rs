@@ -13,6 +13,7 @@
 pub mod args;
 pub mod children;
 pub mod context;
+pub mod explained;
 pub mod plan;
 pub mod pods;
 pub mod reason;
