@@ -17,6 +17,7 @@ pub mod backend;
 pub mod children;
 pub mod context;
 pub mod execute;
+pub mod explained;
 pub mod plan;
 pub mod pods;
 pub mod reason;
