@@ -12,7 +12,7 @@
 mod bases;
 mod case;
 mod check;
-//mod effects;
+mod effects;
 mod generate;
 mod hostile;
 //mod injection;
