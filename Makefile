@@ -50,6 +50,21 @@ e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real 
 .PHONY: e2e-full
 e2e-full: test e2e ## Everything that there is to test
 
+# A folder with recordings of the Go operator and their comparator `parity.py`.
+CORPUS ?=
+.PHONY: parity
+parity: toolchain ## Compare what is rendered with recordings of the Go operator (CORPUS=folder)
+	@test -f "$(CORPUS)/parity.py" || { echo "parity: no parity.py in '$(CORPUS)'; name the folder of the recordings: make parity CORPUS=folder" >&2; exit 1; }
+	@command -v python3 >/dev/null || { echo "missing: python3 (Debian: apt-get install python3 python3-yaml)" >&2; exit 1; }
+	@python3 -c 'import yaml' 2>/dev/null || { echo "installing PyYAML"; python3 -m pip install --quiet pyyaml || apt-get install -qq -y python3-yaml; }
+	$(CARGO) build --quiet --locked --release --package kubectl-fmesh
+	python3 "$(CORPUS)/parity.py" --cli target/release/kubectl-fmesh --accept "$(CORPUS)/deliberate.txt" \
+		--accept docs/differences.txt "$(CORPUS)/public"
+
+.PHONY: bench-render
+bench-render: toolchain ## What lowering, rendering and hashing one Function costs
+	$(CARGO) bench --quiet --locked --package functionmesh-render --bench render
+
 .PHONY: lint
 lint: toolchain $(DENY) ## Format, lints, docs, dependencies
 	$(CARGO) fmt --all --check

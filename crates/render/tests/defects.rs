@@ -110,6 +110,9 @@ fn d018_one_quantity_has_one_meaning() {
     let thousand = of("{requests: {cpu: 1000m, memory: 1024Mi}}");
     assert_eq!(thousand, of("{requests: {cpu: 1, memory: 1Gi}}"));
     assert_eq!(thousand, json!({"cpu": 1, "ram": "1073741824"}));
+    let set =
+        |cpu: &str| rendered(&function(&format!("{{resources: {{limits: {{cpu: {cpu}}}}}}}"))).stateful_set;
+    assert_eq!(set("1000m"), set("1"));
 }
 
 #[test]
