@@ -15,10 +15,9 @@ mod check;
 mod effects;
 mod generate;
 mod hostile;
-//mod injection;
-//mod places;
+mod injection;
 mod properties;
-//mod sandbox;
+mod sandbox;
 mod schema;
 
 use std::io::Write;
