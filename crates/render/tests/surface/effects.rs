@@ -227,6 +227,11 @@ fn compare(schema_of: &str, kind: Kind, root: &dyn Fn(&mut Case) -> Vec<&mut Val
             wrong.push(format!("{name}: {}", if has_effect { "has an effect" } else { "has no effect" }));
         }
     }
+    let mut listed = WITHOUT_EFFECT.iter().filter(|path| path.starts_with(&format!("{schema_of}.")));
+    let known = |path: &&str| {
+        leaves_of(schema_of).keys().any(|leaf| format!("{schema_of}.{}", leaf.join(".")).starts_with(path))
+    };
+    assert_eq!(listed.find(|path| !known(path)), None, "no such field");
     assert!(wrong.is_empty(), "descriptions are wrong:\n{}", wrong.join("\n"));
 }
 

@@ -68,7 +68,7 @@ impl Sandbox {
         });
         let mut records: Vec<Record> = own.collect();
         let command: Vec<String> =
-            container.command.iter().flatten().map(|part| self.here(&expand(part, &environment))).collect();
+            container.command.iter().flatten().map(|part| here(&expand(part, &environment))).collect();
         let dump = self.0.join("dump");
         fs::write(&dump, "").unwrap();
         let output = Command::new(&command[0])
@@ -90,10 +90,6 @@ impl Sandbox {
         Ok(records)
     }
 
-    fn here(&self, text: &str) -> String {
-        FOLDERS.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
-    }
-
     /// Whether a file of this name is anywhere.
     pub fn has_file(&self, name: &str) -> bool {
         fn find(folder: &Path, name: &str) -> bool {
@@ -111,6 +107,11 @@ impl Drop for Sandbox {
         // What is left is below the target folder.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Text with the container's paths as they are here.
+fn here(text: &str) -> String {
+    FOLDERS.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
 }
 
 /// The records that programs left, with the paths as in the container.
