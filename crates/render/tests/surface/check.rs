@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 /// What is wrong with what was rendered of a case.
 pub fn problems(rendered: &Rendered, case: &Case) -> Vec<String> {
-    let spec = &case.spec;
     let mut found = Vec::new();
     let set = &rendered.desired.stateful_set;
     let objects = [&set.metadata, &rendered.desired.service.metadata];

@@ -172,9 +172,8 @@ impl<'a> Any<'a> {
                         continue;
                     }
                     let percent = match depth {
-                        0 => 25,
                         1 => 35,
-                        2 => 25,
+                        0 | 2 => 25,
                         _ => 12,
                     };
                     if requires(schema, field) || self.chance(percent) {

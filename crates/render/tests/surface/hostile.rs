@@ -56,6 +56,6 @@ static STRINGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     .map(str::to_owned)
     .to_vec();
     // Longer than the 4 KiB in which some programs keep a line.
-    all.push("long'$ ".repeat(600));
+    all.push(" long".repeat(820) + "'$(POD_NAME)' $$");
     all
 });

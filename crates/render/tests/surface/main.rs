@@ -12,13 +12,12 @@
 mod bases;
 mod case;
 mod check;
-//mod effects;
+mod effects;
 mod generate;
 mod hostile;
-//mod injection;
-//mod places;
+mod injection;
 mod properties;
-//mod sandbox;
+mod sandbox;
 mod schema;
 
 use std::io::Write;
