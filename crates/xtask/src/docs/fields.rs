@@ -79,7 +79,10 @@ impl Reader<'_> {
                 note,
                 path: path.clone(),
             });
-            if !EMBEDDED.iter().any(|(field, _)| field == name) && self.item(inner).is_none() {
+            // What is below a field without effect has none either.
+            let closed =
+                EMBEDDED.iter().any(|(field, _)| field == name) || description.starts_with("Not used");
+            if !closed && self.item(inner).is_none() {
                 fields.extend(self.below(inner, &path)?);
             }
         }
@@ -212,6 +215,8 @@ mod tests {
             "x-kubernetes-validations": [{"rule": "x", "message": "spec.size must fit spec.mode"}],
             "properties": {
                 "mode": {"type": "string", "enum": ["a", "b"], "description": "How. Defaults to `a`. Choose."},
+                "old": {"type": "object", "description": "Not used.", "properties": {
+                    "inner": {"type": "string", "description": "I."}}},
                 "on": {"type": "boolean", "description": "Whether. Defaults to true."},
                 "size": {"type": "integer", "minimum": 0.0, "default": 1, "description": "Much. Defaults to 2."},
                 "topics": {"type": "object", "description": "By topic.", "additionalProperties": {
@@ -232,6 +237,7 @@ mod tests {
                     &format!("required; one of `a`, `b`; {rule}"),
                     "How. Choose."
                 ]),
+                row(["spec.old", "object", "", "", "Not used."]),
                 row(["spec.on", "boolean", "`true`", "", "Whether."]),
                 row(["spec.size", "integer", "`1`", &format!("at least 0; {rule}"), "Much."]),
                 row(["spec.topics", "map of object", "", "", "By topic."]),

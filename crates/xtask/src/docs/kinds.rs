@@ -162,9 +162,13 @@ impl<'a> Sections<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
 
-    fn body(kind: &str) -> String {
-        pages().unwrap().into_iter().find(|page| page.title == kind).unwrap().body
+    /// Deriving the schemas takes a while in an unoptimised build.
+    static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| pages().unwrap());
+
+    fn body(kind: &str) -> &'static str {
+        &PAGES.iter().find(|page| page.title == kind).unwrap().body
     }
 
     fn row<'a>(body: &'a str, path: &str) -> &'a str {
@@ -178,14 +182,14 @@ mod tests {
     #[test]
     fn a_field_is_found_by_its_path() {
         let function = body("Function");
-        let rotation = row(&function, "spec.java.log.rotatePolicy");
+        let rotation = row(function, "spec.java.log.rotatePolicy");
         assert!(rotation.contains("| string |") && rotation.contains("`SizedPolicyWith50MB`"), "{rotation}");
-        assert!(row(&function, "spec.pod.sidecars").contains("| list of Container |"));
-        assert!(row(&function, "spec.minReplicas").contains("| integer | `1` | at least 0"));
-        assert!(row(&function, "spec.java.jar").contains("| required<br>"));
-        row(&function, "spec.input.sourceSpecs.*.serdeClassname");
-        row(&function, "spec.pod.vpa.resourcePolicy.containerPolicies[].mode");
-        row(&function, "status.readyReplicas");
+        assert!(row(function, "spec.pod.sidecars").contains("| list of Container |"));
+        assert!(row(function, "spec.minReplicas").contains("| integer | `1` | at least 0"));
+        assert!(row(function, "spec.java.jar").contains("| required<br>"));
+        row(function, "spec.input.sourceSpecs.*.serdeClassname");
+        row(function, "spec.pod.vpa.resourcePolicy.containerPolicies[].mode");
+        row(function, "status.readyReplicas");
         assert!(!function.contains("`spec.pod.sidecars[]"), "the fields of a container are not ours");
         assert!(function.contains("The same fields as [`spec.pulsar`](#specpulsar)."));
     }
@@ -193,13 +197,13 @@ mod tests {
     #[test]
     fn a_mesh_refers_to_its_components() {
         let mesh = body("FunctionMesh");
-        assert!(row(&mesh, "spec.sinks").contains("| list of [Sink](sink.md) specs |"));
+        assert!(row(mesh, "spec.sinks").contains("| list of [Sink](sink.md) specs |"));
         assert!(!mesh.contains("spec.sinks[]"));
     }
 
     #[test]
     fn every_rule_is_listed() {
-        for (definition, page) in crds().iter().zip(pages().unwrap()) {
+        for (definition, page) in crds().iter().zip(PAGES.iter()) {
             let definition = serde_json::to_value(definition).unwrap();
             for rule in rules(schema(&definition).unwrap()) {
                 assert!(
