@@ -73,7 +73,7 @@ lint: toolchain $(DENY) ## Format, lints, docs, dependencies
 	$(DENY) --log-level error check bans licenses sources
 
 .PHONY: generate
-generate: toolchain ## Write CRDs and RBAC anew from the code
+generate: toolchain ## Write CRDs, RBAC and the reference anew from the code
 	$(CARGO) xtask generate
 
 .PHONY: image

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Defaults for the components of a namespace or of the whole cluster.
+/// They hold for the components of one namespace or of the whole cluster, by the name that the operator is configured with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",

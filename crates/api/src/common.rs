@@ -16,8 +16,7 @@ pub struct Common {
     /// Name of the component in Pulsar. Defaults to the name of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Class to run, with its package, such as `org.example.Enrich`. Required with `java` and, in functions, with
-    /// `python`.
+    /// Class to run, with its package, such as `org.example.Enrich`. Required with `java` and `python`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
     /// Pulsar tenant. Defaults to `public`.
@@ -53,8 +52,8 @@ pub struct Common {
     /// Topic that receives the log of the component. Without it the log goes to the console of the container only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_topic: Option<String>,
-    /// Who sends the log to `logTopic`: the instance itself (`runtime`, in functions only) or a sidecar container
-    /// (`sidecar`). Defaults to `runtime` for functions, `sidecar` for sources and sinks.
+    /// Who sends the log to `logTopic`: the instance itself (`runtime`) or a sidecar container (`sidecar`).
+    /// Defaults to `runtime`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_topic_agent: Option<LogTopicAgent>,
     /// Image of the sidecar that sends the log to `logTopic`. Defaults to `streamnative/filebeat:v0.6.0`.
@@ -86,16 +85,16 @@ pub struct Common {
     /// `pulsar`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_package_service: Option<PulsarMessaging>,
-    /// Run a Java program. Required in sources and sinks.
+    /// Run a Java program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java: Option<JavaRuntime>,
-    /// Run a Python program. Functions only.
+    /// Run a Python program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<PythonRuntime>,
-    /// Run a Go program. Functions only.
+    /// Run a Go program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub golang: Option<GoRuntime>,
-    /// Run a program in another language. Functions only.
+    /// Run a program in another language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generic_runtime: Option<GenericRuntime>,
     /// Image of the main container. Defaults to the runner image for the language, which the operator is configured

@@ -10,7 +10,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A function: its code, its topics, the Pulsar cluster and the pods it runs in.
+/// The code of the function, its topics, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",

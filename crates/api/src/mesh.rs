@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The components of a mesh. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is
+/// The components. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is
 /// the `name` of the item. A component that leaves the spec is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(

@@ -44,6 +44,7 @@ pub struct PythonRuntime {
     pub py_location: Option<String>,
     /// Log settings.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = crate::unused::in_python_log)]
     pub log: Option<RuntimeLogConfig>,
 }
 

@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A sink connector: its code, its topics, the Pulsar cluster and the pods it runs in.
+/// The code of the connector, its topics, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -46,6 +46,7 @@ use serde::{Deserialize, Serialize};
         priority = 1
     )
 )]
+#[schemars(transform = crate::unused::in_connectors)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkSpec {
     /// The fields that Function, Source and Sink share.

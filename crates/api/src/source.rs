@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A source connector: its code, its topic, the Pulsar cluster and the pods it runs in.
+/// The code of the connector, its topic, the Pulsar cluster and the pods it runs in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
         priority = 1
     )
 )]
+#[schemars(transform = crate::unused::in_connectors)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// The fields that Function, Source and Sink share.

@@ -28,6 +28,21 @@ pub(crate) fn in_go_log(schema: &mut Schema) {
     describe(schema, "logConfig", "With it, `level` is left to the program. Nothing is mounted.");
 }
 
+/// `spec.python.log`.
+pub(crate) fn in_python_log(schema: &mut Schema) {
+    mark(schema, &["javaLog4JConfigFileType"], "Not used by Python programs.");
+}
+
+/// `spec` of a Source or Sink: what is different for connectors, which are Java programs (behaviour reference 3.1 and
+/// 3.6).
+pub(crate) fn in_connectors(schema: &mut Schema) {
+    describe(schema, "className", "Class of the connector, with its package. Required.");
+    describe(schema, "java", "The program of the connector. Required.");
+    let log = "Who sends the log to `logTopic`: a sidecar container; with `runtime` nobody does. Defaults to `sidecar`.";
+    describe(schema, "logTopicAgent", log);
+    mark(schema, &["python", "golang", "genericRuntime"], "Not used: connectors are Java programs.");
+}
+
 /// Puts a text in the place of the descriptions of fields.
 fn mark(schema: &mut Schema, fields: &[&str], text: &str) {
     for field in fields {

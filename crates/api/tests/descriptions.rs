@@ -87,6 +87,8 @@ fn what_has_no_effect_is_described_so() {
         "Function.spec.sourceConfig.typeClassName",
         "Function.spec.statefulConfig.pulsar.javaProvider.config",
         "Function.spec.windowConfig.actualWindowFunctionClassName",
+        "Function.spec.python.log.javaLog4JConfigFileType",
+        "Source.spec.golang",
         "Source.spec.sourceType",
         "Source.spec.statefulConfig.pulsar.javaProvider.config",
         "Sink.spec.sinkType",
@@ -106,7 +108,12 @@ fn what_has_no_effect_is_described_so() {
         assert!(unused.contains(&path), "{path} is not described as unused");
     }
     // The same type where it does have an effect.
-    for path in ["Function.spec.java.log.format", "Function.spec.pod.vpa", "Source.spec.batchSourceConfig"] {
+    for path in [
+        "Function.spec.golang",
+        "Function.spec.java.log.format",
+        "Function.spec.pod.vpa",
+        "Source.spec.batchSourceConfig",
+    ] {
         assert!(!unused.contains(&path), "{path} is described as unused");
     }
 }

@@ -1,6 +1,8 @@
-//! Generates what is derived from the code: CRDs and RBAC, for `kubectl apply` and for the charts, and manifests from the chart.
+//! Generates what is derived from the code: CRDs and RBAC, for `kubectl apply` and for the charts, manifests from the chart,
+//! and the reference documentation.
 
 mod crds;
+mod docs;
 mod files;
 mod install;
 mod rbac;
@@ -19,12 +21,14 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything below: into config/ and charts/.
+    /// Everything below: into config/, charts/ and docs/reference.
     Generate(Mode),
     /// The CRDs: into config/crd and charts/function-mesh-crds.
     Crds(Mode),
     /// The roles of the controllers: into config/rbac and charts/function-mesh-operator.
     Rbac(Mode),
+    /// The reference documentation: into docs/reference.
+    Docs(Mode),
     /// The operator for `kubectl apply -k`: into config/default. Needs helm when the chart changed.
     Install(Mode),
 }
@@ -46,11 +50,12 @@ fn roles(files: &mut Files) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    let all: &[Generator] = &[crds::generate, roles, install::generate];
+    let all: &[Generator] = &[crds::generate, roles, docs::generate, install::generate];
     let (generators, command, mode): (&[Generator], _, _) = match Args::parse().command {
         Command::Generate(mode) => (all, "cargo xtask generate", mode),
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
+        Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
         Command::Install(mode) => (&[install::generate], "cargo xtask install", mode),
     };
     let mut files = Files::default();

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Longest text of several values that share a line, not counting what stands before them.
-const WIDTH: usize = 120;
+const WIDTH: usize = 200;
 
 /// A document.
 pub fn document(value: &Value) -> String {
