@@ -19,3 +19,12 @@ app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
+
+{{/* The configuration file of the controllers that render pods; empty when everything is as by default. */}}
+{{- define "function-mesh.config" -}}
+{{- range $key := list "runnerImages" "runnerImagePullSecrets" "runnerImagePullPolicy" "resourceLabels" "resourceAnnotations" }}
+{{- with index $.Values $key }}
+{{ dict $key . | toYaml }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,13 +1,31 @@
 //! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
 
+use crate::backend::RENDERED_FROM;
+use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
-use kube::core::ObjectMeta;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// A trimmed view of a child that we write.
+pub trait View:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Drops what is not compared. `manager` is the field manager under which we write.
+    fn trim(&mut self, manager: &str);
+}
 
 /// What is kept of a `StatefulSet`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
@@ -45,10 +63,17 @@ pub struct StatefulSetStatusView {
     pub updated_replicas: i32,
 }
 
-impl StatefulSetView {
-    /// Drops what is not compared.
-    pub fn trim(&mut self) {
+impl View for StatefulSetView {
+    fn trim(&mut self, _manager: &str) {
         self.metadata = slim(std::mem::take(&mut self.metadata));
+    }
+}
+
+impl StatefulSetView {
+    /// What the status of the owner says of it, so that foreign edits are seen.
+    pub fn reference(&self) -> Option<StatefulSetStatusRef> {
+        let rendered_hash = self.rendered_hash()?.to_owned();
+        Some(StatefulSetStatusRef { generation: self.metadata.generation?, rendered_hash })
     }
 
     /// The hash of the object it was rendered as.
@@ -81,12 +106,13 @@ pub struct ServiceSpecView {
     pub selector: Option<BTreeMap<String, String>>,
 }
 
-impl ServiceView {
-    /// Drops what is not compared.
-    pub fn trim(&mut self) {
+impl View for ServiceView {
+    fn trim(&mut self, _manager: &str) {
         self.metadata = slim(std::mem::take(&mut self.metadata));
     }
+}
 
+impl ServiceView {
     /// Whether the live object is what was rendered.
     pub fn matches(&self, desired: &Service) -> bool {
         let Some(spec) = &desired.spec else { return false };
@@ -126,7 +152,7 @@ pub fn ownership(child: &ObjectMeta, owner: &OwnerReference) -> Ownership {
 }
 
 /// The metadata that is read anywhere.
-fn slim(metadata: ObjectMeta) -> ObjectMeta {
+pub(crate) fn slim(metadata: ObjectMeta) -> ObjectMeta {
     ObjectMeta {
         name: metadata.name,
         namespace: metadata.namespace,
@@ -139,7 +165,7 @@ fn slim(metadata: ObjectMeta) -> ObjectMeta {
         annotations: metadata
             .annotations
             .map(|mut annotations| {
-                annotations.retain(|key, _| key == RENDERED_HASH);
+                annotations.retain(|key, _| key == RENDERED_HASH || key == RENDERED_FROM);
                 annotations
             })
             .filter(|annotations| !annotations.is_empty()),

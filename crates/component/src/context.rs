@@ -1,6 +1,10 @@
 //! What every reconcile of one controller shares.
 
+use crate::applied::Applied;
+use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
+use crate::execute::Keys;
+use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
 use functionmesh_api::constants::LABEL_NAME;
@@ -9,8 +13,8 @@ use functionmesh_render::{Component, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::recent::{Recent, Written};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt;
-use kube::core::ObjectMeta;
 use kube::runtime::reflector::Store;
 
 /// Caches, the way to write, and the operator's configuration.
@@ -21,10 +25,14 @@ pub struct Context<K: Component> {
     pub events: Events,
     /// The operator's configuration.
     pub environment: Environment,
+    /// Defaults for the components of a namespace, or of all.
+    pub backend_configs: BackendConfigs,
     /// The pods' sets.
     pub stateful_sets: Recent<StatefulSetView>,
     /// The headless Services.
     pub services: Recent<ServiceView>,
+    /// What scales the objects.
+    pub horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
     /// The pods, for what is wrong with them.
     pub pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
@@ -37,15 +45,22 @@ impl<K: Component> Context<K> {
         self.statuses.newest(object, |object| object.status.clone())
     }
 
+    /// The children of a workload as they are known.
+    pub fn observed(&self, workload: &Workload) -> Observed {
+        let keys = Keys::of(workload);
+        Observed {
+            service: self.services.get(&keys.service()),
+            stateful_set: self.stateful_sets.get(&keys.same()),
+            horizontal_autoscaler: self.horizontal_autoscalers.get(&keys.same()),
+        }
+    }
+
     /// Whether a child was written that its cache does not show yet, or no more.
     pub fn awaits_children(&self, workload: &Workload) -> bool {
-        let (namespace, name) = (Some(workload.namespace.as_str()), workload.name.as_str());
-        let (service, set) = (workload.name.service(), name.to_owned());
-        let is = |metadata: &ObjectMeta, name: &str| {
-            metadata.namespace.as_deref() == namespace && metadata.name.as_deref() == Some(name)
-        };
-        self.services.unconfirmed(|s| is(&s.metadata, &service))
-            || self.stateful_sets.unconfirmed(|s| is(&s.metadata, &set))
+        let keys = Keys::of(workload);
+        self.services.awaits(&keys.service())
+            || self.stateful_sets.awaits(&keys.same())
+            || self.horizontal_autoscalers.awaits(&keys.same())
     }
 
     /// The worst thing known about the pods of an object.
@@ -62,8 +77,10 @@ impl<K: Component> Context<K> {
     /// # Errors
     /// When a watch ended for good, which only the end of the process explains.
     pub async fn caches_filled(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+        self.backend_configs.filled().await?;
         self.stateful_sets.filled().await?;
         self.services.filled().await?;
+        self.horizontal_autoscalers.filled().await?;
         self.pods.wait_until_ready().await
     }
 }

@@ -3,16 +3,21 @@
 //! ```text
 //!  watch K ────────┐
 //!  StatefulSets ───┤                   lower ─> render ─> plan ─> apply ─> status
-//!  Services ───────┼─> queue ─> one reconcile: ^ all pure until apply; reads caches only
+//!  Services, ──────┼─> queue ─> one reconcile: ^ all pure until apply; reads caches only
+//!  autoscalers ────┤
 //!  Pods (trimmed) ─┘
 //! ```
 //!
 //! [`run`] wires the watches, [`reconcile::reconcile`] is the story of one object. Nothing is read from the API server
 //! but by the watches, and nothing is written that is there already: a restart writes nothing.
 
+pub mod applied;
 pub mod args;
+pub mod backend;
 pub mod children;
 pub mod context;
+pub mod execute;
+pub mod explained;
 pub mod plan;
 pub mod pods;
 pub mod reason;
@@ -20,25 +25,29 @@ pub mod reconcile;
 pub mod report;
 pub mod status;
 
+use crate::applied::Applied;
 use crate::args::ComponentArgs;
-use crate::children::{ServiceView, StatefulSetView};
+use crate::backend::{BackendConfigs, Config};
+use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_render::Component;
+use functionmesh_render::args::RenderArgs;
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
-use functionmesh_runtime::stream::Watches;
+use functionmesh_runtime::stream::{Cached, Changes, Watches};
 use futures::StreamExt;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
 use std::future::Future;
@@ -60,7 +69,9 @@ pub fn run<K: Component>(
     };
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
-    let environment = args.render.environment();
+    let manager = process.name;
+    let render = args.render.clone();
+    let environment = render.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
@@ -68,9 +79,12 @@ pub fn run<K: Component>(
         let environment = environment?;
         let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
         let (objects, changed) = watches.primary::<Object<K>>();
-        let (sets, sets_changed) = watches.owned(&selector, StatefulSetView::trim);
-        let (services, services_changed) = watches.owned(&selector, ServiceView::trim);
+        let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
+        let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
+        let (horizontal, horizontal_changed) =
+            children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
+        let (backend_configs, backend_changes) = backend_configs(&watches, &render);
         let counted = objects.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
             let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
@@ -82,17 +96,27 @@ pub fn run<K: Component>(
             writer,
             events,
             environment,
+            backend_configs,
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
+            horizontal_autoscalers: Recent::over(horizontal),
             pods,
             statuses: Written::over(objects.clone()),
         });
         let observer = Arc::new(Observer::new(metrics));
         let forgetful = observer.clone();
-        Controller::for_stream(changed, objects)
-            .with_config(watches.queue())
+        let mut controller = Controller::for_stream(changed, objects.clone()).with_config(watches.queue());
+        for (everywhere, changes) in backend_changes {
+            let objects = objects.clone();
+            controller = controller.watches_stream(changes, move |config: Config| {
+                let namespace = config.meta().namespace.as_deref().filter(|_| !everywhere);
+                concerned(&objects, namespace)
+            });
+        }
+        controller
             .owns_stream(sets_changed)
             .owns_stream(services_changed)
+            .owns_stream(horizontal_changed)
             .watches_stream(pods_changed, |pod: PodView| owner_of::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
@@ -109,6 +133,35 @@ pub fn run<K: Component>(
             .await;
         Ok(())
     }
+}
+
+/// The children of one kind, by their label.
+fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
+    watches.owned(selector, move |view: &mut V| view.trim(manager))
+}
+
+/// The caches of the `BackendConfig`s that are configured, and their changes; true for the one of all namespaces.
+fn backend_configs(watches: &Watches, args: &RenderArgs) -> (BackendConfigs, Vec<(bool, Changes<Config>)>) {
+    let (mut configs, mut streams) = (BackendConfigs::default(), Vec::new());
+    if let Some((namespace, name)) = args.global() {
+        let (store, changed) = watches.named(Some(namespace), name);
+        configs.global = Some((namespace.to_owned(), name.to_owned(), store));
+        streams.push((true, changed));
+    }
+    if let Some(name) = args.namespaced() {
+        let (store, changed) = watches.named(None, name);
+        configs.namespaced = Some((name.to_owned(), store));
+        streams.push((false, changed));
+    }
+    (configs, streams)
+}
+
+/// The objects of a namespace, or all. Those whose rendering does not change write nothing.
+fn concerned<K: Component>(objects: &Store<Object<K>>, namespace: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
+    let all = objects.state();
+    let there =
+        all.iter().filter(|object| namespace.is_none() || object.meta().namespace.as_deref() == namespace);
+    there.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
 }
 
 /// The object that a pod belongs to, by its label.

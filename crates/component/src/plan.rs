@@ -1,11 +1,16 @@
 //! What to write: the rendered objects against what is there. Pure.
 
+use crate::applied::{Applied, stamped};
+use crate::backend::RenderedFrom;
 use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Desired, rendered_hash};
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+use serde::Serialize;
 
 /// What the caches show of the children.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +19,8 @@ pub struct Observed {
     pub service: Option<ServiceView>,
     /// The pods' set.
     pub stateful_set: Option<StatefulSetView>,
+    /// What scales the custom resource.
+    pub horizontal_autoscaler: Option<Applied<HorizontalPodAutoscaler>>,
 }
 
 /// One write.
@@ -23,6 +30,8 @@ pub enum Write<T> {
     Create(Box<T>),
     /// Ours and different.
     Update(Box<T>),
+    /// Ours and no longer wanted.
+    Delete,
 }
 
 /// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
@@ -30,8 +39,12 @@ pub enum Write<T> {
 pub struct Plan {
     /// First, so that pods find their names.
     pub service: Option<Write<Service>>,
-    /// Last.
+    /// After what its pods refer to.
     pub stateful_set: Option<Write<StatefulSet>>,
+    /// Last.
+    pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
+    /// Whether the `StatefulSet` is left as it is although it would be rendered differently now.
+    pub held_back: bool,
 }
 
 /// Why nothing can be written.
@@ -43,7 +56,7 @@ pub enum Obstacle {
     )]
     NameConflict {
         /// Kind of the object in the way.
-        kind: &'static str,
+        kind: String,
         /// Its name.
         name: String,
     },
@@ -51,7 +64,7 @@ pub enum Obstacle {
     #[error("{kind} {name} of the deleted object of the same name is still being removed")]
     Leaving {
         /// Kind of the child.
-        kind: &'static str,
+        kind: String,
         /// Its name.
         name: String,
     },
@@ -69,26 +82,56 @@ pub fn plan(
     owner: &OwnerReference,
 ) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
-    let Desired { service, stateful_set, horizontal_autoscaler: _, vertical_autoscaler: _ } = desired;
+    let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler: _ } = desired;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let set_same =
         observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
+    let held_back = !set_same
+        && observed.stateful_set.as_ref().is_some_and(|live| held_back(live, &stateful_set, recorded));
     Ok(Plan {
         service: write(service, service_exists, service_same),
-        stateful_set: write(stateful_set, set_exists, set_same),
+        stateful_set: write(stateful_set, set_exists, set_same || held_back),
+        horizontal_autoscaler: autoscaler(
+            horizontal_autoscaler,
+            observed.horizontal_autoscaler.as_ref(),
+            owner,
+        )?,
+        held_back,
     })
+}
+
+/// A child that is there when the object asks for it.
+fn autoscaler<K>(
+    desired: Option<K>,
+    live: Option<&Applied<K>>,
+    owner: &OwnerReference,
+) -> Result<Option<Write<K>>, Obstacle>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
+    let Some(desired) = desired else {
+        // Only what is ours is deleted; what leaves already, or goes with a predecessor, needs no help.
+        let ours = |live: &Applied<K>| {
+            ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
+        };
+        return Ok(live.is_some_and(ours).then_some(Write::Delete));
+    };
+    let desired = stamped(desired);
+    let exists = check(&K::kind(&()), live.map(|live| &live.metadata), owner)?;
+    let same = live.is_some_and(|live| live.is(&desired, desired.meta()));
+    Ok(write(desired, exists, same))
 }
 
 /// Whether the child exists and is ours.
 fn check(
-    kind: &'static str,
+    kind: &str,
     live: Option<&kube::core::ObjectMeta>,
     owner: &OwnerReference,
 ) -> Result<bool, Obstacle> {
     let Some(live) = live else { return Ok(false) };
-    let name = live.name.clone().unwrap_or_default();
+    let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());
     match ownership(live, owner) {
         Ownership::Ours if live.deletion_timestamp.is_some() => Err(Obstacle::Leaving { kind, name }),
         Ownership::Ours => Ok(true),
@@ -106,11 +149,18 @@ fn write<T>(desired: T, exists: bool, same: bool) -> Option<Write<T>> {
 }
 
 fn unchanged(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    let hash = rendered_hash(desired);
-    hash.is_some()
-        && live.rendered_hash() == hash
-        && recorded.is_some_and(|r| {
-            Some(r.rendered_hash.as_str()) == hash && Some(r.generation) == live.metadata.generation
-        })
+    live.rendered_hash() == rendered_hash(desired) && untouched(live, desired, recorded)
+}
+
+/// Whether nobody else touched it since our last write.
+fn untouched(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
+    recorded.is_some()
+        && live.reference().as_ref() == recorded
         && has_labels(&live.metadata, &desired.metadata)
+}
+
+/// Whether the difference is one that has to wait for another reason to change the pods.
+fn held_back(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
+    let notes = RenderedFrom::on(&live.metadata).zip(RenderedFrom::on(&desired.metadata));
+    untouched(live, desired, recorded) && notes.is_some_and(|(old, new)| old.waits_for_a_reason(&new))
 }

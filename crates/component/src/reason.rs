@@ -15,6 +15,10 @@ pub enum Reason {
     Complete,
     /// The object says something that cannot run; the message has the fields.
     Invalid,
+    /// A `BackendConfig` that holds for the object cannot be read; the message has its name. What runs goes on running.
+    InvalidBackendConfig,
+    /// A change of a `BackendConfig` without `autoUpdate` waits for the next change of the object's pods.
+    BackendConfigChanged,
     /// An object with the name of one of ours exists and belongs to somebody else; it is left alone.
     NameConflict,
     /// The kubelet cannot pull an image.
@@ -42,6 +46,8 @@ impl Reason {
             Self::WaitingForPods => "WaitingForPods",
             Self::Complete => "Complete",
             Self::Invalid => "Invalid",
+            Self::InvalidBackendConfig => "InvalidBackendConfig",
+            Self::BackendConfigChanged => "BackendConfigChanged",
             Self::NameConflict => "NameConflict",
             Self::ImagePullBackOff => "ImagePullBackOff",
             Self::CreateContainerConfigError => "CreateContainerConfigError",

@@ -1,24 +1,19 @@
 //! One reconcile: the whole story of an object on one screen.
 
-use crate::children::{ServiceView, StatefulSetView};
 use crate::context::Context;
-use crate::plan::{Observed, Obstacle, Plan, Write, plan};
+use crate::execute::{Progress, execute};
+use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
 use crate::report::report;
-use crate::status::Outcome;
+use crate::status::{Outcome, held_back};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
-use functionmesh_api::status::ComponentStatus;
-use functionmesh_render::{Component, Defaults, Desired, Workload, render, rendered_hash, selector_labels};
-use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
+use functionmesh_render::{Component, Desired, Workload, render, selector_labels};
+use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::GRACE;
-use kube::core::NamespaceResourceScope;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A Function, Source or Sink as it is cached.
@@ -41,18 +36,24 @@ pub async fn reconcile<K: Component>(
         Err(refused) => return report(&object, &refused, 0, &cx).await,
         Ok(workload) => workload,
     };
-    let desired = render(&workload, &cx.environment, &Defaults::default());
-    match execute(&object, &workload, desired, &cx).await {
-        Ok((outcome, writes)) => {
-            let done = report(&object, &outcome, writes, &cx).await?;
+    let backend = match cx.backend_configs.of(&workload.namespace) {
+        Err(message) => {
+            let refused = Outcome::refused(Reason::InvalidBackendConfig, message);
+            return report(&object, &refused, 0, &cx).await;
+        }
+        Ok(backend) => backend,
+    };
+    let mut desired = render(&workload, &cx.environment, &backend.defaults);
+    backend.note(&mut desired.stateful_set, &workload, &cx.environment);
+    let mut progress = Progress::default();
+    // On the heap: it holds rendered objects while it waits.
+    match Box::pin(bring_about(&object, &workload, desired, &cx, &mut progress)).await {
+        Ok(outcome) => {
+            let done = report(&object, &outcome, progress.writes, &cx).await?;
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
         }
         Err(error) => {
-            let reason = match error {
-                ApplyError::NameConflict { .. } => Reason::NameConflict,
-                _ => Reason::ApplyFailed,
-            };
-            report(&object, &Outcome::Refused { reason, message: error.to_string() }, 0, &cx).await?;
+            report(&object, &failure(&error, progress.stateful_set), progress.writes, &cx).await?;
             Err(error)
         }
     }
@@ -60,55 +61,33 @@ pub async fn reconcile<K: Component>(
 
 /// Decodes and checks the object.
 fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
-    let invalid = |message: String| Outcome::Refused { reason: Reason::Invalid, message };
+    let invalid = |message: String| Outcome::refused(Reason::Invalid, message);
     let spec = object.spec::<K::Spec>().map_err(|e| invalid(e.to_string()))?;
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
 }
 
-/// Plans against the caches and writes what differs. Returns the outcome and the number of writes.
-async fn execute<K: Component>(
+/// Plans against the caches and writes what differs.
+async fn bring_about<K: Component>(
     object: &Object<K>,
     workload: &Workload,
     desired: Desired,
     cx: &Context<K>,
-) -> Result<(Outcome, u32), ApplyError> {
-    let set_key = ObjectRef::new(workload.name.as_str()).within(&workload.namespace);
-    let service_key = ObjectRef::new(&workload.name.service()).within(&workload.namespace);
-    let observed =
-        Observed { service: cx.services.get(&service_key), stateful_set: cx.stateful_sets.get(&set_key) };
-    let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
+    progress: &mut Progress,
+) -> Result<Outcome, ApplyError> {
+    let observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let status = cx.current_status(object);
-    let plan = plan(desired, &observed, status.stateful_set.as_ref(), &owner.unwrap_or_default());
-    let Plan { service, stateful_set } = match plan {
+    let plan = match plan(desired, &observed, status.stateful_set.as_ref(), &owner.unwrap_or_default()) {
         Ok(plan) => plan,
-        Err(obstacle) => return Ok((refusal(&obstacle), 0)),
+        Err(obstacle) => return Ok(refusal(&obstacle)),
     };
-    let mut writes = 0;
-    if let Some(write) = service {
-        let answer: ServiceView = write_child(write, &workload.namespace, &cx.writer).await?;
-        cx.services.wrote(service_key, trimmed(answer, ServiceView::trim));
-        writes += 1;
-    }
-    let mut live = observed.stateful_set;
-    if let Some(write) = stateful_set {
-        let answer: StatefulSetView = write_child(write, &workload.namespace, &cx.writer).await?;
-        let answer = trimmed(answer, StatefulSetView::trim);
-        cx.stateful_sets.wrote(set_key, answer.clone());
-        live = Some(answer);
-        writes += 1;
-    }
-    let outcome = Outcome::Applied {
+    let notices = plan.held_back.then(held_back).into_iter().collect();
+    let live = execute(plan, observed, workload, cx, progress).await?;
+    Ok(Outcome::Applied {
         stateful_set: Box::new(live.unwrap_or_default()),
-        rendered_hash: hash,
         selector: selector_labels(workload),
-    };
-    Ok((outcome, writes))
-}
-
-fn trimmed<V>(mut view: V, trim: fn(&mut V)) -> V {
-    trim(&mut view);
-    view
+        notices,
+    })
 }
 
 fn refusal(obstacle: &Obstacle) -> Outcome {
@@ -116,17 +95,13 @@ fn refusal(obstacle: &Obstacle) -> Outcome {
         Obstacle::NameConflict { .. } => Reason::NameConflict,
         Obstacle::Leaving { .. } => Reason::WaitingForPods,
     };
-    Outcome::Refused { reason, message: obstacle.to_string() }
+    Outcome::refused(reason, obstacle.to_string())
 }
 
-/// Writes one child by server-side apply and reads the answer in its trimmed form.
-async fn write_child<T, V>(write: Write<T>, namespace: &str, writer: &Writer) -> Result<V, ApplyError>
-where
-    T: Resource<DynamicType = ()> + Serialize + Debug,
-    V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-{
-    match write {
-        Write::Create(object) => writer.apply(namespace, ApplyMode::Create, &*object).await,
-        Write::Update(object) => writer.apply(namespace, ApplyMode::Update, &*object).await,
-    }
+fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>) -> Outcome {
+    let reason = match error {
+        ApplyError::NameConflict { .. } => Reason::NameConflict,
+        _ => Reason::ApplyFailed,
+    };
+    Outcome::Refused { reason, message: error.to_string(), written }
 }

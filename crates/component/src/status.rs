@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 pub const READY: &str = "Ready";
 /// Condition: a roll-out is on its way.
 pub const PROGRESSING: &str = "Progressing";
+/// Condition: the pods would be rendered differently now; they are left alone until there is a reason to change them.
+/// There only while true.
+pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 
 /// What one reconcile came to.
 #[derive(Clone, Debug)]
@@ -22,16 +25,36 @@ pub enum Outcome {
         reason: Reason,
         /// What is wrong and what to do.
         message: String,
+        /// The `StatefulSet`, when it was written before something went wrong.
+        written: Option<StatefulSetStatusRef>,
     },
     /// The children are as rendered.
     Applied {
         /// The `StatefulSet` as last seen.
         stateful_set: Box<StatefulSetView>,
-        /// Hash of what was rendered.
-        rendered_hash: String,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
+        /// Further conditions.
+        notices: Vec<Wanted>,
     },
+}
+
+impl Outcome {
+    /// Nothing was written.
+    pub fn refused(reason: Reason, message: String) -> Self {
+        Self::Refused { reason, message, written: None }
+    }
+}
+
+/// The condition that tells of a change that is held back.
+pub fn held_back() -> Wanted {
+    Wanted {
+        type_: UPDATE_AVAILABLE,
+        status: true,
+        reason: Reason::BackendConfigChanged.to_string(),
+        message: "a BackendConfig without autoUpdate changed; the pods get the change with the next one of this object"
+            .to_owned(),
+    }
 }
 
 /// Derives the status.
@@ -45,8 +68,11 @@ pub fn status(
     let verdict = Verdict::of(outcome, cause);
     let mut next = match outcome {
         // What runs goes on running; its numbers stay.
-        Outcome::Refused { .. } => previous.clone(),
-        Outcome::Applied { stateful_set, rendered_hash, selector } => {
+        Outcome::Refused { written, .. } => ComponentStatus {
+            stateful_set: written.clone().or_else(|| previous.stateful_set.clone()),
+            ..previous.clone()
+        },
+        Outcome::Applied { stateful_set, selector, notices: _ } => {
             let live = &stateful_set.status;
             ComponentStatus {
                 // As the original: what the autoscaler reads is the number wanted.
@@ -57,16 +83,16 @@ pub fn status(
                 selector: Some(
                     selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
                 ),
-                stateful_set: stateful_set.metadata.generation.map(|generation| StatefulSetStatusRef {
-                    generation,
-                    rendered_hash: rendered_hash.clone(),
-                }),
+                stateful_set: stateful_set.reference(),
                 ..ComponentStatus::default()
             }
         }
     };
     next.observed_generation = generation;
-    let wanted = vec![verdict.ready(), verdict.progressing()];
+    let mut wanted = vec![verdict.ready(), verdict.progressing()];
+    if let Outcome::Applied { notices, .. } = outcome {
+        wanted.extend(notices.iter().cloned());
+    }
     next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
     next
 }
@@ -80,7 +106,7 @@ struct Verdict {
 impl Verdict {
     fn of(outcome: &Outcome, cause: Option<&Cause>) -> Self {
         match outcome {
-            Outcome::Refused { reason, message } => Self { reason: *reason, message: message.clone() },
+            Outcome::Refused { reason, message, .. } => Self { reason: *reason, message: message.clone() },
             Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
         }
     }
@@ -124,7 +150,10 @@ impl Verdict {
 
     /// Nothing progresses when nothing could be written; trouble with pods is still a roll-out that may end well.
     fn progressing(&self) -> Wanted {
-        let stopped = matches!(self.reason, Reason::Invalid | Reason::NameConflict | Reason::ApplyFailed);
+        let stopped = matches!(
+            self.reason,
+            Reason::Invalid | Reason::InvalidBackendConfig | Reason::NameConflict | Reason::ApplyFailed
+        );
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
             reason if stopped => (false, reason),
@@ -152,8 +181,8 @@ mod tests {
                 spec: StatefulSetSpecView { replicas: wanted },
                 status: live,
             }),
-            rendered_hash: "h".to_owned(),
             selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
+            notices: Vec::new(),
         }
     }
 
@@ -214,8 +243,7 @@ mod tests {
     fn a_refused_object_keeps_its_numbers() {
         let before =
             status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), &condition::now());
-        let refused =
-            Outcome::Refused { reason: Reason::Invalid, message: "spec.java: must be set".to_owned() };
+        let refused = Outcome::refused(Reason::Invalid, "spec.java: must be set".to_owned());
         let after = status(&before, &refused, None, Some(2), &condition::now());
         assert_eq!((after.ready_replicas, after.observed_generation), (Some(2), Some(2)));
         assert_eq!(ready_of(&refused, None), ("False".to_owned(), "Invalid".to_owned()));

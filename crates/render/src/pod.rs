@@ -35,7 +35,7 @@ pub(crate) fn template(
     let mut containers = workload.pod.sidecars.clone().unwrap_or_default();
     containers.push(main_container(workload, environment, defaults, &storage));
     containers.extend(filebeat::container(workload, &storage));
-    let labels = labels(workload, environment, selector_labels(workload));
+    let labels = labels(workload, environment, &selector_labels(workload));
     let parts = Parts { labels, init_containers, containers, volumes: storage.volumes };
     assemble(workload, environment, defaults, parts)
 }
@@ -52,9 +52,9 @@ pub(crate) struct Parts {
 pub(crate) fn labels(
     workload: &Workload,
     environment: &Environment,
-    own: BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    merged([Some(&own), Some(&environment.resource_labels), workload.pod.labels.as_ref()])
+    merged([Some(own), Some(&environment.resource_labels), workload.pod.labels.as_ref()])
 }
 
 /// Puts a pod together: what the object says counts, then what the `BackendConfig`s say.

@@ -315,6 +315,21 @@ fn d053_volumes_have_names_of_their_own() {
     assert_eq!(mounts, names);
 }
 
+/// The original's pod is refused for ever.
+#[test]
+fn d053_two_keys_at_one_path_are_refused() {
+    let secrets = |a: &str, b: &str| {
+        let secret = |key: &str| format!("{{secretName: s, secretKey: {key}, asVolume: /keys}}");
+        function(&format!(
+            "{{input: {{sourceSpecs: {{t: {{cryptoConfig: {{cryptoKeyReaderClassName: C, cryptoSecrets: [{}, {}]}}}}}}}}}}",
+            secret(a),
+            secret(b)
+        ))
+    };
+    assert_eq!(problems(&secrets("a", "b")), ["spec.*.cryptoConfig.cryptoSecrets.asVolume"]);
+    assert!(problems(&secrets("a", "a")).is_empty());
+}
+
 #[test]
 fn d056_names_are_not_escaped_for_html() {
     let object = function(

@@ -37,6 +37,11 @@ impl Writer {
         Self { client, manager, metrics }
     }
 
+    /// Name of the field manager.
+    pub fn manager(&self) -> &'static str {
+        self.manager
+    }
+
     /// Applies an object and reads the answer as `V`, usually a trimmed view of the same kind.
     ///
     /// # Errors

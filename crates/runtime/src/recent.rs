@@ -18,12 +18,14 @@ pub const GRACE: Duration = Duration::from_secs(10);
 pub struct Recent<V: Resource<DynamicType = ()> + 'static> {
     store: Store<V>,
     written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
+    /// Uids of objects that we deleted and the cache may still show.
+    removed: Mutex<HashMap<ObjectRef<V>, Option<String>>>,
 }
 
 impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
     /// Lays an empty memory over a cache.
     pub fn over(store: Store<V>) -> Self {
-        Self { store, written: Mutex::default() }
+        Self { store, written: Mutex::default(), removed: Mutex::default() }
     }
 
     /// Waits until the cache was filled once.
@@ -42,9 +44,26 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
             _ => {
                 // The cache caught up: if the object is missing there from now on, it was deleted.
                 written.remove(key);
-                self.store.get(key).map(|cached| V::clone(&cached))
+                self.store
+                    .get(key)
+                    .filter(|cached| !self.is_removed(key, cached))
+                    .map(|cached| V::clone(&cached))
             }
         }
+    }
+
+    /// Remembers that an object was deleted, so that it is not deleted again because the cache is behind.
+    pub fn removed(&self, key: ObjectRef<V>, object: &V) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        removed.retain(|key, uid| self.store.get(key).is_some_and(|cached| cached.uid() == *uid));
+        removed.insert(key, object.uid());
+    }
+
+    /// Whether what the cache shows is what we deleted. An object that waits for its finalizers is still there.
+    fn is_removed(&self, key: &ObjectRef<V>, cached: &V) -> bool {
+        let removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        removed.get(key).is_some_and(|uid| *uid == cached.uid()) && cached.meta().deletion_timestamp.is_none()
     }
 
     /// Whether our writes are all there is to know of some object that `wanted` is true of: the cache does not show it
@@ -52,6 +71,12 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
     pub fn unconfirmed(&self, wanted: impl Fn(&V) -> bool) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.iter().any(|(key, (_, object))| wanted(object) && self.store.get(key).is_none())
+    }
+
+    /// The same for one object.
+    pub fn awaits(&self, key: &ObjectRef<V>) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.contains_key(key) && self.store.get(key).is_none()
     }
 
     /// The newest known form of all objects that `wanted` is true of.
@@ -164,7 +189,29 @@ mod tests {
         writer.apply_watcher_event(&watcher::Event::Delete(config_map("12")));
         assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
         recent.wrote(key.clone(), config_map("13"));
-        assert!(recent.unconfirmed(|_| true), "made again, and not seen yet");
+        assert!(recent.unconfirmed(|_| true) && recent.awaits(&key), "made again, and not seen yet");
+    }
+
+    #[test]
+    fn a_deleted_object_is_gone_although_the_cache_shows_it() {
+        let (store, mut writer) = reflector::store();
+        let recent = Recent::over(store);
+        let key = ObjectRef::<ConfigMap>::new("x").within("ns");
+        let with_uid = |uid: &str| {
+            let mut object = config_map("10");
+            object.metadata.uid = Some(uid.to_owned());
+            object
+        };
+        writer.apply_watcher_event(&watcher::Event::Apply(with_uid("a")));
+        assert!(recent.get(&key).is_some());
+        recent.removed(key.clone(), &with_uid("a"));
+        assert!(recent.get(&key).is_none());
+        let mut leaving = with_uid("a");
+        leaving.metadata.deletion_timestamp = Some(crate::condition::now());
+        writer.apply_watcher_event(&watcher::Event::Apply(leaving));
+        assert!(recent.get(&key).is_some(), "held by a finalizer");
+        writer.apply_watcher_event(&watcher::Event::Apply(with_uid("b")));
+        assert!(recent.get(&key).is_some(), "made again");
     }
 
     #[test]

@@ -40,7 +40,18 @@ pub struct Watches {
 }
 
 /// A cache and the changes that fill it. The cache is filled only while the stream is polled.
-pub type Cached<K> = (Store<K>, BoxStream<'static, Result<K, watcher::Error>>);
+pub type Cached<K> = (Store<K>, Changes<K>);
+
+/// Changes of objects.
+pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
+
+/// Which objects of a kind.
+#[derive(Default)]
+struct Selection {
+    labels: Option<String>,
+    fields: Option<String>,
+    namespaces: Vec<String>,
+}
 
 impl Watches {
     /// The objects that users declare: wakes on a new generation, label, annotation or finalizer, never on a status.
@@ -49,8 +60,8 @@ impl Watches {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
     {
-        let selector = self.args.watch_label_selector.clone();
-        let (store, changes) = self.cache(selector, |_: &mut K| {});
+        let labels = self.args.watch_label_selector.clone();
+        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, |_: &mut K| {});
         let meaningful = predicates::generation
             .combine(predicates::labels)
             .combine(predicates::annotations)
@@ -59,41 +70,68 @@ impl Watches {
     }
 
     /// Objects that belong to others, trimmed before they are kept: wakes on every change.
-    pub fn owned<K>(&self, selector: &str, trim: fn(&mut K)) -> Cached<K>
+    pub fn owned<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
     {
-        let (store, changes) = self.cache(Some(selector.to_owned()), trim);
+        let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
+        let (store, changes) = self.cache(selection, trim);
         (store, changes.boxed())
     }
 
-    fn cache<K>(
-        &self,
-        selector: Option<String>,
-        trim: fn(&mut K),
-    ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K>)
+    /// Objects of one name, in one namespace or in all that are watched: wakes on every change.
+    pub fn named<K>(&self, namespace: Option<&str>, name: &str) -> Cached<K>
     where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Send + Sync + 'static,
+    {
+        let all = self.everywhere();
+        let selection = Selection {
+            fields: Some(format!("metadata.name={name}")),
+            namespaces: namespace.map_or(all.namespaces, |namespace| vec![namespace.to_owned()]),
+            labels: None,
+        };
+        let (store, changes) = self.cache(selection, |_: &mut K| {});
+        (store, changes.boxed())
+    }
+
+    fn everywhere(&self) -> Selection {
+        let namespaces = self.args.namespaces().into_iter().map(str::to_owned).collect();
+        Selection { namespaces, ..Selection::default() }
+    }
+
+    fn cache<K, F>(
+        &self,
+        selection: Selection,
+        mut trim: F,
+    ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
+    where
+        F: FnMut(&mut K) + Send + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
         ObjectRef<K>: Hash + Eq,
     {
         let config = watcher::Config {
-            label_selector: selector,
+            label_selector: selection.labels,
+            field_selector: selection.fields.clone(),
             timeout: Some(WATCH_SECONDS),
             page_size: Some(PAGE),
             ..watcher::Config::default()
         };
         let (store, writer) = reflector::store::<K>();
         let kind = K::kind(&()).into_owned();
-        let ready = self.readiness.register(&format!("cache of {kind}"));
+        // The same kind may be cached twice.
+        let which =
+            selection.fields.iter().flat_map(|f| [" ".to_owned(), selection.namespaces.join(","), f.clone()]);
+        let ready = self.readiness.register(&format!("cache of {kind}{}", which.collect::<String>()));
         let mut ready = Some(ready);
         let metrics = self.metrics.clone();
         let changes = self
-            .events(&config, &store)
+            .events(&config, &selection.namespaces, &store)
             .modify(move |object: &mut K| {
-                object.meta_mut().managed_fields = None;
                 trim(object);
+                object.meta_mut().managed_fields = None;
             })
             .reflect(writer)
             .inspect(move |event| match event {
@@ -112,10 +150,11 @@ impl Watches {
         (store, changes)
     }
 
-    /// The changes of all watched namespaces.
+    /// The changes in some namespaces, or in all.
     fn events<K>(
         &self,
         config: &watcher::Config,
+        namespaces: &[String],
         store: &Store<K>,
     ) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
     where
@@ -123,11 +162,11 @@ impl Watches {
         K: Send + Sync + 'static,
     {
         let watch = |api: Api<K>| watcher::watcher(api, config.clone()).default_backoff().boxed();
-        match self.args.namespaces().as_slice() {
+        match namespaces {
             [] => watch(Api::all(self.client.clone())),
             [one] => watch(Api::namespaced(self.client.clone(), one)),
             many => {
-                let api = |n: &&str| ((*n).to_owned(), watch(Api::namespaced(self.client.clone(), n)));
+                let api = |n: &String| (n.clone(), watch(Api::namespaced(self.client.clone(), n)));
                 merged(many.iter().map(api).collect(), store.clone())
             }
         }

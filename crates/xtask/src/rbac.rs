@@ -23,7 +23,7 @@ const fn grant(group: &'static str, resource: &'static str, verbs: &'static [&'s
 
 /// Everything is read from watches: nobody gets single objects.
 const WATCH: &[&str] = &["list", "watch"];
-/// Server-side apply of an object that may not exist yet needs both. What it made goes by its owner references, so nothing is
+/// Server-side apply of an object that may not exist yet needs both. What it made goes by its owner references, so it is never
 /// deleted.
 const APPLY: &[&str] = &["list", "watch", "create", "patch"];
 /// The same for what also leaves a spec.
@@ -44,7 +44,9 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "functions/finalizers", FINALIZERS),
             grant("apps", "statefulsets", APPLY),
             grant("", "services", APPLY),
+            grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("", "pods", WATCH),
+            grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
         ],
     ),
@@ -56,7 +58,9 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sources/finalizers", FINALIZERS),
             grant("apps", "statefulsets", APPLY),
             grant("", "services", APPLY),
+            grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("", "pods", WATCH),
+            grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
         ],
     ),
@@ -68,7 +72,9 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sinks/finalizers", FINALIZERS),
             grant("apps", "statefulsets", APPLY),
             grant("", "services", APPLY),
+            grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("", "pods", WATCH),
+            grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
         ],
     ),
@@ -218,7 +224,9 @@ mod tests {
                 assert!(!readable, "{text}");
                 assert!(grant.resource != "pods" || grant.verbs == WATCH, "{text}");
                 let own = grant.group == GROUP && *controller == "mesh-controller";
-                assert!(own || !grant.verbs.contains(&"delete"), "{text}");
+                // What a spec can do without; nothing that holds data or runs.
+                let optional = ["horizontalpodautoscalers"].contains(&grant.resource);
+                assert!(own || optional || !grant.verbs.contains(&"delete"), "{text}");
                 assert!(!grant.verbs.contains(&"create") || grant.verbs.contains(&"patch"), "{text}");
             }
         }

@@ -20,7 +20,7 @@ const CONTROLLERS: &[&str] =
     &["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
 /// Number of users for each controller.
-const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 256;
 
 /// Writes everything into `folder`: `ca.crt`, `server.{crt,key}`, `sa.{key,pub}`, `tokens.csv`.
 ///

@@ -5,12 +5,11 @@ use crate::paths;
 use crate::shell::{command, log_to, output};
 use crate::testing::rig::Rig;
 use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-static SLOT: AtomicUsize = AtomicUsize::new(0);
 
 /// A running controller; killed when dropped.
 pub struct Controller {
@@ -38,12 +37,18 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
-        let slot = SLOT.fetch_add(1, Ordering::Relaxed);
-        let user = format!("{name}-{slot}");
         let folder = rig.folder()?;
         let admin = std::fs::read_to_string(folder.join("admin.kubeconfig"))?;
-        let kubeconfig = folder.join(format!("{user}.kubeconfig"));
-        std::fs::write(&kubeconfig, admin.replace(&pki::token("admin"), &pki::token(&user)))?;
+        // A user nobody had before, in no test program on this cluster: its requests are counted.
+        let (user, kubeconfig, mut file) = (0..pki::SLOTS)
+            .map(|slot| format!("{name}-{slot}"))
+            .find_map(|user| {
+                let kubeconfig = folder.join(format!("{user}.kubeconfig"));
+                let file = File::create_new(&kubeconfig).ok()?;
+                Some((user, kubeconfig, file))
+            })
+            .context("no user left")?;
+        file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = folder.join("logs").join(format!("{user}.log"));
         let mut process = command(binary(name)?, flags);
@@ -94,7 +99,6 @@ impl Controller {
     /// # Errors
     /// When it does not, or with an error.
     pub fn get(&self, path: &str) -> Result<String> {
-        use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
         write!(stream, "GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();

@@ -61,15 +61,27 @@ pub async fn create(api: &Api<DynamicObject>, kind: &str, name: &str, spec: &Val
 /// # Errors
 /// When there is none, or not of this generation.
 pub async fn ready(api: &Api<DynamicObject>, name: &str) -> Result<(String, String, String)> {
+    condition(api, name, "Ready").await
+}
+
+/// A condition as (status, reason, message).
+///
+/// # Errors
+/// When there is none, or not of this generation.
+pub async fn condition(
+    api: &Api<DynamicObject>,
+    name: &str,
+    type_: &str,
+) -> Result<(String, String, String)> {
     let object = api.get(name).await?;
     let conditions =
         object.data.pointer("/status/conditions").and_then(Value::as_array).context("no conditions")?;
-    let ready =
-        conditions.iter().find(|c| c.get("type") == Some(&json!("Ready"))).context("no condition Ready")?;
-    let text = |key: &str| ready.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let found = conditions.iter().find(|c| c.get("type") == Some(&json!(type_)));
+    let found = found.with_context(|| format!("no condition {type_}"))?;
+    let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     ensure!(
-        ready.get("observedGeneration") == Some(&json!(object.metadata.generation)),
-        "Ready is not of this generation"
+        found.get("observedGeneration") == Some(&json!(object.metadata.generation)),
+        "{type_} is not of this generation"
     );
     Ok((text("status"), text("reason"), text("message")))
 }

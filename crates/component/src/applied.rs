@@ -1,0 +1,181 @@
+//! The cached form of a child that has neither a generation nor a fixed form: the autoscalers.
+//!
+//! What was rendered cannot be compared with the live object: the API server fills in fields and writes amounts in its
+//! own way. Two other things tell whether it is as it was applied: the hash of what was rendered, in an annotation, and
+//! the fields that the API server says our field manager holds (`managedFields`). Whoever changes or removes one of our
+//! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
+
+use crate::children::{View, has_labels, slim};
+use functionmesh_render::RENDERED_HASH;
+use kube::Resource;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// What is kept of a child of kind `K`.
+pub struct Applied<K> {
+    /// Name, owner, labels and the hash it was rendered with.
+    pub metadata: ObjectMeta,
+    /// The fields below `spec` that we hold, as the API server lists them: one tree for each kind of write.
+    held: Vec<Value>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Applied<K> {
+    /// Whether the object is as it was applied, and as it would be applied again.
+    pub fn is<T: Serialize>(&self, desired: &T, metadata: &ObjectMeta) -> bool {
+        let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
+        let desired = serde_json::to_value(desired).unwrap_or_default();
+        hash(metadata).is_some()
+            && hash(&self.metadata) == hash(metadata)
+            && has_labels(&self.metadata, metadata)
+            && desired.get("spec").is_none_or(|spec| hold(&self.held.iter().collect::<Vec<_>>(), spec))
+    }
+}
+
+/// Whether every field of a value is in one of the trees. An empty tree stands for all there is below it: a single value,
+/// or a list or object that has one owner as a whole.
+fn hold(trees: &[&Value], value: &Value) -> bool {
+    let Value::Object(fields) = value else { return !trees.is_empty() };
+    let whole = |tree: &&Value| tree.as_object().is_some_and(serde_json::Map::is_empty);
+    let all = || {
+        fields.iter().all(|(key, value)| {
+            let key = format!("f:{key}");
+            hold(&trees.iter().filter_map(|tree| tree.get(&key)).collect::<Vec<_>>(), value)
+        })
+    };
+    trees.iter().any(whole) || (!trees.is_empty() && all())
+}
+
+/// Stamps an object with the hash of its own bytes.
+pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
+    let bytes = serde_json::to_vec(&object).unwrap_or_default();
+    object.meta_mut().annotations.get_or_insert_default().insert(RENDERED_HASH.to_owned(), hash_of(&bytes));
+    object
+}
+
+/// The first 16 bytes of a SHA-256, in hexadecimal digits.
+pub fn hash_of(bytes: &[u8]) -> String {
+    let number =
+        Sha256::digest(bytes).iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
+}
+
+impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
+    fn trim(&mut self, manager: &str) {
+        // Only an object as it came from the API server has the list.
+        let entries = self.metadata.managed_fields.take().unwrap_or_default();
+        self.held = entries
+            .into_iter()
+            .filter(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.is_none())
+            .filter_map(|entry| entry.fields_v1?.0.get_mut("f:spec").map(Value::take))
+            .collect();
+        self.metadata = slim(std::mem::take(&mut self.metadata));
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Applied<K> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            metadata: ObjectMeta,
+        }
+        let Read { metadata } = Read::deserialize(from)?;
+        Ok(Self { metadata, held: Vec::new(), kind: PhantomData })
+    }
+}
+
+impl<K> Clone for Applied<K> {
+    fn clone(&self) -> Self {
+        Self { metadata: self.metadata.clone(), held: self.held.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for Applied<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied").field("metadata", &self.metadata).field("held", &self.held).finish()
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Resource for Applied<K> {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+    use serde_json::json;
+
+    fn desired(max: i32) -> HorizontalPodAutoscaler {
+        let object = json!({
+            "metadata": {"name": "f-function", "labels": {"a": "b"}},
+            "spec": {"scaleTargetRef": {"kind": "Function", "name": "f"}, "minReplicas": 1, "maxReplicas": max,
+                     "behavior": {"scaleUp": {"stabilizationWindowSeconds": 5}}},
+        });
+        stamped(serde_json::from_value(object).unwrap())
+    }
+
+    fn live(manager: &str, spec: &Value) -> Applied<HorizontalPodAutoscaler> {
+        let mut view: Applied<HorizontalPodAutoscaler> = serde_json::from_value(json!({
+            "metadata": {"labels": {"a": "b"}, "annotations": desired(3).metadata.annotations, "managedFields": [
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": spec}},
+                {"manager": "ours", "operation": "Update", "subresource": "status", "fieldsV1": {"f:spec": {}}},
+            ]},
+            "spec": {"maxReplicas": 3, "minReplicas": 1, "metrics": [{"type": "filled in"}]},
+        }))
+        .unwrap();
+        view.trim("ours");
+        view
+    }
+
+    #[test]
+    fn a_child_is_unchanged_while_its_hash_and_its_fields_are_ours() {
+        let all = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {},
+            "f:behavior": {"f:scaleUp": {"f:stabilizationWindowSeconds": {}}}});
+        let is = |live: &Applied<_>, desired: &HorizontalPodAutoscaler| live.is(desired, &desired.metadata);
+        assert!(is(&live("ours", &all), &desired(3)));
+        assert!(!is(&live("ours", &all), &desired(4)), "something else is rendered");
+        assert!(!is(&live("somebody", &all), &desired(3)), "never ours");
+        let taken = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {}, "f:behavior": {"f:scaleUp": {"f:x": {}}}});
+        assert!(!is(&live("ours", &taken), &desired(3)), "somebody changed a field of ours");
+        let mut relabelled = live("ours", &all);
+        relabelled.metadata.labels = None;
+        assert!(!is(&relabelled, &desired(3)));
+    }
+
+    #[test]
+    fn only_our_list_of_fields_is_kept() {
+        let view = live("somebody", &json!({"f:maxReplicas": {}}));
+        assert!(view.held.is_empty() && view.metadata.managed_fields.is_none());
+    }
+}

@@ -1,0 +1,101 @@
+//! Carries out a plan: the writes, in order, each answer kept until the cache shows it.
+
+use crate::children::{StatefulSetView, View};
+use crate::context::Context;
+use crate::plan::{Observed, Plan, Write};
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_render::{Component, Workload};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_runtime::recent::Recent;
+use kube::Resource;
+use kube::runtime::reflector::ObjectRef;
+use serde::Serialize;
+use std::fmt::Debug;
+
+/// What was written before the end, also when the end was an error.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Number of writes.
+    pub writes: u32,
+    /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
+    pub stateful_set: Option<StatefulSetStatusRef>,
+}
+
+/// Writes what the plan says and returns the newest form of the `StatefulSet`.
+///
+/// # Errors
+/// When the API server refuses or fails; what was written before is in `progress`.
+pub async fn execute<K: Component>(
+    plan: Plan,
+    observed: Observed,
+    workload: &Workload,
+    cx: &Context<K>,
+    progress: &mut Progress,
+) -> Result<Option<StatefulSetView>, ApplyError> {
+    let Plan { service, stateful_set, horizontal_autoscaler, held_back: _ } = plan;
+    let keys = Keys::of(workload);
+    let writer = &cx.writer;
+    write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
+    let written = stateful_set.is_some();
+    let set =
+        write(stateful_set, observed.stateful_set, keys.same(), &cx.stateful_sets, writer, progress).await?;
+    if written {
+        progress.stateful_set = set.as_ref().and_then(StatefulSetView::reference);
+    }
+    let (live, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
+    write(horizontal_autoscaler, live, keys.same(), cache, writer, progress).await?;
+    Ok(set)
+}
+
+/// Names of the children.
+pub struct Keys<'a>(&'a Workload);
+
+impl<'a> Keys<'a> {
+    /// Of a workload.
+    pub fn of(workload: &'a Workload) -> Self {
+        Self(workload)
+    }
+
+    /// Of the headless Service.
+    pub fn service<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
+        ObjectRef::new(&self.0.name.service()).within(&self.0.namespace)
+    }
+
+    /// Of everything that has the name of the `StatefulSet`.
+    pub fn same<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
+        ObjectRef::new(self.0.name.as_str()).within(&self.0.namespace)
+    }
+}
+
+/// One child: server-side apply or deletion. Returns its newest form.
+async fn write<T, V>(
+    write: Option<Write<T>>,
+    live: Option<V>,
+    key: ObjectRef<V>,
+    cache: &Recent<V>,
+    writer: &Writer,
+    progress: &mut Progress,
+) -> Result<Option<V>, ApplyError>
+where
+    T: Resource<DynamicType = ()> + Serialize + Debug,
+    V: View,
+{
+    let (mode, object) = match (write, live) {
+        (None, live) => return Ok(live),
+        (Some(Write::Create(object)), _) => (ApplyMode::Create, object),
+        (Some(Write::Update(object)), _) => (ApplyMode::Update, object),
+        (Some(Write::Delete), None) => return Ok(None),
+        (Some(Write::Delete), Some(live)) => {
+            writer.delete(&live).await?;
+            cache.removed(key, &live);
+            progress.writes += 1;
+            return Ok(None);
+        }
+    };
+    let namespace = key.namespace.clone().unwrap_or_default();
+    let mut answer: V = writer.apply(&namespace, mode, &*object).await?;
+    answer.trim(writer.manager());
+    cache.wrote(key, answer.clone());
+    progress.writes += 1;
+    Ok(Some(answer))
+}
