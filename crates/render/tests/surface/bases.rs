@@ -26,6 +26,11 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     BASES.iter().map(|(_, case)| case)
 }
 
+/// Those that are not named.
+pub fn all_but(names: &[&str]) -> impl Iterator<Item = &'static Case> {
+    BASES.iter().filter(|(name, _)| !names.contains(&name.as_str())).map(|(_, case)| case)
+}
+
 /// The one of this name.
 pub fn named(name: &str) -> Case {
     BASES.iter().find(|(known, _)| known == name).unwrap().1.clone()

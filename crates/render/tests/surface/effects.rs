@@ -165,25 +165,9 @@ fn has_effect(kind: Kind, path: &Path, schema: &Value, root: &dyn Fn(&mut Case) 
 const WITHOUT_EFFECT: &[&str] = &[
     // It decides when a change reaches components, not what they become.
     "BackendConfig.autoUpdate",
-    // Behaviour reference 4.5.
-    "BackendConfig.pod.autoScalingBehavior",
-    "BackendConfig.pod.autoScalingMetrics",
-    "BackendConfig.pod.builtinAutoscaler",
-    "BackendConfig.pod.disableDefaultAffinity",
-    "BackendConfig.pod.env",
-    "BackendConfig.pod.initContainers",
-    "BackendConfig.pod.sidecars",
-    "BackendConfig.pod.volumes",
-    "BackendConfig.pod.vpa",
-    // Behaviour reference 2.5: of the log of a Go function, the level, and whether there is a configuration.
-    "Function.golang.log.format",
-    "Function.golang.log.javaLog4JConfigFileType",
+    // Not described yet. Behaviour reference 2.5: of a `logConfig` of a Go function, only that there is one.
     "Function.golang.log.logConfig",
-    "Function.golang.log.rotatePolicy",
     "Function.python.log.javaLog4JConfigFileType",
-    // Behaviour reference 3.6: they fill an empty `typeClassName` only, and that has a default.
-    "Function.sinkConfig.typeClassName",
-    "Function.sourceConfig.typeClassName",
     // Nothing is cleaned up in the package service.
     "Function.pulsarPackageService.cleanupAuthConfig",
     "Source.pulsarPackageService.cleanupAuthConfig",
@@ -209,9 +193,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "Source.output.customSchemaSinks",
 ];
 
-/// Fields whose descriptions say "Not used" although they are: to be empty once the descriptions are right.
-const OUTDATED: &[&str] = &["Function.imagePullPolicy", "Source.imagePullPolicy", "Sink.imagePullPolicy"];
-
 fn compare(schema_of: &str, kind: Kind, root: &dyn Fn(&mut Case) -> Vec<&mut Value>) {
     let schema = schema::spec(schema_of);
     let mut wrong = Vec::new();
@@ -222,7 +203,7 @@ fn compare(schema_of: &str, kind: Kind, root: &dyn Fn(&mut Case) -> Vec<&mut Val
             name.strip_prefix(**known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let listed = WITHOUT_EFFECT.iter().find(below);
-        let told = (not_used && !OUTDATED.contains(&name.as_str())) || listed.is_some();
+        let told = not_used || listed.is_some();
         if has_effect == told {
             wrong.push(format!("{name}: {}", if has_effect { "has an effect" } else { "has no effect" }));
         }

@@ -102,7 +102,7 @@ fn helps(invalid: &Invalid) -> Result<(), TestCaseError> {
 }
 
 fn run(kind: Kind) {
-    let objects = number("PROPERTY_OBJECTS", 4000);
+    let objects = number("PROPERTY_OBJECTS", 3400);
     let (refused, rendered) = (Cell::new(0_u64), Cell::new(0_u64));
     let outcome = runner(objects).run(&Cases(kind), |case| {
         let counter = if holds(&case)? { &rendered } else { &refused };
@@ -139,7 +139,7 @@ fn any_sink() {
 
 #[test]
 fn any_mesh_and_backend_config_decodes_and_encodes() {
-    let mut runner = runner(number("PROPERTY_OBJECTS", 4000) / 8);
+    let mut runner = runner(number("PROPERTY_OBJECTS", 3400) / 16);
     let stable = |both: Result<[Value; 2], String>| match both {
         Ok([first, second]) if first == second => Ok(()),
         Ok(_) => fail("decoding and encoding is not stable"),
