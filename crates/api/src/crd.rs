@@ -10,11 +10,11 @@ use kube::CustomResourceExt;
 /// BackendConfig. They are too large for the annotation of a client-side `kubectl apply`; use server-side apply.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![
-        finished(Function::crd(), true, &rules::FUNCTION),
-        finished(Source::crd(), true, &rules::CONNECTOR),
-        finished(Sink::crd(), true, &rules::CONNECTOR),
-        finished(FunctionMesh::crd(), false, &rules::NONE),
-        finished(BackendConfig::crd(), true, &rules::NONE),
+        finished(Function::crd(), true, &rules::function()),
+        finished(Source::crd(), true, &rules::source()),
+        finished(Sink::crd(), true, &rules::sink()),
+        finished(FunctionMesh::crd(), false, &Rules::default()),
+        finished(BackendConfig::crd(), true, &Rules::default()),
     ]
 }
 
@@ -31,9 +31,9 @@ fn finished(
         };
         schema::finish(root);
         root.x_kubernetes_preserve_unknown_fields = keep_unknown.then_some(true);
-        schema::add_rules(root, rules.object);
+        schema::add_rules(root, &rules.object);
         if let Some(spec) = root.properties.as_mut().and_then(|p| p.get_mut("spec")) {
-            schema::add_rules(spec, rules.spec);
+            schema::add_rules(spec, &rules.spec);
         }
     }
     definition

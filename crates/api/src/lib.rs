@@ -37,6 +37,7 @@ pub mod status;
 
 mod crd;
 mod free_form;
+mod limits;
 mod rules;
 mod schema;
 mod unused;

@@ -10,6 +10,7 @@
 //!   managers works. The keys are those that a Pod has to keep unique anyway.
 //! * Quantities may be numbers, and are checked.
 
+use crate::limits;
 use crate::rules::Rule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -45,6 +46,10 @@ const NOT_NULLABLE: &[&str] = &["replicas", "minReplicas"];
 /// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
 const QUANTITY: &str =
     r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
+
+/// The same, not negative.
+const AMOUNT: &str =
+    r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
 
 /// Whose a part of a schema is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,7 @@ pub(crate) fn plain_enum(schema: &mut Schema) {
 /// Adds rules to a part of a schema.
 pub(crate) fn add_rules(schema: &mut JSONSchemaProps, rules: &[Rule]) {
     if !rules.is_empty() {
-        schema.x_kubernetes_validations = Some(rules.iter().map(|rule| rule.to_validation()).collect());
+        schema.x_kubernetes_validations = Some(rules.iter().map(Rule::to_validation).collect());
     }
 }
 
@@ -116,6 +121,12 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     }
     if schema.type_.as_deref() == Some("array") {
         list_keys(schema, name, owner);
+    }
+    if owner == Owner::FunctionMesh {
+        limits::set(schema, name);
+    }
+    if owner == Owner::Embedded && name == "resources" {
+        amounts(schema);
     }
     for (field, inner) in schema.properties.iter_mut().flatten() {
         let inner_owner = match owner {
@@ -163,12 +174,51 @@ fn embedded_metadata() -> JSONSchemaProps {
 
 /// Ports are numbers or names; everything else that may be an integer or a string is a quantity.
 fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
-    let is = |type_: &str| JSONSchemaProps { type_: Some(type_.to_owned()), ..JSONSchemaProps::default() };
-    schema.any_of = Some(vec![is("integer"), is("string")]);
+    schema.any_of = Some(["integer", "string"].map(of_type).to_vec());
     schema.type_ = None;
     if name != "port" {
-        schema.pattern = Some(QUANTITY.to_owned());
+        schema.pattern.get_or_insert_with(|| QUANTITY.to_owned());
     }
+}
+
+/// The amounts of a component. `cpu` may be a fraction without quotes, as in a Pod, which a schema of "integer or string"
+/// refuses: it has no type, and is checked as the number or the text it is. Whatever else a node offers is kept.
+fn amounts(resources: &mut JSONSchemaProps) {
+    let amount = JSONSchemaProps {
+        any_of: Some(["integer", "string"].map(of_type).to_vec()),
+        x_kubernetes_int_or_string: Some(true),
+        pattern: Some(AMOUNT.to_owned()),
+        minimum: Some(0.0),
+        ..JSONSchemaProps::default()
+    };
+    let cpu = JSONSchemaProps {
+        x_kubernetes_preserve_unknown_fields: Some(true),
+        pattern: Some(AMOUNT.to_owned()),
+        minimum: Some(0.0),
+        ..JSONSchemaProps::default()
+    };
+    let list = JSONSchemaProps {
+        type_: Some("object".to_owned()),
+        properties: Some(
+            [
+                ("cpu", cpu),
+                ("ephemeral-storage", amount.clone()),
+                ("memory", amount.clone()),
+                ("storage", amount),
+            ]
+            .map(|(name, schema)| (name.to_owned(), schema))
+            .into(),
+        ),
+        x_kubernetes_preserve_unknown_fields: Some(true),
+        ..JSONSchemaProps::default()
+    };
+    for name in ["limits", "requests"] {
+        resources.properties.get_or_insert_default().insert(name.to_owned(), list.clone());
+    }
+}
+
+fn of_type(type_: &str) -> JSONSchemaProps {
+    JSONSchemaProps { type_: Some(type_.to_owned()), ..JSONSchemaProps::default() }
 }
 
 /// Makes a list that is merged by key of one whose keys a Pod keeps unique. The environment of the component is not

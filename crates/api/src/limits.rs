@@ -1,0 +1,42 @@
+//! Upper bounds that the rules need: the API server estimates what a rule may cost, and refuses a definition whose rules
+//! look at lists and texts of any size. The bounds are far above anything that anybody has.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+
+/// Most topics of one component, and most settings by topic.
+const TOPICS: i64 = 1000;
+/// Most characters in the name of one of many topics.
+const TOPIC_LENGTH: i64 = 400;
+/// Most characters in the name of a single topic, or in a pattern.
+const SINGLE_TOPIC_LENGTH: i64 = 4000;
+/// Most characters in the location of a package: a pre-signed address has some thousand.
+const LOCATION_LENGTH: i64 = 8192;
+/// Most entries of a list that nobody writes by the dozen.
+const ENTRIES: i64 = 100;
+
+/// Sets the bounds of a field.
+pub(crate) fn set(schema: &mut JSONSchemaProps, name: &str) {
+    match name {
+        "topics" if schema.type_.as_deref() == Some("array") => {
+            schema.max_items = Some(TOPICS);
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+                items.max_length = Some(TOPIC_LENGTH);
+            }
+        }
+        "topicPattern" | "topic" | "logTopic" | "deadLetterTopic" => {
+            schema.max_length = Some(SINGLE_TOPIC_LENGTH)
+        }
+        "customSerdeSources" | "customSchemaSources" | "sourceSpecs"
+            if schema.additional_properties.is_some() =>
+        {
+            schema.max_properties = Some(TOPICS);
+        }
+        "jarLocation" | "pyLocation" | "goLocation" => schema.max_length = Some(LOCATION_LENGTH),
+        "builtinAutoscaler" | "containerPolicies" if schema.type_.as_deref() == Some("array") => {
+            schema.max_items = Some(ENTRIES);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,95 @@
+//! Rules for replicas, autoscalers and resources.
+
+use super::{Rule, given, if_given};
+
+/// Replicas, autoscalers and resources of every component.
+pub(super) fn rules() -> Vec<Rule> {
+    let (max, min, replicas) = (given("maxReplicas"), given("minReplicas"), given("replicas"));
+    vec![
+        Rule::invalid(
+            ".minReplicas",
+            if_given("minReplicas", "@.minReplicas >= 1"),
+            "spec.minReplicas must be at least 1; to stop the component, set spec.replicas to 0 without spec.maxReplicas",
+        ),
+        Rule::invalid(
+            ".maxReplicas",
+            format!("!({max} && {min}) || @.maxReplicas >= @.minReplicas"),
+            "spec.maxReplicas must not be below spec.minReplicas, which is 1 unless set; raise one or lower the other",
+        ),
+        Rule::invalid(
+            ".maxReplicas",
+            format!("!({max} && {replicas}) || @.replicas <= @.maxReplicas"),
+            "spec.maxReplicas must not be below spec.replicas; raise one or lower the other",
+        )
+        // What an autoscaler chose may be above a bound that is lowered; it follows.
+        .unless("has(o.maxReplicas) && has(o.replicas) && has(self.replicas) && o.replicas == self.replicas"),
+        Rule::invalid(
+            ".replicas",
+            format!("!({max} && {replicas}) || @.replicas != 0"),
+            "spec.replicas must not be 0 with spec.maxReplicas, as an autoscaler does nothing then; remove one of them",
+        )
+        // `kubectl scale --replicas=0` switches the autoscaler off.
+        .unless("has(o.maxReplicas) && has(self.maxReplicas) && o.maxReplicas == self.maxReplicas"),
+        Rule::invalid(
+            ".minReplicas",
+            format!(
+                "!({min} && {replicas}) || @.minReplicas <= @.replicas || (@.replicas == 0 && !{max})"
+            ),
+            "spec.minReplicas must not be above spec.replicas; lower one or raise the other",
+        )
+        .unless("has(o.minReplicas) && has(self.minReplicas) && o.minReplicas == self.minReplicas"),
+        Rule::invalid(
+            ".pod.vpa",
+            format!("!({max} && {})", given("pod.vpa")),
+            "spec.pod.vpa must not be set with spec.maxReplicas: both autoscalers would work against each other; \
+             remove one",
+        ),
+        Rule::required(
+            ".pod.vpa.resourcePolicy.containerPolicies",
+            if_given(
+                "pod.vpa.resourcePolicy.containerPolicies",
+                "@.pod.vpa.resourcePolicy.containerPolicies.all(p, has(p.containerName) && dyn(p.containerName) != null \
+                 && p.containerName != '')",
+            ),
+            "spec.pod.vpa.resourcePolicy.containerPolicies must have containerName in each item; '*' means every \
+             container",
+        ),
+        memory(),
+    ]
+}
+
+/// `cpu` has no such rule: it may be a fraction without quotes, of which a rule knows nothing.
+fn memory() -> Rule {
+    let amount = |list: &str| format!("quantity(string(@.resources.{list}.memory))");
+    let there = |list: &str| {
+        format!(
+            "({} && has(@.resources.{list}.memory) && isQuantity(string(@.resources.{list}.memory)))",
+            given(&format!("resources.{list}"))
+        )
+    };
+    let (request, limit) = (amount("requests"), amount("limits"));
+    Rule::invalid(
+        ".resources",
+        format!(
+            "!({} && {}) || !{limit}.isGreaterThan(quantity('0')) || !{request}.isGreaterThan({limit})",
+            there("requests"),
+            there("limits")
+        ),
+        "spec.resources.requests.memory must not be above spec.resources.limits.memory; lower one or raise the other",
+    )
+}
+
+/// Ready-made rules of the autoscaler, which the original checks for Functions only.
+pub(super) fn builtin_rules() -> Vec<Rule> {
+    let once = |prefix: &str| {
+        let names = ["80", "50", "20"].map(|percent| format!("'{prefix}{percent}'"));
+        format!("@.pod.builtinAutoscaler.filter(r, r in [{}]).size() <= 1", names.join(", "))
+    };
+    let both =
+        format!("({} && {})", once("AverageUtilizationCPUPercent"), once("AverageUtilizationMemoryPercent"));
+    vec![Rule::invalid(
+        ".pod.builtinAutoscaler",
+        if_given("pod.builtinAutoscaler", &both),
+        "spec.pod.builtinAutoscaler must not have two rules for CPU or two for memory; remove one",
+    )]
+}
