@@ -1,7 +1,7 @@
 //! The CRDs, for `kubectl apply --server-side` and for the chart that keeps them when it is uninstalled.
 
 use crate::files::Files;
-use crate::yaml;
+use crate::{policy, yaml};
 use anyhow::Result;
 use functionmesh_api::crds;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub fn generate(files: &mut Files) -> Result<()> {
         files.add(format!("charts/function-mesh-crds/templates/{name}"), format!("{HEADER}{text}"));
         names.push(format!("  - {name}\n"));
     }
+    policy::generate(files);
+    names.push("  - policy.yaml\n".to_owned());
     let list = names.concat();
     files.add(
         "config/crd/kustomization.yaml",

@@ -5,6 +5,7 @@ mod crds;
 mod docs;
 mod files;
 mod install;
+mod policy;
 mod rbac;
 mod yaml;
 
