@@ -61,6 +61,11 @@ impl<'a> Keys<'a> {
         ObjectRef::new(&self.0.name.service()).within(&self.0.namespace)
     }
 
+    /// Of the Job that cleans up.
+    pub fn cleanup<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
+        ObjectRef::new(&self.0.name.cleanup()).within(&self.0.namespace)
+    }
+
     /// Of everything that has the name of the `StatefulSet`.
     pub fn same<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
         ObjectRef::new(self.0.name.as_str()).within(&self.0.namespace)
