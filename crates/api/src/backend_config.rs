@@ -27,13 +27,18 @@ pub struct BackendConfigSpec {
     /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Environment variables of every component. Those of the component itself count more.
+    /// Environment variables of every container of the pods, init containers excepted. A variable that the object
+    /// itself sets counts more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
-    /// Settings of the pods of every component. Those of the component itself count more.
+    /// Settings of the pods. Honoured are `labels`, `annotations`, `nodeSelector`, `tolerations`,
+    /// `imagePullSecrets`, `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `serviceAccountName`,
+    /// `liveness` and `startupProbe`. What the object itself says counts more.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = crate::unused::in_backend_config)]
     pub pod: Option<PodPolicy>,
-    /// Whether changes of this object reach running components at once, or with their next change.
+    /// Whether a change of this object reaches running components at once; else each gets it with its own next
+    /// change. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_update: Option<bool>,
 }

@@ -57,10 +57,10 @@ pub struct FunctionSpec {
     /// The fields of kinds that consume.
     #[serde(flatten)]
     pub consumption: Consumption,
-    /// What is produced.
+    /// Topic that receives the results, and how they are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Configuration of your code, given to it as it is.
+    /// Configuration of your code, which reads it from its context; given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub func_config: Option<FreeForm>,
     /// A source connector to read from instead of `input`.
@@ -75,13 +75,13 @@ pub struct FunctionSpec {
     /// Most asynchronous results that may be pending. Java only. Defaults to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_async_requests: Option<i32>,
-    /// Skip the backlog and begin with the newest message at each start.
+    /// Skip the backlog and begin with the newest message at each start. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_to_latest: Option<bool>,
-    /// Process windows of messages instead of single ones. Java only.
+    /// Process windows of messages instead of single ones: `className` is a window function. Java only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_config: Option<WindowConfig>,
-    /// Claims for storage that each pod gets its own of.
+    /// Templates of claims for storage; each pod gets claims of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
     /// What becomes of the claims when the function is deleted or scaled down.
@@ -93,16 +93,17 @@ pub struct FunctionSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceConnectorSpec {
-    /// Name of a connector that the image brings.
+    /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
+    /// `configs.archive` without `builtin://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
     /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_source_config: Option<BatchSourceConfig>,
-    /// Class of the connector.
+    /// Class of the connector. Defaults to `configs.className`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// Class of the messages.
+    /// Not used: `input.typeClassName` takes its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
     /// Configuration of the connector, given to it as it is.
@@ -114,13 +115,14 @@ pub struct SourceConnectorSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkConnectorSpec {
-    /// Name of a connector that the image brings.
+    /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
+    /// `configs.archive` without `builtin://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
-    /// Class of the connector.
+    /// Class of the connector. Defaults to `configs.className`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// Class of the messages.
+    /// Not used: `output.typeClassName` takes its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
     /// Configuration of the connector, given to it as it is.
@@ -135,16 +137,16 @@ pub struct WindowConfig {
     /// Not used: `className` of the function takes its place.
     #[serde(default)]
     pub actual_window_function_class_name: String,
-    /// Length of a window in messages.
+    /// Length of a window in messages. Either this or `windowLengthDurationMs` is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_length_count: Option<i32>,
-    /// Length of a window in milliseconds.
+    /// Length of a window in milliseconds. Either this or `windowLengthCount` is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_length_duration_ms: Option<i64>,
-    /// Messages between the starts of two windows. Defaults to the length.
+    /// Messages between the starts of two windows. Defaults to `windowLengthCount`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_count: Option<i32>,
-    /// Milliseconds between the starts of two windows. Defaults to the length.
+    /// Milliseconds between the starts of two windows. Defaults to `windowLengthDurationMs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_duration_ms: Option<i64>,
     /// Topic for messages that come too late.
@@ -156,10 +158,10 @@ pub struct WindowConfig {
     /// Milliseconds between two watermarks, with a timestamp extractor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark_emit_interval_ms: Option<i64>,
-    /// Class that finds the time of a message in it.
+    /// Class that finds the time of a message in it. Without it the time of processing counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp_extractor_class_name: Option<String>,
-    /// How often a window may be processed.
+    /// How often a window may be processed: at least once or at most once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processing_guarantees: Option<WindowProcessingGuarantees>,
 }
@@ -179,10 +181,10 @@ pub enum WindowProcessingGuarantees {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersistentVolumeClaimRetentionPolicy {
-    /// When the object is deleted: Retain or Delete.
+    /// What becomes of the claims when the object is deleted: `Retain` or `Delete`. Defaults to `Retain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_deleted: Option<String>,
-    /// When it is scaled down: Retain or Delete.
+    /// What becomes of the claims of pods that are scaled away: `Retain` or `Delete`. Defaults to `Retain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_scaled: Option<String>,
 }

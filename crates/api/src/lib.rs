@@ -39,6 +39,7 @@ mod crd;
 mod free_form;
 mod rules;
 mod schema;
+mod unused;
 
 pub use backend_config::{BackendConfig, BackendConfigSpec};
 pub use crd::crds;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulsarMessaging {
-    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`.
+    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_config: Option<String>,
     /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`.
@@ -17,13 +17,14 @@ pub struct PulsarMessaging {
     /// `tlsTrustCertsFilePath`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_secret: Option<String>,
-    /// TLS settings, in place of `tlsSecret`.
+    /// TLS settings. They take the place of `tlsSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_config: Option<PulsarTlsConfig>,
-    /// Authentication, in place of `authSecret`.
+    /// Authentication. It takes the place of `authSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_config: Option<AuthConfig>,
-    /// Authentication of the job that removes the subscription. Defaults to that of the component.
+    /// Authentication of the job that removes the subscription; in `pulsar` only. Defaults to that of the
+    /// component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_auth_config: Option<AuthConfig>,
 }
@@ -32,19 +33,19 @@ pub struct PulsarMessaging {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulsarTlsConfig {
-    /// Whether to use TLS.
+    /// Whether to use TLS. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Accept any certificate of the server.
+    /// Accept any certificate of the server. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_insecure: Option<bool>,
-    /// Check that the certificate is for the name of the server.
+    /// Check that the certificate is for the name of the server. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname_verification: Option<bool>,
     /// Name of the Secret with the certificate of the authority to trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_secret_name: Option<String>,
-    /// Key in that Secret.
+    /// Key in that Secret. The certificate is mounted when both are set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_secret_key: Option<String>,
 }
@@ -53,7 +54,7 @@ pub struct PulsarTlsConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthConfig {
-    /// OAuth 2 client credentials.
+    /// OAuth 2 client credentials. They count before `genericAuth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth2_config: Option<OAuth2Config>,
     /// Any authentication plugin.
@@ -84,6 +85,6 @@ pub struct OAuth2Config {
 pub struct GenericAuth {
     /// Java class of the plugin.
     pub client_authentication_plugin: String,
-    /// Parameters of the plugin.
+    /// Parameters of the plugin. They can be read in the command of the pods; `authSecret` keeps them in a Secret.
     pub client_authentication_parameters: String,
 }

@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodPolicy {
-    /// Further labels of the pods.
+    /// Further labels of the pods. Those that select the pods cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
     /// Labels of the nodes to run on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Where pods are scheduled. The default keeps pods of one component on different nodes where possible.
+    /// Where pods are scheduled. Unless `disableDefaultAffinity` is set, pods of one component also keep to
+    /// different nodes where possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
     /// Taints of nodes to tolerate.
@@ -28,50 +29,55 @@ pub struct PodPolicy {
     /// Further annotations of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// Security settings of the pod, in place of the default: user 10000, group 10001.
+    /// Security settings of the pod. Defaults to user 10000, group and fsGroup 10001 and the seccomp profile of the
+    /// container runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
-    /// Seconds a pod has to stop before it is killed.
+    /// Seconds a pod has to stop before it is killed. Defaults to 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_period_seconds: Option<i64>,
     /// Further volumes of the pod. `volumeMounts` of the component mounts them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
-    /// Secrets to pull images with.
+    /// Secrets to pull images with, besides those that the operator is configured with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
-    /// Containers that run before the component starts.
+    /// Containers that run before the component starts, and before its package is downloaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_containers: Option<Vec<Container>>,
     /// Containers that run beside the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecars: Option<Vec<Container>>,
-    /// Service account of the pods.
+    /// Service account of the pods. Defaults to `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
-    /// Ready-made rules of the autoscaler: `AverageUtilizationCPUPercent` or `AverageUtilizationMemoryPercent` with
-    /// 80, 50 or 20 at the end.
+    /// Ready-made rules of the autoscaler, which count before `autoScalingMetrics`: `AverageUtilizationCPUPercent`
+    /// or `AverageUtilizationMemoryPercent` with 80, 50 or 20 at the end. One of each at most; percentages of the
+    /// limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builtin_autoscaler: Option<Vec<String>>,
-    /// Metrics of the autoscaler. Defaults to 80 % of the CPU request.
+    /// Metrics of the autoscaler. Defaults to a CPU utilization of 80 % of the limit, or of the request where there
+    /// is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_scaling_metrics: Option<Vec<MetricSpec>>,
-    /// How fast the autoscaler acts.
+    /// How fast the autoscaler acts. Without effect beside `builtinAutoscaler`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_scaling_behavior: Option<HorizontalPodAutoscalerBehavior>,
-    /// Let a VerticalPodAutoscaler adjust the resources of the pods. Not together with `maxReplicas`.
+    /// Let a VerticalPodAutoscaler adjust the resources of the pods, in clusters that have it. Not together with
+    /// `maxReplicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vpa: Option<VpaSpec>,
-    /// Further environment variables of the component.
+    /// Further environment variables of the component and of the sidecar that sends its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<EnvVar>>,
-    /// When the container of the component counts as dead and is started again.
+    /// When the container of the component counts as dead and is started again: it is asked by HTTP on its metrics
+    /// port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
     /// When the container of the component counts as started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
-    /// Leave out the default affinity, which spreads the pods of a component over nodes.
+    /// Leave out the default affinity, which spreads the pods of a component over nodes. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_default_affinity: Option<bool>,
 }
@@ -83,13 +89,13 @@ pub struct Liveness {
     /// Seconds between two probes, and to wait for an answer. Without it there is no probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period_seconds: Option<i32>,
-    /// Seconds before the first probe.
+    /// Seconds before the first probe. Defaults to 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_delay_seconds: Option<i32>,
-    /// Successes in a row that count as alive.
+    /// Successes in a row that count as alive. Defaults to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_threshold: Option<i32>,
-    /// Failures in a row that count as dead.
+    /// Failures in a row that count as dead. Defaults to 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<i32>,
 }
@@ -98,10 +104,10 @@ pub struct Liveness {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VpaSpec {
-    /// How changes reach the pods.
+    /// How new values reach the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_policy: Option<VpaUpdatePolicy>,
-    /// What may change.
+    /// Which resources may change, and how far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_policy: Option<VpaResourcePolicy>,
 }
@@ -110,7 +116,8 @@ pub struct VpaSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VpaUpdatePolicy {
-    /// When pods are changed.
+    /// `Off` only recommends, `Initial` sets the resources of new pods, `Recreate` also evicts pods, `Auto` does
+    /// what the autoscaler thinks best. Defaults to `Auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_mode: Option<VpaUpdateMode>,
     /// Fewest pods that have to be alive before one is evicted.
@@ -145,10 +152,10 @@ pub struct VpaResourcePolicy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VpaContainerPolicy {
-    /// Name of the container, or `*`.
+    /// Name of the container, or `*` for all others. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
-    /// Whether it is changed at all.
+    /// `Off` leaves the container as it is. Defaults to `Auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<VpaContainerMode>,
     /// Least resources to set.
@@ -157,10 +164,10 @@ pub struct VpaContainerPolicy {
     /// Most resources to set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_allowed: Option<BTreeMap<String, Quantity>>,
-    /// Resources that are changed, such as `cpu`.
+    /// Resources that are changed. Defaults to `cpu` and `memory`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controlled_resources: Option<Vec<String>>,
-    /// Which of the values are changed.
+    /// Whether limits are changed along with the requests. Defaults to `RequestsAndLimits`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controlled_values: Option<VpaControlledValues>,
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JavaRuntime {
-    /// Path of the package in the container.
+    /// Path of the package in the container, below `/pulsar` when relative.
     pub jar: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`.
+    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jar_location: Option<String>,
     /// Directory in the image with further libraries.
@@ -19,13 +19,15 @@ pub struct JavaRuntime {
     /// Log settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<RuntimeLogConfig>,
-    /// Options of the JVM.
+    /// Options of the JVM, such as `-Xss2m`. Each item is split into words as a shell does; `$NAME` stands for a
+    /// variable of the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java_opts: Option<Vec<String>>,
-    /// Path of the program that runs the component. Defaults to that of the runner images.
+    /// Path of the jar of Pulsar's instance, which runs the component. Defaults to
+    /// `/pulsar/instances/java-instance.jar`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_path: Option<String>,
-    /// Main class of that program.
+    /// Main class of that jar. Defaults to `org.apache.pulsar.functions.instance.JavaInstanceMain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
 }
@@ -34,10 +36,10 @@ pub struct JavaRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PythonRuntime {
-    /// Path of the package in the container.
+    /// Path of the package in the container, below `/pulsar` when relative: a file, a wheel or a zip.
     pub py: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`.
+    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub py_location: Option<String>,
     /// Log settings.
@@ -49,14 +51,15 @@ pub struct PythonRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GoRuntime {
-    /// Path of the program in the container.
+    /// Path of the program in the container, below `/pulsar` when relative.
     pub go: String,
     /// Where to download the program from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`.
+    /// `function://tenant/namespace/name@version`. Without it the image has to bring the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub go_location: Option<String>,
-    /// Log settings.
+    /// Log settings, of which Go programs know the level only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = crate::unused::in_go_log)]
     pub log: Option<RuntimeLogConfig>,
 }
 
@@ -64,13 +67,14 @@ pub struct GoRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GenericRuntime {
-    /// Path of the package in the container.
+    /// Path of the package in the container, below `/pulsar` when relative.
     pub function_file: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`.
+    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_file_location: Option<String>,
-    /// Language, such as `nodejs`, `python`, `executable` or `wasm`.
+    /// Language: `nodejs`, `python`, `executable`, `wasm` or another one that the operator is configured with an
+    /// image for.
     pub language: String,
 }
 
@@ -78,19 +82,21 @@ pub struct GenericRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeLogConfig {
-    /// Least severe level that is written. Defaults to `info`.
+    /// Least severe level that is written; one that the language does not know counts as `info`. Defaults to
+    /// `info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
-    /// When the log file is rolled.
+    /// When the log file is rolled. Defaults to `SizedPolicyWith10MB` with a log sidecar; else there is no log
+    /// file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_policy: Option<LogRotatePolicy>,
     /// Form of each line. Defaults to `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<LogFormat>,
-    /// A log configuration of your own, in place of everything else here.
+    /// A log configuration of your own, from a ConfigMap, in place of everything else here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_config: Option<RuntimeLogConfigRef>,
-    /// Form of the log4j configuration. Defaults to `xml`.
+    /// Form of the log4j configuration; `ini` generates none. Java only. Defaults to `xml`.
     #[serde(rename = "javaLog4JConfigFileType", skip_serializing_if = "Option::is_none")]
     pub java_log4j_config_file_type: Option<JavaLog4jConfigFileType>,
 }

@@ -54,10 +54,10 @@ pub struct SinkSpec {
     /// The fields of kinds that consume.
     #[serde(flatten)]
     pub consumption: Consumption,
-    /// Not used; accepted for compatibility.
+    /// Not used; `className` and `image` choose the connector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
-    /// Configuration of the connector, given to it as it is.
+    /// Configuration of the connector, given to it as it is. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_config: Option<FreeForm>,
     /// Milliseconds before a failed message is delivered again.

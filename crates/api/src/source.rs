@@ -52,16 +52,16 @@ pub struct SourceSpec {
     /// The fields that Function, Source and Sink share.
     #[serde(flatten)]
     pub common: Common,
-    /// What is produced.
+    /// Topic that receives the records, and how they are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Not used; accepted for compatibility.
+    /// Not used; `className` and `image` choose the connector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
-    /// Discover work and read it in batches.
+    /// Run the connector as a batch source: discover work, then read it piece by piece.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_source_config: Option<BatchSourceConfig>,
-    /// Configuration of the connector, given to it as it is.
+    /// Configuration of the connector, given to it as it is. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_config: Option<FreeForm>,
     /// Copy the properties of each record to the message. Defaults to true.
@@ -73,7 +73,7 @@ pub struct SourceSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchSourceConfig {
-    /// Class that starts the discovery.
+    /// Class that starts the discovery of work.
     pub discovery_triggerer_class_name: String,
     /// Configuration of that class, given to it as it is.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use crate::jobs::JobView;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
+use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment, Workload};
@@ -18,6 +19,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::{Resource, ResourceExt};
+use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// Caches, the way to write, and the operator's configuration.
@@ -36,6 +38,8 @@ pub struct Context<K: Component> {
     pub services: Recent<ServiceView>,
     /// What scales the objects.
     pub horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
+    /// What adjusts the resources of pods, on clusters that have it.
+    pub vertical_autoscalers: Arc<VerticalAutoscalers>,
     /// What cleans up after objects that are deleted.
     pub jobs: Recent<JobView>,
     /// The pods, for what is wrong with them.
@@ -61,6 +65,7 @@ impl<K: Component> Context<K> {
             service: self.services.get(&keys.service()),
             stateful_set: self.stateful_sets.get(&keys.same()),
             horizontal_autoscaler: self.horizontal_autoscalers.get(&keys.same()),
+            vertical_autoscaler: self.vertical_autoscalers.cache.get(&keys.same()),
         }
     }
 
@@ -70,6 +75,7 @@ impl<K: Component> Context<K> {
         self.services.awaits(&keys.service())
             || self.stateful_sets.awaits(&keys.same())
             || self.horizontal_autoscalers.awaits(&keys.same())
+            || self.vertical_autoscalers.cache.awaits(&keys.same())
     }
 
     /// The worst thing known about the pods of an object.
@@ -98,6 +104,7 @@ impl<K: Component> Context<K> {
         self.services.filled().await?;
         self.horizontal_autoscalers.filled().await?;
         self.jobs.filled().await?;
+        self.vertical_autoscalers.known().await;
         self.pods.wait_until_ready().await
     }
 }

@@ -18,6 +18,7 @@ pub mod children;
 pub mod cleanup;
 pub mod context;
 pub mod execute;
+pub mod explained;
 pub mod jobs;
 pub mod plan;
 pub mod pods;
@@ -25,6 +26,7 @@ pub mod reason;
 pub mod reconcile;
 pub mod report;
 pub mod status;
+pub mod vertical;
 
 use crate::applied::Applied;
 use crate::args::ComponentArgs;
@@ -35,6 +37,7 @@ use crate::jobs::JobView;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
+use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_render::Component;
 use functionmesh_render::args::RenderArgs;
@@ -45,7 +48,7 @@ use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -87,6 +90,13 @@ pub fn run<K: Component>(
         let (horizontal, horizontal_changed) =
             children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
         let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
+        let (vertical, later) =
+            watches.optional(&selector, move |view: &mut vertical::View| view.trim(manager));
+        let vertical = Arc::new(VerticalAutoscalers::over(vertical));
+        let missed = objects.clone();
+        let vertical_changed = vertical.changes(watches.client.clone(), later, move || {
+            missed.state().iter().any(|object| object.status.conditions.get(vertical::MISSING).is_some())
+        });
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
         let (backend_configs, backend_changes) = backend_configs(&watches, &render);
         let counted = objects.clone();
@@ -104,6 +114,7 @@ pub fn run<K: Component>(
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
             horizontal_autoscalers: Recent::over(horizontal),
+            vertical_autoscalers: vertical.clone(),
             jobs: Recent::over(jobs),
             pods,
             filled: OnceCell::new(),
@@ -124,6 +135,8 @@ pub fn run<K: Component>(
             .owns_stream(sets_changed)
             .owns_stream(services_changed)
             .owns_stream(horizontal_changed)
+            .owns_stream(vertical_changed)
+            .reconcile_all_on(stream::once(async move { vertical.appeared().await }))
             // The original's have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))

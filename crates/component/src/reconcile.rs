@@ -7,6 +7,7 @@ use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
 use crate::report::report;
 use crate::status::{Outcome, held_back};
+use crate::vertical;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, Desired, Workload, render, selector_labels};
@@ -78,11 +79,12 @@ pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcom
 async fn bring_about<K: Component>(
     object: &Object<K>,
     workload: &Workload,
-    desired: Desired,
+    mut desired: Desired,
     cleanup: bool,
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Outcome, ApplyError> {
+    let missing = !cx.vertical_autoscalers.is_present() && desired.vertical_autoscaler.take().is_some();
     let observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let status = cx.current_status(object);
@@ -92,12 +94,12 @@ async fn bring_about<K: Component>(
     };
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
-    let notices = plan.held_back.then(held_back).into_iter().collect();
+    let notices = [plan.held_back.then(held_back), missing.then(vertical::missing)];
     let live = execute(plan, observed, workload, cx, progress).await?;
     Ok(Outcome::Applied {
         stateful_set: Box::new(live.unwrap_or_default()),
         selector: selector_labels(workload),
-        notices,
+        notices: notices.into_iter().flatten().collect(),
     })
 }
 

@@ -1,20 +1,4 @@
 //! Makes the components of a FunctionMesh and reports on them.
-//!
-//! Knows Functions, Sources and Sinks only as objects: it never renders a pod and never reads one (design section 6).
-//!
-//! ```text
-//!  watch meshes ─┐
-//!  Functions ────┤
-//!  Sources ──────┼─> queue ─> items ─> plan ─> apply, delete ─> status
-//!  Sinks ────────┘
-//! ```
-
-mod children;
-mod items;
-mod plan;
-mod reconcile;
-mod run;
-mod status;
 
 use clap::Parser;
 use functionmesh_runtime::Process;
@@ -42,7 +26,7 @@ async fn main() -> ExitCode {
 
 async fn start(args: Args) -> anyhow::Result<()> {
     let process = Process::start("mesh-controller", &args.process, &args.watch).await?;
-    let work = run::run(&process, &args.watch);
+    let work = mesh_controller::run(&process, &args.watch);
     // On the heap: four caches make a large future.
     process.lead(Box::pin(work)).await
 }

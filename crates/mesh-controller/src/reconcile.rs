@@ -3,7 +3,8 @@
 use crate::children::{Child, Seen};
 use crate::items::{Kind, Wanted, items, object};
 use crate::plan::{Plan, Step, plan};
-use crate::status::{Findings, NOT_READY, status};
+use crate::reason::Reason;
+use crate::status::{Findings, status};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
@@ -147,7 +148,7 @@ impl Context {
         let legacy = before.conditions.is_legacy();
         let answered = self.writer.patch_status(mesh, &after, legacy).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
-        self.events.on_change(mesh, known, new, NOT_READY).await;
+        self.events.on_change(mesh, known, new, Reason::ComponentsNotReady.as_str()).await;
         self.statuses.wrote(mesh, answered, after);
         Ok(1)
     }

@@ -2,12 +2,11 @@
 
 use crate::children::Seen;
 use crate::items::Wanted;
+use crate::reason::{PROGRESSING, READY, Reason};
 use functionmesh_api::status::{Conditions, MeshStatus};
 use functionmesh_runtime::condition::{self, Wanted as Condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Reason while components are on their way.
-pub const NOT_READY: &str = "ComponentsNotReady";
 /// Most components that a message names.
 const NAMED: usize = 5;
 
@@ -57,15 +56,15 @@ pub fn status(
     troubles.extend(waiting.into_iter().map(|(_, text)| text));
 
     let reason = if !findings.invalid.is_empty() {
-        "Invalid"
+        Reason::Invalid
     } else if !findings.conflicts.is_empty() {
-        "NameConflict"
+        Reason::NameConflict
     } else if !findings.failures.is_empty() {
-        "ApplyFailed"
+        Reason::ApplyFailed
     } else if ready == total {
-        "AllComponentsReady"
+        Reason::AllComponentsReady
     } else {
-        NOT_READY
+        Reason::ComponentsNotReady
     };
     let more = troubles.len().saturating_sub(NAMED);
     troubles.truncate(NAMED);
@@ -76,17 +75,20 @@ pub fn status(
     if more > 0 {
         message = format!("{message}; and {more} more");
     }
-    let complete = reason == "AllComponentsReady";
-    let stopped = matches!(reason, "Invalid" | "NameConflict" | "ApplyFailed");
-    let condition = |type_, status, reason: &str| Condition {
+    let complete = reason == Reason::AllComponentsReady;
+    let condition = |type_, status, reason: Reason| Condition {
         type_,
         status,
-        reason: reason.to_owned(),
+        reason: reason.to_string(),
         message: message.clone(),
     };
     let wanted = vec![
-        condition("Ready", complete, reason),
-        condition("Progressing", !complete && !stopped, if complete { "Complete" } else { reason }),
+        condition(READY, complete, reason),
+        condition(
+            PROGRESSING,
+            reason == Reason::ComponentsNotReady,
+            if complete { Reason::Complete } else { reason },
+        ),
     ];
     MeshStatus {
         observed_generation: generation,
@@ -101,6 +103,7 @@ mod tests {
     use super::*;
     use crate::items::items;
     use serde_json::{Value, json};
+    use std::collections::BTreeSet;
 
     fn seen(wanted: &Wanted, ready: &Value) -> Seen {
         Seen {
@@ -140,6 +143,35 @@ mod tests {
         let (status, reason, message) = ready_of(&wanted, &one, &Findings::default());
         assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
         assert_eq!(message, "1/2 ready; sink es: ImagePullBackOff: cannot pull image \"x\"");
+    }
+
+    #[test]
+    fn the_conditions_are_those_that_are_explained() {
+        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
+        let some = vec!["x".to_owned()];
+        let cases = [
+            (&ready[..], Findings::default()),
+            (&[], Findings::default()),
+            (&[], Findings { invalid: some.clone(), ..Findings::default() }),
+            (&[], Findings { conflicts: some.clone(), ..Findings::default() }),
+            (&[], Findings { failures: some, ..Findings::default() }),
+        ];
+        let mut found = BTreeSet::new();
+        for (seen, findings) in cases {
+            let status = status(&MeshStatus::default(), &wanted, seen, &findings, Some(1), &condition::now());
+            for c in status.conditions.list() {
+                found.insert((c.type_.clone(), c.status == "True", c.reason.clone()));
+            }
+        }
+        let explained: BTreeSet<_> = Reason::ALL
+            .into_iter()
+            .flat_map(|reason| {
+                let conditions = reason.explained().conditions.iter();
+                conditions.map(move |(type_, status)| ((*type_).to_owned(), *status, reason.to_string()))
+            })
+            .collect();
+        assert_eq!(found, explained);
     }
 
     #[test]

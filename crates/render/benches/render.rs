@@ -1,5 +1,10 @@
 //! What one Function with everything on costs: lower, render and hash (`make bench-render`).
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark; its macros define functions without docs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark; its macros need no docs"
+)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use functionmesh_api::{BackendConfigSpec, Function, FunctionSpec};

@@ -36,79 +36,73 @@ impl Admin {
 }
 
 fn pulsarctl(service: &Messaging, auth: Auth<'_>) -> Admin {
-    let mut preparation = "export PATH=\"$PATH:/pulsar/bin\" && ".to_owned();
     let address = service.address("webServiceURL");
-    let mut command = "pulsarctl".to_owned();
+    let mut steps = vec!["export PATH=\"$PATH:/pulsar/bin\"".to_owned()];
+    let mut command = vec!["pulsarctl".to_owned()];
     match auth {
-        Auth::None => command += &format!(" --admin-service-url {address}"),
+        Auth::None => command.push(format!("--admin-service-url {address}")),
         Auth::OAuth2(oauth2) => {
             let scope = oauth2.scope.as_deref().filter(|scope| !scope.is_empty());
-            preparation += &format!(
+            steps.push(format!(
                 "pulsarctl context set downloader --admin-service-url {address} --issuer-endpoint {} --audience {} \
-                 --key-file {}{} && pulsarctl oauth2 activate && ",
+                 --key-file {}{}",
                 quote(&oauth2.issuer_url),
                 quote(&oauth2.audience),
                 quote(&service.key_path(oauth2)),
                 scope.map(|scope| format!(" --scope {}", quote(scope))).unwrap_or_default(),
-            );
+            ));
+            steps.push("pulsarctl oauth2 activate".to_owned());
         }
         Auth::Environment | Auth::Plugin(_) => {
             let (plugin, parameters) = service.plugin_words(auth).unwrap_or_default();
             // Other plugins than OAuth 2 have nothing to activate.
-            preparation += &format!("( pulsarctl oauth2 activate --auth-params {parameters} || true ) && ");
-            command +=
-                &format!(" --auth-plugin {plugin} --auth-params {parameters} --admin-service-url {address}");
+            steps.push(format!("( pulsarctl oauth2 activate --auth-params {parameters} || true )"));
+            command.push(format!(
+                "--auth-plugin {plugin} --auth-params {parameters} --admin-service-url {address}"
+            ));
         }
     }
     match service.tls() {
         Tls::Off => {}
-        Tls::Environment => {
-            command += &format!(
-                " --tls-allow-insecure={} --tls-enable-hostname-verification={} --tls-trust-cert-path {}",
-                service.variable_or("tlsAllowInsecureConnection", "false"),
-                service.variable_or("tlsHostnameVerificationEnable", "true"),
-                service.variable("tlsTrustCertsFilePath"),
-            );
-        }
+        Tls::Environment => command.push(format!(
+            "--tls-allow-insecure={} --tls-enable-hostname-verification={} --tls-trust-cert-path {}",
+            service.variable_or("tlsAllowInsecureConnection", "false"),
+            service.variable_or("tlsHostnameVerificationEnable", "true"),
+            service.variable("tlsTrustCertsFilePath"),
+        )),
         Tls::On { allow_insecure, hostname_verification } => {
-            command += &format!(
-                " --tls-allow-insecure={allow_insecure} --tls-enable-hostname-verification={hostname_verification}"
-            );
-            command += &certificate(service);
+            command.push(format!(
+                "--tls-allow-insecure={allow_insecure} --tls-enable-hostname-verification={hostname_verification}"
+            ));
+            command.extend(certificate(service));
         }
     }
-    Admin { preparation, command }
+    Admin { preparation: steps.into_iter().map(|step| step + " && ").collect(), command: command.join(" ") }
 }
 
 fn pulsar_admin(service: &Messaging, auth: Auth<'_>) -> Admin {
-    let mut command = format!("/pulsar/bin/pulsar-admin --admin-url {}", service.address("webServiceURL"));
+    let mut command =
+        vec![format!("/pulsar/bin/pulsar-admin --admin-url {}", service.address("webServiceURL"))];
     if let Some((plugin, parameters)) = service.plugin_words(auth) {
-        command += &format!(" --auth-plugin {plugin} --auth-params {parameters}");
+        command.push(format!("--auth-plugin {plugin} --auth-params {parameters}"));
     }
     match service.tls() {
         Tls::Off => {}
         Tls::Environment => {
             let path = service.variable("tlsTrustCertsFilePath");
-            command += &format!(
-                " --tls-allow-insecure --tls-enable-hostname-verification --tls-trust-cert-path {path}"
-            );
+            command.push(format!(
+                "--tls-allow-insecure --tls-enable-hostname-verification --tls-trust-cert-path {path}"
+            ));
         }
         Tls::On { allow_insecure, hostname_verification } => {
-            if allow_insecure {
-                command += " --tls-allow-insecure";
-            }
-            if hostname_verification {
-                command += " --tls-enable-hostname-verification";
-            }
-            command += &certificate(service);
+            command.extend(allow_insecure.then(|| "--tls-allow-insecure".to_owned()));
+            command.extend(hostname_verification.then(|| "--tls-enable-hostname-verification".to_owned()));
+            command.extend(certificate(service));
         }
     }
-    Admin { preparation: String::new(), command }
+    Admin { preparation: String::new(), command: command.join(" ") }
 }
 
-fn certificate(service: &Messaging) -> String {
-    service
-        .certificate_path()
-        .map(|path| format!(" --tls-trust-cert-path {}", quote(&path)))
-        .unwrap_or_default()
+fn certificate(service: &Messaging) -> Option<String> {
+    service.certificate_path().map(|path| format!("--tls-trust-cert-path {}", quote(&path)))
 }

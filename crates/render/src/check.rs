@@ -4,6 +4,7 @@ use crate::config::selects;
 use crate::horizontal_autoscaler::BuiltinRule;
 use crate::invalid::{Problem, Problems};
 use crate::quantity::Decimal;
+use crate::workload::CryptoSecret;
 use crate::{Role, filebeat, package};
 use functionmesh_api::common::{Common, LogTopicAgent};
 use functionmesh_api::pod::PodPolicy;
@@ -21,6 +22,11 @@ pub(crate) fn common(role: Role, common: &Common, problems: &mut Problems) {
     }
     if let Some(pod) = &common.pod {
         self::pod(role, pod, common.max_replicas.is_some(), problems);
+        let default_agent =
+            if role == Role::Function { LogTopicAgent::Runtime } else { LogTopicAgent::Sidecar };
+        let sends_log = common.log_topic.as_ref().is_some_and(|topic| !topic.is_empty())
+            && common.log_topic_agent.unwrap_or(default_agent) == LogTopicAgent::Sidecar;
+        container_names(role, pod, sends_log, problems);
     }
     let policy = common.image_pull_policy.as_deref().unwrap_or_default();
     problems.when(
@@ -173,7 +179,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
     }
 }
 
-fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
+fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     for (key, value) in pod.labels.iter().flatten() {
         let field = || format!("spec.pod.labels.{key}");
         if selects(key) {
@@ -200,16 +206,49 @@ fn pod(role: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
             "must be set; '*' means every container",
         );
     }
-    if role == Role::Function {
+    if kind == Role::Function {
         let mut seen = Vec::new();
-        for (i, rule) in pod.builtin_autoscaler.iter().flatten().enumerate() {
-            let Some(rule) = BuiltinRule::named(rule) else { continue };
+        for (i, name) in pod.builtin_autoscaler.iter().flatten().enumerate() {
+            let Some(BuiltinRule { resource, .. }) = BuiltinRule::named(name) else { continue };
             problems.when(
-                seen.contains(&rule.resource),
+                seen.contains(&resource),
                 &format!("spec.pod.builtinAutoscaler[{i}]"),
-                &format!("must not be a second rule for {}; remove one", rule.resource),
+                &format!("must not be a second rule for {resource}; remove one"),
             );
-            seen.push(rule.resource);
+            seen.push(resource);
+        }
+    }
+}
+
+/// No container of the user's own has the name of one of ours, which the API server refuses.
+fn container_names(role: Role, pod: &PodPolicy, sends_log: bool, problems: &mut Problems) {
+    let main = format!("pulsar-{}", role.word());
+    for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
+        for (i, container) in containers.iter().flatten().enumerate() {
+            problems.when(
+                container.name == main || (sends_log && container.name == "filebeat"),
+                &format!("spec.pod.{list}[{i}].name"),
+                &format!("{:?} is the name of a container of the operator; choose another", container.name),
+            );
+        }
+    }
+}
+
+/// Two keys cannot be mounted at one path; one of them would be missing.
+pub(crate) fn crypto_paths(secrets: &[CryptoSecret], problems: &mut Problems) {
+    for (i, secret) in secrets.iter().enumerate() {
+        let Some(path) = &secret.mount_path else { continue };
+        let mut earlier = secrets.iter().take(i).filter(|known| known.mount_path.as_ref() == Some(path));
+        if let Some(known) =
+            earlier.find(|known| (&known.secret, &known.key) != (&secret.secret, &secret.key))
+        {
+            problems.add(
+                "spec.*.cryptoConfig.cryptoSecrets.asVolume",
+                format!(
+                    "{path} is the path of key {} of Secret {} and of key {} of Secret {}; give each a path of its own",
+                    known.key, known.secret, secret.key, secret.secret
+                ),
+            );
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     .map(|(key, value)| (key.to_owned(), value.clone()))
     .into();
     let parts = Parts {
-        labels: labels(&workload, &environment, own),
+        labels: labels(&workload, &environment, &own),
         init_containers: workload.pod.init_containers.clone().unwrap_or_default(),
         // A sidecar that does not end would keep the Job from ending.
         containers: vec![container],

@@ -72,11 +72,10 @@ impl Go {
             Piece::literal(",\"funcID\":\""),
             Piece::variable("SHARD_ID"),
         ];
-        let mut rest = format!("-{}\"", workload.owner.uid);
-        for (name, value) in self.fixed(workload).into_iter().chain(connection(workload)) {
-            rest += &format!(",\"{name}\":{value}");
-        }
-        word.push(Piece::literal(&(rest + "}")));
+        let mut rest = vec![format!("-{}\"", workload.owner.uid)];
+        let fields = self.fixed(workload).into_iter().chain(connection(workload));
+        rest.extend(fields.map(|(name, value)| format!("\"{name}\":{value}")));
+        word.push(Piece::literal(&(rest.join(",") + "}")));
         write_word(&word)
     }
 

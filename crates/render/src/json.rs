@@ -90,7 +90,7 @@ pub(crate) fn general(n: f64) -> String {
     let power =
         scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
     match power {
-        Some((digits, power)) if power < -4 || power >= 6 => {
+        Some((digits, power)) if !(-4..6).contains(&power) => {
             format!("{digits}e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs())
         }
         _ => n.to_string(),

@@ -75,6 +75,7 @@ pub(crate) fn workload(
     }
     let replicas = common.replicas.or(common.min_replicas).unwrap_or(1);
     check::common(role, &common, &mut problems);
+    check::crypto_paths(&specific.crypto_secrets, &mut problems);
 
     let pulsar_name = PulsarName::of(metadata, &common);
     let log = log(role, &common);

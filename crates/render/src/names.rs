@@ -24,10 +24,10 @@ impl WorkloadName {
             ));
         }
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !name.chars().all(label) {
+        if !name.chars().all(label) || name.starts_with('-') || name.ends_with('-') {
             return Err(
-                "must consist of lower-case letters, digits and '-', because it becomes part of the name \
-                        of a Service"
+                "must consist of lower-case letters, digits and '-', with no '-' at the ends, because it \
+                        becomes part of the name of a Service"
                     .to_owned(),
             );
         }
@@ -71,7 +71,11 @@ pub fn volume_name(text: &str) -> String {
         replaced = !keep;
     }
     name.truncate(63);
-    name.trim_matches('-').to_owned()
+    match name.trim_matches('-') {
+        // Only user text without a single usable character gets here.
+        "" => "volume".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +88,7 @@ mod tests {
         let name = WorkloadName::new(&longest, Role::Function).unwrap();
         assert!(name.as_str().len() + "-0123456789".len() <= 63);
         assert!(name.service().len() <= 63);
-        for wrong in ["", "a.b", "A", &"a".repeat(MAX_NAME_LENGTH + 1)] {
+        for wrong in ["", "a.b", "A", "-a", "a-", &"a".repeat(MAX_NAME_LENGTH + 1)] {
             assert!(WorkloadName::new(wrong, Role::Sink).is_err(), "{wrong}");
         }
     }
@@ -96,5 +100,6 @@ mod tests {
             "java-function-crypto-sample-crypto-secret-test-ecdsa-privkey-pe"
         );
         assert_eq!(volume_name("_A..b_"), "a-b");
+        assert_eq!(volume_name("_✓_"), "volume");
     }
 }

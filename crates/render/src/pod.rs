@@ -5,11 +5,11 @@ use crate::labels::selector_labels;
 use crate::package::Tools;
 use crate::runtime::{Launch, Runtime};
 use crate::storage::Storage;
-use crate::{Defaults, Environment, Role, Workload, affinity, downloader, env, filebeat, package};
+use crate::{Defaults, Environment, Role, Workload, affinity, downloader, env, filebeat, package, quantity};
 use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Volume,
+    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -35,7 +35,7 @@ pub(crate) fn template(
     let mut containers = workload.pod.sidecars.clone().unwrap_or_default();
     containers.push(main_container(workload, environment, defaults, &storage));
     containers.extend(filebeat::container(workload, &storage));
-    let labels = labels(workload, environment, selector_labels(workload));
+    let labels = labels(workload, environment, &selector_labels(workload));
     let parts = Parts { labels, init_containers, containers, volumes: storage.volumes };
     assemble(workload, environment, defaults, parts)
 }
@@ -52,9 +52,9 @@ pub(crate) struct Parts {
 pub(crate) fn labels(
     workload: &Workload,
     environment: &Environment,
-    own: BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    merged([Some(&own), Some(&environment.resource_labels), workload.pod.labels.as_ref()])
+    merged([Some(own), Some(&environment.resource_labels), workload.pod.labels.as_ref()])
 }
 
 /// Puts a pod together: what the object says counts, then what the `BackendConfig`s say.
@@ -163,11 +163,23 @@ pub(crate) fn bare_container(
         ports: Some(vec![port(GRPC_PORT), port(METRICS_PORT)]),
         env: Some(env::variables(workload)),
         env_from: Some(env::sources(workload)),
-        resources: workload.resources.clone(),
+        resources: workload.resources.clone().map(canonical),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(main_security_context(workload, defaults)),
         ..Container::default()
     }
+}
+
+/// The same resources, each amount in the one spelling that Kubernetes has for it.
+fn canonical(mut resources: ResourceRequirements) -> ResourceRequirements {
+    for quantity in
+        [&mut resources.limits, &mut resources.requests].into_iter().flatten().flat_map(BTreeMap::values_mut)
+    {
+        if let Some(canonical) = quantity::canonical(&quantity.0) {
+            quantity.0 = canonical;
+        }
+    }
+    resources
 }
 
 /// Security settings of the containers that run as the pod's user. Pod Security "restricted" wants `runAsNonRoot`; whoever

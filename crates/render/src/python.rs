@@ -44,14 +44,18 @@ impl Python {
         }
         run.extend(state_arguments(workload));
         // The instance would set a level of its own over that of the configuration.
-        let mut script = format!("sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py && ");
-        if self.log.config_map.is_none() {
+        let level = format!("sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py");
+        let configuration = self.log.config_map.is_none().then(|| {
             let body = quote(&self.log.configuration(&self.name));
-            script += &format!(
-                "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE} && "
-            );
-        }
-        script + &run.join(" ")
+            format!(
+                "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE}"
+            )
+        });
+        [Some(level), configuration, Some(run.join(" "))]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" && ")
     }
 }
 

@@ -73,6 +73,39 @@ impl Decimal {
     }
 }
 
+/// The one spelling that Kubernetes has for the value of a quantity, so that `1000m` and `1` render to the same bytes:
+/// with a binary suffix where the text has one and the value is a whole number from 1024 on, else decimal. `None` when
+/// the text is no quantity.
+pub fn canonical(text: &str) -> Option<String> {
+    let value = Decimal::parse(text)?;
+    let whole = value.exponent >= 0 || value.mantissa.rem_euclid(power_of_ten(value.exponent)) == 0;
+    if text.trim().ends_with('i') && whole && value.ceiling().abs() >= 1024 {
+        let (mut number, mut suffix) = (value.ceiling(), "");
+        for next in ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"] {
+            if number % 1024 != 0 {
+                break;
+            }
+            number /= 1024;
+            suffix = next;
+        }
+        return Some(format!("{number}{suffix}"));
+    }
+    let exponent = text.contains(['e', 'E']) && !text.ends_with('E') && !text.ends_with("Ei");
+    let suffix = match (exponent, value.exponent) {
+        (_, 0) => String::new(),
+        (true, power) => format!("e{power}"),
+        (false, power) => {
+            let at = usize::try_from(power / 3 + 3).ok()?;
+            (*["n", "u", "m", "", "k", "M", "G", "T", "P", "E"].get(at)?).to_owned()
+        }
+    };
+    Some(format!("{}{suffix}", value.mantissa))
+}
+
+fn power_of_ten(exponent: i32) -> i128 {
+    10_i128.saturating_pow(exponent.unsigned_abs())
+}
+
 /// The factor and power of ten of a suffix.
 fn scale(suffix: &str) -> Option<(i128, i32)> {
     Some(match suffix {
@@ -134,6 +167,31 @@ mod tests {
         for text in ["", "x", "1x", ".", "1e99", "-", "--1", "99999999999999999999999999999999999999999"] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
+    }
+
+    /// As `kubectl get` shows them after the API server has read them.
+    #[test]
+    fn a_value_has_one_spelling() {
+        for (text, want) in [
+            ("1000m", "1"),
+            ("0.2", "200m"),
+            ("1.1G", "1100M"),
+            ("1024Mi", "1Gi"),
+            ("0.5Gi", "512Mi"),
+            ("100Ki", "100Ki"),
+            ("0.5Ki", "512"),
+            ("1e3", "1e3"),
+            ("3E8", "300e6"),
+            ("2E", "2E"),
+            ("1000000003", "1000000003"),
+            ("0", "0"),
+            ("100u", "100u"),
+            ("500M", "500M"),
+            ("64000k", "64M"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(want), "{text}");
+        }
+        assert_eq!(canonical("x"), None);
     }
 
     #[test]

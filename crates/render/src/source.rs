@@ -75,11 +75,11 @@ fn batch_config(
     class_name: &str,
 ) -> Map<String, Value> {
     let class = Value::from(batch.discovery_triggerer_class_name.as_str());
-    let mut discovery = format!("{{\"discoveryTriggererClassName\":{class}");
-    if let Some(config) = &batch.discovery_triggerer_config {
-        discovery += &format!(",\"discoveryTriggererConfig\":{}", json::object(config));
-    }
-    discovery.push('}');
+    let discovery = batch
+        .discovery_triggerer_config
+        .as_ref()
+        .map_or_else(String::new, |config| format!(",\"discoveryTriggererConfig\":{}", json::object(config)));
+    let discovery = format!("{{\"discoveryTriggererClassName\":{class}{discovery}}}");
     let mut config = given.cloned().unwrap_or_default();
     config.insert(BATCH_CONFIG_KEY.to_owned(), discovery.into());
     config.insert(BATCH_CLASS_KEY.to_owned(), class_name.into());

@@ -87,7 +87,12 @@ impl Storage {
         if !workload.package.is_from_web() {
             mounts.extend(credentials.iter().cloned());
         }
-        mounts.extend(workload.volume_mounts.iter().cloned());
+        // Ours come first here: without them nothing can be downloaded.
+        for mount in &workload.volume_mounts {
+            if mounts.iter().all(|known| known.mount_path != mount.mount_path) {
+                mounts.push(mount.clone());
+            }
+        }
         mounts
     }
 
@@ -173,11 +178,12 @@ impl Storage {
     }
 }
 
-/// The user's mounts and then ours, each once.
+/// The user's mounts and then ours. Each path once, as the API server wants it: a mount of the user's own at one of our
+/// paths takes the place of ours.
 fn with_own<const N: usize>(workload: &Workload, own: [&Vec<VolumeMount>; N]) -> Vec<VolumeMount> {
     let mut mounts = workload.volume_mounts.clone();
     for mount in own.into_iter().flatten() {
-        if !mounts.contains(mount) {
+        if mounts.iter().all(|known| known.mount_path != mount.mount_path) {
             mounts.push(mount.clone());
         }
     }

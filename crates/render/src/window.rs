@@ -10,7 +10,7 @@ pub(crate) const USER_CONFIG_KEY: &str = "__WINDOWCONFIGS__";
 /// The window as the executor reads it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Window<'a> {
+struct Executed<'a> {
     actual_window_function_class_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_length_count: Option<i32>,
@@ -37,7 +37,7 @@ struct Window<'a> {
 pub(crate) fn json(config: &WindowConfig, class_name: &str) -> String {
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let (late, extractor) = (given(&config.late_data_topic), given(&config.timestamp_extractor_class_name));
-    let window = Window {
+    let window = Executed {
         actual_window_function_class_name: class_name,
         window_length_count: config.window_length_count,
         window_length_duration_ms: config.window_length_duration_ms,

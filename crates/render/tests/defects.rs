@@ -110,6 +110,9 @@ fn d018_one_quantity_has_one_meaning() {
     let thousand = of("{requests: {cpu: 1000m, memory: 1024Mi}}");
     assert_eq!(thousand, of("{requests: {cpu: 1, memory: 1Gi}}"));
     assert_eq!(thousand, json!({"cpu": 1, "ram": "1073741824"}));
+    let set =
+        |cpu: &str| rendered(&function(&format!("{{resources: {{limits: {{cpu: {cpu}}}}}}}"))).stateful_set;
+    assert_eq!(set("1000m"), set("1"));
 }
 
 #[test]
@@ -310,6 +313,21 @@ fn d053_volumes_have_names_of_their_own() {
     let mounts: Vec<&str> =
         main_container(&desired).volume_mounts.iter().flatten().map(|m| m.name.as_str()).collect();
     assert_eq!(mounts, names);
+}
+
+/// The original's pod is refused for ever.
+#[test]
+fn d053_two_keys_at_one_path_are_refused() {
+    let secrets = |a: &str, b: &str| {
+        let secret = |key: &str| format!("{{secretName: s, secretKey: {key}, asVolume: /keys}}");
+        function(&format!(
+            "{{input: {{sourceSpecs: {{t: {{cryptoConfig: {{cryptoKeyReaderClassName: C, cryptoSecrets: [{}, {}]}}}}}}}}}}",
+            secret(a),
+            secret(b)
+        ))
+    };
+    assert_eq!(problems(&secrets("a", "b")), ["spec.*.cryptoConfig.cryptoSecrets.asVolume"]);
+    assert!(problems(&secrets("a", "a")).is_empty());
 }
 
 #[test]

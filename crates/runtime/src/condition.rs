@@ -19,6 +19,17 @@ pub struct Wanted {
     pub message: String,
 }
 
+/// A reason that conditions can have, for people who meet it in a status: the reference documentation is made from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The conditions that it is given for, each with its status.
+    pub conditions: &'static [(&'static str, bool)],
+    /// What it says about the object.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
 /// The new list, ordered by type. The time of the last transition stays while the status is the same. Conditions of
 /// other types are not ours to send.
 pub fn set(

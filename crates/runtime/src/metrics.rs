@@ -5,12 +5,26 @@ use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// A metric, for people who look for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// Labels besides `controller`, which all have.
+    pub labels: Vec<String>,
+    /// What it counts.
+    pub help: String,
+}
 
 /// The metrics of one process, in a registry of their own.
 pub struct Metrics {
     registry: Registry,
+    described: Mutex<Vec<Described>>,
     /// Reconciles by outcome.
     pub reconciles: IntCounterVec,
     /// Seconds a reconcile takes.
@@ -97,6 +111,7 @@ impl Metrics {
                 &["verb", "resource"],
             )?,
             registry,
+            described: Mutex::default(),
             controller,
         };
         metrics.register(&metrics.reconciles)?;
@@ -115,7 +130,7 @@ impl Metrics {
         build.with_label_values(&[version]).set(1);
         metrics.register(&build)?;
         #[cfg(target_os = "linux")]
-        metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        metrics.add(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(metrics)
     }
 
@@ -124,7 +139,27 @@ impl Metrics {
     /// # Errors
     /// When its name is taken.
     pub fn register<C: Collector + Clone + 'static>(&self, collector: &C) -> prometheus::Result<()> {
-        self.registry.register(Box::new(collector.clone()))
+        self.add(Box::new(collector.clone()))
+    }
+
+    fn add(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+        let labels: Vec<Vec<String>> =
+            collector.desc().into_iter().map(|desc| desc.variable_labels.clone()).collect();
+        let described = collector.collect().into_iter().zip(labels).map(|(family, labels)| Described {
+            name: family.name().to_owned(),
+            kind: format!("{:?}", family.get_field_type()).to_lowercase(),
+            labels,
+            help: family.help().to_owned(),
+        });
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).extend(described);
+        self.registry.register(collector)
+    }
+
+    /// Everything that was registered, by name. What nothing was counted for yet is missing in [`Metrics::text`].
+    pub fn described(&self) -> Vec<Described> {
+        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        described.sort_by(|a, b| a.name.cmp(&b.name));
+        described
     }
 
     /// Notes a request to the API server.
@@ -173,5 +208,27 @@ impl Collector for ObjectsByReadiness {
             self.gauge.with_label_values(&[label]).set(i64::try_from(number).unwrap_or(i64::MAX));
         }
         self.gauge.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_counted_is_described() {
+        let metrics = Metrics::new("c", "1").unwrap();
+        metrics.register(&ObjectsByReadiness::new(|| (0, 0)).unwrap()).unwrap();
+        let described = metrics.described();
+        let found = |name: &str| described.iter().find(|metric| metric.name == name).unwrap();
+        let applies = found("function_mesh_applies_total");
+        assert_eq!((applies.kind.as_str(), applies.labels.join(" ").as_str()), ("counter", "kind result"));
+        assert_eq!(found("function_mesh_objects").kind, "gauge");
+        assert_eq!(found("function_mesh_reconcile_duration_seconds").kind, "histogram");
+        // Whatever Prometheus gets is among them.
+        for line in metrics.text().unwrap().lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            assert_eq!(found(name).kind, kind);
+        }
     }
 }

@@ -47,6 +47,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -62,6 +63,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -77,6 +79,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -230,7 +233,7 @@ mod tests {
                 assert!(grant.resource != "pods" || grant.verbs == WATCH, "{text}");
                 let own = grant.group == GROUP && *controller == "mesh-controller";
                 // What leaves a spec, what the original left behind, and the pods before their subscription goes.
-                let children = ["horizontalpodautoscalers", "jobs", "statefulsets"];
+                let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
                 let child = children.contains(&grant.resource);
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
                 assert!(!grant.verbs.contains(&"create") || grant.verbs.contains(&"patch"), "{text}");

@@ -1,0 +1,20 @@
+//! Makes the components of a FunctionMesh and reports on them.
+//!
+//! Knows Functions, Sources and Sinks only as objects: it never renders a pod and never reads one (design section 6).
+//!
+//! ```text
+//!  watch meshes ─┐
+//!  Functions ────┤
+//!  Sources ──────┼─> queue ─> items ─> plan ─> apply, delete ─> status
+//!  Sinks ────────┘
+//! ```
+
+mod children;
+mod items;
+mod plan;
+pub mod reason;
+mod reconcile;
+mod run;
+mod status;
+
+pub use run::run;

@@ -1,0 +1,107 @@
+//! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
+
+use functionmesh_runtime::condition::Explained;
+use std::fmt;
+
+/// Condition: all components are ready.
+pub const READY: &str = "Ready";
+/// Condition: components are being made or started.
+pub const PROGRESSING: &str = "Progressing";
+
+/// `reason` of the conditions, and of the Events that tell of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// All components are ready.
+    AllComponentsReady,
+    /// Components are on their way, or in trouble that their own status tells of.
+    ComponentsNotReady,
+    /// Nothing is on its way.
+    Complete,
+    /// An item cannot become a component.
+    Invalid,
+    /// The name of a component is taken by an object of somebody else.
+    NameConflict,
+    /// The API server refused or did not answer a write.
+    ApplyFailed,
+}
+
+impl Reason {
+    /// All of them, in the order of declaration. A new one does not compile until it is here and has its texts below.
+    pub const ALL: [Self; Self::ApplyFailed as usize + 1] = [
+        Self::AllComponentsReady,
+        Self::ComponentsNotReady,
+        Self::Complete,
+        Self::Invalid,
+        Self::NameConflict,
+        Self::ApplyFailed,
+    ];
+
+    /// The word in the condition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllComponentsReady => "AllComponentsReady",
+            Self::ComponentsNotReady => "ComponentsNotReady",
+            Self::Complete => "Complete",
+            Self::Invalid => "Invalid",
+            Self::NameConflict => "NameConflict",
+            Self::ApplyFailed => "ApplyFailed",
+        }
+    }
+
+    /// What it means and what to do.
+    pub fn explained(self) -> Explained {
+        let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
+        let (conditions, meaning, advice) = match self {
+            Self::AllComponentsReady => {
+                (&[(READY, true)][..], "All functions, sources and sinks of the mesh are ready.", "Nothing.")
+            }
+            Self::ComponentsNotReady => (
+                &[(READY, false), (PROGRESSING, true)][..],
+                "Some components are not ready. The message counts them and names up to five with their reason, those \
+                 in trouble first.",
+                "Wait, or look up the component's reason in the table above.",
+            ),
+            Self::Complete => {
+                (&[(PROGRESSING, false)][..], "Nothing is on its way.", "Nothing; `Ready` is true as well.")
+            }
+            Self::Invalid => (
+                stopped,
+                "An item of the mesh cannot become a component: its name is missing, too long or there twice. The \
+                 other items are looked after all the same.",
+                "Correct the items that the message names.",
+            ),
+            Self::NameConflict => (
+                stopped,
+                "A Function, Source or Sink with the name of a component exists and does not belong to this mesh. It \
+                 is left alone.",
+                "Delete or rename one of the two.",
+            ),
+            Self::ApplyFailed => (
+                stopped,
+                "The API server refused a component or did not answer; the message has its words. The controller \
+                 tries again.",
+                "Correct what was refused: often a rule of the component's kind, which speaks of `spec` and means the \
+                 item.",
+            ),
+        };
+        Explained { conditions, meaning, advice }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_there_once() {
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{reason}");
+        }
+    }
+}
