@@ -147,7 +147,7 @@ impl Rig {
             eprintln!("nothing kept of {test}: {error}");
             return;
         }
-        let kinds = "fmesh,fn,src,snk,statefulsets,services,pods,events";
+        let kinds = "fmesh,fn,src,snk,becfg,statefulsets,services,horizontalpodautoscalers,jobs,pods,events";
         let reports = [
             ("objects.yaml", format!("-n {namespace} get {kinds} -o yaml --ignore-not-found")),
             ("objects.txt", format!("-n {namespace} get {kinds} -o wide --ignore-not-found")),
