@@ -33,19 +33,22 @@ impl<K> Applied<K> {
         hash(metadata).is_some()
             && hash(&self.metadata) == hash(metadata)
             && has_labels(&self.metadata, metadata)
-            && desired.get("spec").is_none_or(|spec| hold(&self.held.iter().collect::<Vec<_>>(), spec))
+            && desired.get("spec").is_none_or(|spec| hold(&self.held.iter().collect::<Vec<_>>(), true, spec))
     }
 }
 
 /// Whether every field of a value is in one of the trees. An empty tree stands for all there is below it: a single value,
-/// or a list or object that has one owner as a whole.
-fn hold(trees: &[&Value], value: &Value) -> bool {
+/// or a list or object that has one owner as a whole. Where the fields are not declared in the schema (`free`) an object
+/// is listed besides its fields, as `.`, and an empty tree is one that lost its fields.
+fn hold(trees: &[&Value], free: bool, value: &Value) -> bool {
     let Value::Object(fields) = value else { return !trees.is_empty() };
-    let whole = |tree: &&Value| tree.as_object().is_some_and(serde_json::Map::is_empty);
+    let whole = |tree: &&Value| !free && tree.as_object().is_some_and(serde_json::Map::is_empty);
+    let free_below = trees.iter().any(|tree| tree.get(".").is_some());
     let all = || {
         fields.iter().all(|(key, value)| {
             let key = format!("f:{key}");
-            hold(&trees.iter().filter_map(|tree| tree.get(&key)).collect::<Vec<_>>(), value)
+            let below: Vec<_> = trees.iter().filter_map(|tree| tree.get(&key)).collect();
+            hold(&below, free_below, value)
         })
     };
     trees.iter().any(whole) || (!trees.is_empty() && all())
@@ -168,6 +171,12 @@ mod tests {
         assert!(!is(&live("somebody", &all), &desired(3)), "never ours");
         let taken = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {}, "f:behavior": {"f:scaleUp": {"f:x": {}}}});
         assert!(!is(&live("ours", &taken), &desired(3)), "somebody changed a field of ours");
+        let free = json!({".": {}, "f:scaleTargetRef": {".": {}, "f:kind": {}, "f:name": {}}, "f:minReplicas": {}, "f:maxReplicas": {},
+            "f:behavior": {".": {}, "f:scaleUp": {".": {}, "f:stabilizationWindowSeconds": {}}}});
+        assert!(is(&live("ours", &free), &desired(3)));
+        let mut hollow = free.clone();
+        hollow["f:behavior"]["f:scaleUp"] = json!({});
+        assert!(!is(&live("ours", &hollow), &desired(3)), "somebody changed all fields of an object");
         let mut relabelled = live("ours", &all);
         relabelled.metadata.labels = None;
         assert!(!is(&relabelled, &desired(3)));

@@ -4,9 +4,11 @@ use crate::applied::Applied;
 use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
 use crate::execute::Keys;
+use crate::jobs::JobView;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
+use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment, Workload};
@@ -14,8 +16,11 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::ResourceExt;
 use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::WriterDropped;
+use kube::{Resource, ResourceExt};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Caches, the way to write, and the operator's configuration.
 pub struct Context<K: Component> {
@@ -33,10 +38,18 @@ pub struct Context<K: Component> {
     pub services: Recent<ServiceView>,
     /// What scales the objects.
     pub horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
+    /// What adjusts the resources of pods, on clusters that have it.
+    pub vertical_autoscalers: Arc<VerticalAutoscalers>,
+    /// What cleans up after objects that are deleted.
+    pub jobs: Recent<JobView>,
     /// The pods, for what is wrong with them.
     pub pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
     pub statuses: Written<Object<K>, ComponentStatus>,
+    /// Whether we added the finalizer to an object or removed it, until the cache shows it.
+    pub finalizers: Written<Object<K>, bool>,
+    /// Whether every cache was filled once.
+    pub filled: OnceCell<()>,
 }
 
 impl<K: Component> Context<K> {
@@ -52,6 +65,7 @@ impl<K: Component> Context<K> {
             service: self.services.get(&keys.service()),
             stateful_set: self.stateful_sets.get(&keys.same()),
             horizontal_autoscaler: self.horizontal_autoscalers.get(&keys.same()),
+            vertical_autoscaler: self.vertical_autoscalers.cache.get(&keys.same()),
         }
     }
 
@@ -61,26 +75,41 @@ impl<K: Component> Context<K> {
         self.services.awaits(&keys.service())
             || self.stateful_sets.awaits(&keys.same())
             || self.horizontal_autoscalers.awaits(&keys.same())
+            || self.vertical_autoscalers.cache.awaits(&keys.same())
     }
 
     /// The worst thing known about the pods of an object.
     pub fn cause(&self, object: &Object<K>) -> Option<Cause> {
-        let (name, namespace) = (object.name_any(), object.namespace());
-        let belongs = |pod: &PodView| {
-            pod.metadata.namespace == namespace && pod.labels().get(LABEL_NAME) == Some(&name)
-        };
-        self.pods.state().iter().filter(|pod| belongs(pod)).filter_map(|pod| pod.cause.clone()).min()
+        let pods = self.pods.state();
+        pods.iter().filter(|pod| belongs(pod, object)).filter_map(|pod| pod.cause.clone()).min()
     }
 
-    /// Waits until every cache was filled once: a plan against an empty cache would write everything again.
+    /// Whether pods of an object are left.
+    pub fn has_pods(&self, object: &Object<K>) -> bool {
+        self.pods.state().iter().any(|pod| belongs(pod, object))
+    }
+
+    /// Waits until every cache was filled once: a plan against an empty cache would write everything again. One task waits
+    /// for the caches, the others for it: of several that wait for a cache, kube wakes only the last one.
     ///
     /// # Errors
     /// When a watch ended for good, which only the end of the process explains.
-    pub async fn caches_filled(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+    pub async fn caches_filled(&self) -> Result<(), WriterDropped> {
+        self.filled.get_or_try_init(|| self.wait()).await.copied()
+    }
+
+    async fn wait(&self) -> Result<(), WriterDropped> {
         self.backend_configs.filled().await?;
         self.stateful_sets.filled().await?;
         self.services.filled().await?;
         self.horizontal_autoscalers.filled().await?;
+        self.jobs.filled().await?;
+        self.vertical_autoscalers.known().await;
         self.pods.wait_until_ready().await
     }
+}
+
+fn belongs<K: Component>(pod: &PodView, object: &Object<K>) -> bool {
+    let (metadata, name) = (object.meta(), pod.labels().get(LABEL_NAME));
+    pod.metadata.namespace == metadata.namespace && name.is_some() && name == metadata.name.as_ref()
 }

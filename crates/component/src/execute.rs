@@ -32,7 +32,7 @@ pub async fn execute<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Option<StatefulSetView>, ApplyError> {
-    let Plan { service, stateful_set, horizontal_autoscaler, held_back: _ } = plan;
+    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, held_back: _ } = plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
     write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
@@ -44,6 +44,8 @@ pub async fn execute<K: Component>(
     }
     let (live, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
     write(horizontal_autoscaler, live, keys.same(), cache, writer, progress).await?;
+    let (live, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
+    write(vertical_autoscaler, live, keys.same(), cache, writer, progress).await?;
     Ok(set)
 }
 
@@ -59,6 +61,11 @@ impl<'a> Keys<'a> {
     /// Of the headless Service.
     pub fn service<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
         ObjectRef::new(&self.0.name.service()).within(&self.0.namespace)
+    }
+
+    /// Of the Job that cleans up.
+    pub fn cleanup<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
+        ObjectRef::new(&self.0.name.cleanup()).within(&self.0.namespace)
     }
 
     /// Of everything that has the name of the `StatefulSet`.

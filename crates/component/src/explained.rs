@@ -1,7 +1,8 @@
 //! What each [`Reason`] means and what to do about it: the source of the reference documentation.
 
 use crate::reason::Reason;
-use crate::status::{PROGRESSING, READY, UPDATE_AVAILABLE};
+use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, UPDATE_AVAILABLE};
+use crate::vertical::MISSING;
 use functionmesh_runtime::condition::Explained;
 
 /// Everything is there.
@@ -28,10 +29,14 @@ impl Reason {
         Self::OutOfMemory,
         Self::InitContainerFailed,
         Self::CrashLoop,
+        Self::ApiMissing,
+        Self::CleanupRunning,
+        Self::CleanupFailed,
         Self::ApplyFailed,
     ];
 
     /// What it means and what to do.
+    #[allow(clippy::too_many_lines, reason = "a table")]
     pub fn explained(self) -> Explained {
         let (conditions, meaning, advice) = match self {
             Self::AllReplicasAvailable => {
@@ -110,6 +115,24 @@ impl Reason {
                 "Correct what the message says: often the class name, a missing library, or the address and \
                  credentials of Pulsar.",
             ),
+            Self::ApiMissing => (
+                &[(MISSING, true)][..],
+                "The object asks for a VerticalPodAutoscaler, and the cluster does not have that kind. The pods run \
+                 without.",
+                "Install the Vertical Pod Autoscaler, which is noticed without a restart; or remove `spec.pod.vpa`.",
+            ),
+            Self::CleanupRunning => (
+                &[(READY, false), (PROGRESSING, true), (CLEANUP_PENDING, true)][..],
+                "The object is deleted, and what it left in Pulsar is being removed.",
+                "Wait. To leave it there and let the object go at once: `kubectl annotate function NAME \
+                 compute.functionmesh.io/need-cleanup=false`.",
+            ),
+            Self::CleanupFailed => (
+                &[(READY, false), (PROGRESSING, false), (CLEANUP_PENDING, true)][..],
+                "What a deleted object left in Pulsar could not be removed; the message says why. The object goes all \
+                 the same, at the latest a quarter of an hour after its deletion; an Event tells of it.",
+                "Remove the subscription by hand: `pulsar-admin topics unsubscribe`.",
+            ),
             Self::ApplyFailed => (
                 STOPPED,
                 "The API server refused a write or did not answer it; the message has its words. The controller \
@@ -128,6 +151,7 @@ mod tests {
     use crate::children::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
     use crate::pods::Cause;
     use crate::status::{Outcome, held_back, status};
+    use crate::vertical;
     use functionmesh_api::status::ComponentStatus;
     use functionmesh_runtime::condition;
     use std::collections::{BTreeMap, BTreeSet};
@@ -161,15 +185,17 @@ mod tests {
     fn the_conditions_are_those_that_a_status_has() {
         let mut held = applied(1, 1);
         if let Outcome::Applied { notices, .. } = &mut held {
-            notices.push(held_back());
+            notices.extend([held_back(), vertical::missing()]);
         }
         let outcomes = [applied(0, 0), applied(1, 1), applied(1, 0), held].into_iter().map(|o| (o, None));
+        let pending = [Reason::CleanupRunning, Reason::CleanupFailed]
+            .map(|reason| (Outcome::CleanupPending { reason, message: String::new() }, None));
         let causes = Reason::ALL.into_iter().filter(|r| r.explained().conditions == UNDER_WAY);
         let causes = causes.map(|reason| (applied(1, 0), Some(Cause { reason, message: String::new() })));
         let refused = Reason::ALL.into_iter().filter(|r| r.explained().conditions == STOPPED);
         let refused = refused.map(|reason| (Outcome::refused(reason, String::new()), None));
         let mut found = BTreeSet::new();
-        for (outcome, cause) in outcomes.chain(causes).chain(refused) {
+        for (outcome, cause) in outcomes.chain(causes).chain(refused).chain(pending) {
             let status =
                 status(&ComponentStatus::default(), &outcome, cause.as_ref(), Some(1), &condition::now());
             for c in status.conditions.list() {

@@ -15,24 +15,29 @@ pub mod applied;
 pub mod args;
 pub mod backend;
 pub mod children;
+pub mod cleanup;
 pub mod context;
 pub mod execute;
 pub mod explained;
+pub mod jobs;
 pub mod plan;
 pub mod pods;
 pub mod reason;
 pub mod reconcile;
 pub mod report;
 pub mod status;
+pub mod vertical;
 
 use crate::applied::Applied;
 use crate::args::ComponentArgs;
 use crate::backend::{BackendConfigs, Config};
 use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
+use crate::jobs::JobView;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
+use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_render::Component;
 use functionmesh_render::args::RenderArgs;
@@ -43,7 +48,7 @@ use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -52,6 +57,7 @@ use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The controller's work: runs until the process is told to stop.
 ///
@@ -83,6 +89,14 @@ pub fn run<K: Component>(
         let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
         let (horizontal, horizontal_changed) =
             children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
+        let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
+        let (vertical, later) =
+            watches.optional(&selector, move |view: &mut vertical::View| view.trim(manager));
+        let vertical = Arc::new(VerticalAutoscalers::over(vertical));
+        let missed = objects.clone();
+        let vertical_changed = vertical.changes(watches.client.clone(), later, move || {
+            missed.state().iter().any(|object| object.status.conditions.get(vertical::MISSING).is_some())
+        });
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
         let (backend_configs, backend_changes) = backend_configs(&watches, &render);
         let counted = objects.clone();
@@ -100,7 +114,11 @@ pub fn run<K: Component>(
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
             horizontal_autoscalers: Recent::over(horizontal),
+            vertical_autoscalers: vertical.clone(),
+            jobs: Recent::over(jobs),
             pods,
+            filled: OnceCell::new(),
+            finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
         });
         let observer = Arc::new(Observer::new(metrics));
@@ -117,7 +135,11 @@ pub fn run<K: Component>(
             .owns_stream(sets_changed)
             .owns_stream(services_changed)
             .owns_stream(horizontal_changed)
-            .watches_stream(pods_changed, |pod: PodView| owner_of::<K>(&pod))
+            .owns_stream(vertical_changed)
+            .reconcile_all_on(stream::once(async move { vertical.appeared().await }))
+            // The original's have no owner reference.
+            .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
+            .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| observed(object, context, observer.clone()),
@@ -164,10 +186,10 @@ fn concerned<K: Component>(objects: &Store<Object<K>>, namespace: Option<&str>) 
     there.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
 }
 
-/// The object that a pod belongs to, by its label.
-fn owner_of<K: Component>(pod: &PodView) -> Option<ObjectRef<Object<K>>> {
-    let name = pod.labels().get(LABEL_NAME)?;
-    Some(ObjectRef::new(name).within(&pod.namespace()?))
+/// The object that something belongs to, by its label.
+fn named_by<K: Component>(child: &impl Resource<DynamicType = ()>) -> Option<ObjectRef<Object<K>>> {
+    let name = child.labels().get(LABEL_NAME)?;
+    Some(ObjectRef::new(name).within(&child.namespace()?))
 }
 
 /// One reconcile, observed: infallible toward the queue.

@@ -4,7 +4,7 @@ use crate::applied::{Applied, stamped};
 use crate::backend::RenderedFrom;
 use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::{Desired, rendered_hash};
+use functionmesh_render::{Desired, VerticalPodAutoscaler, rendered_hash};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
@@ -21,6 +21,8 @@ pub struct Observed {
     pub stateful_set: Option<StatefulSetView>,
     /// What scales the custom resource.
     pub horizontal_autoscaler: Option<Applied<HorizontalPodAutoscaler>>,
+    /// What adjusts the resources of the pods.
+    pub vertical_autoscaler: Option<Applied<VerticalPodAutoscaler>>,
 }
 
 /// One write.
@@ -41,8 +43,10 @@ pub struct Plan {
     pub service: Option<Write<Service>>,
     /// After what its pods refer to.
     pub stateful_set: Option<Write<StatefulSet>>,
-    /// Last.
+    /// After the pods.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
+    /// Last.
+    pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
     /// Whether the `StatefulSet` is left as it is although it would be rendered differently now.
     pub held_back: bool,
 }
@@ -82,7 +86,7 @@ pub fn plan(
     owner: &OwnerReference,
 ) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
-    let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler: _ } = desired;
+    let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
@@ -98,6 +102,7 @@ pub fn plan(
             observed.horizontal_autoscaler.as_ref(),
             owner,
         )?,
+        vertical_autoscaler: autoscaler(vertical_autoscaler, observed.vertical_autoscaler.as_ref(), owner)?,
         held_back,
     })
 }

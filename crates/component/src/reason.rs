@@ -33,6 +33,12 @@ pub enum Reason {
     InitContainerFailed,
     /// The instance ends after it was started. Exit code 0 included: a Java instance ends so after a fatal error.
     CrashLoop,
+    /// The object asks for something of a kind that the cluster does not have.
+    ApiMissing,
+    /// The object is deleted, and what it left in Pulsar is being removed.
+    CleanupRunning,
+    /// What a deleted object left in Pulsar could not be removed; the message says why.
+    CleanupFailed,
     /// The API server refused or did not answer a write; the message has its words.
     ApplyFailed,
 }
@@ -55,6 +61,9 @@ impl Reason {
             Self::OutOfMemory => "OutOfMemory",
             Self::InitContainerFailed => "InitContainerFailed",
             Self::CrashLoop => "CrashLoop",
+            Self::ApiMissing => "ApiMissing",
+            Self::CleanupRunning => "CleanupRunning",
+            Self::CleanupFailed => "CleanupFailed",
             Self::ApplyFailed => "ApplyFailed",
         }
     }

@@ -1,11 +1,13 @@
 //! One reconcile: the whole story of an object on one screen.
 
+use crate::cleanup;
 use crate::context::Context;
 use crate::execute::{Progress, execute};
 use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
 use crate::report::report;
 use crate::status::{Outcome, held_back};
+use crate::vertical;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, Desired, Workload, render, selector_labels};
@@ -27,9 +29,10 @@ pub async fn reconcile<K: Component>(
     object: Arc<Object<K>>,
     cx: Arc<Context<K>>,
 ) -> Result<Done, ApplyError> {
-    let unmanaged = object.annotations().get(ANNOTATION_MANAGED).is_some_and(|v| v == "false");
-    if unmanaged || object.meta().deletion_timestamp.is_some() {
-        // Children go with their owner; nothing is created below an object that is being deleted.
+    if object.meta().deletion_timestamp.is_some() {
+        return Box::pin(cleanup::finish(&object, &cx)).await;
+    }
+    if is_unmanaged(&object) {
         return Ok(Done::unchanged());
     }
     let workload = match lower(&object) {
@@ -45,9 +48,10 @@ pub async fn reconcile<K: Component>(
     };
     let mut desired = render(&workload, &cx.environment, &backend.defaults);
     backend.note(&mut desired.stateful_set, &workload, &cx.environment);
+    let cleanup = cleanup::job(&object, &workload, &backend, &cx);
     let mut progress = Progress::default();
     // On the heap: it holds rendered objects while it waits.
-    match Box::pin(bring_about(&object, &workload, desired, &cx, &mut progress)).await {
+    match Box::pin(bring_about(&object, &workload, desired, cleanup.is_some(), &cx, &mut progress)).await {
         Ok(outcome) => {
             let done = report(&object, &outcome, progress.writes, &cx).await?;
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
@@ -59,21 +63,28 @@ pub async fn reconcile<K: Component>(
     }
 }
 
+/// Whether the user asked to leave the object alone.
+pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {
+    object.annotations().get(ANNOTATION_MANAGED).is_some_and(|value| value == "false")
+}
+
 /// Decodes and checks the object.
-fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
+pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
     let invalid = |message: String| Outcome::refused(Reason::Invalid, message);
     let spec = object.spec::<K::Spec>().map_err(|e| invalid(e.to_string()))?;
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
 }
 
-/// Plans against the caches and writes what differs.
+/// Plans against the caches and writes what differs. `cleanup` says that something is to be removed in the end.
 async fn bring_about<K: Component>(
     object: &Object<K>,
     workload: &Workload,
-    desired: Desired,
+    mut desired: Desired,
+    cleanup: bool,
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Outcome, ApplyError> {
+    let missing = !cx.vertical_autoscalers.is_present() && desired.vertical_autoscaler.take().is_some();
     let observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let status = cx.current_status(object);
@@ -81,12 +92,14 @@ async fn bring_about<K: Component>(
         Ok(plan) => plan,
         Err(obstacle) => return Ok(refusal(&obstacle)),
     };
-    let notices = plan.held_back.then(held_back).into_iter().collect();
+    // Before there are pods that subscribe.
+    cleanup::prepare(object, workload, cleanup, cx, progress).await?;
+    let notices = [plan.held_back.then(held_back), missing.then(vertical::missing)];
     let live = execute(plan, observed, workload, cx, progress).await?;
     Ok(Outcome::Applied {
         stateful_set: Box::new(live.unwrap_or_default()),
         selector: selector_labels(workload),
-        notices,
+        notices: notices.into_iter().flatten().collect(),
     })
 }
 

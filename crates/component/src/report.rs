@@ -27,13 +27,17 @@ pub async fn report<K: Component>(
     if after != before || before.conditions.is_legacy() {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
-        cx.events.on_change(object, known, new, Reason::WaitingForPods.as_str()).await;
+        let waiting = match outcome {
+            Outcome::CleanupPending { .. } => Reason::CleanupRunning,
+            Outcome::Applied { .. } | Outcome::Refused { .. } => Reason::WaitingForPods,
+        };
+        cx.events.on_change(object, known, new, waiting.as_str()).await;
         cx.statuses.wrote(object, answered, after);
         writes += 1;
     }
     Ok(match (outcome, writes) {
         (Outcome::Refused { .. }, _) => Done::refused(writes),
-        (Outcome::Applied { .. }, 0) => Done::unchanged(),
-        (Outcome::Applied { .. }, _) => Done::applied(writes),
+        (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, 0) => Done::unchanged(),
+        (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
     })
 }

@@ -16,6 +16,9 @@ pub const PROGRESSING: &str = "Progressing";
 /// There only while true.
 pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 
+/// Condition: the object is deleted and waits for its cleanup. There only while true.
+pub const CLEANUP_PENDING: &str = "CleanupPending";
+
 /// What one reconcile came to.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -27,6 +30,13 @@ pub enum Outcome {
         message: String,
         /// The `StatefulSet`, when it was written before something went wrong.
         written: Option<StatefulSetStatusRef>,
+    },
+    /// The object is deleted and not cleaned up.
+    CleanupPending {
+        /// Whether that may still end well.
+        reason: Reason,
+        /// What it waits for, or what went wrong.
+        message: String,
     },
     /// The children are as rendered.
     Applied {
@@ -43,6 +53,14 @@ impl Outcome {
     /// Nothing was written.
     pub fn refused(reason: Reason, message: String) -> Self {
         Self::Refused { reason, message, written: None }
+    }
+
+    /// What is wrong, or what is waited for; empty when neither.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused { message, .. } | Self::CleanupPending { message, .. } => message,
+            Self::Applied { .. } => "",
+        }
     }
 }
 
@@ -72,6 +90,7 @@ pub fn status(
             stateful_set: written.clone().or_else(|| previous.stateful_set.clone()),
             ..previous.clone()
         },
+        Outcome::CleanupPending { .. } => previous.clone(),
         Outcome::Applied { stateful_set, selector, notices: _ } => {
             let live = &stateful_set.status;
             ComponentStatus {
@@ -90,8 +109,15 @@ pub fn status(
     };
     next.observed_generation = generation;
     let mut wanted = vec![verdict.ready(), verdict.progressing()];
-    if let Outcome::Applied { notices, .. } = outcome {
-        wanted.extend(notices.iter().cloned());
+    match outcome {
+        Outcome::Applied { notices, .. } => wanted.extend(notices.iter().cloned()),
+        Outcome::CleanupPending { reason, message } => wanted.push(Wanted {
+            type_: CLEANUP_PENDING,
+            status: true,
+            reason: reason.to_string(),
+            message: message.clone(),
+        }),
+        Outcome::Refused { .. } => {}
     }
     next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
     next
@@ -106,7 +132,9 @@ struct Verdict {
 impl Verdict {
     fn of(outcome: &Outcome, cause: Option<&Cause>) -> Self {
         match outcome {
-            Outcome::Refused { reason, message, .. } => Self { reason: *reason, message: message.clone() },
+            Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
+                Self { reason: *reason, message: message.clone() }
+            }
             Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
         }
     }
@@ -152,7 +180,11 @@ impl Verdict {
     fn progressing(&self) -> Wanted {
         let stopped = matches!(
             self.reason,
-            Reason::Invalid | Reason::InvalidBackendConfig | Reason::NameConflict | Reason::ApplyFailed
+            Reason::Invalid
+                | Reason::InvalidBackendConfig
+                | Reason::NameConflict
+                | Reason::CleanupFailed
+                | Reason::ApplyFailed
         );
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),

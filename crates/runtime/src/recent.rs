@@ -9,6 +9,7 @@ use kube::{Resource, ResourceExt};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
 
 /// How long an answer outranks a cache that does not show the object at all: longer than a watch lags, short enough
 /// that an object deleted right after our write is missed for seconds only.
@@ -20,20 +21,21 @@ pub struct Recent<V: Resource<DynamicType = ()> + 'static> {
     written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
     /// Uids of objects that we deleted and the cache may still show.
     removed: Mutex<HashMap<ObjectRef<V>, Option<String>>>,
+    filled: OnceCell<()>,
 }
 
 impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
     /// Lays an empty memory over a cache.
     pub fn over(store: Store<V>) -> Self {
-        Self { store, written: Mutex::default(), removed: Mutex::default() }
+        Self { store, written: Mutex::default(), removed: Mutex::default(), filled: OnceCell::new() }
     }
 
-    /// Waits until the cache was filled once.
+    /// Waits until the cache was filled once. Any number of tasks may wait: kube's own future wakes only the last one.
     ///
     /// # Errors
     /// When the watch ended for good.
     pub async fn filled(&self) -> Result<(), WriterDropped> {
-        self.store.wait_until_ready().await
+        self.filled.get_or_try_init(|| self.store.wait_until_ready()).await.copied()
     }
 
     /// The newest known form of an object.
@@ -190,6 +192,24 @@ mod tests {
         assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
         recent.wrote(key.clone(), config_map("13"));
         assert!(recent.unconfirmed(|_| true) && recent.awaits(&key), "made again, and not seen yet");
+    }
+
+    #[tokio::test]
+    async fn everybody_who_waits_for_a_cache_is_woken() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let recent = std::sync::Arc::new(Recent::over(store));
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let recent = recent.clone();
+                tokio::spawn(async move { recent.filled().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        for task in waiting {
+            tokio::time::timeout(Duration::from_secs(5), task).await.unwrap().unwrap().unwrap();
+        }
     }
 
     #[test]

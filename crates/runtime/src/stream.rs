@@ -51,6 +51,8 @@ struct Selection {
     labels: Option<String>,
     fields: Option<String>,
     namespaces: Vec<String>,
+    /// Whether the process is ready without.
+    optional: bool,
 }
 
 impl Watches {
@@ -80,6 +82,18 @@ impl Watches {
         (store, changes.boxed())
     }
 
+    /// The same for a kind that the cluster may not have: the process is ready without, and nothing is asked before the
+    /// stream is polled.
+    pub fn optional<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Send + Sync + 'static,
+    {
+        let selection = Selection { labels: Some(selector.to_owned()), optional: true, ..self.everywhere() };
+        let (store, changes) = self.cache(selection, trim);
+        (store, changes.boxed())
+    }
+
     /// Objects of one name, in one namespace or in all that are watched: wakes on every change.
     pub fn named<K>(&self, namespace: Option<&str>, name: &str) -> Cached<K>
     where
@@ -90,7 +104,7 @@ impl Watches {
         let selection = Selection {
             fields: Some(format!("metadata.name={name}")),
             namespaces: namespace.map_or(all.namespaces, |namespace| vec![namespace.to_owned()]),
-            labels: None,
+            ..Selection::default()
         };
         let (store, changes) = self.cache(selection, |_: &mut K| {});
         (store, changes.boxed())
@@ -124,8 +138,8 @@ impl Watches {
         // The same kind may be cached twice.
         let which =
             selection.fields.iter().flat_map(|f| [" ".to_owned(), selection.namespaces.join(","), f.clone()]);
-        let ready = self.readiness.register(&format!("cache of {kind}{}", which.collect::<String>()));
-        let mut ready = Some(ready);
+        let name = format!("cache of {kind}{}", which.collect::<String>());
+        let mut ready = (!selection.optional).then(|| self.readiness.register(&name));
         let metrics = self.metrics.clone();
         let changes = self
             .events(&config, &selection.namespaces, &store)

@@ -28,6 +28,8 @@ const WATCH: &[&str] = &["list", "watch"];
 const APPLY: &[&str] = &["list", "watch", "create", "patch"];
 /// The same for what also leaves a spec.
 const OWN: &[&str] = &["list", "watch", "create", "patch", "delete"];
+/// The finalizer of an object that needs cleanup is a part of the object itself.
+const MARK: &[&str] = &["list", "watch", "patch"];
 const STATUS: &[&str] = &["patch"];
 /// `blockOwnerDeletion` needs it where `OwnerReferencesPermissionEnforcement` is on, as on `OpenShift`.
 const FINALIZERS: &[&str] = &["update"];
@@ -39,12 +41,14 @@ const TABLE: &[(&str, &[Grant])] = &[
     (
         "function-controller",
         &[
-            grant(GROUP, "functions", WATCH),
+            grant(GROUP, "functions", MARK),
             grant(GROUP, "functions/status", STATUS),
             grant(GROUP, "functions/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", APPLY),
+            grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
@@ -53,12 +57,14 @@ const TABLE: &[(&str, &[Grant])] = &[
     (
         "source-controller",
         &[
-            grant(GROUP, "sources", WATCH),
+            grant(GROUP, "sources", MARK),
             grant(GROUP, "sources/status", STATUS),
             grant(GROUP, "sources/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", APPLY),
+            grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
@@ -67,12 +73,14 @@ const TABLE: &[(&str, &[Grant])] = &[
     (
         "sink-controller",
         &[
-            grant(GROUP, "sinks", WATCH),
+            grant(GROUP, "sinks", MARK),
             grant(GROUP, "sinks/status", STATUS),
             grant(GROUP, "sinks/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", APPLY),
+            grant("apps", "statefulsets", OWN),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
             EVENTS,
@@ -224,9 +232,10 @@ mod tests {
                 assert!(!readable, "{text}");
                 assert!(grant.resource != "pods" || grant.verbs == WATCH, "{text}");
                 let own = grant.group == GROUP && *controller == "mesh-controller";
-                // What a spec can do without; nothing that holds data or runs.
-                let optional = ["horizontalpodautoscalers"].contains(&grant.resource);
-                assert!(own || optional || !grant.verbs.contains(&"delete"), "{text}");
+                // What leaves a spec, what the original left behind, and the pods before their subscription goes.
+                let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
+                let child = children.contains(&grant.resource);
+                assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
                 assert!(!grant.verbs.contains(&"create") || grant.verbs.contains(&"patch"), "{text}");
             }
         }

@@ -96,7 +96,11 @@ impl Rig {
         if result.is_err() {
             self.keep(name, &namespace);
         }
-        api.delete(&namespace, &DeleteParams::background()).await?;
+        match api.delete(&namespace, &DeleteParams::background()).await {
+            // The test may have done it.
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            deleted => drop(deleted?),
+        }
         result
     }
 
@@ -143,7 +147,7 @@ impl Rig {
             eprintln!("nothing kept of {test}: {error}");
             return;
         }
-        let kinds = "fmesh,fn,src,snk,statefulsets,services,pods,events";
+        let kinds = "fmesh,fn,src,snk,becfg,statefulsets,services,horizontalpodautoscalers,jobs,pods,events";
         let reports = [
             ("objects.yaml", format!("-n {namespace} get {kinds} -o yaml --ignore-not-found")),
             ("objects.txt", format!("-n {namespace} get {kinds} -o wide --ignore-not-found")),
