@@ -73,6 +73,18 @@ impl Broker {
         Ok(seen)
     }
 
+    /// Names of the subscriptions of a topic.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn subscriptions(&self, topic: &str) -> Result<BTreeSet<String>> {
+        let start =
+            ["-n", &self.namespace, "exec", "pulsar-0", "--", "env", "PULSAR_MEM=-Xmx128m", "timeout", "90"];
+        let mut admin = self.kubectl.with(start);
+        let answer = output(admin.args(["bin/pulsar-admin", "topics", "subscriptions", topic]))?;
+        Ok(answer.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
+    }
+
     /// Runs Pulsar's client in the broker's pod; gives up after a minute and a half, with what was printed until then.
     fn client(&self, arguments: &[&str]) -> Result<String> {
         let start =

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use e2e::shell;
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_ready};
+use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, Rig};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -44,6 +44,53 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         // A second write, by server-side apply, works as well.
         merge(&api, "old", json!({"spec": {"replicas": 2}})).await?;
         until_ready(&rig, &api, "old", AVAILABLE).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Stored before there were rules, or changed when updates were not checked: it stays editable, scales, and has a status.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("editable", |rig, namespace| async move {
+        let definition = "customresourcedefinitions/sinks.compute.functionmesh.io";
+        let schema = "/spec/versions/0/schema/openAPIV3Schema";
+        let before = shell::output(&mut rig.kubectl.with(["get", definition, "-o", "json"]))?;
+        let before: Value = serde_json::from_str(&before)?;
+        let rules = [schema.to_owned(), format!("{schema}/properties/spec")]
+            .map(|path| format!("{path}/x-kubernetes-validations"));
+        let patch = |op: &str| -> String {
+            let change = |path: &String| match op {
+                "remove" => json!({"op": op, "path": path}),
+                _ => json!({"op": op, "path": path, "value": before.pointer(path)}),
+            };
+            Value::from(rules.iter().map(change).collect::<Vec<_>>()).to_string()
+        };
+        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch("remove")]))?;
+        let api = api(&rig, &namespace, "Sink", "sinks");
+        let name = "a-name-that-is-much-longer-than-what-a-pod-can-have";
+        let spec = json!({"replicas": 1, "minReplicas": 3, "deadLetterTopic": "a/b", "input": {"topics": ["a/b"]},
+            "java": {"jar": "a.nar", "jarLocation": "public/default/legacy"}});
+        let stored = rig.until("no rules", || create(&api, "Sink", name, &spec)).await;
+        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch("add")]))?;
+        stored?;
+        rig.until("rules", || async {
+            let answer = create(&api, "Sink", "other", &spec).await;
+            ensure!(answer.is_err(), "an object that breaks the rules was created");
+            Ok(())
+        })
+        .await?;
+
+        merge(&api, name, json!({"metadata": {"labels": {"a": "b"}}, "spec": {"timeout": 5}})).await?;
+        let scale = json!({"spec": {"replicas": 2}});
+        api.patch_scale(name, &PatchParams::default(), &Patch::Merge(scale)).await?;
+        let status = json!({"status": {"replicas": 1}});
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
+        // What was right does not become wrong.
+        let answer = merge(&api, name, json!({"spec": {"pod": {"vpa": {}}, "maxReplicas": 5}})).await;
+        ensure!(answer.is_err(), "a rule that was kept was broken");
         Ok(())
     })
     .await

@@ -48,6 +48,7 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
     step("each controller tells Prometheus", &|| metrics(kubectl))?;
     step("kubectl scale", &|| scale(kubectl))?;
     step("what cannot run says why", &|| bad_input(kubectl, pulsar))?;
+    step("a subscription goes with its function", &|| cleanup(kubectl, broker, pulsar))?;
     no_controller_restarted(kubectl)?;
     step("killed controllers write nothing", &|| killed_controllers(rig, kubectl))?;
     step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
@@ -125,6 +126,31 @@ fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> 
         let text = output(&mut kubectl.words(&logs))?;
         if text.contains("RECV") { Ok(()) } else { bail!("nothing printed") }
     })?;
+    Ok(())
+}
+
+/// The Job that removes a subscription runs once its function is deleted, and the function is gone after it.
+fn cleanup(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+    const TOPIC: &str = "persistent://public/default/leaving";
+    let function = json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function", "metadata": {"name": "leaving"},
+        "spec": {
+            "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+            "input": {"topics": [TOPIC], "typeClassName": "java.lang.String"},
+            "output": {"topic": "persistent://public/default/left", "typeClassName": "java.lang.String"},
+            "subscriptionName": "leaving", "cleanupSubscription": true,
+            "pulsar": {"pulsarConfig": "pulsar"}, "java": {"jar": "/pulsar/examples/api-examples.jar"},
+            "image": pulsar,
+            "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        },
+    });
+    kubectl.apply(HOME, &function.to_string())?;
+    until_ready(kubectl, "fn/leaving", ("True", "AllReplicasAvailable"))?;
+    let before = broker.subscriptions(TOPIC)?;
+    ensure!(before.contains("leaving"), "{before:?}");
+    run(&mut kubectl.words(&format!("-n {HOME} delete fn leaving --timeout=240s")))?;
+    let after = broker.subscriptions(TOPIC)?;
+    ensure!(!after.contains("leaving"), "still there: {after:?}");
     Ok(())
 }
 

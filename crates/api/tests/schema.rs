@@ -138,7 +138,9 @@ fn defaults_bounds_and_demands_are_the_original_s() {
             if let Some(default) = schema.get("default") {
                 defaults.push(format!("{path}={default}"));
             }
-            if schema.get("minimum").is_some() || schema.get("maximum").is_some() {
+            // Amounts are not negative.
+            let amount = path.starts_with(".spec.resources.");
+            if !amount && (schema.get("minimum").is_some() || schema.get("maximum").is_some()) {
                 bounds.push(format!("{path}: {} {}", schema["minimum"], schema["maximum"]));
             }
             for field in schema["required"].as_array().into_iter().flatten() {
@@ -232,10 +234,19 @@ fn free_form_objects_keep_everything() {
 #[test]
 fn core_types_are_typed_slim_and_merged_by_key() {
     let function = definition("Function");
-    let cpu = at(function, "spec.resources.limits.[]");
-    assert_eq!(cpu["x-kubernetes-int-or-string"], true);
-    assert_eq!(cpu["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
-    assert!(cpu["pattern"].is_string());
+    let memory = at(function, "spec.resources.limits.memory");
+    assert_eq!(memory["x-kubernetes-int-or-string"], true);
+    assert_eq!(memory["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
+    // May be a fraction; other resources are kept.
+    let cpu = at(function, "spec.resources.requests.cpu");
+    assert_eq!((cpu.get("type"), &cpu["x-kubernetes-preserve-unknown-fields"]), (None, &json!(true)));
+    for amount in [memory, cpu] {
+        assert!(amount["pattern"].is_string() && amount["minimum"] == 0.0);
+    }
+    let limits = at(function, "spec.resources.limits");
+    assert_eq!(limits["x-kubernetes-preserve-unknown-fields"], true);
+    let sidecar = at(function, "spec.pod.sidecars.[].resources.limits.[]");
+    assert_eq!(sidecar["x-kubernetes-int-or-string"], true);
     let port = at(function, "spec.pod.startupProbe.httpGet.port");
     assert_eq!((&port["x-kubernetes-int-or-string"], port.get("pattern")), (&json!(true), None));
 
@@ -313,27 +324,70 @@ fn the_keys_of_lists_are_always_there() {
     }
 }
 
+/// Behaviour reference 5.2: the fields that something is wrong with, for each kind.
+const RULED: &[(&str, &str)] = &[
+    ("spec.sourceConfig", "o"),
+    ("spec.sinkConfig", "i"),
+    ("spec must have exactly one", "f"),
+    ("spec.java must be set", "oi"),
+    ("spec.java.jar", "foi"),
+    ("spec.java.jarLocation", "foi"),
+    ("spec.className", "foi"),
+    ("spec.python.py", "f"),
+    ("spec.python.pyLocation", "f"),
+    ("spec.golang.go", "f"),
+    ("spec.golang.goLocation", "f"),
+    ("spec.replicas", "foi"),
+    ("spec.minReplicas", "foi"),
+    ("spec.maxReplicas", "foi"),
+    ("spec.pod.vpa must", "foi"),
+    ("spec.pod.vpa.resourcePolicy", "foi"),
+    ("spec.resources", "foi"),
+    ("spec.timeout", "fi"),
+    ("spec.maxMessageRetry", "fi"),
+    ("spec.deadLetterTopic", "fi"),
+    ("spec.retainKeyOrdering", "f"),
+    ("spec.input must", "fi"),
+    ("spec.input.topics", "fi"),
+    ("spec.input.topicPattern", "fi"),
+    ("spec.input.sourceSpecs", "fi"),
+    ("spec.output.topic", "fo"),
+    ("spec.output.producerConf.cryptoConfig.cryptoKeyReaderClassName", "fo"),
+    ("spec.output.producerConf.cryptoConfig.encryptionKeys", "fo"),
+    ("spec.logTopic", "f"),
+    ("spec.statefulConfig must", "f"),
+    ("spec.statefulConfig.pulsar.serviceUrl", "f"),
+    ("spec.windowConfig", "f"),
+    ("spec.pulsar.pulsarConfig", "foi"),
+    ("spec.pulsarPackageService.pulsarConfig", "foi"),
+    ("spec.pod.builtinAutoscaler", "f"),
+];
+
 #[test]
 fn rules_name_the_field_and_what_to_do() {
-    let rules = |kind: &str, path: &str| -> Vec<String> {
+    let rules = |kind: &str, path: &str| -> Vec<Value> {
         let crd = definition(kind);
         let schema = if path.is_empty() { root(crd).clone() } else { at(crd, path).clone() };
-        let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
-        rules.iter().map(|rule| rule["message"].as_str().unwrap().to_owned()).collect()
+        schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default()
     };
-    for kind in COMPONENTS {
-        let crd = definition(kind);
-        let limit = format!("self.metadata.name.size() <= {}", constants::MAX_NAME_LENGTH);
-        assert_eq!(root(crd)["x-kubernetes-validations"][0]["rule"], limit);
-        let fields: Vec<String> =
-            rules(kind, "spec").iter().map(|m| m.split_whitespace().next().unwrap().to_owned()).collect();
-        let runtimes: &[&str] = if kind == "Function" { &["spec", "spec"] } else { &["spec.java"] };
-        let expected = [
-            &["spec.pulsar.pulsarConfig", "spec.pulsarPackageService.pulsarConfig"],
-            runtimes,
-            &["spec.java.jar", "spec.className", "spec.maxReplicas"],
-        ];
-        assert_eq!(fields, expected.concat(), "{kind}");
+    for (kind, letter) in COMPONENTS.into_iter().zip(['f', 'o', 'i']) {
+        let limit = format!("(self.metadata.name.size() <= {})", constants::MAX_NAME_LENGTH);
+        assert!(rules(kind, "")[0]["rule"].as_str().unwrap().starts_with(&limit));
+        let found = rules(kind, "spec");
+        let messages: Vec<&str> = found.iter().map(|rule| rule["message"].as_str().unwrap()).collect();
+        for (start, kinds) in RULED {
+            let there = messages.iter().any(|message| message.starts_with(start));
+            assert_eq!(there, kinds.contains(letter), "{kind}: {start}");
+        }
+        for rule in &found {
+            let message = rule["message"].as_str().unwrap();
+            assert!(message.contains("spec"), "{message}");
+            // What is stored already never keeps anybody from editing the rest.
+            assert_eq!(rule["optionalOldSelf"], true, "{message}");
+            assert!(rule["reason"].is_string(), "{message}");
+            let whole = message.starts_with("spec must");
+            assert_eq!(rule.get("fieldPath").is_none(), whole, "{message}");
+        }
     }
     for kind in ["FunctionMesh", "BackendConfig"] {
         assert!(rules(kind, "").is_empty() && rules(kind, "spec").is_empty(), "{kind}");

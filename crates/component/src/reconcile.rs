@@ -10,7 +10,7 @@ use crate::status::{Outcome, held_back};
 use crate::vertical;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
-use functionmesh_render::{Component, Desired, Workload, render, selector_labels};
+use functionmesh_render::{Component, Desired, Workload, decode, render, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
@@ -71,7 +71,12 @@ pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {
 /// Decodes and checks the object.
 pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
     let invalid = |message: String| Outcome::refused(Reason::Invalid, message);
-    let spec = object.spec::<K::Spec>().map_err(|e| invalid(e.to_string()))?;
+    let spec = object.spec::<K::Spec>().map_err(|error| {
+        // Again and slower, to find the field.
+        let text = serde_json::from_str(object.spec_text()).ok();
+        let located = text.and_then(|spec| decode::<K::Spec>(&spec).err());
+        invalid(located.map_or_else(|| error.to_string(), |located| located.to_string()))
+    })?;
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
 }
 
