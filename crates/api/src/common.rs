@@ -83,6 +83,7 @@ pub struct Common {
     pub pulsar: Option<PulsarMessaging>,
     /// The Pulsar cluster that packages come from, with its own authentication and TLS settings. Defaults to
     /// `pulsar`.
+    #[schemars(transform = crate::unused::in_package_service)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_package_service: Option<PulsarMessaging>,
     /// Run a Java program.

@@ -2,7 +2,7 @@
 //! description says so.
 
 use schemars::Schema;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 /// `spec.pod` of a BackendConfig: the fields that are no defaults for anything (behaviour reference 4.5).
 pub(crate) fn in_backend_config(schema: &mut Schema) {
@@ -26,6 +26,13 @@ pub(crate) fn in_go_log(schema: &mut Schema) {
     let ignored = ["format", "javaLog4JConfigFileType", "rotatePolicy"];
     mark(schema, &ignored, "Not used by Go programs.");
     describe(schema, "logConfig", "With it, `level` is left to the program. Nothing is mounted.");
+    for field in ["name", "key"] {
+        describe_at(
+            schema,
+            &["logConfig", field],
+            "Not used by Go programs: only whether there is a `logConfig` counts.",
+        );
+    }
 }
 
 /// `spec.python.log`.
@@ -40,7 +47,30 @@ pub(crate) fn in_connectors(schema: &mut Schema) {
     describe(schema, "java", "The program of the connector. Required.");
     let log = "Who sends the log to `logTopic`: a sidecar container; with `runtime` nobody does. Defaults to `sidecar`.";
     describe(schema, "logTopicAgent", log);
-    mark(schema, &["python", "golang", "genericRuntime"], "Not used: connectors are Java programs.");
+    mark(schema, &["golang", "genericRuntime"], "Not used: connectors are Java programs.");
+    // Behaviour reference D.1 number 9.
+    describe(
+        schema,
+        "python",
+        "Connectors are Java programs; only `log.logConfig` counts, which is mounted all the same.",
+    );
+    for path in [
+        &["python", "py"][..],
+        &["python", "pyLocation"],
+        &["python", "log", "format"],
+        &["python", "log", "javaLog4JConfigFileType"],
+        &["python", "log", "level"],
+        &["python", "log", "rotatePolicy"],
+    ] {
+        describe_at(schema, path, "Not used: connectors are Java programs.");
+    }
+    // Behaviour reference 3.6: of the output of a Function only. A Sink has none.
+    describe_at(schema, &["output", "customSchemaSinks"], "Not used by sources.");
+}
+
+/// `spec.pulsarPackageService`.
+pub(crate) fn in_package_service(schema: &mut Schema) {
+    mark(schema, &["cleanupAuthConfig"], "Not used: nothing is cleaned up in the package service.");
 }
 
 /// Puts a text in the place of the descriptions of fields.
@@ -51,10 +81,16 @@ fn mark(schema: &mut Schema, fields: &[&str], text: &str) {
 }
 
 fn describe(schema: &mut Schema, field: &str, text: &str) {
-    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-    let property: Option<&mut Map<_, _>> =
-        properties.and_then(|properties| properties.get_mut(field)).and_then(Value::as_object_mut);
-    if let Some(property) = property {
-        property.insert("description".to_owned(), text.into());
+    describe_at(schema, &[field], text);
+}
+
+/// Puts a text in the place of the description of a field further down.
+fn describe_at(schema: &mut Schema, path: &[&str], text: &str) {
+    let Some(object) = schema.as_object_mut() else { return };
+    let field = path.iter().try_fold(object, |object, step| -> Option<&mut Map<_, _>> {
+        object.get_mut("properties")?.as_object_mut()?.get_mut(*step)?.as_object_mut()
+    });
+    if let Some(field) = field {
+        field.insert("description".to_owned(), text.into());
     }
 }

@@ -165,32 +165,6 @@ fn has_effect(kind: Kind, path: &Path, schema: &Value, root: &dyn Fn(&mut Case) 
 const WITHOUT_EFFECT: &[&str] = &[
     // It decides when a change reaches components, not what they become.
     "BackendConfig.autoUpdate",
-    // Not described yet. Behaviour reference 2.5: of a `logConfig` of a Go function, only that there is one.
-    "Function.golang.log.logConfig",
-    "Function.python.log.javaLog4JConfigFileType",
-    // Nothing is cleaned up in the package service.
-    "Function.pulsarPackageService.cleanupAuthConfig",
-    "Source.pulsarPackageService.cleanupAuthConfig",
-    "Sink.pulsarPackageService.cleanupAuthConfig",
-    // Sources and sinks are Java programs; of the others only `python.log.logConfig` is looked at (D.1 number 9).
-    "Source.genericRuntime",
-    "Source.golang",
-    "Source.python.log.format",
-    "Source.python.log.javaLog4JConfigFileType",
-    "Source.python.log.level",
-    "Source.python.log.rotatePolicy",
-    "Source.python.py",
-    "Source.python.pyLocation",
-    "Sink.genericRuntime",
-    "Sink.golang",
-    "Sink.python.log.format",
-    "Sink.python.log.javaLog4JConfigFileType",
-    "Sink.python.log.level",
-    "Sink.python.log.rotatePolicy",
-    "Sink.python.py",
-    "Sink.python.pyLocation",
-    // Behaviour reference 3.6: only the output of a Function.
-    "Source.output.customSchemaSinks",
 ];
 
 fn compare(schema_of: &str, kind: Kind, root: &dyn Fn(&mut Case) -> Vec<&mut Value>) {
