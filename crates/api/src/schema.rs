@@ -193,6 +193,11 @@ fn amounts(resources: &mut JSONSchemaProps) {
     };
     let cpu = JSONSchemaProps {
         x_kubernetes_preserve_unknown_fields: Some(true),
+        // No list and no object satisfies these.
+        min_items: Some(1),
+        max_items: Some(0),
+        min_properties: Some(1),
+        max_properties: Some(0),
         pattern: Some(AMOUNT.to_owned()),
         minimum: Some(0.0),
         ..JSONSchemaProps::default()

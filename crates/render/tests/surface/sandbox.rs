@@ -3,13 +3,14 @@
 use k8s_openapi::api::core::v1::Container;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Ends each argument with a NUL, which no argument contains, and says first how many there are.
-const STUB: &str = "#!/bin/sh\nprintf '%s\\0' \"$#\" \"${0##*/}\" \"$@\" >> \"$DUMP_FILE\"\n";
+/// Notes how it is called. Programs are links to it: one that was written by this process could still be open for writing
+/// in a child of another thread, and would not start ("text file busy").
+const STUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/stub.sh");
 /// Where containers expect things, and where they are as seen from the working directory. The paths are replaced in the
 /// text of the command: changing the root folder would need rights that a test has not.
 const FOLDERS: [(&str, &str); 2] = [("/pulsar/", "../pulsar/"), ("/usr/share/filebeat/", "../filebeat/")];
@@ -52,8 +53,9 @@ impl Sandbox {
     pub fn add_program(&self, path: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, STUB).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        if !path.exists() {
+            symlink(STUB, &path).unwrap();
+        }
     }
 
     /// Runs the command of a container; returns the variables that it sets and the programs that were run.

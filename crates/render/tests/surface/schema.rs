@@ -48,6 +48,10 @@ pub fn shape(schema: &Value) -> Shape<'_> {
     if schema["properties"].is_object() {
         return Shape::Fields(schema["properties"].as_object().unwrap());
     }
+    // A CPU amount has no type, so that it may be a fraction; what is neither text nor number is told by the controller.
+    if schema["type"].is_null() && schema["pattern"].is_string() {
+        return Shape::IntOrString { quantity: true };
+    }
     if schema["x-kubernetes-preserve-unknown-fields"] == true {
         return Shape::FreeForm;
     }
