@@ -191,7 +191,7 @@ mod tests {
         row(function, "spec.pod.vpa.resourcePolicy.containerPolicies[].mode");
         row(function, "status.readyReplicas");
         assert!(!function.contains("`spec.pod.sidecars[]"), "the fields of a container are not ours");
-        assert!(function.contains("The same fields as [`spec.pulsar`](#specpulsar)."));
+        assert!(row(function, "spec.pulsarPackageService.cleanupAuthConfig").contains("Not used"));
     }
 
     #[test]
