@@ -8,9 +8,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 /// Most topics of one component, and most settings by topic.
 const TOPICS: i64 = 1000;
 /// Most characters in the name of one of many topics.
-const TOPIC_LENGTH: i64 = 400;
-/// Most characters in the name of a single topic, or in a pattern.
-const SINGLE_TOPIC_LENGTH: i64 = 4000;
+const TOPIC_LENGTH: i64 = 640;
+/// Most characters in the name of a single topic, or in a pattern, which may list topics as alternatives.
+const SINGLE_TOPIC_LENGTH: i64 = 32_768;
 /// Most characters in the location of a package: a pre-signed address has some thousand.
 const LOCATION_LENGTH: i64 = 8192;
 /// Most entries of a list that nobody writes by the dozen.
@@ -26,7 +26,7 @@ pub(crate) fn set(schema: &mut JSONSchemaProps, name: &str) {
             }
         }
         "topicPattern" | "topic" | "logTopic" | "deadLetterTopic" => {
-            schema.max_length = Some(SINGLE_TOPIC_LENGTH)
+            schema.max_length = Some(SINGLE_TOPIC_LENGTH);
         }
         "customSerdeSources" | "customSchemaSources" | "sourceSpecs"
             if schema.additional_properties.is_some() =>

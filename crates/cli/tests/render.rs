@@ -55,3 +55,65 @@ fn unreadable_input_is_something_else() {
     assert_eq!(render(&["-f", "/does/not/exist"], "").status.code(), Some(2));
     assert_eq!(render(&["-f", "-"], "a: [").status.code(), Some(2));
 }
+
+/// Rules that hold when an object is created, as the API server has them.
+#[test]
+fn what_the_api_server_would_refuse_is_refused() {
+    let object = |spec: &str| {
+        format!(
+            "kind: Sink\nmetadata: {{name: a}}\nspec: {{className: C, input: {{topics: [t]}}, sinkConfig: {{}}, \
+             pulsar: {{pulsarConfig: p}}, java: {{jar: j, jarLocation: 'function://a/b/c'}}, {spec}}}\n"
+        )
+    };
+    for (spec, field) in [
+        ("replicas: 5, maxReplicas: 3", "spec.maxReplicas"),
+        ("replicas: 0, maxReplicas: 3", "spec.replicas"),
+        ("minReplicas: 0", "spec.minReplicas"),
+        ("replicas: 1, minReplicas: 2", "spec.minReplicas"),
+        ("resources: {limits: {memory: 0}}", "spec.resources.limits.memory"),
+        ("java: {jar: j, jarLocation: legacy/path/x}", "spec.java.jarLocation"),
+        ("processingGuarantee: twice", "spec.processingGuarantee"),
+    ] {
+        let spec = if spec.starts_with("java") {
+            object("x: y").replace("java: {jar: j, jarLocation: 'function://a/b/c'}", spec)
+        } else {
+            object(spec)
+        };
+        let output = render(&["-f", "-"], &spec);
+        assert_eq!(output.status.code(), Some(1), "{spec}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.starts_with(&format!("sink/a: {field}: ")), "{text}");
+    }
+    assert_eq!(render(&["-f", "-"], &object("replicas: 0")).status.code(), Some(0));
+}
+
+/// A BackendConfig counts for its namespace, and the global one for all.
+#[test]
+fn backend_configs_of_the_input_count() {
+    let input = "kind: BackendConfig\nmetadata: {name: backend-config, namespace: one}\nspec: {env: {A: namespaced}}\n---\n\
+                 kind: BackendConfig\nmetadata: {name: everywhere, namespace: ops}\nspec: {env: {A: global, B: global}}\n---\n\
+                 kind: Function\nmetadata: {name: f, namespace: one}\nspec: {className: C, input: {topics: [t]}, \
+                 pulsar: {pulsarConfig: p}, java: {jar: j}}\n";
+    let flags = [
+        "-f",
+        "-",
+        "-o",
+        "json",
+        "--global-backend-config=everywhere",
+        "--global-backend-config-namespace=ops",
+    ];
+    let output = render(&flags, input);
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let env = &list["items"][1]["spec"]["template"]["spec"]["containers"][0]["env"];
+    assert_eq!((&env[0]["value"], &env[1]["value"]), (&"namespaced".into(), &"global".into()));
+    let wrong = render(&["-f", "-"], "kind: BackendConfig\nmetadata: {name: b}\nspec: {env: {A: [1]}}\n");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("backendconfig/b: spec.env.A: "));
+}
+
+#[test]
+fn a_wrong_configuration_file_is_unreadable_input() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/samples/function.yaml");
+    let output = render(&["-f", sample, "--config", "/does/not/exist"], "");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+}

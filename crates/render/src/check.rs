@@ -138,6 +138,16 @@ pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
         "spec.minReplicas",
         "must not be above replicas; lower one or raise the other",
     );
+    for (list, amounts) in
+        common.resources.iter().flat_map(|r| [("requests", &r.requests), ("limits", &r.limits)])
+    {
+        let memory = amounts.as_ref().and_then(|amounts| Decimal::parse(&amounts.get("memory")?.0));
+        problems.when(
+            memory.is_some_and(|memory| memory.ceiling() == 0),
+            &format!("spec.resources.{list}.memory"),
+            "must be above 0; leave it out if it is not to be set",
+        );
+    }
     let locations = [
         ("spec.java.jarLocation", common.java.as_ref().and_then(|r| r.jar_location.as_ref())),
         ("spec.python.pyLocation", common.python.as_ref().and_then(|r| r.py_location.as_ref())),

@@ -121,10 +121,11 @@ pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     if !is(&["function", "source", "sink"]) {
         return Some(PROBLEM);
     }
-    let parts: Vec<&str> = rest.split('/').collect();
-    let [tenant, namespace, name] = parts.as_slice() else { return Some(PROBLEM) };
-    let complete = [tenant, namespace, name].iter().all(|part| !part.is_empty());
-    (!complete || name.matches('@').count() > 1).then_some(PROBLEM)
+    // A version is any text, as in `@release/1.2`; there is one at most.
+    let (name, version) = rest.split_once('@').unwrap_or((rest, ""));
+    let parts: Vec<&str> = name.split('/').collect();
+    let complete = parts.len() == 3 && parts.iter().all(|part| !part.is_empty());
+    (!complete || version.contains('@')).then_some(PROBLEM)
 }
 
 #[cfg(test)]
@@ -169,9 +170,13 @@ mod tests {
 
     #[test]
     fn locations_are_checked() {
-        for good in
-            ["http://h/x?a=b&c", "HTTPS://h", "function://a/b/c", "SINK://a/b/c@1", "source://a/b/c@v1.2"]
-        {
+        for good in [
+            "http://h/x?a=b&c",
+            "HTTPS://h",
+            "function://a/b/c",
+            "SINK://a/b/c@1",
+            "source://a/b/c@release/1.2",
+        ] {
             assert_eq!(location_problem(good), None, "{good}");
         }
         for bad in [
@@ -179,6 +184,7 @@ mod tests {
             "file:///a",
             "builtin://x",
             "function://a/b",
+            "function://a@1/b/c",
             "function://a/b/c/d",
             "function://a/b/c@1@2",
             "function://a//c",

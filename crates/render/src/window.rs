@@ -75,7 +75,8 @@ pub(crate) fn check(config: &WindowConfig, problems: &mut Problems) {
     ];
     let timed =
         [("maxLagMs", config.max_lag_ms), ("watermarkEmitIntervalMs", config.watermark_emit_interval_ms)];
-    let has_extractor = config.timestamp_extractor_class_name.as_ref().is_some_and(|class| !class.is_empty());
+    // An empty name counts as one, as in the original.
+    let has_extractor = config.timestamp_extractor_class_name.is_some();
     for (name, value) in positive.into_iter().chain(timed.into_iter().filter(|_| has_extractor)) {
         problems.when(value.is_some_and(|n| n <= 0), &field(name), "must be above 0");
     }

@@ -19,7 +19,10 @@ pub fn generate(files: &mut Files) {
 
 fn policy() -> Value {
     let amount = |object: &str, list: &str| format!("{object}.spec.?resources.?{list}.?cpu");
-    // Text that is no amount is refused by the schema.
+    let amounts = ["requests", "limits"].map(|list| {
+        let amount = amount("object", list);
+        format!("(!{amount}.hasValue() || isQuantity(string({amount}.value())))")
+    });
     let above = |object: &str| {
         let (request, limit) = (amount(object, "requests"), amount(object, "limits"));
         let known =
@@ -47,6 +50,11 @@ fn policy() -> Value {
                 "resources": ["functions", "sources", "sinks"],
             }]},
             "validations": [{
+                // Before the other, which takes for granted that they are.
+                "expression": amounts.join(" && "),
+                "message": "spec.resources.requests.cpu and spec.resources.limits.cpu must be amounts, such as 500m or 0.5",
+                "reason": "Invalid",
+            }, {
                 "expression": expression,
                 "message": "spec.resources.requests.cpu must not be above spec.resources.limits.cpu; lower one or raise the other",
                 "reason": "Invalid",

@@ -2,10 +2,10 @@
 
 use super::{Rule, given, if_given, text};
 
-/// A location that can be downloaded (behaviour reference 5.3); the scheme may have any case. `\x40` is the at sign, which
-/// has another meaning in our expressions.
+/// A location that can be downloaded (behaviour reference 5.3); the scheme may have any case, and a version is any text, as
+/// in `@release/1.2`. `\x40` is the at sign, which has another meaning in our expressions.
 const LOCATION: &str =
-    "(?is)^(https?://.*|(function|source|sink)://[^/]+/[^/]+/[^/\\x40]+(\\x40[^/\\x40]*)?)$";
+    "(?is)^(https?://.*|(function|source|sink)://([^/\\x40]+/){2}[^/\\x40]+(\\x40[^\\x40]*)?)$";
 
 /// The Pulsar cluster and the package service.
 pub(super) fn services() -> Vec<Rule> {

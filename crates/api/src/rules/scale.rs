@@ -5,7 +5,7 @@ use super::{Rule, given, if_given};
 /// Replicas, autoscalers and resources of every component.
 pub(super) fn rules() -> Vec<Rule> {
     let (max, min, replicas) = (given("maxReplicas"), given("minReplicas"), given("replicas"));
-    vec![
+    let scale = vec![
         Rule::invalid(
             ".minReplicas",
             if_given("minReplicas", "@.minReplicas >= 1"),
@@ -54,29 +54,41 @@ pub(super) fn rules() -> Vec<Rule> {
             "spec.pod.vpa.resourcePolicy.containerPolicies must have containerName in each item; '*' means every \
              container",
         ),
-        memory(),
-    ]
+    ];
+    [scale, memory()].concat()
 }
 
-/// `cpu` has no such rule: it may be a fraction without quotes, of which a rule knows nothing.
-fn memory() -> Rule {
+/// Memory may be left out, unlike in the original, but not be 0, which no program runs with. `cpu` has no such rules: it
+/// may be a fraction without quotes, of which a rule knows nothing.
+fn memory() -> Vec<Rule> {
     let amount = |list: &str| format!("quantity(string(@.resources.{list}.memory))");
-    let there = |list: &str| {
-        format!(
-            "({} && has(@.resources.{list}.memory) && isQuantity(string(@.resources.{list}.memory)))",
-            given(&format!("resources.{list}"))
-        )
+    let there =
+        |list: &str| format!("({} && has(@.resources.{list}.memory))", given(&format!("resources.{list}")));
+    let known = |list: &str| format!("isQuantity(string(@.resources.{list}.memory))");
+    let above_zero = |list: &str| {
+        format!("(!{} || ({} && {}.isGreaterThan(quantity('0'))))", there(list), known(list), amount(list))
     };
-    let (request, limit) = (amount("requests"), amount("limits"));
-    Rule::invalid(
-        ".resources",
-        format!(
-            "!({} && {}) || !{limit}.isGreaterThan(quantity('0')) || !{request}.isGreaterThan({limit})",
-            there("requests"),
-            there("limits")
+    vec![
+        Rule::invalid(
+            ".resources",
+            format!("{} && {}", above_zero("requests"), above_zero("limits")),
+            "spec.resources.requests.memory and spec.resources.limits.memory must be above 0; leave out what is not to \
+             be set",
         ),
-        "spec.resources.requests.memory must not be above spec.resources.limits.memory; lower one or raise the other",
-    )
+        Rule::invalid(
+            ".resources",
+            format!(
+                "!({} && {} && {} && {}) || !{}.isGreaterThan({})",
+                there("requests"),
+                there("limits"),
+                known("requests"),
+                known("limits"),
+                amount("requests"),
+                amount("limits")
+            ),
+            "spec.resources.requests.memory must not be above spec.resources.limits.memory; lower one or raise the other",
+        ),
+    ]
 }
 
 /// Ready-made rules of the autoscaler, which the original checks for Functions only.

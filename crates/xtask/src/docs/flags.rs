@@ -2,7 +2,7 @@
 
 use super::Page;
 use super::markdown::{Table, code};
-use clap::{Arg, Args, Command};
+use clap::{Arg, Args, Command, CommandFactory};
 use functionmesh_component::args::ComponentArgs;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
 use std::fmt::Write;
@@ -26,6 +26,11 @@ pub(super) fn page() -> Page {
              offline what they would make with the same flags.",
             table(&render),
         ),
+        (
+            "kubectl fmesh render",
+            "Besides what is rendered: what to read and how to print it.",
+            table(&offline(&render)),
+        ),
     ];
     let mut body = "Each flag can be set by an environment variable as well; the flag counts more. The Helm chart sets the \
                     variables. Flags that are true or false take a value, as in `--leader-elect=false`, and mean true \
@@ -46,6 +51,13 @@ pub(super) fn page() -> Page {
 /// The arguments of a group, in the order of `--help`.
 fn arguments<A: Args>() -> Vec<Arg> {
     A::augment_args(Command::new("")).get_arguments().cloned().collect()
+}
+
+/// The arguments of `kubectl fmesh render` that the controllers have not.
+fn offline(shared: &[Arg]) -> Vec<Arg> {
+    let cli = kubectl_fmesh::Cli::command();
+    let own = cli.find_subcommand("render").into_iter().flat_map(Command::get_arguments);
+    own.filter(|argument| shared.iter().all(|other| other.get_id() != argument.get_id())).cloned().collect()
 }
 
 fn table(arguments: &[Arg]) -> Table {
