@@ -324,11 +324,11 @@ async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> 
                 let refused = folder.join("verdict.json").exists();
                 let created =
                     apply_all(rig, namespace, &folder.join("input.yaml")).await.context(name.clone())?;
-                let updated = match refused {
-                    true if !name.contains("-name-") => {
-                        update_all(stored, &folder.join("input.yaml")).await?
-                    }
-                    _ => created.clone(),
+                // A name cannot change.
+                let updated = if refused && !name.contains("-name-") {
+                    update_all(stored, &folder.join("input.yaml")).await?
+                } else {
+                    created.clone()
                 };
                 anyhow::Ok((name, refused, created, updated))
             })

@@ -78,7 +78,7 @@ pub async fn prepare<K: Component>(
 /// What is left to do for an object that is being deleted.
 ///
 /// # Errors
-/// What trying again can help, until [`LIMIT`].
+/// What trying again can help, until 15 minutes after the deletion.
 pub async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
     if !holds(object, cx) {
         // Children go with their owner; nothing is created below an object that is being deleted.
