@@ -45,10 +45,11 @@ impl Objects {
     }
 
     /// Starts a controller, which looked at `n` objects in the end.
-    async fn start(&self, name: &str, flags: &[&str], n: usize) -> Result<Controller> {
+    async fn start(&self, program: &str, flags: &[&str], n: usize) -> Result<Controller> {
         let watched = format!("--watched-namespace={}", self.namespace);
-        let all: Vec<&str> = flags.iter().copied().chain([watched.as_str(), "--leader-elect=false"]).collect();
-        let controller = Controller::spawn(&self.rig, name, &all)?;
+        let all: Vec<&str> =
+            flags.iter().copied().chain([watched.as_str(), "--leader-elect=false"]).collect();
+        let controller = Controller::spawn_as(&self.rig, "function-controller", program, &all)?;
         controller.ready(&self.rig).await?;
         controller.reconciled(&self.rig, n as u64).await?;
         Ok(controller)
@@ -139,7 +140,10 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
 
         let next = objects.start("next-controller", &[], N).await?;
         let counts = objects.counts(&next)?;
-        ensure!(!counts.keys().any(|k| k.starts_with("patch") || k.starts_with("get")), "a restart: {counts:?}");
+        ensure!(
+            !counts.keys().any(|k| k.starts_with("patch") || k.starts_with("get")),
+            "a restart: {counts:?}"
+        );
 
         // One is approved: one StatefulSet is written.
         let hash = objects.pending_hash("f0").await?;
@@ -228,7 +232,11 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
         let message = objects.waits("f0", "RolloutPaused").await?;
         ensure!(message.contains("env A added"), "{message}");
         rig.until("the other one", || async {
-            if variables(&objects.set("f1").await?).contains(&"A".to_owned()) { Ok(()) } else { bail!("no variable") }
+            if variables(&objects.set("f1").await?).contains(&"A".to_owned()) {
+                Ok(())
+            } else {
+                bail!("no variable")
+            }
         })
         .await?;
         ensure!(objects.written(&controller, SETS)? == 3, "{:?}", objects.counts(&controller)?);
@@ -247,7 +255,10 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
         merge(&objects.functions, "f0", json!({"spec": {"image": "example.com/image:2"}})).await?;
         objects.waits_no_more("f0").await?;
         let set = objects.set("f0").await?;
-        ensure!(variables(&set).contains(&"A".to_owned()) && set.spec.min_ready_seconds == Some(15), "{set:?}");
+        ensure!(
+            variables(&set).contains(&"A".to_owned()) && set.spec.min_ready_seconds == Some(15),
+            "{set:?}"
+        );
 
         // What waited comes when the pause ends.
         merge(&configs, "backend-config", json!({"spec": {"env": {"B": "1"}}})).await?;
