@@ -64,12 +64,11 @@ impl Note {
 
     /// What a rendered object comes from. `spec` is the object's, as text.
     pub fn of(spec: &str, rendered: &StatefulSet, operator: &str, backend: &Backend) -> Self {
-        let renderer =
-            format!("{}/{}", env!("CARGO_PKG_VERSION"), renderer_version(rendered).unwrap_or_default());
+        let version = renderer_version(rendered).unwrap_or_default();
         Self {
             inputs: inputs(spec),
             operator: operator.to_owned(),
-            renderer,
+            renderer: format!("{}/{version}", env!("CARGO_PKG_VERSION")),
             global: backend.global.clone(),
             namespaced: backend.namespaced.clone(),
             immutable: Immutable::of(&rendered.spec),

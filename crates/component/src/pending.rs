@@ -30,13 +30,12 @@ pub async fn notice<K: Component>(
         let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
         pending == Some(hash) && told.reason == held.reason.as_str()
     });
-    let message = match told {
-        Some(told) => told.message.clone(),
-        None => {
-            let live = cx.writer.read(live).await?;
-            let changes = difference(&live, &held.desired, cx.writer.manager());
-            message(held.reason, hash, &summary(&changes, NAMED))
-        }
+    let message = if let Some(told) = told {
+        told.message.clone()
+    } else {
+        let live = cx.writer.read(live).await?;
+        let changes = difference(&live, &held.desired, cx.writer.manager());
+        message(held.reason, hash, &summary(&changes, NAMED))
     };
     Ok(Wanted { type_: UPDATE_AVAILABLE, status: true, reason: held.reason.to_string(), message })
 }

@@ -277,26 +277,26 @@ mod tests {
         let mut same = set.clone();
         let note = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
         same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
-        let none = Wishes::default();
+        let plain = Wishes::default();
         let situation = Situation {
             live: &live,
             desired: &same,
             recorded: Some(&recorded),
             observed: false,
-            wishes: &none,
+            wishes: &plain,
         };
         assert_eq!(situation.decide(), Decision::Same);
         let recorded = situation.left_alone(false).unwrap();
         assert_eq!(recorded.inputs_hash.as_deref(), Some("j"));
         // A release later.
         let newer = rendered("j", "2", "");
-        assert_eq!(decide(&live, Some(&recorded), &newer, &none), Decision::Hold(Reason::RendererChanged));
+        assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
         let pending = Situation {
             live: &live,
             desired: &newer,
             recorded: Some(&recorded),
             observed: true,
-            wishes: &none,
+            wishes: &plain,
         };
         let pending = pending.left_alone(true).unwrap();
         assert_eq!((pending.inputs_hash.as_deref(), pending.pending_hash), (Some("j"), Some(hash(&newer))));
@@ -306,11 +306,11 @@ mod tests {
     fn an_edit_is_repaired_unless_paused() {
         let set = rendered("i", "1", "");
         let (mut live, recorded) = left(&set);
-        let none = Wishes::default();
-        assert_eq!(decide(&live, Some(&recorded), &set, &none), Decision::Same);
-        assert_eq!(decide(&live, None, &set, &none), Decision::Apply, "nothing is known");
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same);
+        assert_eq!(decide(&live, None, &set, &plain), Decision::Apply, "nothing is known");
         live.metadata.generation = Some(5);
-        assert_eq!(decide(&live, Some(&recorded), &set, &none), Decision::Apply);
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Apply);
         let paused = wishes(None, true);
         assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Hold(Reason::RolloutPaused));
         let situation = Situation {
@@ -326,7 +326,7 @@ mod tests {
             .annotations
             .get_or_insert_default()
             .insert(crate::children::ADJUSTED.to_owned(), "5".to_owned());
-        assert_eq!(decide(&live, Some(&recorded), &set, &none), Decision::Same);
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same);
     }
 
     #[test]
@@ -334,11 +334,11 @@ mod tests {
         let (mut live, recorded) = left(&rendered("i", "1", ""));
         let newer = rendered("i", "2", "");
         (live.metadata.generation, live.spec.replicas) = (Some(5), 2);
-        let none = Wishes::default();
-        assert_eq!(decide(&live, Some(&recorded), &newer, &none), Decision::Hold(Reason::RendererChanged));
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
         live.spec.replicas = 1;
         assert_eq!(
-            decide(&live, Some(&recorded), &newer, &none),
+            decide(&live, Some(&recorded), &newer, &plain),
             Decision::Apply,
             "something else was edited"
         );
@@ -348,9 +348,9 @@ mod tests {
     fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
         let (live, recorded) = left(&rendered("i", "1", "a"));
         let other = rendered("j", "1", "b");
-        let none = Wishes::default();
+        let plain = Wishes::default();
         assert_eq!(
-            decide(&live, Some(&recorded), &other, &none),
+            decide(&live, Some(&recorded), &other, &plain),
             Decision::Blocked("volumeClaimTemplates".to_owned())
         );
         let anew = Wishes { recreate: Some(hash(&other)), ..Wishes::default() };
@@ -365,16 +365,17 @@ mod tests {
         let set = rendered("i", "1", "");
         let (mut live, _) = left(&set);
         live.metadata.annotations = None;
-        let none = Wishes::default();
-        assert_eq!(decide(&live, None, &set, &none), Decision::Adopt);
-        let unseen = Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &none };
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt);
+        let unseen =
+            Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
         assert_eq!(unseen.decide(), Decision::Apply, "the spec changed while nobody looked");
-        let note = Note::on(&set.metadata).unwrap().of_the_original().text();
+        let text = Note::on(&set.metadata).unwrap().of_the_original().text();
         let annotations =
-            [(RENDERED_HASH.to_owned(), crate::note::ORIGINAL.to_owned()), (RENDERED_FROM.to_owned(), note)];
+            [(RENDERED_HASH.to_owned(), crate::note::ORIGINAL.to_owned()), (RENDERED_FROM.to_owned(), text)];
         live.metadata.annotations = Some(annotations.into());
         let recorded = live.reference();
-        assert_eq!(decide(&live, recorded.as_ref(), &set, &none), Decision::Hold(Reason::MadeByOriginal));
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::MadeByOriginal));
         assert_eq!(decide(&live, recorded.as_ref(), &set, &wishes(Some(hash(&set)), false)), Decision::Apply);
     }
 }

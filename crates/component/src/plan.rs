@@ -202,8 +202,8 @@ fn adjust(live: &StatefulSetView, desired: &StatefulSet, owner: &OwnerReference)
         |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
     let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
     let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let owned = ownership(&live.metadata, owner) == Ownership::Ours && has_owner(&live.metadata, owner);
-    let owner = (!owned).then(|| owner.clone());
+    let is_owned = ownership(&live.metadata, owner) == Ownership::Ours && has_owner(&live.metadata, owner);
+    let owner = (!is_owned).then(|| owner.clone());
     (replicas.is_some() || owner.is_some() || !labels.is_empty()).then_some(SetWrite::Adjust(Adjustment {
         replicas,
         labels,

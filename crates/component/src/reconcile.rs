@@ -122,7 +122,7 @@ async fn bring_about<K: Component>(
     let mut blocked = None;
     match &held {
         Some(held) if held.immutable.is_empty() => {
-            notices.push(pending::notice(held, &live, &status, cx).await?)
+            notices.push(pending::notice(held, &live, &status, cx).await?);
         }
         Some(held) => {
             let hash = rendered_hash(&held.desired).unwrap_or_default();
@@ -132,7 +132,7 @@ async fn bring_about<K: Component>(
     }
     Ok(Outcome::Applied {
         stateful_set: Box::new(live),
-        recorded,
+        recorded: recorded.map(Box::new),
         selector: selector_labels(workload),
         notices,
         blocked,

@@ -43,7 +43,7 @@ pub enum Outcome {
         /// The `StatefulSet` as last seen.
         stateful_set: Box<StatefulSetView>,
         /// What is to be recorded of it.
-        recorded: Option<StatefulSetStatusRef>,
+        recorded: Option<Box<StatefulSetStatusRef>>,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
         /// Further conditions.
@@ -95,7 +95,7 @@ pub fn status(
                 selector: Some(
                     selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
                 ),
-                stateful_set: recorded.clone(),
+                stateful_set: recorded.as_deref().cloned(),
                 ..ComponentStatus::default()
             }
         }
