@@ -17,6 +17,8 @@ use std::fmt::Debug;
 pub struct Progress {
     /// Number of writes.
     pub writes: u32,
+    /// Kinds of the children that were applied.
+    pub kinds: Vec<String>,
     /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
     pub stateful_set: Option<StatefulSetStatusRef>,
 }
@@ -104,5 +106,6 @@ where
     answer.trim(writer.manager());
     cache.wrote(key, answer.clone());
     progress.writes += 1;
+    progress.kinds.push(T::kind(&()).into_owned());
     Ok(Some(answer))
 }

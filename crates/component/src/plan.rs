@@ -2,7 +2,7 @@
 
 use crate::applied::{Applied, stamped};
 use crate::backend::RenderedFrom;
-use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
+use crate::children::{Ownership, ServiceView, StatefulSetView, ownership};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Desired, VerticalPodAutoscaler, rendered_hash};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -89,6 +89,8 @@ pub fn plan(
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
+    // A Service has no generation either.
+    let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let set_same =
         observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
@@ -159,9 +161,7 @@ fn unchanged(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&St
 
 /// Whether nobody else touched it since our last write.
 fn untouched(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    recorded.is_some()
-        && live.reference().as_ref() == recorded
-        && has_labels(&live.metadata, &desired.metadata)
+    recorded.is_some() && live.reference().as_ref() == recorded && live.has_owner_and_labels(desired)
 }
 
 /// Whether the difference is one that has to wait for another reason to change the pods.

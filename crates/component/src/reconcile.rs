@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::execute::{Progress, execute};
 use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
+use crate::repair::{repairs, tell};
 use crate::report::report;
 use crate::status::{Outcome, held_back};
 use crate::vertical;
@@ -100,7 +101,10 @@ async fn bring_about<K: Component>(
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
     let notices = [plan.held_back.then(held_back), missing.then(vertical::missing)];
-    let live = execute(plan, observed, workload, cx, progress).await?;
+    let repairs = repairs(&plan, &observed, &status, object.meta().generation);
+    let written = execute(plan, observed, workload, cx, progress).await;
+    tell(object, repairs, progress, cx).await;
+    let live = written?;
     Ok(Outcome::Applied {
         stateful_set: Box::new(live.unwrap_or_default()),
         selector: selector_labels(workload),
