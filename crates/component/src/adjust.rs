@@ -59,7 +59,8 @@ fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
         add(format!("/metadata/labels/{}", pointer(key)), json!(value));
     }
     if let Some(owner) = owner {
-        let owners: Vec<_> = live.owner_references().iter().chain([owner]).collect();
+        let others = live.owner_references().iter().filter(|other| other.uid != owner.uid);
+        let owners: Vec<_> = others.chain([owner]).collect();
         add("/metadata/ownerReferences".to_owned(), json!(owners));
     }
     Value::Array(steps)

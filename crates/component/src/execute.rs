@@ -18,6 +18,8 @@ use std::fmt::Debug;
 pub struct Progress {
     /// Number of writes.
     pub writes: u32,
+    /// Kinds of the children that were applied.
+    pub kinds: Vec<String>,
     /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
     pub stateful_set: Option<StatefulSetStatusRef>,
 }
@@ -110,6 +112,7 @@ async fn set(
         (Some(SetWrite::Adjust(adjustment)), Some(live)) => {
             let Adjusted { live, recorded } = adjust::adjust(&adjustment, &live, left, writer).await?;
             progress.writes += 1;
+            progress.kinds.push("StatefulSet".to_owned());
             progress.stateful_set.clone_from(&recorded);
             cache.wrote(key, live.clone());
             return Ok((Some(live), recorded));
@@ -157,5 +160,6 @@ where
     answer.trim(writer.manager());
     cache.wrote(key, answer.clone());
     progress.writes += 1;
+    progress.kinds.push(T::kind(&()).into_owned());
     Ok(Some(answer))
 }

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod pods;
 pub mod reason;
 pub mod reconcile;
+pub mod repair;
 pub mod report;
 pub mod status;
 pub mod vertical;
@@ -145,10 +146,12 @@ pub fn run<K: Component>(
             });
         }
         controller
-            .owns_stream(sets_changed)
-            .owns_stream(services_changed)
-            .owns_stream(horizontal_changed)
-            .owns_stream(vertical_changed)
+            .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
+            .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
+            .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {
+                owners_of::<K>(&scaler)
+            })
+            .watches_stream(vertical_changed, |scaler: vertical::View| owners_of::<K>(&scaler))
             .reconcile_all_on(stream::once(async move { vertical.appeared().await }))
             // The original's have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
@@ -197,6 +200,18 @@ fn concerned<K: Component>(objects: &Store<Object<K>>, namespace: Option<&str>) 
     let there =
         all.iter().filter(|object| namespace.is_none() || object.meta().namespace.as_deref() == namespace);
     there.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+}
+
+/// The object that a child belongs to, by its owner reference and by its label: somebody may have taken one of them away.
+fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Object<K>>> {
+    let kind = K::kind(&());
+    let references = child.owner_references().iter().filter(|r| r.kind == kind);
+    let mut owners: Vec<_> = references
+        .filter_map(|r| Some(ObjectRef::new(&r.name).within(&child.namespace()?)))
+        .chain(named_by::<K>(child))
+        .collect();
+    owners.dedup();
+    owners
 }
 
 /// The object that something belongs to, by its label.

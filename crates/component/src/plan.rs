@@ -1,7 +1,7 @@
 //! What to write: the rendered objects against what is there. Pure.
 
 use crate::applied::{Applied, stamped};
-use crate::children::{Ownership, ServiceView, StatefulSetView, ownership};
+use crate::children::{Ownership, ServiceView, StatefulSetView, has_owner, ownership};
 use crate::note::Note;
 use crate::pinned::{Decision, Situation, Wishes};
 use crate::reason::Reason;
@@ -141,6 +141,8 @@ pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan
     let owner = &given.owner;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
+    // A Service has no generation either.
+    let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let (stateful_set, held, left) = match &observed.stateful_set {
         Some(live) if set_exists => pinned(live, stateful_set, given),
@@ -202,18 +204,12 @@ fn adjust(live: &StatefulSetView, desired: &StatefulSet, owner: &OwnerReference)
         |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
     let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
     let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let is_owned = ownership(&live.metadata, owner) == Ownership::Ours && has_owner(&live.metadata, owner);
-    let owner = (!is_owned).then(|| owner.clone());
+    let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| owner.clone());
     (replicas.is_some() || owner.is_some() || !labels.is_empty()).then_some(SetWrite::Adjust(Adjustment {
         replicas,
         labels,
         owner,
     }))
-}
-
-/// Whether a child names its owner.
-fn has_owner(live: &ObjectMeta, owner: &OwnerReference) -> bool {
-    live.owner_references.iter().flatten().any(|reference| reference.uid == owner.uid)
 }
 
 /// A child that is there when the object asks for it.

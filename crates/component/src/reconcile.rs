@@ -8,6 +8,7 @@ use crate::pending;
 use crate::pinned::{self, Wishes};
 use crate::plan::{Given, Obstacle, plan};
 use crate::reason::Reason;
+use crate::repair::{repairs, tell};
 use crate::report::report;
 use crate::status::Outcome;
 use crate::vertical;
@@ -116,7 +117,10 @@ async fn bring_about<K: Component>(
     };
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
-    let Executed { live, recorded, held } = execute(plan, observed, workload, cx, progress).await?;
+    let repairs = repairs(&plan, &observed, &status, object.meta().generation);
+    let executed = execute(plan, observed, workload, cx, progress).await;
+    tell(object, repairs, progress, cx).await;
+    let Executed { live, recorded, held } = executed?;
     let Some(live) = live else { return Ok(made_anew(workload)) };
     let mut notices: Vec<_> = missing.then(vertical::missing).into_iter().collect();
     let mut blocked = None;
