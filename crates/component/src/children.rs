@@ -75,11 +75,6 @@ impl View for StatefulSetView {
 }
 
 impl StatefulSetView {
-    /// Whether it still has the owner and every label it was rendered with. A generation does not tell.
-    pub fn has_owner_and_labels(&self, desired: &StatefulSet) -> bool {
-        has_owner(&self.metadata, &desired.metadata) && has_labels(&self.metadata, &desired.metadata)
-    }
-
     /// What the status of the owner says of it, so that foreign edits are seen.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
