@@ -7,5 +7,5 @@ pub mod objects;
 pub mod rig;
 
 pub use audit::Audit;
-pub use controller::Controller;
+pub use controller::{Controller, binary};
 pub use rig::Rig;

@@ -17,6 +17,7 @@ pub mod backend;
 pub mod children;
 pub mod cleanup;
 pub mod context;
+pub mod difference;
 pub mod execute;
 pub mod explained;
 pub mod jobs;
