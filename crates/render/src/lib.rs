@@ -18,6 +18,7 @@ pub mod args;
 pub mod config;
 pub mod details;
 pub mod names;
+pub mod quantity;
 pub mod shell;
 
 mod admin;
@@ -48,7 +49,6 @@ mod package;
 mod pod;
 mod production;
 mod python;
-mod quantity;
 mod runtime;
 mod service;
 mod sink;

@@ -145,7 +145,10 @@ impl Drop for Controller {
 }
 
 /// A binary of this build.
-fn binary(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not built.
+pub fn binary(name: &str) -> Result<PathBuf> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
     let path = target.join("debug").join(name);
