@@ -1,5 +1,6 @@
 //! A StatefulSet controller that needs no pods: reports every replica as available.
 
+use crate::testing::objects::each;
 use crate::testing::rig::Rig;
 use anyhow::Result;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -32,12 +33,12 @@ impl Drop for Acker {
 }
 
 async fn acknowledge(api: &Api<StatefulSet>) -> Result<()> {
-    for set in api.list(&ListParams::default()).await? {
+    each(api.list(&ListParams::default()).await?, |set| async move {
         let status = set.status.unwrap_or_default();
         let wanted = set.spec.replicas.unwrap_or(1);
         let current = status.observed_generation == set.metadata.generation;
         if current && status.available_replicas == Some(wanted) {
-            continue;
+            return Ok(());
         }
         let name = set.metadata.name.unwrap_or_default();
         let status = json!({"status": {
@@ -45,6 +46,7 @@ async fn acknowledge(api: &Api<StatefulSet>) -> Result<()> {
             "availableReplicas": wanted, "updatedReplicas": wanted, "currentReplicas": wanted,
         }});
         api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
-    }
-    Ok(())
+        Ok(())
+    })
+    .await
 }

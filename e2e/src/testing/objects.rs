@@ -2,8 +2,13 @@
 
 use crate::testing::Rig;
 use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use std::future::Future;
+
+/// Requests that [`each`] has on their way at a time.
+const AT_ONCE: usize = 16;
 
 /// Objects of one of our kinds.
 pub fn api(rig: &Rig, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
@@ -132,3 +137,14 @@ pub async fn merge(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result
 
 /// Status and reason of a Function that runs.
 pub const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
+
+/// Does something for each of many names, several at a time.
+///
+/// # Errors
+/// The first error.
+pub async fn each<N, F>(names: impl IntoIterator<Item = N>, act: impl Fn(N) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    stream::iter(names).map(act).buffer_unordered(AT_ONCE).try_collect().await
+}
