@@ -8,6 +8,7 @@
 //! | [`pulsar`] | a broker in the cluster, messages in and out |
 //! | [`operator`] | installs the charts |
 //! | [`demo`] | the main job on real input |
+//! | [`scenario`] | what happens to many objects at once, and what it costs |
 //! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
 
 pub mod cluster;
@@ -16,6 +17,7 @@ pub mod images;
 pub mod operator;
 pub mod paths;
 pub mod pulsar;
+pub mod scenario;
 pub mod shell;
 pub mod testing;
 pub mod tools;

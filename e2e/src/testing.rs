@@ -4,11 +4,16 @@ pub mod acker;
 pub mod audit;
 pub mod children;
 pub mod controller;
+pub mod etcd;
+pub mod http;
+pub mod many;
 pub mod objects;
+pub mod proxy;
 pub mod rig;
 pub mod vertical;
 
 pub use audit::Audit;
 pub use children::Child;
 pub use controller::{Controller, binary};
+pub use proxy::Proxy;
 pub use rig::Rig;

@@ -103,6 +103,12 @@ impl Conditions {
         self.list.iter().find(|c| c.type_ == type_)
     }
 
+    /// The same with some of the conditions only.
+    #[must_use]
+    pub fn with(&self, list: Vec<Condition>) -> Self {
+        Self { list, legacy: self.legacy }
+    }
+
     /// Whether the original's map is stored.
     pub fn is_legacy(&self) -> bool {
         self.legacy

@@ -9,12 +9,14 @@ use crate::jobs::JobView;
 use crate::pinned::Wishes;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
+use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::condition;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -61,9 +63,12 @@ pub struct Context<K: Component> {
 }
 
 impl<K: Component> Context<K> {
-    /// The newest known status of an object: our own write when the cache is behind.
+    /// The newest known status of an object: our own write when the cache is behind. Conditions that others keep in it are
+    /// left out.
     pub fn current_status(&self, object: &Object<K>) -> ComponentStatus {
-        self.statuses.newest(object, |object| object.status.clone())
+        let status = self.statuses.newest(object, |object| object.status.clone());
+        let ours = condition::ours(status.conditions.list(), &Reason::ALL.map(Reason::explained));
+        ComponentStatus { conditions: status.conditions.with(ours), ..status }
     }
 
     /// The children of a workload as they are known.

@@ -140,7 +140,9 @@ impl Context {
         seen: &[Seen],
         findings: &Findings,
     ) -> Result<u32, ApplyError> {
-        let before = self.statuses.newest(mesh, |mesh| mesh.status.clone());
+        let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
+        let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::explained));
+        let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
         let after = status(&before, wanted, seen, findings, mesh.meta().generation, &condition::now());
         if after == before {
             return Ok(0);

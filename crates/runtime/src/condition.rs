@@ -57,6 +57,17 @@ pub fn set(
     list
 }
 
+/// The conditions of a list that are ours: of a type that one of our reasons is given for. Others may keep conditions of
+/// their own in the same list; those are neither compared nor sent.
+pub fn ours(list: &[Condition], reasons: &[Explained]) -> Vec<Condition> {
+    let is_ours = |condition: &&Condition| {
+        let of_type =
+            |reason: &Explained| reason.conditions.iter().any(|(type_, _)| *type_ == condition.type_);
+        reasons.iter().any(of_type)
+    };
+    list.iter().filter(is_ours).cloned().collect()
+}
+
 /// The time, in the whole seconds that the API server keeps.
 pub fn now() -> Time {
     let now = Timestamp::now();
@@ -91,6 +102,15 @@ mod tests {
         assert_eq!(second[0].observed_generation, Some(2));
         let third = set(&second, wanted(true, "b"), Some(2), &at(30));
         assert_eq!(third[0].last_transition_time, at(30));
+    }
+
+    #[test]
+    fn conditions_of_others_are_not_ours() {
+        let ready = set(&[], wanted(true, "a"), Some(1), &at(1));
+        let mut list = ready.clone();
+        list.push(Condition { type_: "example.com/Checked".to_owned(), ..ready[0].clone() });
+        let explained = Explained { conditions: &[("Ready", false)], meaning: "", advice: "" };
+        assert_eq!(ours(&list, &[explained]), ready);
     }
 
     #[test]

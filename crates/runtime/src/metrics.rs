@@ -33,6 +33,8 @@ pub struct Metrics {
     pub reconcile_errors: IntCounterVec,
     /// Reconciles that panicked.
     pub reconcile_panics: IntCounterVec,
+    /// Reconciles that have begun and not ended.
+    pub reconciles_running: IntGauge,
     /// Writes of children by kind and result.
     pub applies: IntCounterVec,
     /// Writes of the status by result.
@@ -81,6 +83,10 @@ impl Metrics {
                 "Reconciles that panicked.",
                 &[],
             )?,
+            reconciles_running: IntGauge::new(
+                "function_mesh_reconciles_running",
+                "Reconciles that have begun and not ended.",
+            )?,
             applies: counter(
                 "function_mesh_applies_total",
                 "Writes of children by kind and result.",
@@ -118,6 +124,7 @@ impl Metrics {
         metrics.register(&metrics.reconcile_duration)?;
         metrics.register(&metrics.reconcile_errors)?;
         metrics.register(&metrics.reconcile_panics)?;
+        metrics.register(&metrics.reconciles_running)?;
         metrics.register(&metrics.applies)?;
         metrics.register(&metrics.status_writes)?;
         metrics.register(&metrics.watch_errors)?;

@@ -4,6 +4,7 @@ use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use futures::FutureExt;
 use kube::runtime::controller::Action;
+use prometheus::IntGauge;
 use std::error::Error;
 use std::future::Future;
 use std::hash::Hash;
@@ -82,6 +83,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
         reconcile: impl Future<Output = Result<Done, E>>,
     ) -> Action {
         let started = Instant::now();
+        let _running = Running::begin(&self.metrics.reconciles_running);
         let guarded = AssertUnwindSafe(reconcile).catch_unwind();
         let result = tokio::time::timeout(LIMIT, guarded).await;
         let took = started.elapsed();
@@ -151,6 +153,22 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
 
     fn gauge(&self, backoff: &Backoff<Key>) {
         self.metrics.backoff_objects.set(i64::try_from(backoff.waiting()).unwrap_or(i64::MAX));
+    }
+}
+
+/// Counts a reconcile as long as it lives: one that is dropped in the middle has ended as well.
+struct Running<'a>(&'a IntGauge);
+
+impl<'a> Running<'a> {
+    fn begin(gauge: &'a IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -226,7 +244,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reconcile_that_hangs_is_given_up() {
         let (observer, metrics) = observer();
-        observer.run("ns/a".to_owned(), Some(1), std::future::pending::<Result<Done, Down>>()).await;
+        let forever = observer.run("ns/a".to_owned(), Some(1), std::future::pending::<Result<Done, Down>>());
+        let mut forever = Box::pin(forever);
+        assert!(futures::poll!(&mut forever).is_pending());
+        assert_eq!(metrics.reconciles_running.get(), 1);
+        forever.await;
+        assert_eq!(metrics.reconciles_running.get(), 0);
         assert_eq!(metrics.reconcile_errors.with_label_values(&["Timeout"]).get(), 1);
     }
 }

@@ -158,7 +158,10 @@ impl Watches {
                 }
                 Ok(_) => {}
             })
-            .touched_objects();
+            .touched_objects()
+            // Told above, and paced by each watch for itself. kube's Controller would stop polling all watches for an error
+            // of one, up to most of a minute when all have one, as after a restart of the API server.
+            .filter(|change| std::future::ready(change.is_ok()));
         (store, changes)
     }
 

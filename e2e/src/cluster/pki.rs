@@ -9,6 +9,9 @@ use std::path::Path;
 /// the generated roles.
 const USERS: &[(&str, &str)] = &[
     ("admin", "system:masters"),
+    // Parts of tests whose requests are told from the administrator's.
+    ("acker", "system:masters"),
+    ("floor", "system:masters"),
     ("system:kube-controller-manager", "system:masters"),
     ("system:kube-scheduler", ""),
     ("system:kube-proxy", ""),

@@ -1,27 +1,38 @@
 //! A StatefulSet controller that needs no pods: reports every replica as available.
 
-use crate::testing::objects::each;
 use crate::testing::rig::Rig;
-use anyhow::Result;
+use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Acts until dropped.
+/// Sets that are reported at the same time.
+const CONCURRENCY: usize = 16;
+
+/// Acts until dropped, as the user `acker` where the cluster is of tests.
 pub struct Acker(JoinHandle<()>);
 
 impl Acker {
-    /// Acts in a namespace.
+    /// Acts in a namespace. It reads by one watch and writes once for each change of a `spec`.
     pub fn start(rig: &Rig, namespace: &str) -> Self {
-        let api: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
+        let (rig, namespace) = (rig.clone(), namespace.to_owned());
         Self(tokio::spawn(async move {
-            loop {
-                // A namespace that is being deleted answers with errors; nothing is lost by them.
-                let _ = acknowledge(&api).await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            let client = rig.client_of("acker").unwrap_or_else(|_| rig.client.clone());
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            let changes =
+                watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects();
+            changes
+                .for_each_concurrent(CONCURRENCY, |change| async {
+                    // A watch that is interrupted begins anew by itself.
+                    if let Ok(set) = change {
+                        acknowledge(&api, &set).await;
+                    }
+                })
+                .await;
         }))
     }
 }
@@ -32,21 +43,24 @@ impl Drop for Acker {
     }
 }
 
-async fn acknowledge(api: &Api<StatefulSet>) -> Result<()> {
-    each(api.list(&ListParams::default()).await?, |set| async move {
-        let status = set.status.unwrap_or_default();
-        let wanted = set.spec.replicas.unwrap_or(1);
-        let current = status.observed_generation == set.metadata.generation;
-        if current && status.available_replicas == Some(wanted) {
-            return Ok(());
+async fn acknowledge(api: &Api<StatefulSet>, set: &StatefulSet) {
+    let wanted = set.spec.replicas.unwrap_or(1);
+    let status = set.status.clone().unwrap_or_default();
+    let current = status.observed_generation == set.metadata.generation;
+    if current && status.available_replicas == Some(wanted) {
+        return;
+    }
+    // Only as long as it is as it was seen: a newer form has its own event.
+    let status = json!({"metadata": {"resourceVersion": set.metadata.resource_version}, "status": {
+        "observedGeneration": set.metadata.generation, "replicas": wanted, "readyReplicas": wanted,
+        "availableReplicas": wanted, "updatedReplicas": wanted, "currentReplicas": wanted,
+    }});
+    loop {
+        match api.patch_status(&set.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await {
+            Ok(_) => return,
+            // Changed or deleted meanwhile.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
-        let name = set.metadata.name.unwrap_or_default();
-        let status = json!({"status": {
-            "observedGeneration": set.metadata.generation, "replicas": wanted, "readyReplicas": wanted,
-            "availableReplicas": wanted, "updatedReplicas": wanted, "currentReplicas": wanted,
-        }});
-        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
-        Ok(())
-    })
-    .await
+    }
 }

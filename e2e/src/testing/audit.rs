@@ -1,10 +1,13 @@
 //! Who made which requests: the audit log of the API server, one line of JSON for each.
 
 use anyhow::{Context, Result};
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::Duration;
 
 /// A request.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +20,14 @@ pub struct Request {
     object_ref: ObjectRef,
     #[serde(default)]
     response_status: ResponseStatus,
+    #[serde(default, rename = "auditID")]
+    id: String,
+    #[serde(default)]
+    stage: String,
+    #[serde(default, rename = "requestReceivedTimestamp")]
+    received: String,
+    #[serde(default, rename = "stageTimestamp")]
+    answered: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,6 +59,11 @@ impl Request {
         }
     }
 
+    /// Verb and resource, such as `patch functions/status`.
+    pub fn what(&self) -> String {
+        format!("{} {}", self.verb, self.resource())
+    }
+
     /// Name of the object.
     pub fn name(&self) -> &str {
         &self.object_ref.name
@@ -58,10 +74,30 @@ impl Request {
         self.response_status.code
     }
 
-    fn is_write(&self) -> bool {
+    /// When the API server received it, in a form that is ordered like time.
+    pub fn received(&self) -> &str {
+        &self.received
+    }
+
+    /// When it was answered, in the same form.
+    pub fn answered(&self) -> &str {
+        &self.answered
+    }
+
+    /// Whether it changes something, leases and events left out.
+    pub fn is_write(&self) -> bool {
         let housekeeping = matches!(self.object_ref.resource.as_str(), "leases" | "events");
         !housekeeping && matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete")
     }
+}
+
+/// A point of time in an audit log. See [`crate::testing::Rig::mark`].
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    /// Bytes of the log that are older for sure.
+    pub(crate) offset: u64,
+    /// What was received later than this is newer.
+    pub(crate) received: String,
 }
 
 /// Requests, narrowed down.
@@ -74,16 +110,46 @@ impl Audit {
     /// # Errors
     /// When the log cannot be read.
     pub fn read(log: &Path) -> Result<Self> {
-        let text = fs::read_to_string(log).with_context(|| format!("audit log {}", log.display()))?;
+        Self::since(log, &Mark::default())
+    }
+
+    /// Reads the requests that the API server received after a mark.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn since(log: &Path, mark: &Mark) -> Result<Self> {
+        let mut file = File::open(log).with_context(|| format!("audit log {}", log.display()))?;
+        file.seek(SeekFrom::Start(mark.offset))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok(Self::parse(&String::from_utf8_lossy(&text), &mark.received))
+    }
+
+    fn parse(text: &str, after: &str) -> Self {
         // The last line may be half written. Questions about the API itself are about no object.
-        let requests = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        Ok(Self(requests.filter(|request: &Request| !request.object_ref.resource.is_empty()).collect()))
+        let requests = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|r: &Request| !r.object_ref.resource.is_empty() && r.received() > after);
+        // A watch is noted when it begins and again when it ends.
+        let mut begun = HashSet::new();
+        let once = |r: &Request| match r.stage.as_str() {
+            "ResponseStarted" => begun.insert(r.id.clone()),
+            _ => r.verb != "watch" || !begun.contains(&r.id),
+        };
+        Self(requests.filter(once).collect())
     }
 
     /// Requests of one user.
     #[must_use]
     pub fn by(self, user: &str) -> Self {
         self.only(|r| r.user.username == user)
+    }
+
+    /// Requests of everybody but one user.
+    #[must_use]
+    pub fn not_by(self, user: &str) -> Self {
+        self.only(|r| r.user.username != user)
     }
 
     /// Requests of users whose name contains a word.
@@ -113,8 +179,9 @@ impl Audit {
 
     /// Requests of which something is true.
     #[must_use]
-    pub fn only(self, keep: impl Fn(&Request) -> bool) -> Self {
-        Self(self.0.into_iter().filter(keep).collect())
+    pub fn only(self, keep: impl FnMut(&Request) -> bool) -> Self {
+        let mut keep = keep;
+        Self(self.0.into_iter().filter(|request| keep(request)).collect())
     }
 
     /// The requests.
@@ -126,8 +193,72 @@ impl Audit {
     pub fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for request in &self.0 {
-            *counts.entry(format!("{} {}", request.verb, request.resource())).or_default() += 1;
+            *counts.entry(request.what()).or_default() += 1;
         }
         counts
+    }
+
+    /// The highest number for one object, by verb and resource.
+    pub fn most(&self) -> BTreeMap<String, usize> {
+        let mut each: BTreeMap<(String, &str), usize> = BTreeMap::new();
+        for request in &self.0 {
+            *each.entry((request.what(), request.name())).or_default() += 1;
+        }
+        let mut most: BTreeMap<String, usize> = BTreeMap::new();
+        for ((what, _), number) in each {
+            let highest = most.entry(what).or_default();
+            *highest = number.max(*highest);
+        }
+        most
+    }
+
+    /// Time from when the first of these requests was received until the last of `others` was answered.
+    pub fn until(&self, others: &Self) -> Duration {
+        let micros = |text: &str| text.parse().ok().map(Timestamp::as_microsecond);
+        let first = self.0.iter().map(Request::received).min().and_then(micros);
+        let last = others.0.iter().map(Request::answered).max().and_then(micros);
+        let between = first.zip(last).and_then(|(first, last)| u64::try_from(last - first).ok());
+        Duration::from_micros(between.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, verb: &str, stage: &str, received: &str, name: &str) -> String {
+        format!(
+            "{{\"auditID\":\"{id}\",\"stage\":\"{stage}\",\"verb\":\"{verb}\",\"user\":{{\"username\":\"u\"}},\
+             \"objectRef\":{{\"resource\":\"functions\",\"name\":\"{name}\"}},\"responseStatus\":{{\"code\":200}},\
+             \"requestReceivedTimestamp\":\"2026-01-01T00:00:{received}.000000Z\",\
+             \"stageTimestamp\":\"2026-01-01T00:00:{received}.500000Z\"}}\n"
+        )
+    }
+
+    #[test]
+    fn a_watch_counts_once_and_what_is_older_than_the_mark_not_at_all() {
+        let log = [
+            line("1", "watch", "ResponseStarted", "01", ""),
+            line("1", "watch", "ResponseComplete", "01", ""),
+            line("2", "watch", "ResponseStarted", "03", ""),
+            // Refused before it began.
+            line("3", "watch", "ResponseComplete", "04", ""),
+            line("4", "patch", "ResponseComplete", "05", "a"),
+            // Received before the mark and noted after it.
+            line("5", "patch", "ResponseComplete", "01", "a"),
+        ]
+        .concat();
+        let all = Audit::parse(&log, "").counts();
+        assert_eq!((all["watch functions"], all["patch functions"]), (3, 2));
+        let later = Audit::parse(&log, "2026-01-01T00:00:02.000000Z").counts();
+        assert_eq!((later["watch functions"], later["patch functions"]), (2, 1));
+    }
+
+    #[test]
+    fn the_object_with_the_most_requests_is_told() {
+        let log = ["a", "b", "a"].map(|name| line(name, "patch", "ResponseComplete", "01", name)).concat();
+        let audit = Audit::parse(&log, "");
+        assert_eq!(audit.most()["patch functions"], 2);
+        assert_eq!(audit.until(&audit), Duration::from_millis(500));
     }
 }

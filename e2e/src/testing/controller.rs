@@ -1,15 +1,22 @@
 //! The shipped binaries, run by hand against an API server, each under a user of its own.
 
 use crate::cluster::pki;
-use crate::paths;
 use crate::shell::{command, log_to, output};
+use crate::testing::http::request;
+use crate::testing::proxy::Proxy;
 use crate::testing::rig::Rig;
-use anyhow::{Context, Result, bail};
-use std::fs::File;
-use std::io::{Read, Write};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::{self, File};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
+/// How long nothing has to happen for a controller to be quiet: ten looks, a tenth of a second apart. Longer than the
+/// controller waits to merge changes, which is the longest it ever sits on work without showing it.
+const LOOKS: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// A running controller; killed when dropped.
 pub struct Controller {
@@ -37,7 +44,7 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::spawn_as(rig, name, name, flags)
+        Self::spawn_with(rig, None, name, name, flags)
     }
 
     /// Starts another program in a controller's place, with its rights.
@@ -45,8 +52,30 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn_as(rig: &Rig, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
+        Self::spawn_with(rig, None, name, program, flags)
+    }
+
+    /// Starts a controller with a proxy between it and the API server.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_behind(rig: &Rig, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::spawn_with(rig, proxy, name, name, flags)
+    }
+
+    fn spawn_with(
+        rig: &Rig,
+        proxy: Option<&Proxy>,
+        name: &str,
+        program: &str,
+        flags: &[&str],
+    ) -> Result<Self> {
         let folder = rig.folder()?;
-        let admin = std::fs::read_to_string(folder.join("admin.kubeconfig"))?;
+        let mut admin = fs::read_to_string(folder.join("admin.kubeconfig"))?;
+        if let Some(proxy) = proxy {
+            let server = admin.lines().find_map(|line| line.trim().strip_prefix("server: "));
+            admin = admin.replace(server.context("kubeconfig without a server")?, &proxy.url());
+        }
         // A user nobody had before, in no test program on this cluster: its requests are counted.
         let (user, kubeconfig, mut file) = (0..pki::SLOTS)
             .map(|slot| format!("{name}-{slot}"))
@@ -59,12 +88,9 @@ impl Controller {
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = folder.join("logs").join(format!("{user}.log"));
-        let mut process = command(binary(program)?, flags);
+        let mut process = command(binary(rig, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
-        process.args([
-            format!("--admin-addr=127.0.0.1:{port}"),
-            "--log-level=debug,hyper=info,tower=info,rustls=info".to_owned(),
-        ]);
+        process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { user, child, port, log })
     }
@@ -86,7 +112,7 @@ impl Controller {
     /// When it does not.
     pub async fn reconciled(&self, rig: &Rig, number: u64) -> Result<()> {
         rig.until("reconciles", || async {
-            let made = self.metric("function_mesh_reconciles_total")?;
+            let made = self.reconciles()?;
             if made < number { bail!("{made} of {number} reconciles made") } else { Ok(()) }
         })
         .await
@@ -107,15 +133,83 @@ impl Controller {
     /// # Errors
     /// When it does not, or with an error.
     pub fn get(&self, path: &str) -> Result<String> {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
-        write!(stream, "GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-        if !head.starts_with("HTTP/1.1 200") {
-            bail!("{}: {body}", head.lines().next().unwrap_or_default());
-        }
-        Ok(body.to_owned())
+        request(self.port, "GET", &format!("/{path}"), "")
+    }
+
+    /// Waits until it has nothing to do: nothing failed and waits to be tried again, nothing runs, nothing was
+    /// done in the meantime, and the process slept whenever it was looked at, so that a slow machine is no quiet one.
+    /// What is to have happened before has to be waited for before.
+    ///
+    /// # Errors
+    /// When it goes on working, or ended.
+    pub async fn quiet(&self, rig: &Rig) -> Result<()> {
+        rig.until(&format!("{} becomes quiet", self.user), || async {
+            let before = self.reconciles()?;
+            for _ in 0..LOOKS {
+                tokio::time::sleep(BETWEEN).await;
+                let state = self.stat()?.state;
+                ensure!(state == "S", "the process is in state {state}");
+                for gauge in ["function_mesh_reconciles_running", "function_mesh_backoff_objects"] {
+                    let number = self.metric(gauge)?;
+                    ensure!(number == 0, "{gauge} is {number}");
+                }
+                let now = self.reconciles()?;
+                ensure!(now == before, "{} more reconciles", now - before);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Number of reconciles so far.
+    ///
+    /// # Errors
+    /// When the controller does not answer.
+    pub fn reconciles(&self) -> Result<u64> {
+        self.metric("function_mesh_reconciles_total")
+    }
+
+    /// Time on a CPU so far, in hundredths of a second.
+    ///
+    /// # Errors
+    /// When the process ended.
+    pub fn cpu(&self) -> Result<Duration> {
+        Ok(self.stat()?.cpu)
+    }
+
+    /// Memory in KiB.
+    ///
+    /// # Errors
+    /// When the process ended.
+    pub fn memory(&self) -> Result<Memory> {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.child.id()));
+        let (status, rollup) = (read("status")?, read("smaps_rollup")?);
+        let field = |text: &str, name: &str| -> Result<u64> {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .with_context(|| format!("no {name}"))?;
+            let number = line.trim_start_matches(':').split_whitespace().next();
+            Ok(number.unwrap_or_default().parse()?)
+        };
+        Ok(Memory {
+            resident: field(&status, "VmRSS")?,
+            highest: field(&status, "VmHWM")?,
+            proportional: field(&rollup, "Pss")?,
+        })
+    }
+
+    /// What the kernel says of the process.
+    fn stat(&self) -> Result<Stat> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
+            .with_context(|| format!("{} ended; log {}", self.user, self.log.display()))?;
+        // Behind the name, which may have any form.
+        let (_, rest) = text.rsplit_once(") ").context("no state")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let ticks = |index: usize| fields.get(index).and_then(|t| t.parse::<u64>().ok()).unwrap_or_default();
+        // `utime` and `stime`, in the hundredths of a second that Linux tells everybody.
+        let cpu = Duration::from_millis(10 * (ticks(11) + ticks(12)));
+        Ok(Stat { state: fields.first().copied().unwrap_or_default().to_owned(), cpu })
     }
 
     /// Its log so far.
@@ -124,6 +218,13 @@ impl Controller {
     /// When it cannot be read.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// Kills the process at once; it is gone when this returns.
+    pub fn kill(&mut self) {
+        // A process that ended already is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Sends a signal, such as `TERM`, and waits for the end.
@@ -138,20 +239,33 @@ impl Controller {
 
 impl Drop for Controller {
     fn drop(&mut self) {
-        // A process that ended already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+/// Memory of a process, in KiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: u64,
+    /// Highest so far.
+    pub highest: u64,
+    /// Resident, shared pages by their share.
+    pub proportional: u64,
+}
+
+struct Stat {
+    /// One letter; `S` sleeps.
+    state: String,
+    cpu: Duration,
 }
 
 /// A binary of this build.
 ///
 /// # Errors
 /// When it is not built.
-pub fn binary(name: &str) -> Result<PathBuf> {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
-    let path = target.join("debug").join(name);
+pub fn binary(rig: &Rig, name: &str) -> Result<PathBuf> {
+    let path = rig.build.folder.join(name);
     if !path.is_file() {
         bail!("{} is not built: run `cargo build --workspace` or `make test`", path.display());
     }

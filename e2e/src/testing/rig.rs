@@ -1,16 +1,19 @@
 //! The cluster a test runs in.
 
+use crate::cluster::pki;
 use crate::operator::Kubectl;
 use crate::paths;
 use crate::shell::{output, run};
-use crate::testing::audit::Audit;
+use crate::testing::audit::{Audit, Mark};
+use crate::testing::etcd::Etcd;
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
@@ -27,7 +30,29 @@ pub struct Rig {
     pub client: Client,
     /// kubectl and helm.
     pub kubectl: Kubectl,
+    /// Where the controllers are, and how much they log.
+    pub build: Build,
+    config: Config,
     folder: Option<PathBuf>,
+    patience: Duration,
+}
+
+/// The controllers that are run.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Folder of the binaries.
+    pub folder: PathBuf,
+    /// Flags of their log.
+    pub log: &'static str,
+}
+
+impl Build {
+    /// What `cargo build` made, telling everything.
+    fn debug() -> Self {
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
+        Self { folder: target.join("debug"), log: "--log-level=debug,hyper=info,tower=info,rustls=info" }
+    }
 }
 
 impl Rig {
@@ -39,9 +64,42 @@ impl Rig {
         let Some(kubeconfig) = std::env::var_os("KUBECONFIG") else {
             bail!("this test needs a cluster: run it with `make test` or `make e2e`, or set KUBECONFIG");
         };
-        let client = Client::try_from(Config::infer().await?)?;
+        let config = Config::infer().await?;
+        let client = Client::try_from(config.clone())?;
         let folder = std::env::var_os("FUNCTION_MESH_E2E").map(PathBuf::from);
-        Ok(Self { client, kubectl: Kubectl::new(kubeconfig.into()), folder })
+        let kubectl = Kubectl::new(kubeconfig.into());
+        Ok(Self { client, kubectl, build: Build::debug(), config, folder, patience: PATIENCE })
+    }
+
+    /// A cluster of which all files are known, with other controllers, and with other waits.
+    ///
+    /// # Errors
+    /// When its kubeconfig cannot be read.
+    pub async fn new(folder: &Path, build: Build, patience: Duration) -> Result<Self> {
+        let kubeconfig = folder.join("admin.kubeconfig");
+        let file = Kubeconfig::read_from(&kubeconfig)
+            .with_context(|| format!("kubeconfig {}", kubeconfig.display()))?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        let client = Client::try_from(config.clone())?;
+        let kubectl = Kubectl::new(kubeconfig);
+        Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), patience })
+    }
+
+    /// How the administrator connects.
+    pub fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    /// The connection of somebody else of the token file; the administrator's on a cluster of somebody else.
+    ///
+    /// # Errors
+    /// Never in practice: the administrator could connect.
+    pub fn client_of(&self, user: &str) -> Result<Client> {
+        let mut config = self.config();
+        if self.folder.is_some() {
+            config.auth_info.token = Some(pki::token(user).into());
+        }
+        Ok(Client::try_from(config)?)
     }
 
     /// Installs the kinds and the rights of the controllers, once for all tests of a program.
@@ -116,8 +174,8 @@ impl Rig {
         loop {
             match attempt().await {
                 Ok(value) => return Ok(value),
-                Err(error) if started.elapsed() > PATIENCE => {
-                    return Err(error.context(format!("{what}: not within {} s", PATIENCE.as_secs())));
+                Err(error) if started.elapsed() > self.patience => {
+                    return Err(error.context(format!("{what}: not within {} s", self.patience.as_secs())));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -130,6 +188,49 @@ impl Rig {
     /// When there is no log.
     pub fn audit(&self) -> Result<Audit> {
         Audit::read(&self.folder()?.join("audit.log"))
+    }
+
+    /// This point of time. Requests before and after it are told apart by when the API server received them, whenever
+    /// it notes them: a request of our own is the mark.
+    ///
+    /// # Errors
+    /// When there is no log, or the API server does not answer.
+    pub async fn mark(&self) -> Result<Mark> {
+        let log = self.folder()?.join("audit.log");
+        let offset = fs::metadata(&log).with_context(|| format!("audit log {}", log.display()))?.len();
+        let name = format!("mark-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // There is none; what counts is the question.
+        Api::<ConfigMap>::namespaced(self.client.clone(), "default").get_opt(&name).await?;
+        let written = Mark { offset, received: String::new() };
+        self.until("mark in the audit log", || async {
+            let found = Audit::since(&log, &written)?.only(|r| r.name() == name);
+            let received = found.requests().first().map(|r| r.received().to_owned());
+            Ok(Mark { offset, received: received.context("not noted")? })
+        })
+        .await
+    }
+
+    /// The requests made since a mark.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn audit_since(&self, mark: &Mark) -> Result<Audit> {
+        Audit::since(&self.folder()?.join("audit.log"), mark)
+    }
+
+    /// The storage of the API server, which counts real writes.
+    ///
+    /// # Errors
+    /// When the cluster is somebody else's.
+    pub fn etcd(&self) -> Result<Etcd> {
+        let file = self.folder()?.join("etcd.port");
+        let port = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+        Ok(Etcd::at(port.trim().parse()?))
+    }
+
+    /// How long a wait may last.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Files of the cluster.

@@ -1,0 +1,183 @@
+//! Objects, and what they refer to, are changed.
+
+use crate::scenario::fleet::Fleet;
+use crate::scenario::tally::Tally;
+use crate::testing::many::each;
+use crate::testing::objects::{api, create, merge};
+use anyhow::Result;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::api::{Patch, PatchParams};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+/// Name of the BackendConfig that counts for a namespace.
+const BACKEND_CONFIG: &str = "backend-config";
+
+/// Every object is changed in the same way, and looked at.
+///
+/// # Errors
+/// When they are not looked at.
+pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<Tally> {
+    fleet
+        .measure(async |fleet| {
+            let before = fleet.controller.reconciles()?;
+            merge_all(fleet, patch).await?;
+            fleet.until_looked_at(before, fleet.number()).await
+        })
+        .await
+}
+
+/// Somebody else adds a condition of his own to the status of every object; then a label changes, so that each is looked
+/// at for sure.
+///
+/// # Errors
+/// When they are not looked at.
+pub async fn edit_status(fleet: &Fleet) -> Result<Tally> {
+    let condition = json!({
+        "type": "example.com/Checked", "status": "True", "reason": "Checked", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    let status = json!({
+        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": fleet.kind.kind, "status": {"conditions": [condition]},
+    });
+    let status = &status;
+    fleet
+        .measure(async |fleet| {
+            let before = fleet.controller.reconciles()?;
+            each(&fleet.names, |name| async move {
+                fleet
+                    .objects
+                    .patch_status(&name, &PatchParams::apply("somebody"), &Patch::Apply(status))
+                    .await?;
+                Ok(())
+            })
+            .await?;
+            merge_all(fleet, &json!({"metadata": {"labels": {"status": "edited"}}})).await?;
+            fleet.until_looked_at(before, fleet.number()).await
+        })
+        .await
+}
+
+/// Everybody applies what is there already, once as it was and once with its fields in another order; then a label changes,
+/// so that each is looked at for sure.
+///
+/// # Errors
+/// When they are not looked at.
+pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<Tally> {
+    let same = json!({"spec": spec});
+    fleet
+        .measure(async |fleet| {
+            let before = fleet.controller.reconciles()?;
+            merge_all(fleet, &same).await?;
+            each(&fleet.names, |name| {
+                let same = &same;
+                async move {
+                    fleet.objects.patch(&name, &PatchParams::default(), &Patch::Merge(Turned(same))).await?;
+                    Ok(())
+                }
+            })
+            .await?;
+            merge_all(fleet, &json!({"metadata": {"labels": {"repeated": "yes"}}})).await?;
+            fleet.until_looked_at(before, fleet.number()).await
+        })
+        .await
+}
+
+/// Every object gets another image.
+///
+/// # Errors
+/// When one does not run with it.
+pub async fn image(fleet: &Fleet, image: &str) -> Result<Tally> {
+    fleet
+        .measure(async |fleet| {
+            merge_all(fleet, &json!({"spec": {"image": image}})).await?;
+            fleet.until_sets(|set| main_image(set) == Some(image)).await?;
+            fleet.until_ready().await
+        })
+        .await
+}
+
+/// Creates the BackendConfig of the namespace, which lets its changes through at once.
+///
+/// # Errors
+/// When a set does not get the variable.
+pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
+    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    let spec = json!({"env": {name: value}, "autoUpdate": true});
+    fleet
+        .measure(async |fleet| {
+            create(&configs, "BackendConfig", BACKEND_CONFIG, &spec).await?;
+            fleet.until_sets(|set| variable(set, name) == Some(value)).await
+        })
+        .await
+}
+
+/// Changes the metadata of the BackendConfig.
+///
+/// # Errors
+/// When not every object is looked at.
+pub async fn touch_backend_config(fleet: &Fleet) -> Result<Tally> {
+    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    fleet
+        .measure(async |fleet| {
+            let before = fleet.controller.reconciles()?;
+            merge(&configs, BACKEND_CONFIG, json!({"metadata": {"labels": {"touched": "yes"}}})).await?;
+            fleet.until_looked_at(before, fleet.number()).await
+        })
+        .await
+}
+
+/// Sets a variable in the BackendConfig.
+///
+/// # Errors
+/// When a set does not get the variable.
+pub async fn change_backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
+    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    fleet
+        .measure(async |fleet| {
+            merge(&configs, BACKEND_CONFIG, json!({"spec": {"env": {name: value}}})).await?;
+            fleet.until_sets(|set| variable(set, name) == Some(value)).await
+        })
+        .await
+}
+
+async fn merge_all(fleet: &Fleet, patch: &Value) -> Result<()> {
+    each(&fleet.names, |name| async move { merge(&fleet.objects, &name, patch.clone()).await }).await
+}
+
+fn main_image(set: &StatefulSet) -> Option<&str> {
+    set.spec.template.spec.as_ref()?.containers.last()?.image.as_deref()
+}
+
+fn variable<'a>(set: &'a StatefulSet, name: &str) -> Option<&'a str> {
+    let main = set.spec.template.spec.as_ref()?.containers.last()?;
+    main.env.iter().flatten().find(|variable| variable.name == name)?.value.as_deref()
+}
+
+/// A value that is written with the fields of its objects in reverse order.
+#[derive(Debug)]
+struct Turned<'a>(&'a Value);
+
+impl Serialize for Turned<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(fields) = self.0 else { return self.0.serialize(to) };
+        let mut map = to.serialize_map(Some(fields.len()))?;
+        for (key, value) in fields.iter().rev() {
+            map.serialize_entry(key, &Turned(value))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_fields_is_turned() {
+        let value = json!({"a": 1, "b": {"c": [{"d": 2, "e": 3}], "f": 4}});
+        let turned = serde_json::to_string(&Turned(&value)).unwrap();
+        assert!(turned.starts_with("{\"b\":{\"f\""), "{turned}");
+        assert_eq!(serde_json::from_str::<Value>(&turned).unwrap(), value);
+    }
+}

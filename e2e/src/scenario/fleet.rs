@@ -1,0 +1,185 @@
+//! Many objects of one kind, and the controller that works on them.
+
+use crate::scenario::tally::{Tally, storage, tally};
+use crate::testing::acker::Acker;
+use crate::testing::many::{each, until_all};
+use crate::testing::objects::{api, create, function_spec};
+use crate::testing::{Controller, Proxy, Rig};
+use anyhow::Result;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::api::{Api, DynamicObject};
+use serde_json::{Value, json};
+
+/// A kind of component.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name.
+    pub kind: &'static str,
+    /// Its name in URLs.
+    pub plural: &'static str,
+    /// The controller that works on it.
+    pub controller: &'static str,
+    /// A field that the smallest Function has not.
+    config: Option<&'static str>,
+}
+
+/// Functions.
+pub const FUNCTION: Kind =
+    Kind { kind: "Function", plural: "functions", controller: "function-controller", config: None };
+/// Sources.
+pub const SOURCE: Kind =
+    Kind { kind: "Source", plural: "sources", controller: "source-controller", config: Some("sourceConfig") };
+/// Sinks.
+pub const SINK: Kind =
+    Kind { kind: "Sink", plural: "sinks", controller: "sink-controller", config: Some("sinkConfig") };
+
+impl Kind {
+    /// The smallest object that can run.
+    pub fn spec(&self) -> Value {
+        let mut spec = function_spec();
+        if let (Some(field), Some(spec)) = (self.config, spec.as_object_mut()) {
+            spec.insert(field.to_owned(), json!({"k": "v"}));
+        }
+        spec
+    }
+}
+
+/// Objects of one kind in a namespace of their own.
+pub struct Fleet {
+    /// The cluster.
+    pub rig: Rig,
+    /// Where the objects are.
+    pub namespace: String,
+    /// Of which kind they are.
+    pub kind: &'static Kind,
+    /// Their names.
+    pub names: Vec<String>,
+    /// The objects.
+    pub objects: Api<DynamicObject>,
+    /// Their pods' sets.
+    pub sets: Api<StatefulSet>,
+    /// Who works on them.
+    pub controller: Controller,
+    /// Flags of the controller.
+    pub flags: Vec<String>,
+    /// What is between the controller and the API server, if anything.
+    pub proxy: Option<Proxy>,
+    _acker: Acker,
+}
+
+impl Fleet {
+    /// Starts a controller for a number of objects that do not exist yet.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start(rig: &Rig, namespace: &str, kind: &'static Kind, number: usize) -> Result<Self> {
+        let flags = vec![format!("--watched-namespace={namespace}"), "--leader-elect=false".to_owned()];
+        let controller = launch(rig, None, kind, &flags).await?;
+        Ok(Self {
+            rig: rig.clone(),
+            namespace: namespace.to_owned(),
+            kind,
+            names: (0..number).map(|i| format!("o{i}")).collect(),
+            objects: api(rig, namespace, kind.kind, kind.plural),
+            sets: Api::namespaced(rig.client.clone(), namespace),
+            controller,
+            flags,
+            proxy: None,
+            _acker: Acker::start(rig, namespace),
+        })
+    }
+
+    /// Kills the controller, so that it has no chance to leave anything tidy, and starts another one.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn replace(&mut self, proxy: Option<Proxy>) -> Result<()> {
+        self.controller.kill();
+        self.controller = launch(&self.rig, proxy.as_ref(), self.kind, &self.flags).await?;
+        self.proxy = proxy;
+        Ok(())
+    }
+
+    /// Number of objects.
+    pub fn number(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Creates all objects of a specification.
+    ///
+    /// # Errors
+    /// When the API server refuses one.
+    pub async fn create(&self, spec: &Value) -> Result<()> {
+        each(&self.names, |name| async move { create(&self.objects, self.kind.kind, &name, spec).await })
+            .await
+    }
+
+    /// Waits until all are ready, in their newest generation.
+    ///
+    /// # Errors
+    /// When they do not become so.
+    pub async fn until_ready(&self) -> Result<()> {
+        until_all(&self.rig, &self.objects, self.number(), is_ready).await
+    }
+
+    /// Waits until something is true of all their sets, and the pods of these are available.
+    ///
+    /// # Errors
+    /// When it does not become so.
+    pub async fn until_sets(&self, is: impl Fn(&StatefulSet) -> bool) -> Result<()> {
+        let complete = |set: &StatefulSet| {
+            let observed = set.status.as_ref().and_then(|status| status.observed_generation);
+            observed == set.metadata.generation && is(set)
+        };
+        until_all(&self.rig, &self.sets, self.number(), complete).await
+    }
+
+    /// Waits until the controller has looked at so many objects since a number of reconciles, and is quiet.
+    ///
+    /// # Errors
+    /// When it does not look at them.
+    pub async fn until_looked_at(&self, before: u64, number: usize) -> Result<()> {
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        self.controller.reconciled(&self.rig, before + number).await?;
+        self.controller.quiet(&self.rig).await
+    }
+
+    /// Tells what the controller does while something happens, until it is quiet.
+    ///
+    /// # Errors
+    /// What happens, or when the controller does not become quiet.
+    pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<Tally> {
+        self.controller.quiet(&self.rig).await?;
+        let before = storage(&self.rig, &self.namespace, self.kind.plural)?;
+        let (reconciles, cpu) = (self.controller.reconciles()?, self.controller.cpu()?);
+        let mark = self.rig.mark().await?;
+        what(self).await?;
+        self.controller.quiet(&self.rig).await?;
+        let after = storage(&self.rig, &self.namespace, self.kind.plural)?;
+        let audit = self.rig.audit_since(&mark)?;
+        Ok(Tally {
+            reconciles: self.controller.reconciles()? - reconciles,
+            cpu: self.controller.cpu()?.saturating_sub(cpu),
+            ..tally(audit, &self.controller.user, &self.namespace, &before, &after)
+        })
+    }
+}
+
+async fn launch(rig: &Rig, proxy: Option<&Proxy>, kind: &Kind, flags: &[String]) -> Result<Controller> {
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let controller = Controller::spawn_behind(rig, proxy, kind.controller, &flags)?;
+    controller.ready(rig).await?;
+    Ok(controller)
+}
+
+/// Whether an object is ready in its newest generation.
+pub fn is_ready(object: &DynamicObject) -> bool {
+    let generation = json!(object.metadata.generation);
+    let Some(status) = object.data.get("status") else { return false };
+    let ready = status.get("conditions").and_then(Value::as_array).into_iter().flatten().any(|condition| {
+        condition.get("type") == Some(&json!("Ready"))
+            && condition.get("status") == Some(&json!("True"))
+            && condition.get("observedGeneration") == Some(&generation)
+    });
+    ready && status.get("observedGeneration") == Some(&generation)
+}

@@ -1,0 +1,104 @@
+//! Objects come and go, and so do controllers.
+
+use crate::scenario::fleet::Fleet;
+use crate::scenario::tally::{Tally, storage, tally};
+use crate::testing::Proxy;
+use crate::testing::many::{each, until_none};
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, DeleteParams};
+use std::time::Instant;
+
+/// All objects are created, and become ready.
+///
+/// # Errors
+/// When they do not.
+pub async fn create(fleet: &Fleet) -> Result<Tally> {
+    let spec = fleet.kind.spec();
+    fleet
+        .measure(async |fleet| {
+            fleet.create(&spec).await?;
+            fleet.until_ready().await
+        })
+        .await
+}
+
+/// The controller is killed and starts again.
+///
+/// # Errors
+/// When it does not look at all objects.
+pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
+    let before = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
+    let mark = fleet.rig.mark().await?;
+    let started = Instant::now();
+    fleet.replace(None).await?;
+    let number = u64::try_from(fleet.number())?;
+    let controller = &fleet.controller;
+    fleet
+        .rig
+        .until("a first look at all objects", || async {
+            let running = controller.metric("function_mesh_reconciles_running")?;
+            ensure!(controller.reconciles()? >= number && running == 0, "not at all of them");
+            Ok(())
+        })
+        .await?;
+    let drained = started.elapsed();
+    controller.quiet(&fleet.rig).await?;
+    let after = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
+    let audit = fleet.rig.audit_since(&mark)?;
+    Ok(Tally {
+        reconciles: controller.reconciles()?,
+        cpu: controller.cpu()?,
+        drained,
+        ..tally(audit, &controller.user, &fleet.namespace, &before, &after)
+    })
+}
+
+/// Every watch of the controller is told that it is too old, and lists everything anew. Returns the number of watches as
+/// well.
+///
+/// # Errors
+/// When a watch does not begin again.
+pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
+    if fleet.proxy.is_none() {
+        let proxy = Proxy::start(&fleet.rig).await?;
+        fleet.replace(Some(proxy)).await?;
+        fleet.until_looked_at(0, fleet.number()).await?;
+    }
+    let mut watches = 0;
+    let tally = fleet
+        .measure(async |fleet| {
+            let Some(proxy) = &fleet.proxy else { return Ok(()) };
+            watches = proxy.expire_watches();
+            fleet
+                .rig
+                .until("watches begin again", || async {
+                    let (left, open) = (proxy.rules_left(), proxy.watches());
+                    ensure!(left == 0 && open == watches, "{left} not expired, {open} of {watches} open");
+                    Ok(())
+                })
+                .await
+        })
+        .await?;
+    Ok((tally, watches))
+}
+
+/// All objects are deleted, and their children go by their owners.
+///
+/// # Errors
+/// When something stays.
+pub async fn delete(fleet: &Fleet) -> Result<Tally> {
+    fleet
+        .measure(async |fleet| {
+            each(&fleet.names, |name| async move {
+                fleet.objects.delete(&name, &DeleteParams::background()).await?;
+                Ok(())
+            })
+            .await?;
+            until_none(&fleet.rig, &fleet.objects).await?;
+            until_none(&fleet.rig, &fleet.sets).await?;
+            let services: Api<Service> = Api::namespaced(fleet.rig.client.clone(), &fleet.namespace);
+            until_none(&fleet.rig, &services).await
+        })
+        .await
+}

@@ -1,0 +1,133 @@
+//! What a controller did between two points of time.
+
+use crate::testing::etcd::{Versions, writes_between};
+use crate::testing::{Audit, Rig};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Requests of one controller, and what became of them.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Numbers by verb and resource, leases and events left out.
+    pub requests: BTreeMap<String, usize>,
+    /// The highest number for one object, by verb and resource.
+    pub most: BTreeMap<String, usize>,
+    /// Answers that were no success, by verb and resource.
+    pub refused: BTreeMap<String, usize>,
+    /// Events published.
+    pub events: usize,
+    /// Real writes in etcd of the objects and their children, by resource, whoever made them.
+    pub written: BTreeMap<String, u64>,
+    /// Successful write requests of everybody else for the same objects, by resource.
+    pub others: BTreeMap<String, usize>,
+    /// Number of reconciles.
+    pub reconciles: u64,
+    /// From the first request of somebody else until the last child was written.
+    pub children: Duration,
+    /// From the first request of somebody else until the controller's last write.
+    pub last_write: Duration,
+    /// Time on a CPU.
+    pub cpu: Duration,
+    /// Time until it had nothing to do, where that was measured.
+    pub drained: Duration,
+}
+
+impl Tally {
+    /// Number of requests of a kind, such as `patch services`.
+    pub fn count(&self, what: &str) -> usize {
+        self.requests.get(what).copied().unwrap_or_default()
+    }
+
+    /// Number of requests of a verb.
+    pub fn verb(&self, verb: &str) -> usize {
+        let of = |what: &str| what.split(' ').next() == Some(verb);
+        self.requests.iter().filter(|(what, _)| of(what)).map(|(_, number)| number).sum()
+    }
+
+    /// Number of writes.
+    pub fn writes(&self) -> usize {
+        ["create", "update", "patch", "delete"].into_iter().map(|verb| self.verb(verb)).sum()
+    }
+
+    /// Number of requests but lists and watches.
+    pub fn direct(&self) -> usize {
+        self.writes() + self.verb("get")
+    }
+
+    /// Writes of the controller that changed something.
+    pub fn real(&self) -> u64 {
+        let all: u64 = self.written.values().sum();
+        let others: usize = self.others.values().sum();
+        all.saturating_sub(u64::try_from(others).unwrap_or(u64::MAX))
+    }
+
+    /// Whether all writes of all were real, for a resource: none was in vain.
+    pub fn is_exact(&self, resource: &str) -> bool {
+        let ours: usize =
+            ["", "/status"].map(|sub| self.count(&format!("patch {resource}{sub}"))).iter().sum();
+        let others = self.others.get(resource).copied().unwrap_or_default();
+        let written = self.written.get(resource).copied().unwrap_or_default();
+        u64::try_from(ours + others).is_ok_and(|requests| requests == written)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "requests {:?}, at most {:?} for one object, refused {:?}, written {:?}, by others {:?}, {} reconciles",
+            self.requests, self.most, self.refused, self.written, self.others, self.reconciles
+        )
+    }
+}
+
+/// The writes of all objects that belong to a fleet, by resource.
+pub type Storage = BTreeMap<String, Versions>;
+
+/// Looks at the storage.
+///
+/// # Errors
+/// When etcd does not answer.
+pub fn storage(rig: &Rig, namespace: &str, plural: &str) -> Result<Storage> {
+    let etcd = rig.etcd()?;
+    let resources = [plural, "statefulsets", "services"];
+    resources.into_iter().map(|r| Ok((r.to_owned(), etcd.versions(r, namespace)?))).collect()
+}
+
+/// Fills in what the audit log and etcd tell.
+pub fn tally(audit: Audit, user: &str, namespace: &str, before: &Storage, after: &Storage) -> Tally {
+    let housekeeping = |audit: Audit| {
+        audit.only(|r| !matches!(r.resource().as_str(), "leases" | "events" | "leases/status"))
+    };
+    let ours = audit.clone().by(user);
+    let events = ours.clone().only(|r| r.resource() == "events").requests().len();
+    let ours = housekeeping(ours);
+    let others = audit.not_by(user).within(namespace).writes();
+    let writes = ours.clone().writes();
+    let children = writes.clone().only(|r| matches!(r.resource().as_str(), "statefulsets" | "services"));
+    let mut by_others: BTreeMap<String, usize> = BTreeMap::new();
+    for request in others.clone().only(|r| r.code() < 300).requests() {
+        let resource = request.resource();
+        let resource = resource.split('/').next().unwrap_or_default();
+        if before.contains_key(resource) && request.verb != "delete" {
+            *by_others.entry(resource.to_owned()).or_default() += 1;
+        }
+    }
+    let written = before.iter().map(|(resource, before)| {
+        let after = after.get(resource).map_or(0, |after| writes_between(before, after));
+        (resource.clone(), after)
+    });
+    Tally {
+        requests: ours.counts(),
+        most: writes.most(),
+        refused: ours.clone().only(|r| r.code() >= 300).counts(),
+        events,
+        written: written.collect(),
+        others: by_others,
+        children: others.until(&children),
+        last_write: others.until(&writes),
+        ..Tally::default()
+    }
+}

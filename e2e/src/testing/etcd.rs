@@ -1,0 +1,112 @@
+//! What etcd counts: each real write of an object. A request that changes nothing is none.
+
+use crate::testing::http::request;
+use anyhow::{Context, Result};
+use k8s_openapi::ByteString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The storage of an API server.
+#[derive(Clone, Copy, Debug)]
+pub struct Etcd {
+    port: u16,
+}
+
+/// How often each object was written since it was created, by its name.
+pub type Versions = BTreeMap<String, Version>;
+
+/// The writes of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The write that created it; another one after it was deleted and made again.
+    pub created: u64,
+    /// Number of writes since, the creation included.
+    pub writes: u64,
+}
+
+#[derive(Serialize)]
+struct Range {
+    key: ByteString,
+    #[serde(rename = "range_end")]
+    end: ByteString,
+    keys_only: bool,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    kvs: Vec<KeyValue>,
+}
+
+/// Numbers are texts in etcd's JSON.
+#[derive(Deserialize)]
+struct KeyValue {
+    key: ByteString,
+    create_revision: String,
+    version: String,
+}
+
+impl Etcd {
+    /// The etcd that listens on a port of this machine.
+    pub fn at(port: u16) -> Self {
+        Self { port }
+    }
+
+    /// The writes of all objects of a resource, such as `functions`, in a namespace.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub fn versions(&self, resource: &str, namespace: &str) -> Result<Versions> {
+        let folder = match resource {
+            "services" => "services/specs".to_owned(),
+            "functions" | "sources" | "sinks" | "functionmeshes" | "backendconfigs" => {
+                format!("compute.functionmesh.io/{resource}")
+            }
+            core => core.to_owned(),
+        };
+        let prefix = format!("/registry/{folder}/{namespace}/");
+        // The first key behind all that begin with the prefix: `0` follows `/`.
+        let end = format!("/registry/{folder}/{namespace}0");
+        let range = Range { key: bytes(&prefix), end: bytes(&end), keys_only: true };
+        let answer = request(self.port, "POST", "/v3/kv/range", &serde_json::to_string(&range)?)
+            .context("etcd does not answer")?;
+        let answer: Answer = serde_json::from_str(&answer).context("answer of etcd")?;
+        let version = |found: KeyValue| -> Result<_> {
+            let key = String::from_utf8(found.key.0).context("a key of etcd")?;
+            let name = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
+            Ok((name, Version { created: found.create_revision.parse()?, writes: found.version.parse()? }))
+        };
+        answer.kvs.into_iter().map(version).collect()
+    }
+}
+
+/// Number of writes between two looks. An object that is gone counts none.
+pub fn writes_between(before: &Versions, after: &Versions) -> u64 {
+    let writes = |(name, now): (&String, &Version)| match before.get(name) {
+        Some(then) if then.created == now.created => now.writes.saturating_sub(then.writes),
+        _ => now.writes,
+    };
+    after.iter().map(writes).sum()
+}
+
+fn bytes(text: &str) -> ByteString {
+    ByteString(text.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_counted_by_object() {
+        let look = |all: &[(&str, u64, u64)]| -> Versions {
+            let version =
+                |&(name, created, writes): &(&str, u64, u64)| (name.to_owned(), Version { created, writes });
+            all.iter().map(version).collect()
+        };
+        let before = look(&[("a", 1, 1), ("b", 2, 3), ("gone", 3, 9)]);
+        assert_eq!(writes_between(&before, &look(&[("a", 1, 1), ("b", 2, 3)])), 0);
+        assert_eq!(writes_between(&before, &look(&[("a", 1, 2), ("b", 2, 3), ("new", 9, 2)])), 3);
+        assert_eq!(writes_between(&before, &look(&[("b", 10, 1)])), 1, "made again");
+    }
+}

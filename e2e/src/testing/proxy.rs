@@ -1,0 +1,255 @@
+//! A proxy between one controller and the API server, which can fail in its place.
+//!
+//! Toward the controller it speaks plain HTTP on this machine; toward the API server TLS with the cluster's authority.
+//! The controller's token is passed on, so that its requests are still its own in the audit log.
+
+pub mod rule;
+
+use crate::testing::Rig;
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
+use rule::{Action, Rule, Target, decide};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+/// A proxy; it ends, and all its connections with it, when dropped.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+/// What all connections share.
+struct Shared {
+    upstream: Client,
+    state: Mutex<State>,
+    /// Changes when every open watch is to end.
+    round: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    open: HashMap<u64, Target>,
+    next: u64,
+}
+
+impl Proxy {
+    /// Starts a proxy before a cluster's API server.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read or no port is free.
+    pub async fn start(rig: &Rig) -> Result<Self> {
+        let mut config = rig.config();
+        // The token of whoever asks counts, not the administrator's.
+        config.auth_info = kube::config::AuthInfo::default();
+        Self::before(config).await
+    }
+
+    /// Starts a proxy before any server.
+    async fn before(mut config: Config) -> Result<Self> {
+        config.default_retry = false;
+        let upstream = ClientBuilder::try_from(config).context("client of the proxy")?.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port on 127.0.0.1")?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared { upstream, state: Mutex::default(), round: watch::Sender::new(0) });
+        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        Ok(Self { port, shared, accepting })
+    }
+
+    /// Where it listens, in the form of a kubeconfig.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Adds a rule. The first one that matches a request acts.
+    pub fn add(&self, rule: Rule) {
+        self.shared.state().rules.push(rule);
+    }
+
+    /// Number of rules that are still to act.
+    pub fn rules_left(&self) -> usize {
+        self.shared.state().rules.len()
+    }
+
+    /// Number of watches that are open.
+    pub fn watches(&self) -> usize {
+        self.shared.state().open.len()
+    }
+
+    /// Ends every open watch and returns their number.
+    pub fn end_watches(&self) -> usize {
+        let open = self.watches();
+        self.shared.round.send_modify(|round| *round += 1);
+        open
+    }
+
+    /// Ends every open watch and answers the next one like it with 410, so that everything is listed anew. Returns the
+    /// number of watches; each has a rule until it is done.
+    pub fn expire_watches(&self) -> usize {
+        {
+            let mut state = self.shared.state();
+            let rules: Vec<Rule> = state.open.values().map(Rule::expire).collect();
+            state.rules.extend(rules);
+        }
+        self.end_watches()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves one request. An error closes the connection.
+    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, BoxError> {
+        let target = Target::of(request.method(), request.uri());
+        let action = decide(&mut self.state().rules, &target);
+        match action {
+            Some(Action::Expire) => Ok(expired()),
+            Some(Action::Answer(code)) => Ok(refusal(code)),
+            Some(Action::CutBefore) => Err("cut before".into()),
+            Some(Action::CutAfter) => {
+                self.forward(request, &target).await?.into_body().collect().await?;
+                Err("cut after".into())
+            }
+            Some(Action::Delay(wait)) => {
+                tokio::time::sleep(wait).await;
+                self.forward(request, &target).await
+            }
+            None => self.forward(request, &target).await,
+        }
+    }
+
+    async fn forward(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        target: &Target,
+    ) -> Result<Answer, BoxError> {
+        let (mut head, body) = request.into_parts();
+        for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+            head.headers.remove(name);
+        }
+        let body = Body::from(body.collect().await?.to_bytes());
+        // Before it begins, so that no end is missed.
+        let round = self.round.subscribe();
+        let (mut head, body) = self.upstream.send(Request::from_parts(head, body)).await?.into_parts();
+        for name in [CONNECTION, TRANSFER_ENCODING] {
+            head.headers.remove(name);
+        }
+        head.version = Version::HTTP_11;
+        let body = if target.verb == "watch" {
+            let open = Open::new(self.clone(), target.clone());
+            stream_until(body, round, open)
+        } else {
+            body.map_err(BoxError::from).boxed_unsync()
+        };
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// Notes that a watch is open, as long as it lives.
+struct Open {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, target: Target) -> Self {
+        let mut state = shared.state();
+        state.next += 1;
+        let number = state.next;
+        state.open.insert(number, target);
+        drop(state);
+        Self { shared, number }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.state().open.remove(&self.number);
+    }
+}
+
+/// A body that is passed on until the round changes; then it ends as if the server had ended it.
+fn stream_until(body: Body, round: watch::Receiver<u64>, open: Open) -> UnsyncBoxBody<Bytes, BoxError> {
+    let frames = stream::unfold((body, round, open), |(mut body, mut round, open)| async move {
+        let frame = tokio::select! {
+            _ = round.changed() => None,
+            frame = body.frame() => frame,
+        };
+        frame.map(|frame| (frame.map_err(BoxError::from), (body, round, open)))
+    });
+    StreamBody::new(frames.boxed()).boxed_unsync()
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task: no connection outlives the proxy.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let shared = shared.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request| shared.clone().serve(request));
+            // What a connection ends with is the controller's to see.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// A watch whose resource version is too old.
+fn expired() -> Answer {
+    let event = json!({"type": "ERROR", "object": {
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "too old resource version", "reason": "Expired", "code": 410,
+    }});
+    answer(StatusCode::OK, format!("{event}\n"))
+}
+
+fn refusal(code: u16) -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "refused by the proxy of a test", "reason": "InternalError", "code": code,
+    });
+    answer(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), status.to_string())
+}
+
+fn answer(code: StatusCode, body: String) -> Answer {
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = code;
+    answer.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;
