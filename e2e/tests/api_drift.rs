@@ -149,7 +149,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         Ok(())
     });
-    vertical::during(&rig, test).await
+    Box::pin(vertical::during(&rig, test)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +194,7 @@ async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         Ok(())
     });
-    vertical::during(&rig, test).await
+    Box::pin(vertical::during(&rig, test)).await
 }
 
 /// `kubectl delete --cascade=orphan` and the same object again: nothing is in the way, and nothing is deleted. The pods are
@@ -333,7 +333,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
         }
         Ok(())
     });
-    vertical::during(&rig, test).await
+    Box::pin(vertical::during(&rig, test)).await
 }
 
 /// The cleanup has no other name for its Job: it says so and waits, and lets the object go when asked to.
