@@ -47,10 +47,12 @@ pub struct StatefulSetStatusRef {
     pub rendered_hash: String,
     /// Hash of the spec it was rendered from, its fields about scaling left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub inputs_hash: Option<String>,
     /// Hash of what would be rendered now, while that differs and is held back. The annotation
     /// `compute.functionmesh.io/approve-update` with this value lets it through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub pending_hash: Option<String>,
 }
 
