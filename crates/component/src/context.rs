@@ -5,6 +5,7 @@ use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
 use crate::execute::Keys;
 use crate::jobs::JobView;
+use crate::leaving::Leaving;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
 use crate::reconcile::Object;
@@ -48,6 +49,8 @@ pub struct Context<K: Component> {
     pub statuses: Written<Object<K>, ComponentStatus>,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
     pub finalizers: Written<Object<K>, bool>,
+    /// Namespaces that are being deleted.
+    pub leaving: Leaving,
     /// Whether every cache was filled once.
     pub filled: OnceCell<()>,
 }

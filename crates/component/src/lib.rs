@@ -20,6 +20,7 @@ pub mod context;
 pub mod execute;
 pub mod explained;
 pub mod jobs;
+pub mod leaving;
 pub mod plan;
 pub mod pods;
 pub mod reason;
@@ -35,6 +36,7 @@ use crate::backend::{BackendConfigs, Config};
 use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
 use crate::jobs::JobView;
+use crate::leaving::Leaving;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
@@ -119,6 +121,7 @@ pub fn run<K: Component>(
             jobs: Recent::over(jobs),
             pods,
             filled: OnceCell::new(),
+            leaving: Leaving::default(),
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
         });

@@ -3,6 +3,7 @@
 use crate::cleanup;
 use crate::context::Context;
 use crate::execute::{Progress, execute};
+use crate::leaving::HOLD;
 use crate::plan::{Obstacle, plan};
 use crate::reason::Reason;
 use crate::repair::{repairs, tell};
@@ -14,7 +15,7 @@ use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, Desired, Workload, decode, render, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
-use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::observe::{Done, Failure};
 use functionmesh_runtime::recent::GRACE;
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub async fn reconcile<K: Component>(
     if is_unmanaged(&object) {
         return Ok(Done::unchanged());
     }
+    if let Some(wait) = cx.leaving.hold(object.meta()) {
+        return Ok(Done::unchanged().again_in(wait));
+    }
     let workload = match lower(&object) {
         Err(refused) => return report(&object, &refused, 0, &cx).await,
         Ok(workload) => workload,
@@ -56,6 +60,11 @@ pub async fn reconcile<K: Component>(
         Ok(outcome) => {
             let done = report(&object, &outcome, progress.writes, &cx).await?;
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
+        }
+        // The object goes as well: nobody needs to be told.
+        Err(error) if error.reason() == "NamespaceTerminating" => {
+            cx.leaving.note(object.meta());
+            Ok(Done::unchanged().again_in(HOLD))
         }
         Err(error) => {
             report(&object, &failure(&error, progress.stateful_set), progress.writes, &cx).await?;

@@ -117,6 +117,12 @@ impl Audit {
         Self(self.0.into_iter().filter(keep).collect())
     }
 
+    /// Requests without the first so many.
+    #[must_use]
+    pub fn skip(self, number: usize) -> Self {
+        Self(self.0.into_iter().skip(number).collect())
+    }
+
     /// The requests.
     pub fn requests(&self) -> &[Request] {
         &self.0
