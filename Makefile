@@ -41,7 +41,7 @@ test: $(E2E) ## Unit, golden and real-API-server tests; generated files are curr
 	$(CARGO) xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e --test api --test api_autoscaling --test api_backend_config --test api_cleanup --test api_drift --test api_delete --test api_legacy --test api_scale --test api_vertical --test validation
+	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e --test api --test api_annotations --test api_autoscaling --test api_backend_config --test api_cleanup --test api_drift --test api_delete --test api_legacy --test api_scale --test api_vertical --test validation
 
 .PHONY: e2e
 e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar

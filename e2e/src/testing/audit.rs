@@ -13,6 +13,8 @@ pub struct Request {
     user: User,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub verb: String,
+    #[serde(default, rename = "requestURI")]
+    uri: String,
     #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
@@ -51,6 +53,11 @@ impl Request {
     /// Name of the object.
     pub fn name(&self) -> &str {
         &self.object_ref.name
+    }
+
+    /// Whether it is server-side apply with force. No other patch can have it.
+    pub fn is_forced(&self) -> bool {
+        self.uri.contains("force=true")
     }
 
     /// Status code of the answer.
