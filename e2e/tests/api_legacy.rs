@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use e2e::shell;
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, until_ready};
+use e2e::testing::objects::{AVAILABLE, api, create, each, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, Rig};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
     let rig = Rig::connect().await?;
     rig.prepare().await?;
     rig.test("legacy", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+        const N: usize = 20;
         // Stored through the original's schema, in which the conditions are a map.
         let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
         let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
@@ -25,25 +25,72 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         let before: Value = serde_json::from_str(&before)?;
         shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch]))?;
         let api = functions(&rig, &namespace);
-        create(&api, "Function", "old", &function_spec()).await?;
+        let names = || (0..N).map(|i| format!("old{i}"));
+        let spec = function_spec();
+        each(names(), |name| {
+            let (api, spec) = (&api, &spec);
+            async move { create(api, "Function", &name, spec).await }
+        })
+        .await?;
         let old = json!({"status": {"replicas": 1, "selector": "a=b", "observedGeneration": 1,
             "conditions": {"StatefulSet": {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}}});
-        let stored = rig
-            .until("the original's status", || async {
-                let object = api.patch_status("old", &PatchParams::default(), &Patch::Merge(&old)).await?;
-                ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
-                Ok(())
-            })
-            .await;
+        let stored = each(names(), |name| {
+            let (rig, api, old) = (&rig, &api, Patch::Merge(&old));
+            async move {
+                let stored = || async {
+                    let object = api.patch_status(&name, &PatchParams::default(), &old).await?;
+                    ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
+                    Ok(())
+                };
+                rig.until("the original's status", stored).await
+            }
+        })
+        .await;
         let restore = json!([{"op": "replace", "path": conditions, "value": before.pointer(conditions)}]).to_string();
         shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
         stored?;
 
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        until_ready(&rig, &api, "old", AVAILABLE).await?;
-        // A second write, by server-side apply, works as well.
-        merge(&api, "old", json!({"spec": {"replicas": 2}})).await?;
-        until_ready(&rig, &api, "old", AVAILABLE).await?;
+        // Nobody reports about pods yet: the children are there, and one write made each status a list.
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        each(names(), |name| {
+            let (rig, api) = (&rig, &api);
+            async move { until_ready(rig, api, &name, ("False", "WaitingForPods")).await.map(drop) }
+        })
+        .await?;
+        controller.reconciled(&rig, N as u64).await?;
+        let requests = rig.audit()?.by(&controller.user);
+        let counts = requests.clone().writes().counts();
+        let children = ["patch statefulsets", "patch services"].map(|what| (what.to_owned(), N));
+        let first = ("patch functions/status".to_owned(), N);
+        ensure!(counts == children.into_iter().chain([first]).collect(), "{counts:?}");
+        let refused = requests.clone().only(|r| r.code() >= 300 && r.verb != "watch");
+        ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
+        // They are merge patches, as nothing else can replace the map.
+        let statuses = |rig: &Rig, user: &str| -> Result<_> {
+            Ok(rig.audit()?.by(user).only(|r| r.resource() == "functions/status" && r.verb == "patch"))
+        };
+        let first = statuses(&rig, &controller.user)?;
+        ensure!(first.requests().iter().all(|r| !r.is_forced()), "the first write was server-side apply");
+
+        // The second write, by server-side apply, works as well; then there is nothing to do, after a restart as before.
+        let _acker = Acker::start(&rig, &namespace);
+        each(names(), |name| {
+            let (rig, api) = (&rig, &api);
+            async move { until_ready(rig, api, &name, AVAILABLE).await.map(drop) }
+        })
+        .await?;
+        let user = controller.user.clone();
+        controller.signal("TERM")?;
+        let counts = rig.audit()?.by(&user).writes().counts();
+        ensure!(counts["patch functions/status"] == 2 * N && counts["patch statefulsets"] == N, "{counts:?}");
+        let second = statuses(&rig, &user)?.only(e2e::testing::audit::Request::is_forced);
+        ensure!(second.requests().len() == N, "{} by server-side apply", second.requests().len());
+        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
+        successor.reconciled(&rig, N as u64).await?;
+        let writes = rig.audit()?.by(&successor.user).writes();
+        ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
+        merge(&api, "old0", json!({"spec": {"replicas": 2}})).await?;
+        until_ready(&rig, &api, "old0", AVAILABLE).await?;
         Ok(())
     })
     .await

@@ -6,6 +6,7 @@ use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
 use crate::execute::Keys;
 use crate::jobs::JobView;
+use crate::leaving::Leaving;
 use crate::pinned::Wishes;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
@@ -58,6 +59,8 @@ pub struct Context<K: Component> {
     pub statuses: Written<Object<K>, ComponentStatus>,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
     pub finalizers: Written<Object<K>, bool>,
+    /// Namespaces that are being deleted.
+    pub leaving: Leaving,
     /// Whether every cache was filled once.
     pub filled: OnceCell<()>,
 }

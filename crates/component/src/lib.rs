@@ -22,6 +22,7 @@ pub mod difference;
 pub mod execute;
 pub mod explained;
 pub mod jobs;
+pub mod leaving;
 pub mod note;
 pub mod pending;
 pub mod pinned;
@@ -40,6 +41,7 @@ use crate::backend::{BackendConfigs, Config};
 use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
 use crate::jobs::JobView;
+use crate::leaving::Leaving;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
@@ -132,6 +134,7 @@ pub fn run<K: Component>(
             jobs: Recent::over(jobs),
             pods,
             filled: OnceCell::new(),
+            leaving: Leaving::default(),
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
         });

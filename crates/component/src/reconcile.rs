@@ -3,6 +3,7 @@
 use crate::cleanup;
 use crate::context::Context;
 use crate::execute::{Executed, Progress, execute};
+use crate::leaving::HOLD;
 use crate::note::Note;
 use crate::pending;
 use crate::pinned::{self, Wishes};
@@ -17,7 +18,7 @@ use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, Desired, Workload, decode, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
-use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::observe::{Done, Failure};
 use functionmesh_runtime::recent::GRACE;
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub async fn reconcile<K: Component>(
     if is_unmanaged(&object) {
         return Ok(Done::unchanged());
     }
+    if let Some(wait) = cx.leaving.hold(object.meta()) {
+        return Ok(Done::unchanged().again_in(wait));
+    }
     let workload = match lower(&object) {
         Err(refused) => return report(&object, &refused, 0, &cx).await,
         Ok(workload) => workload,
@@ -64,6 +68,11 @@ pub async fn reconcile<K: Component>(
         Ok(outcome) => {
             let done = report(&object, &outcome, progress.writes, &cx).await?;
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
+        }
+        // The object goes as well: nobody needs to be told.
+        Err(error) if error.reason() == "NamespaceTerminating" => {
+            cx.leaving.note(object.meta());
+            Ok(Done::unchanged().again_in(HOLD))
         }
         Err(error) => {
             let failure = failure(&error, progress.stateful_set, &hash);

@@ -16,6 +16,8 @@ pub struct Request {
     user: User,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub verb: String,
+    #[serde(default, rename = "requestURI")]
+    uri: String,
     #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
@@ -67,6 +69,11 @@ impl Request {
     /// Name of the object.
     pub fn name(&self) -> &str {
         &self.object_ref.name
+    }
+
+    /// Whether it is server-side apply with force. No other patch can have it.
+    pub fn is_forced(&self) -> bool {
+        self.uri.contains("force=true")
     }
 
     /// Status code of the answer.
@@ -182,6 +189,12 @@ impl Audit {
     pub fn only(self, keep: impl FnMut(&Request) -> bool) -> Self {
         let mut keep = keep;
         Self(self.0.into_iter().filter(|request| keep(request)).collect())
+    }
+
+    /// Requests without the first so many.
+    #[must_use]
+    pub fn skip(self, number: usize) -> Self {
+        Self(self.0.into_iter().skip(number).collect())
     }
 
     /// The requests.

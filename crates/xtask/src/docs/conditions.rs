@@ -8,7 +8,8 @@ use functionmesh_runtime::condition::Explained;
 const INTRO: &str = "\
 The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \
 all of it runs, `Progressing` whether the controller or Kubernetes is still at work on it. The reason of `Ready` is also in \
-`kubectl get`, and an Event tells of each change.
+`kubectl get`, and an Event tells of each change. An Event with the reason `Repaired` tells of each StatefulSet, Service or \
+autoscaler that somebody else edited, deleted or took away from its object, and that was put right.
 
 ```sh
 kubectl get fn,src,snk,fmesh -o wide        # READY, REASON and, wide, the message

@@ -1,0 +1,57 @@
+//! Namespaces that are being deleted: nothing can be created in them, so nothing is tried.
+//!
+//! The API server deletes the children in a namespace in any order, often before the objects that want them. Each object
+//! would try to make its children again, be refused, say so in its status and try again, until it is deleted itself.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::ObjectMeta;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a refusal counts: most namespaces are gone by then.
+pub const HOLD: Duration = Duration::from_secs(60);
+
+/// The namespaces of which the API server said so.
+#[derive(Debug, Default)]
+pub struct Leaving(Mutex<HashMap<String, (Instant, Time)>>);
+
+impl Leaving {
+    /// Notes that the API server refused to create something because the namespace of an object is being deleted.
+    pub fn note(&self, object: &ObjectMeta) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (at, _)| at.elapsed() < HOLD);
+        let namespace = object.namespace.clone().unwrap_or_default();
+        known.insert(namespace, (Instant::now(), functionmesh_runtime::condition::now()));
+    }
+
+    /// How long there is no use in trying, if there is none. An object that is younger than the refusal is in another
+    /// namespace of the same name.
+    pub fn hold(&self, object: &ObjectMeta) -> Option<Duration> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, time) = known.get(object.namespace.as_deref()?)?;
+        let older = object.creation_timestamp.as_ref().is_some_and(|created| created <= time);
+        HOLD.checked_sub(at.elapsed()).filter(|_| older)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn what_was_there_is_held_and_what_comes_later_is_not() {
+        let object = |namespace: &str, seconds: i64| ObjectMeta {
+            namespace: Some(namespace.to_owned()),
+            creation_timestamp: Some(Time(Timestamp::now() + SignedDuration::from_secs(seconds))),
+            ..ObjectMeta::default()
+        };
+        let leaving = Leaving::default();
+        assert_eq!(leaving.hold(&object("a", -10)), None);
+        leaving.note(&object("a", -20));
+        assert!(leaving.hold(&object("a", -10)).is_some_and(|wait| wait <= HOLD));
+        assert_eq!(leaving.hold(&object("b", -10)), None);
+        assert_eq!(leaving.hold(&object("a", 10)), None, "the namespace was made anew");
+    }
+}

@@ -1,0 +1,236 @@
+//! The end of many objects: what goes by itself is left to go, what is to be cleaned up is, and a namespace is never kept.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may panic, and tells what it measured"
+)]
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::audit::Audit;
+use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, until_ready};
+use e2e::testing::{Child, Controller, Rig};
+use futures::TryFutureExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const N: usize = 100;
+
+/// A Function, with something to clean up or not.
+fn spec(cleanup: bool) -> Value {
+    let mut spec = function_spec();
+    spec["cleanupSubscription"] = json!(cleanup);
+    spec
+}
+
+fn names() -> impl Iterator<Item = String> {
+    (0..N).map(|i| format!("f{i}"))
+}
+
+async fn make(rig: &Rig, api: &Api<DynamicObject>, cleanup: impl Fn(usize) -> bool) -> Result<()> {
+    each((0..N).map(|i| (format!("f{i}"), spec(cleanup(i)))), |(name, spec)| async move {
+        create(api, "Function", &name, &spec).await
+    })
+    .await?;
+    each(names(), |name| async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }).await
+}
+
+async fn delete(api: &Api<DynamicObject>) -> Result<()> {
+    each(names(), |name| async move {
+        api.delete(&name, &DeleteParams::default()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until nothing of these kinds is left in the namespace.
+async fn none_left(rig: &Rig, namespace: &str, kinds: &[&'static str]) -> Result<()> {
+    for kind in kinds {
+        let api = match *kind {
+            "Function" => functions(rig, namespace),
+            kind => Child::of(rig, namespace, kind, "")?.api,
+        };
+        rig.until(&format!("end of every {kind}"), || async {
+            let left = api.list(&ListParams::default().limit(500)).await?.items.len();
+            ensure!(left == 0, "{left} left");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// What a controller wrote after a moment, and what was refused.
+struct Since<'a> {
+    rig: &'a Rig,
+    user: &'a str,
+    requests: usize,
+}
+
+impl<'a> Since<'a> {
+    fn now(rig: &'a Rig, user: &'a str) -> Result<Self> {
+        let requests = rig.audit()?.by(user).requests().len();
+        Ok(Self { rig, user, requests })
+    }
+
+    fn audit(&self) -> Result<Audit> {
+        Ok(self.rig.audit()?.by(self.user).skip(self.requests))
+    }
+
+    fn wrote(&self, wanted: &[(&str, usize)]) -> Result<()> {
+        let counts = self.audit()?.writes().counts();
+        let wanted: BTreeMap<_, _> = wanted.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+        ensure!(counts == wanted, "{counts:?} instead of {wanted:?}");
+        Ok(())
+    }
+
+    /// Answers that were no success, by verb, resource and code.
+    fn refused(&self) -> Result<BTreeMap<String, usize>> {
+        let mut refused = BTreeMap::new();
+        for request in self.audit()?.requests().iter().filter(|r| r.code() >= 300 && r.verb != "watch") {
+            let what = format!("{} {} {}", request.code(), request.verb, request.resource());
+            *refused.entry(what).or_default() += 1;
+        }
+        Ok(refused)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("deleting", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let api = functions(&rig, &namespace);
+        make(&rig, &api, |_| false).await?;
+        let since = Since::now(&rig, &controller.user)?;
+        delete(&api).await?;
+        let children = ["Function", "StatefulSet", "Service"];
+        none_left(&rig, &namespace, &children).await?;
+        // Once more, under the same names; the last of them would be in the way of a deletion that is acted upon late.
+        make(&rig, &api, |_| false).await?;
+        since.wrote(&[
+            ("patch statefulsets", N),
+            ("patch services", N),
+            ("patch functions/status", 2 * N),
+        ])?;
+        ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
+
+        // At once: the children of the predecessors are in the way until they are collected, and told as such.
+        let since = Since::now(&rig, &controller.user)?;
+        each(names(), |name| {
+            let api = &api;
+            async move {
+                api.delete(&name, &DeleteParams::default()).await?;
+                create(api, "Function", &name, &spec(false)).await
+            }
+        })
+        .await?;
+        each(names(), |name| {
+            let (rig, api) = (&rig, &api);
+            async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }
+        })
+        .await?;
+        let counts = since.audit()?.writes().counts();
+        println!("deleted and made again at once: {counts:?}");
+        ensure!(counts["patch statefulsets"] == N && counts["patch services"] == N, "{counts:?}");
+        // Up to two tell that the Service, and then the StatefulSet, of the predecessor is still there.
+        ensure!((2 * N..=4 * N).contains(&counts["patch functions/status"]), "{counts:?}");
+        ensure!(counts.len() == 3 && since.refused()?.is_empty(), "{counts:?} {:?}", since.refused()?);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("cleaning", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let api = functions(&rig, &namespace);
+        make(&rig, &api, |_| true).await?;
+        let since = Since::now(&rig, &controller.user)?;
+        delete(&api).await?;
+        let jobs = Child::of(&rig, &namespace, "Job", "")?.api;
+        rig.until("Jobs", || async {
+            let there = jobs.list(&ListParams::default()).await?.items.len();
+            ensure!(there == N, "{there} of {N}");
+            Ok(())
+        })
+        .await?;
+        let told = ("patch functions/status", N);
+        rig.until("CleanupPending", || async {
+            since.wrote(&[("delete statefulsets", N), ("patch jobs", N), told])
+        })
+        .await?;
+
+        // What the Job controller does, which is not there.
+        let time = "2026-01-01T00:00:00Z";
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "True", "reason": "CompletionsReached", "message": "for a test",
+                   "lastProbeTime": time, "lastTransitionTime": time})
+        };
+        let status = json!({"status": {"startTime": time, "completionTime": time, "succeeded": 1,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}});
+        each(names(), |name| {
+            let (jobs, status) = (&jobs, Patch::Merge(&status));
+            async move {
+                let job = format!("{name}-function-cleanup");
+                jobs.patch_status(&job, &PatchParams::default(), &status).await?;
+                Ok(())
+            }
+        })
+        .await?;
+        none_left(&rig, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
+        let finalizers = ("patch functions", N);
+        since.wrote(&[("delete statefulsets", N), ("patch jobs", N), told, finalizers])?;
+        ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
+        Ok(())
+    })
+    .await
+}
+
+/// Half of the objects have something to clean up, which cannot be done in a namespace that is being deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("leaving", |rig, namespace| async move {
+        let controller = {
+            let _acker = Acker::start(&rig, &namespace);
+            let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+            let api = functions(&rig, &namespace);
+            make(&rig, &api, |i| i % 2 == 0).await?;
+            controller
+        };
+        let since = Since::now(&rig, &controller.user)?;
+        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+        namespaces.delete(&namespace, &DeleteParams::background()).await?;
+        rig.until("end of the namespace", || async {
+            match namespaces.get_opt(&namespace).await? {
+                None => Ok(()),
+                Some(left) => bail!("{:?}", left.status.context("no status")?.conditions),
+            }
+        })
+        .await?;
+        let (refused, counts) = (since.refused()?, since.audit()?.writes().only(|r| r.code() < 300).counts());
+        println!("a namespace with {N} Functions deleted: written {counts:?}, refused {refused:?}");
+        // Nothing is made: children are neither written nor, where the namespace was faster, deleted once more.
+        let made = counts.keys().filter(|what| !what.contains(" functions") && !what.starts_with("delete "));
+        ensure!(made.count() == 0, "{counts:?}");
+        ensure!(counts["patch functions"] == N / 2, "finalizers: {counts:?}");
+        // One Job each is tried, since only the API server knows for sure. Children are tried by those who are at work
+        // when the first refusal comes, and a minute later: not by each object again and again.
+        let count = |what: &str| refused.get(what).copied().unwrap_or_default();
+        ensure!(count("403 patch jobs") <= N / 2, "{refused:?}");
+        let all: usize = refused.values().sum();
+        ensure!(all <= N / 2 + N, "{all} answers that are no success: {refused:?}");
+        Ok(())
+    })
+    .await
+}
