@@ -2,10 +2,13 @@
 
 pub mod acker;
 pub mod audit;
+pub mod children;
 pub mod controller;
 pub mod objects;
 pub mod rig;
+pub mod vertical;
 
 pub use audit::Audit;
+pub use children::Child;
 pub use controller::{Controller, binary};
 pub use rig::Rig;

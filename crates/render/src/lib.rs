@@ -65,7 +65,9 @@ pub use cleanup::{DEADLINE_SECONDS, cleanup};
 pub use component::Component;
 pub use decode::decode;
 pub use defaults::Defaults;
-pub use hash::{RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash};
+pub use hash::{
+    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version, stamp,
+};
 pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;
 pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
