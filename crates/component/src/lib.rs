@@ -138,7 +138,7 @@ pub fn run<K: Component>(
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
         });
-        let observer = Arc::new(Observer::new(metrics));
+        let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let mut controller = Controller::for_stream(changed, objects.clone()).with_config(watches.queue());
         for (everywhere, changes) in backend_changes {
