@@ -10,5 +10,5 @@ pub mod vertical;
 
 pub use audit::Audit;
 pub use children::Child;
-pub use controller::Controller;
+pub use controller::{Controller, binary};
 pub use rig::Rig;

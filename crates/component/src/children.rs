@@ -1,6 +1,6 @@
 //! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
 
-use crate::backend::RENDERED_FROM;
+use crate::note::{Note, RENDERED_FROM};
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
@@ -13,6 +13,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+
+/// Annotation of a `StatefulSet`: its generation after a change that left its template alone, such as of its replicas.
+/// It is part of that change, so that the change cannot be taken for somebody else's.
+pub const ADJUSTED: &str = "compute.functionmesh.io/adjusted-generation";
 
 /// A trimmed view of a child that we write.
 pub trait View:
@@ -71,15 +75,17 @@ impl View for StatefulSetView {
 }
 
 impl StatefulSetView {
-    /// Whether it still has the owner and every label it was rendered with. A generation does not tell.
-    pub fn has_owner_and_labels(&self, desired: &StatefulSet) -> bool {
-        has_owner(&self.metadata, &desired.metadata) && has_labels(&self.metadata, &desired.metadata)
-    }
-
     /// What the status of the owner says of it, so that foreign edits are seen.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
-        Some(StatefulSetStatusRef { generation: self.metadata.generation?, rendered_hash })
+        let inputs_hash = Note::on(&self.metadata).map(|note| note.inputs);
+        let generation = self.metadata.generation?;
+        Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None })
+    }
+
+    /// The generation in which our last change of anything but the template left it, if there was one.
+    pub fn adjusted_generation(&self) -> Option<i64> {
+        self.metadata.annotations.as_ref()?.get(ADJUSTED)?.parse().ok()
     }
 
     /// The hash of the object it was rendered as.
@@ -216,7 +222,7 @@ pub(crate) fn slim(metadata: ObjectMeta, manager: &str) -> ObjectMeta {
         annotations: metadata
             .annotations
             .map(|mut annotations| {
-                annotations.retain(|key, _| key == RENDERED_HASH || key == RENDERED_FROM);
+                annotations.retain(|key, _| [RENDERED_HASH, RENDERED_FROM, ADJUSTED].contains(&key.as_str()));
                 annotations
             })
             .filter(|annotations| !annotations.is_empty()),

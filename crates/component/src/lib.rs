@@ -11,16 +11,21 @@
 //! [`run`] wires the watches, [`reconcile::reconcile`] is the story of one object. Nothing is read from the API server
 //! but by the watches, and nothing is written that is there already: a restart writes nothing.
 
+pub mod adjust;
 pub mod applied;
 pub mod args;
 pub mod backend;
 pub mod children;
 pub mod cleanup;
 pub mod context;
+pub mod difference;
 pub mod execute;
 pub mod explained;
 pub mod jobs;
 pub mod leaving;
+pub mod note;
+pub mod pending;
+pub mod pinned;
 pub mod plan;
 pub mod pods;
 pub mod reason;
@@ -42,8 +47,8 @@ use crate::reconcile::Object;
 use crate::status::READY;
 use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
-use functionmesh_render::Component;
 use functionmesh_render::args::RenderArgs;
+use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
@@ -62,6 +67,9 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
+/// The renderer: a value, so that another one can be tried.
+pub type Render = fn(&Workload, &Environment, &Defaults) -> Desired;
+
 /// The controller's work: runs until the process is told to stop.
 ///
 /// # Errors
@@ -69,6 +77,7 @@ use tokio::sync::OnceCell;
 pub fn run<K: Component>(
     process: &Process,
     args: &ComponentArgs,
+    render: Render,
 ) -> impl Future<Output = anyhow::Result<()>> + use<K> {
     let watches = Watches {
         client: process.client.clone(),
@@ -79,8 +88,9 @@ pub fn run<K: Component>(
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
     let manager = process.name;
-    let render = args.render.clone();
-    let environment = render.environment();
+    let flags = args.render.clone();
+    let wishes = args.rollout.wishes();
+    let environment = flags.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
@@ -101,7 +111,7 @@ pub fn run<K: Component>(
             missed.state().iter().any(|object| object.status.conditions.get(vertical::MISSING).is_some())
         });
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
-        let (backend_configs, backend_changes) = backend_configs(&watches, &render);
+        let (backend_configs, backend_changes) = backend_configs(&watches, &flags);
         let counted = objects.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
             let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
@@ -112,7 +122,10 @@ pub fn run<K: Component>(
         let context = Arc::new(Context {
             writer,
             events,
+            render,
+            operator: note::operator(&environment),
             environment,
+            wishes,
             backend_configs,
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),

@@ -6,7 +6,7 @@ use crate::applied::Applied;
 use crate::children::{ServiceView, StatefulSetView, has_labels, has_owner};
 use crate::context::Context;
 use crate::execute::Progress;
-use crate::plan::{Observed, Plan, Write};
+use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
 use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::status::READY;
@@ -14,6 +14,7 @@ use crate::vertical::MISSING;
 use functionmesh_api::constants::LABEL_COMPONENT;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, rendered_hash};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::core::ObjectMeta;
@@ -82,10 +83,7 @@ pub fn repairs(
         let live = observed.service.as_ref()?;
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
-    let set = repair(plan.stateful_set.as_ref(), existed, |desired| {
-        let live = observed.stateful_set.as_ref()?;
-        Some((&live.metadata, live.rendered_hash() == rendered_hash(desired) && was_edited(live, recorded)))
-    });
+    let set = repair_of_set(plan.stateful_set.as_ref(), existed, observed.stateful_set.as_ref(), recorded);
     let horizontal = repair(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
         observed.horizontal_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
@@ -98,17 +96,53 @@ pub fn repairs(
 /// Whether everything that is wanted was there once. Autoscalers come and go with the spec: one that is missing was
 /// deleted when the same generation was brought about before.
 fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
-    let refused = [Reason::Invalid, Reason::InvalidBackendConfig, Reason::NameConflict, Reason::ApplyFailed];
+    let refused = [
+        Reason::Invalid,
+        Reason::InvalidBackendConfig,
+        Reason::NameConflict,
+        Reason::RecreateRequired,
+        Reason::ApplyFailed,
+    ];
     let ready = status.conditions.get(READY);
     status.observed_generation == generation
         && ready.is_some_and(|c| !refused.iter().any(|reason| reason.as_str() == c.reason))
         && status.conditions.get(MISSING).is_none()
 }
 
+/// The same for the set, which is also written in part.
+fn repair_of_set(
+    write: Option<&SetWrite>,
+    existed: bool,
+    live: Option<&StatefulSetView>,
+    recorded: Option<&StatefulSetStatusRef>,
+) -> Option<Repair> {
+    let whole = match write? {
+        SetWrite::Create(desired) => Write::Create(desired.clone()),
+        SetWrite::Update(desired) => Write::Update(desired.clone()),
+        SetWrite::Adjust(adjustment) => {
+            let live = live?;
+            let found = match adjustment {
+                Adjustment { owner: Some(_), .. } => Found::WithoutOwner,
+                Adjustment { labels, .. } if !labels.is_empty() => Found::WithoutLabel,
+                Adjustment { .. } => was_edited(live, recorded).then_some(Found::Edited)?,
+            };
+            return Some(Repair { child: live.object_ref(&()), found });
+        }
+        // Both are ours, and so is the creation that follows the latter.
+        SetWrite::Adopt(_) | SetWrite::Recreate => return None,
+    };
+    repair(Some(&whole), existed, |desired: &StatefulSet| {
+        let live = live?;
+        Some((&live.metadata, live.rendered_hash() == rendered_hash(desired) && was_edited(live, recorded)))
+    })
+}
+
 /// Whether the set's spec changed since our last write, as far as that is on record.
 fn was_edited(live: &StatefulSetView, recorded: Option<&StatefulSetStatusRef>) -> bool {
     let of_this = recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == live.rendered_hash());
-    of_this.is_some_and(|recorded| Some(recorded.generation) != live.metadata.generation)
+    let generation = live.metadata.generation;
+    of_this.is_some_and(|recorded| Some(recorded.generation) != generation)
+        && live.adjusted_generation() != generation
 }
 
 fn known<'a, K>(live: &'a Applied<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, bool) {
@@ -155,7 +189,6 @@ pub async fn tell<K: Component>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::api::apps::v1::StatefulSet;
     use serde_json::json;
 
     fn metadata(hash: &str, generation: i64, labels: &str, owner: &str) -> ObjectMeta {
@@ -167,22 +200,27 @@ mod tests {
         .unwrap()
     }
 
-    fn plan(set: Option<Write<StatefulSet>>) -> Plan {
+    fn plan(set: Option<SetWrite>) -> Plan {
         Plan {
             service: None,
             stateful_set: set,
             horizontal_autoscaler: None,
             vertical_autoscaler: None,
-            held_back: false,
+            held: None,
+            left: None,
         }
     }
 
     fn status(hash: &str, generation: i64) -> ComponentStatus {
-        let stateful_set = Some(StatefulSetStatusRef { rendered_hash: hash.to_owned(), generation });
+        let stateful_set = Some(StatefulSetStatusRef {
+            rendered_hash: hash.to_owned(),
+            generation,
+            ..StatefulSetStatusRef::default()
+        });
         ComponentStatus { stateful_set, ..ComponentStatus::default() }
     }
 
-    fn found(set: Write<StatefulSet>, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<Found> {
+    fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<Found> {
         let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
         let observed = Observed { stateful_set: set_live, ..Observed::default() };
         let repairs = repairs(&plan(Some(set)), &observed, status, Some(1));
@@ -196,21 +234,21 @@ mod tests {
 
     #[test]
     fn a_write_of_what_was_written_before_is_a_repair() {
-        let update = |live| found(Write::Update(desired()), Some(live), &status("h", 1));
+        let update = |live| found(SetWrite::Update(desired()), Some(live), &status("h", 1));
         assert_eq!(update(metadata("h", 2, "b", "u")), Some(Found::Edited));
         assert_eq!(update(metadata("h", 1, "c", "u")), Some(Found::WithoutLabel));
         assert_eq!(update(metadata("h", 1, "b", "other")), Some(Found::WithoutOwner));
         assert_eq!(update(metadata("h", 1, "b", "u")), None, "nothing is wrong: a change of another kind");
         assert_eq!(update(metadata("old", 2, "b", "u")), None, "another rendering");
         let lost =
-            found(Write::Update(desired()), Some(metadata("h", 2, "b", "u")), &ComponentStatus::default());
+            found(SetWrite::Update(desired()), Some(metadata("h", 2, "b", "u")), &ComponentStatus::default());
         assert_eq!(lost, None, "our last write is not on record: it may be ours");
     }
 
     #[test]
     fn making_a_child_is_a_repair_when_it_was_there() {
-        assert_eq!(found(Write::Create(desired()), None, &ComponentStatus::default()), None);
-        assert_eq!(found(Write::Create(desired()), None, &status("old", 7)), Some(Found::Deleted));
+        assert_eq!(found(SetWrite::Create(desired()), None, &ComponentStatus::default()), None);
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), Some(Found::Deleted));
     }
 
     #[test]

@@ -37,6 +37,14 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::spawn_as(rig, name, name, flags)
+    }
+
+    /// Starts another program in a controller's place, with its rights.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_as(rig: &Rig, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
         let folder = rig.folder()?;
         let admin = std::fs::read_to_string(folder.join("admin.kubeconfig"))?;
         // A user nobody had before, in no test program on this cluster: its requests are counted.
@@ -51,7 +59,7 @@ impl Controller {
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = folder.join("logs").join(format!("{user}.log"));
-        let mut process = command(binary(name)?, flags);
+        let mut process = command(binary(program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
         process.args([
             format!("--admin-addr=127.0.0.1:{port}"),
@@ -137,7 +145,10 @@ impl Drop for Controller {
 }
 
 /// A binary of this build.
-fn binary(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not built.
+pub fn binary(name: &str) -> Result<PathBuf> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
     let path = target.join("debug").join(name);
