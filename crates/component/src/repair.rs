@@ -96,7 +96,13 @@ pub fn repairs(
 /// Whether everything that is wanted was there once. Autoscalers come and go with the spec: one that is missing was
 /// deleted when the same generation was brought about before.
 fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
-    let refused = [Reason::Invalid, Reason::InvalidBackendConfig, Reason::NameConflict, Reason::ApplyFailed];
+    let refused = [
+        Reason::Invalid,
+        Reason::InvalidBackendConfig,
+        Reason::NameConflict,
+        Reason::RecreateRequired,
+        Reason::ApplyFailed,
+    ];
     let ready = status.conditions.get(READY);
     status.observed_generation == generation
         && ready.is_some_and(|c| !refused.iter().any(|reason| reason.as_str() == c.reason))
