@@ -35,13 +35,16 @@ demo: $(E2E) ## The main job on real input: cluster, Pulsar, controllers, a mesh
 demo-down: $(E2E) ## Take the demo's cluster down and leave nothing behind
 	@$(E2E) down --name demo
 
+# The test programs that need an API server and nothing else.
+API_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(sort $(wildcard e2e/tests/api*.rs e2e/tests/validation.rs)))
+
 .PHONY: test
 test: $(E2E) ## Unit, golden and real-API-server tests; generated files are current
 	$(CARGO) build --quiet --locked --workspace --bins
 	$(CARGO) xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e --test api --test api_autoscaling --test api_backend_config --test api_cleanup --test api_counts --test api_legacy --test api_vertical --test validation
+	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e $(API_TESTS)
 
 .PHONY: e2e
 e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar

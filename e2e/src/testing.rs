@@ -2,6 +2,7 @@
 
 pub mod acker;
 pub mod audit;
+pub mod children;
 pub mod controller;
 pub mod etcd;
 pub mod http;
@@ -9,8 +10,10 @@ pub mod many;
 pub mod objects;
 pub mod proxy;
 pub mod rig;
+pub mod vertical;
 
 pub use audit::Audit;
-pub use controller::Controller;
+pub use children::Child;
+pub use controller::{Controller, binary};
 pub use proxy::Proxy;
 pub use rig::Rig;

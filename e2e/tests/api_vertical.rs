@@ -2,29 +2,13 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Result, bail, ensure};
-use e2e::shell;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, Rig, vertical};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const KIND: &str = "apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata:
-  name: verticalpodautoscalers.autoscaling.k8s.io
-  annotations: {api-approved.kubernetes.io: https://example.com}
-spec:
-  group: autoscaling.k8s.io
-  scope: Namespaced
-  names: {kind: VerticalPodAutoscaler, plural: verticalpodautoscalers, singular: verticalpodautoscaler, shortNames: [vpa]}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-";
 const WRITE: &str = "patch verticalpodautoscalers";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +38,7 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
         let refused = requests.only(|r| r.code() >= 300);
         ensure!(refused.requests().is_empty(), "{:?}", refused.counts());
 
-        rig.kubectl.apply("default", KIND)?;
+        vertical::install(&rig).await?;
         let resource = ApiResource::from_gvk_with_plural(
             &kube::core::GroupVersionKind::gvk("autoscaling.k8s.io", "v1", "VerticalPodAutoscaler"),
             "verticalpodautoscalers",
@@ -78,7 +62,12 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
         // What the autoscaler itself writes.
         let status = json!({"status": {"recommendation": {}}});
         autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(status)).await?;
+        let user = controller.user.clone();
         controller.signal("TERM")?;
+        // Over all: one for the kind and one for the edit, and the condition that went.
+        let counts = rig.audit()?.by(&user).writes().counts();
+        let wanted = [(WRITE.to_owned(), 2), ("patch functions/status".to_owned(), 1)];
+        ensure!(counts == BTreeMap::from(wanted), "{counts:?}");
         let controller = Controller::start(&rig, "function-controller", &namespace).await?;
         controller.reconciled(&rig, 1).await?;
         let writes = rig.audit()?.by(&controller.user).writes();
@@ -91,7 +80,7 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
         .await?;
         let counts = rig.audit()?.by(&controller.user).writes().only(|r| r.name() == "f-function").counts();
         ensure!(counts == BTreeMap::from([("delete verticalpodautoscalers".to_owned(), 1)]), "{counts:?}");
-        shell::run(&mut rig.kubectl.words("delete crd verticalpodautoscalers.autoscaling.k8s.io"))
+        vertical::remove(&rig).await
     })
     .await
 }

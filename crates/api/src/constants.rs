@@ -32,6 +32,11 @@ pub const LABEL_PULSAR_CLUSTER_SHORT: &str = "pulsar-cluster";
 pub const ANNOTATION_MANAGED: &str = "compute.functionmesh.io/managed";
 /// Annotation: `"true"` holds back changes of the pods that do not come from the object's own spec.
 pub const ANNOTATION_PAUSE_ROLLOUT: &str = "compute.functionmesh.io/pause-rollout";
+/// Annotation: the hash of the rendering (`status.statefulSet.pendingHash`) that may replace the one that runs. Of the
+/// object, by the user.
+pub const ANNOTATION_APPROVE_UPDATE: &str = "compute.functionmesh.io/approve-update";
+/// Annotation: the hash of the rendering for which the `StatefulSet` may be deleted, its pods left, and made anew.
+pub const ANNOTATION_RECREATE: &str = "compute.functionmesh.io/recreate";
 /// Annotation: `"false"` leaves the subscription in place when the object is deleted.
 pub const ANNOTATION_NEED_CLEANUP: &str = "compute.functionmesh.io/need-cleanup";
 /// Annotation of a mesh's component: hash of the item it was made from.

@@ -45,6 +45,13 @@ pub struct StatefulSetStatusRef {
     pub generation: i64,
     /// Hash of what was rendered.
     pub rendered_hash: String,
+    /// Hash of the spec it was rendered from, its fields about scaling left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_hash: Option<String>,
+    /// Hash of what would be rendered now, while that differs and is held back. The annotation
+    /// `compute.functionmesh.io/approve-update` with this value lets it through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_hash: Option<String>,
 }
 
 /// Status of a FunctionMesh.

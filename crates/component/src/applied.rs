@@ -5,7 +5,7 @@
 //! the fields that the API server says our field manager holds (`managedFields`). Whoever changes or removes one of our
 //! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
 
-use crate::children::{View, has_labels, slim};
+use crate::children::{View, has_labels, has_owner, slim};
 use functionmesh_render::RENDERED_HASH;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
@@ -26,12 +26,17 @@ pub struct Applied<K> {
 }
 
 impl<K> Applied<K> {
+    /// Whether what was applied last is what would be applied now, whatever became of it since.
+    pub fn was_rendered_as(&self, metadata: &ObjectMeta) -> bool {
+        let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
+        hash(metadata).is_some() && hash(&self.metadata) == hash(metadata)
+    }
+
     /// Whether the object is as it was applied, and as it would be applied again.
     pub fn is<T: Serialize>(&self, desired: &T, metadata: &ObjectMeta) -> bool {
-        let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
         let desired = serde_json::to_value(desired).unwrap_or_default();
-        hash(metadata).is_some()
-            && hash(&self.metadata) == hash(metadata)
+        self.was_rendered_as(metadata)
+            && has_owner(&self.metadata, metadata)
             && has_labels(&self.metadata, metadata)
             && desired.get("spec").is_none_or(|spec| hold(&self.held.iter().collect::<Vec<_>>(), true, spec))
     }
@@ -71,13 +76,12 @@ pub fn hash_of(bytes: &[u8]) -> String {
 impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
     fn trim(&mut self, manager: &str) {
         // Only an object as it came from the API server has the list.
-        let entries = self.metadata.managed_fields.take().unwrap_or_default();
+        let entries = self.metadata.managed_fields.iter_mut().flatten();
         self.held = entries
-            .into_iter()
             .filter(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.is_none())
-            .filter_map(|entry| entry.fields_v1?.0.get_mut("f:spec").map(Value::take))
+            .filter_map(|entry| entry.fields_v1.as_mut()?.0.get_mut("f:spec").map(Value::take))
             .collect();
-        self.metadata = slim(std::mem::take(&mut self.metadata));
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
     }
 }
 
@@ -139,9 +143,13 @@ mod tests {
     use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
     use serde_json::json;
 
+    fn owner(uid: &str) -> Value {
+        json!([{"apiVersion": "v1", "kind": "Function", "name": "f", "uid": uid, "controller": true}])
+    }
+
     fn desired(max: i32) -> HorizontalPodAutoscaler {
         let object = json!({
-            "metadata": {"name": "f-function", "labels": {"a": "b"}},
+            "metadata": {"name": "f-function", "labels": {"a": "b"}, "ownerReferences": owner("u")},
             "spec": {"scaleTargetRef": {"kind": "Function", "name": "f"}, "minReplicas": 1, "maxReplicas": max,
                      "behavior": {"scaleUp": {"stabilizationWindowSeconds": 5}}},
         });
@@ -150,7 +158,8 @@ mod tests {
 
     fn live(manager: &str, spec: &Value) -> Applied<HorizontalPodAutoscaler> {
         let mut view: Applied<HorizontalPodAutoscaler> = serde_json::from_value(json!({
-            "metadata": {"labels": {"a": "b"}, "annotations": desired(3).metadata.annotations, "managedFields": [
+            "metadata": {"labels": {"a": "b"}, "annotations": desired(3).metadata.annotations, "ownerReferences": owner("u"),
+                "managedFields": [
                 {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": spec}},
                 {"manager": "ours", "operation": "Update", "subresource": "status", "fieldsV1": {"f:spec": {}}},
             ]},
@@ -180,6 +189,9 @@ mod tests {
         let mut relabelled = live("ours", &all);
         relabelled.metadata.labels = None;
         assert!(!is(&relabelled, &desired(3)));
+        let mut alone = live("ours", &all);
+        alone.metadata.owner_references = None;
+        assert!(!is(&alone, &desired(3)) && alone.was_rendered_as(&desired(3).metadata));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Flags of the controllers of Functions, Sources and Sinks.
 
-use clap::Args;
+use crate::pinned::Wishes;
+use clap::{ArgAction, Args};
 use functionmesh_render::args::RenderArgs;
 use functionmesh_runtime::args::WatchArgs;
 
@@ -13,4 +14,29 @@ pub struct ComponentArgs {
     /// What is rendered.
     #[command(flatten)]
     pub render: RenderArgs,
+    /// What reaches the pods.
+    #[command(flatten)]
+    pub rollout: RolloutArgs,
+}
+
+/// Flags that decide which changes reach pods that run.
+#[derive(Args, Clone, Debug)]
+pub struct RolloutArgs {
+    /// Change running pods only when the spec of their object changes, as if every object had the annotation
+    /// compute.functionmesh.io/pause-rollout.
+    #[arg(long, env = "PAUSE_ROLLOUT", default_value_t = false, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub pause_rollout: bool,
+    /// Let through, for all objects, what waits for approval: what a newer release or another configuration of the
+    /// operator renders differently. Pods restart.
+    #[arg(long, env = "APPROVE_UPDATES", default_value_t = false, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub approve_updates: bool,
+}
+
+impl RolloutArgs {
+    /// The same as what can be said of one object.
+    pub fn wishes(&self) -> Wishes {
+        Wishes { paused: self.pause_rollout, approve_all: self.approve_updates, ..Wishes::default() }
+    }
 }

@@ -1,17 +1,22 @@
 //! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
 
-use crate::backend::RENDERED_FROM;
+use crate::note::{Note, RENDERED_FROM};
+use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference};
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+
+/// Annotation of a `StatefulSet`: its generation after a change that left its template alone, such as of its replicas.
+/// It is part of that change, so that the change cannot be taken for somebody else's.
+pub const ADJUSTED: &str = "compute.functionmesh.io/adjusted-generation";
 
 /// A trimmed view of a child that we write.
 pub trait View:
@@ -64,8 +69,8 @@ pub struct StatefulSetStatusView {
 }
 
 impl View for StatefulSetView {
-    fn trim(&mut self, _manager: &str) {
-        self.metadata = slim(std::mem::take(&mut self.metadata));
+    fn trim(&mut self, manager: &str) {
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
     }
 }
 
@@ -73,7 +78,14 @@ impl StatefulSetView {
     /// What the status of the owner says of it, so that foreign edits are seen.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
-        Some(StatefulSetStatusRef { generation: self.metadata.generation?, rendered_hash })
+        let inputs_hash = Note::on(&self.metadata).map(|note| note.inputs);
+        let generation = self.metadata.generation?;
+        Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None })
+    }
+
+    /// The generation in which our last change of anything but the template left it, if there was one.
+    pub fn adjusted_generation(&self) -> Option<i64> {
+        self.metadata.annotations.as_ref()?.get(ADJUSTED)?.parse().ok()
     }
 
     /// The hash of the object it was rendered as.
@@ -91,6 +103,10 @@ pub struct ServiceView {
     /// The fields that are rendered.
     #[serde(default)]
     pub spec: ServiceSpecView,
+    /// The hash of what was rendered, which tells a foreign edit from another rendering. Out of the annotations: a map
+    /// for one text is ten times its size.
+    #[serde(skip)]
+    pub hash: Option<Box<str>>,
 }
 
 /// The part of the `spec` that is rendered.
@@ -107,20 +123,35 @@ pub struct ServiceSpecView {
 }
 
 impl View for ServiceView {
-    fn trim(&mut self, _manager: &str) {
-        self.metadata = slim(std::mem::take(&mut self.metadata));
+    fn trim(&mut self, manager: &str) {
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        let annotations = self.metadata.annotations.take();
+        self.hash = annotations.and_then(|mut all| all.remove(RENDERED_HASH)).map(String::into_boxed_str);
     }
 }
 
 impl ServiceView {
+    /// Whether the last one to write it as a whole were we, with what is rendered now.
+    pub fn was_rendered_as(&self, desired: &Service) -> bool {
+        let hash = desired.metadata.annotations.as_ref().and_then(|all| all.get(RENDERED_HASH));
+        hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)
+    }
+
     /// Whether the live object is what was rendered.
     pub fn matches(&self, desired: &Service) -> bool {
         let Some(spec) = &desired.spec else { return false };
-        self.spec.cluster_ip == spec.cluster_ip
+        self.was_rendered_as(desired)
+            && self.spec.cluster_ip == spec.cluster_ip
             && self.spec.ports == spec.ports
             && self.spec.selector == spec.selector
+            && has_owner(&self.metadata, &desired.metadata)
             && has_labels(&self.metadata, &desired.metadata)
     }
+}
+
+/// Whether the controller of the live object is the one it was rendered with.
+pub fn has_owner(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
+    controller(live).is_some_and(|r| controller(desired).is_some_and(|wanted| r.uid == wanted.uid))
 }
 
 /// Whether the live object still has every label it was rendered with.
@@ -141,19 +172,45 @@ pub enum Ownership {
     Foreign,
 }
 
-/// Finds out to whom a child belongs; the uid decides, since names are used again.
+/// Finds out to whom a child belongs; the uid decides, since names are used again. A child that lost its owner is ours
+/// when we applied it, which the API server says, and it is labelled for the object in hand.
 pub fn ownership(child: &ObjectMeta, owner: &OwnerReference) -> Ownership {
-    let controller = child.owner_references.iter().flatten().find(|r| r.controller == Some(true));
-    match controller {
+    match controller(child) {
         Some(r) if r.uid == owner.uid => Ownership::Ours,
         Some(r) if r.kind == owner.kind && r.name == owner.name => Ownership::Predecessor,
+        None if child.managed_fields.is_some() && is_labelled_for(child, owner) => Ownership::Ours,
         _ => Ownership::Foreign,
     }
 }
 
-/// The metadata that is read anywhere.
-pub(crate) fn slim(metadata: ObjectMeta) -> ObjectMeta {
+fn controller(of: &ObjectMeta) -> Option<&OwnerReference> {
+    of.owner_references.iter().flatten().find(|r| r.controller == Some(true))
+}
+
+fn is_labelled_for(child: &ObjectMeta, owner: &OwnerReference) -> bool {
+    let label = |key: &str| child.labels.as_ref()?.get(key).map(String::as_str);
+    label(LABEL_NAME) == Some(owner.name.as_str())
+        && label(LABEL_COMPONENT).is_some_and(|word| word.eq_ignore_ascii_case(&owner.kind))
+}
+
+/// The one entry of `managedFields` that is kept, without its list of fields: that we applied an object that has no
+/// controller any more. It costs nothing for the others.
+fn mark(metadata: &ObjectMeta, manager: &str) -> Option<Vec<ManagedFieldsEntry>> {
+    let ours = |entry: &&ManagedFieldsEntry| {
+        entry.manager.as_deref() == Some(manager)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.is_none()
+    };
+    let found = metadata.managed_fields.iter().flatten().find(ours);
+    found.filter(|_| controller(metadata).is_none()).map(|entry| {
+        vec![ManagedFieldsEntry { manager: entry.manager.clone(), ..ManagedFieldsEntry::default() }]
+    })
+}
+
+/// The metadata that is read anywhere. `manager` is the field manager under which we write.
+pub(crate) fn slim(metadata: ObjectMeta, manager: &str) -> ObjectMeta {
     ObjectMeta {
+        managed_fields: mark(&metadata, manager),
         name: metadata.name,
         namespace: metadata.namespace,
         uid: metadata.uid,
@@ -165,10 +222,59 @@ pub(crate) fn slim(metadata: ObjectMeta) -> ObjectMeta {
         annotations: metadata
             .annotations
             .map(|mut annotations| {
-                annotations.retain(|key, _| key == RENDERED_HASH || key == RENDERED_FROM);
+                annotations.retain(|key, _| [RENDERED_HASH, RENDERED_FROM, ADJUSTED].contains(&key.as_str()));
                 annotations
             })
             .filter(|annotations| !annotations.is_empty()),
         ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn owner() -> OwnerReference {
+        OwnerReference {
+            kind: "Function".to_owned(),
+            name: "f".to_owned(),
+            uid: "u".to_owned(),
+            ..OwnerReference::default()
+        }
+    }
+
+    /// Found by `manager` as the field manager of a write.
+    fn child(owners: &serde_json::Value, manager: &str, operation: &str, name: &str) -> Ownership {
+        let metadata = json!({
+            "labels": {LABEL_NAME: name, LABEL_COMPONENT: "function"},
+            "ownerReferences": owners,
+            "managedFields": [{"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {}}}],
+        });
+        let metadata = slim(serde_json::from_value(metadata).unwrap(), "ours");
+        for entry in metadata.managed_fields.iter().flatten() {
+            assert!(
+                entry.fields_v1.is_none() && controller(&metadata).is_none(),
+                "more is kept than is read"
+            );
+        }
+        ownership(&metadata, &owner())
+    }
+
+    #[test]
+    fn a_child_without_an_owner_is_ours_when_we_applied_it() {
+        let none = json!([]);
+        assert_eq!(child(&none, "ours", "Apply", "f"), Ownership::Ours);
+        assert_eq!(child(&none, "ours", "Update", "f"), Ownership::Foreign);
+        assert_eq!(child(&none, "kubectl", "Apply", "f"), Ownership::Foreign);
+        assert_eq!(child(&none, "ours", "Apply", "g"), Ownership::Foreign);
+        let mut reference = json!({"apiVersion": "v1", "kind": "Function", "name": "f", "uid": "u"});
+        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Ours, "no controller");
+        reference["controller"] = json!(true);
+        assert_eq!(child(&json!([reference]), "kubectl", "Apply", "f"), Ownership::Ours);
+        reference["uid"] = json!("old");
+        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Predecessor);
+        reference["name"] = json!("g");
+        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Foreign);
     }
 }

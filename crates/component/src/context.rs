@@ -1,10 +1,12 @@
 //! What every reconcile of one controller shares.
 
+use crate::Render;
 use crate::applied::Applied;
 use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
 use crate::execute::Keys;
 use crate::jobs::JobView;
+use crate::pinned::Wishes;
 use crate::plan::Observed;
 use crate::pods::{Cause, PodView};
 use crate::reason::Reason;
@@ -30,8 +32,14 @@ pub struct Context<K: Component> {
     pub writer: Writer,
     /// Publishes Events.
     pub events: Events,
+    /// The renderer.
+    pub render: Render,
     /// The operator's configuration.
     pub environment: Environment,
+    /// Its hash.
+    pub operator: String,
+    /// What the administrator said about the roll-outs of all objects.
+    pub wishes: Wishes,
     /// Defaults for the components of a namespace, or of all.
     pub backend_configs: BackendConfigs,
     /// The pods' sets.

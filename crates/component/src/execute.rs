@@ -1,8 +1,9 @@
 //! Carries out a plan: the writes, in order, each answer kept until the cache shows it.
 
+use crate::adjust::{self, Adjusted};
 use crate::children::{StatefulSetView, View};
 use crate::context::Context;
-use crate::plan::{Observed, Plan, Write};
+use crate::plan::{Held, Observed, Plan, SetWrite, Write};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Component, Workload};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
@@ -17,11 +18,24 @@ use std::fmt::Debug;
 pub struct Progress {
     /// Number of writes.
     pub writes: u32,
+    /// Kinds of the children that were applied.
+    pub kinds: Vec<String>,
     /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
     pub stateful_set: Option<StatefulSetStatusRef>,
 }
 
-/// Writes what the plan says and returns the newest form of the `StatefulSet`.
+/// How the children were left.
+#[derive(Debug)]
+pub struct Executed {
+    /// The newest form of the `StatefulSet`; none when it is being made anew.
+    pub live: Option<StatefulSetView>,
+    /// What the status is to say of it.
+    pub recorded: Option<StatefulSetStatusRef>,
+    /// The rendering that waits.
+    pub held: Option<Held>,
+}
+
+/// Writes what the plan says.
 ///
 /// # Errors
 /// When the API server refuses or fails; what was written before is in `progress`.
@@ -31,22 +45,19 @@ pub async fn execute<K: Component>(
     workload: &Workload,
     cx: &Context<K>,
     progress: &mut Progress,
-) -> Result<Option<StatefulSetView>, ApplyError> {
-    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, held_back: _ } = plan;
+) -> Result<Executed, ApplyError> {
+    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, held, left } = plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
     write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
-    let written = stateful_set.is_some();
-    let set =
-        write(stateful_set, observed.stateful_set, keys.same(), &cx.stateful_sets, writer, progress).await?;
-    if written {
-        progress.stateful_set = set.as_ref().and_then(StatefulSetView::reference);
-    }
-    let (live, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
-    write(horizontal_autoscaler, live, keys.same(), cache, writer, progress).await?;
-    let (live, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
-    write(vertical_autoscaler, live, keys.same(), cache, writer, progress).await?;
-    Ok(set)
+    let (live, recorded) =
+        set(stateful_set, observed.stateful_set, left, keys.same(), &cx.stateful_sets, writer, progress)
+            .await?;
+    let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
+    write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
+    let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
+    write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await?;
+    Ok(Executed { live, recorded, held })
 }
 
 /// Names of the children.
@@ -72,6 +83,51 @@ impl<'a> Keys<'a> {
     pub fn same<V: Resource<DynamicType = ()>>(&self) -> ObjectRef<V> {
         ObjectRef::new(self.0.name.as_str()).within(&self.0.namespace)
     }
+}
+
+/// The `StatefulSet`: its newest form, and what the status is to say of it.
+async fn set(
+    wanted: Option<SetWrite>,
+    live: Option<StatefulSetView>,
+    left: Option<StatefulSetStatusRef>,
+    key: ObjectRef<StatefulSetView>,
+    cache: &Recent<StatefulSetView>,
+    writer: &Writer,
+    progress: &mut Progress,
+) -> Result<(Option<StatefulSetView>, Option<StatefulSetStatusRef>), ApplyError> {
+    let (create, object) = match (wanted, live) {
+        (None, live) => return Ok((live, left)),
+        (Some(SetWrite::Create(object)), _) => (Write::Create(object), None),
+        (Some(SetWrite::Update(object)), live) => (Write::Update(object), live),
+        // Only what is there is adjusted.
+        (Some(SetWrite::Adjust(_) | SetWrite::Adopt(_) | SetWrite::Recreate), None) => {
+            return Ok((None, left));
+        }
+        (Some(SetWrite::Recreate), Some(live)) => {
+            // Not remembered as removed: it is there until its pods are free of it.
+            writer.orphan(&live).await?;
+            progress.writes += 1;
+            return Ok((None, left));
+        }
+        (Some(SetWrite::Adjust(adjustment)), Some(live)) => {
+            let Adjusted { live, recorded } = adjust::adjust(&adjustment, &live, left, writer).await?;
+            progress.writes += 1;
+            progress.kinds.push("StatefulSet".to_owned());
+            progress.stateful_set.clone_from(&recorded);
+            cache.wrote(key, live.clone());
+            return Ok((Some(live), recorded));
+        }
+        (Some(SetWrite::Adopt(note)), Some(live)) => {
+            let live = adjust::adopt(&note, &live, writer).await?;
+            progress.writes += 1;
+            progress.stateful_set = live.reference();
+            cache.wrote(key, live.clone());
+            return Ok((Some(live), progress.stateful_set.clone()));
+        }
+    };
+    let live = write(Some(create), object, key, cache, writer, progress).await?;
+    progress.stateful_set = live.as_ref().and_then(StatefulSetView::reference);
+    Ok((live, progress.stateful_set.clone()))
 }
 
 /// One child: server-side apply or deletion. Returns its newest form.
@@ -104,5 +160,6 @@ where
     answer.trim(writer.manager());
     cache.wrote(key, answer.clone());
     progress.writes += 1;
+    progress.kinds.push(T::kind(&()).into_owned());
     Ok(Some(answer))
 }

@@ -9,6 +9,8 @@ use functionmesh_runtime::condition::Explained;
 const DONE: &[(&str, bool)] = &[(READY, true)];
 /// Not there yet, or in trouble that may end well: the controller goes on by itself.
 const UNDER_WAY: &[(&str, bool)] = &[(READY, false), (PROGRESSING, true)];
+/// The pods could be rendered anew, and are not.
+const WAITING: &[(&str, bool)] = &[(UPDATE_AVAILABLE, true)];
 /// Nothing happens before somebody changes something.
 const STOPPED: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
 
@@ -22,6 +24,11 @@ impl Reason {
         Self::Invalid,
         Self::InvalidBackendConfig,
         Self::BackendConfigChanged,
+        Self::RendererChanged,
+        Self::OperatorConfigChanged,
+        Self::MadeByOriginal,
+        Self::RolloutPaused,
+        Self::RecreateRequired,
         Self::NameConflict,
         Self::ImagePullBackOff,
         Self::CreateContainerConfigError,
@@ -68,10 +75,43 @@ impl Reason {
                 "Correct the BackendConfig that the message names.",
             ),
             Self::BackendConfigChanged => (
-                &[(UPDATE_AVAILABLE, true)][..],
+                WAITING,
                 "A BackendConfig without `autoUpdate` changed. The pods get the change with the next change of the \
                  object that restarts them anyway.",
                 "Nothing; or set `spec.autoUpdate: true` in the BackendConfig, and it reaches all pods at once.",
+            ),
+            Self::RendererChanged => (
+                WAITING,
+                "A newer release of the operator renders the pods differently; the message has the differences. The \
+                 pods run on as they are, and the update goes along with the next change of the spec.",
+                "Nothing; or let it through: annotate the object with `compute.functionmesh.io/approve-update` and \
+                 the value of `status.statefulSet.pendingHash`, or all objects with the flag `--approve-updates`.",
+            ),
+            Self::OperatorConfigChanged => (
+                WAITING,
+                "The operator's configuration (its file or flags) changed, and the pods would be rendered differently. \
+                 They run on as they are, and the change goes along with the next change of the spec.",
+                "As for `RendererChanged`.",
+            ),
+            Self::MadeByOriginal => (
+                WAITING,
+                "The Go Function Mesh made the pods. They run on as they are: taking them over restarts nothing. What \
+                 this operator renders goes along with the next change of the spec.",
+                "As for `RendererChanged`.",
+            ),
+            Self::RolloutPaused => (
+                WAITING,
+                "The roll-out is paused by the annotation `compute.functionmesh.io/pause-rollout` or the flag \
+                 `--pause-rollout`: only a change of the object's own spec reaches its pods.",
+                "Remove the annotation or the flag, or approve as for `RendererChanged`.",
+            ),
+            Self::RecreateRequired => (
+                STOPPED,
+                "A field of the StatefulSet would have to change that Kubernetes does not let change, such as its \
+                 volume claim templates. The pods run on as they are.",
+                "Take the change back; or annotate the object with `compute.functionmesh.io/recreate` and the value \
+                 of `status.statefulSet.pendingHash`: the StatefulSet is deleted without its pods and made anew. \
+                 Volume claims that exist stay as they are.",
             ),
             Self::NameConflict => (
                 STOPPED,
@@ -150,10 +190,10 @@ mod tests {
     use super::*;
     use crate::children::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
     use crate::pods::Cause;
-    use crate::status::{Outcome, held_back, status};
+    use crate::status::{Outcome, UPDATE_AVAILABLE, status};
     use crate::vertical;
     use functionmesh_api::status::ComponentStatus;
-    use functionmesh_runtime::condition;
+    use functionmesh_runtime::condition::{self, Wanted};
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
@@ -175,19 +215,29 @@ mod tests {
                 },
                 ..StatefulSetView::default()
             }),
+            recorded: None,
             selector: BTreeMap::new(),
             notices: Vec::new(),
+            blocked: None,
         }
     }
 
     /// Every way to a status, with every reason that can be given.
     #[test]
     fn the_conditions_are_those_that_a_status_has() {
-        let mut held = applied(1, 1);
-        if let Outcome::Applied { notices, .. } = &mut held {
-            notices.extend([held_back(), vertical::missing()]);
-        }
-        let outcomes = [applied(0, 0), applied(1, 1), applied(1, 0), held].into_iter().map(|o| (o, None));
+        let waiting = Reason::ALL.into_iter().filter(|r| r.explained().conditions == WAITING).map(|reason| {
+            let (reason, message) = (reason.to_string(), String::new());
+            let mut held = applied(1, 1);
+            if let Outcome::Applied { notices, .. } = &mut held {
+                notices.extend([
+                    Wanted { type_: UPDATE_AVAILABLE, status: true, reason, message },
+                    vertical::missing(),
+                ]);
+            }
+            held
+        });
+        let outcomes =
+            [applied(0, 0), applied(1, 1), applied(1, 0)].into_iter().chain(waiting).map(|o| (o, None));
         let pending = [Reason::CleanupRunning, Reason::CleanupFailed]
             .map(|reason| (Outcome::CleanupPending { reason, message: String::new() }, None));
         let causes = Reason::ALL.into_iter().filter(|r| r.explained().conditions == UNDER_WAY);

@@ -48,7 +48,7 @@ struct Condition {
 }
 
 impl View for JobView {
-    fn trim(&mut self, _manager: &str) {
+    fn trim(&mut self, manager: &str) {
         let status = std::mem::take(&mut self.status);
         let true_ = |type_: &str| status.conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
         self.end = match (true_("Complete"), true_("Failed")) {
@@ -56,7 +56,7 @@ impl View for JobView {
             (None, Some(failed)) => Some(End::Failed(format!("{}: {}", failed.reason, failed.message))),
             (None, None) => None,
         };
-        self.metadata = slim(std::mem::take(&mut self.metadata));
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
     }
 }
 

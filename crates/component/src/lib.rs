@@ -11,19 +11,25 @@
 //! [`run`] wires the watches, [`reconcile::reconcile`] is the story of one object. Nothing is read from the API server
 //! but by the watches, and nothing is written that is there already: a restart writes nothing.
 
+pub mod adjust;
 pub mod applied;
 pub mod args;
 pub mod backend;
 pub mod children;
 pub mod cleanup;
 pub mod context;
+pub mod difference;
 pub mod execute;
 pub mod explained;
 pub mod jobs;
+pub mod note;
+pub mod pending;
+pub mod pinned;
 pub mod plan;
 pub mod pods;
 pub mod reason;
 pub mod reconcile;
+pub mod repair;
 pub mod report;
 pub mod status;
 pub mod vertical;
@@ -39,8 +45,8 @@ use crate::reconcile::Object;
 use crate::status::READY;
 use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
-use functionmesh_render::Component;
 use functionmesh_render::args::RenderArgs;
+use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
@@ -59,6 +65,9 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
+/// The renderer: a value, so that another one can be tried.
+pub type Render = fn(&Workload, &Environment, &Defaults) -> Desired;
+
 /// The controller's work: runs until the process is told to stop.
 ///
 /// # Errors
@@ -66,6 +75,7 @@ use tokio::sync::OnceCell;
 pub fn run<K: Component>(
     process: &Process,
     args: &ComponentArgs,
+    render: Render,
 ) -> impl Future<Output = anyhow::Result<()>> + use<K> {
     let watches = Watches {
         client: process.client.clone(),
@@ -76,8 +86,9 @@ pub fn run<K: Component>(
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
     let manager = process.name;
-    let render = args.render.clone();
-    let environment = render.environment();
+    let flags = args.render.clone();
+    let wishes = args.rollout.wishes();
+    let environment = flags.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
@@ -98,7 +109,7 @@ pub fn run<K: Component>(
             missed.state().iter().any(|object| object.status.conditions.get(vertical::MISSING).is_some())
         });
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
-        let (backend_configs, backend_changes) = backend_configs(&watches, &render);
+        let (backend_configs, backend_changes) = backend_configs(&watches, &flags);
         let counted = objects.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
             let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
@@ -109,7 +120,10 @@ pub fn run<K: Component>(
         let context = Arc::new(Context {
             writer,
             events,
+            render,
+            operator: note::operator(&environment),
             environment,
+            wishes,
             backend_configs,
             stateful_sets: Recent::over(sets),
             services: Recent::over(services),
@@ -132,10 +146,12 @@ pub fn run<K: Component>(
             });
         }
         controller
-            .owns_stream(sets_changed)
-            .owns_stream(services_changed)
-            .owns_stream(horizontal_changed)
-            .owns_stream(vertical_changed)
+            .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
+            .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
+            .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {
+                owners_of::<K>(&scaler)
+            })
+            .watches_stream(vertical_changed, |scaler: vertical::View| owners_of::<K>(&scaler))
             .reconcile_all_on(stream::once(async move { vertical.appeared().await }))
             // The original's have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
@@ -184,6 +200,18 @@ fn concerned<K: Component>(objects: &Store<Object<K>>, namespace: Option<&str>) 
     let there =
         all.iter().filter(|object| namespace.is_none() || object.meta().namespace.as_deref() == namespace);
     there.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+}
+
+/// The object that a child belongs to, by its owner reference and by its label: somebody may have taken one of them away.
+fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Object<K>>> {
+    let kind = K::kind(&());
+    let references = child.owner_references().iter().filter(|r| r.kind == kind);
+    let mut owners: Vec<_> = references
+        .filter_map(|r| Some(ObjectRef::new(&r.name).within(&child.namespace()?)))
+        .chain(named_by::<K>(child))
+        .collect();
+    owners.dedup();
+    owners
 }
 
 /// The object that something belongs to, by its label.

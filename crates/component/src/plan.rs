@@ -1,16 +1,20 @@
 //! What to write: the rendered objects against what is there. Pure.
 
 use crate::applied::{Applied, stamped};
-use crate::backend::RenderedFrom;
-use crate::children::{Ownership, ServiceView, StatefulSetView, has_labels, ownership};
+use crate::children::{Ownership, ServiceView, StatefulSetView, has_owner, ownership};
+use crate::note::Note;
+use crate::pinned::{Decision, Situation, Wishes};
+use crate::reason::Reason;
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::{Desired, VerticalPodAutoscaler, rendered_hash};
+use functionmesh_render::{Desired, VerticalPodAutoscaler};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
+use kube::core::ObjectMeta;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What the caches show of the children.
 #[derive(Clone, Debug, Default)]
@@ -36,19 +40,58 @@ pub enum Write<T> {
     Delete,
 }
 
+/// One write of the `StatefulSet`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SetWrite {
+    /// As [`Write::Create`].
+    Create(Box<StatefulSet>),
+    /// All of it, as rendered.
+    Update(Box<StatefulSet>),
+    /// What is not the template.
+    Adjust(Adjustment),
+    /// The note of what the Go operator made it from.
+    Adopt(Box<Note>),
+    /// Delete it and leave its pods.
+    Recreate,
+}
+
+/// A change of a `StatefulSet` that leaves its template alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adjustment {
+    /// Number of pods, when it is another.
+    pub replicas: Option<i32>,
+    /// Labels that it lacks.
+    pub labels: BTreeMap<String, String>,
+    /// Its owner, when it lacks one.
+    pub owner: Option<OwnerReference>,
+}
+
+/// A rendering that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// For what.
+    pub reason: Reason,
+    /// Fields that cannot change, for which the whole waits; empty when there is none.
+    pub immutable: String,
+    /// What would be applied; its hash is the name by which it is approved.
+    pub desired: Box<StatefulSet>,
+}
+
 /// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// First, so that pods find their names.
     pub service: Option<Write<Service>>,
     /// After what its pods refer to.
-    pub stateful_set: Option<Write<StatefulSet>>,
+    pub stateful_set: Option<SetWrite>,
     /// After the pods.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
     /// Last.
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
-    /// Whether the `StatefulSet` is left as it is although it would be rendered differently now.
-    pub held_back: bool,
+    /// What is left as it is although it would be rendered differently now.
+    pub held: Option<Held>,
+    /// What the status is to say of a `StatefulSet` whose template is left alone.
+    pub left: Option<StatefulSetStatusRef>,
 }
 
 /// Why nothing can be written.
@@ -74,37 +117,99 @@ pub enum Obstacle {
     },
 }
 
-/// Compares. `recorded` is what the object's status says of the last write: a hash alone would miss a foreign edit, so
-/// the generation of the live object has to be the one we left it with.
+/// What the plan depends on besides the children.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// What the object's status says of the last write: a hash alone would miss a foreign edit, so the generation of the
+    /// live object has to be the one we left it with.
+    pub recorded: Option<StatefulSetStatusRef>,
+    /// Whether the last one to look after the object had seen its newest spec.
+    pub observed: bool,
+    /// What was asked for.
+    pub wishes: Wishes,
+    /// The object.
+    pub owner: OwnerReference,
+}
+
+/// Compares.
 ///
 /// # Errors
 /// What stands in the way, when something does.
-pub fn plan(
-    desired: Desired,
-    observed: &Observed,
-    recorded: Option<&StatefulSetStatusRef>,
-    owner: &OwnerReference,
-) -> Result<Plan, Obstacle> {
+pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
+    let owner = &given.owner;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
+    // A Service has no generation either.
+    let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
-    let set_same =
-        observed.stateful_set.as_ref().is_some_and(|live| unchanged(live, &stateful_set, recorded));
-    let held_back = !set_same
-        && observed.stateful_set.as_ref().is_some_and(|live| held_back(live, &stateful_set, recorded));
+    let (stateful_set, held, left) = match &observed.stateful_set {
+        Some(live) if set_exists => pinned(live, stateful_set, given),
+        _ => (Some(SetWrite::Create(Box::new(stateful_set))), None, None),
+    };
     Ok(Plan {
         service: write(service, service_exists, service_same),
-        stateful_set: write(stateful_set, set_exists, set_same || held_back),
+        stateful_set,
         horizontal_autoscaler: autoscaler(
             horizontal_autoscaler,
             observed.horizontal_autoscaler.as_ref(),
             owner,
         )?,
         vertical_autoscaler: autoscaler(vertical_autoscaler, observed.vertical_autoscaler.as_ref(), owner)?,
-        held_back,
+        held,
+        left,
     })
+}
+
+/// The write of a `StatefulSet` that exists, what of its rendering waits, and what the status is to say of it.
+fn pinned(
+    live: &StatefulSetView,
+    desired: StatefulSet,
+    given: &Given,
+) -> (Option<SetWrite>, Option<Held>, Option<StatefulSetStatusRef>) {
+    let situation = Situation {
+        live,
+        desired: &desired,
+        recorded: given.recorded.as_ref(),
+        observed: given.observed,
+        wishes: &given.wishes,
+    };
+    let decision = situation.decide();
+    let (reason, immutable) = match decision {
+        Decision::Apply => return (Some(SetWrite::Update(Box::new(desired))), None, None),
+        Decision::Recreate => return (Some(SetWrite::Recreate), None, situation.left_alone(false)),
+        Decision::Adopt => {
+            let note =
+                Note::on(&desired.metadata).map(|note| SetWrite::Adopt(Box::new(note.of_the_original())));
+            return (note, None, None);
+        }
+        Decision::Same => {
+            return (adjust(live, &desired, &given.owner), None, situation.left_alone(false));
+        }
+        Decision::Hold(reason) => (reason, String::new()),
+        Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
+    };
+    let left = situation.left_alone(true);
+    // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
+    let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
+    let adjusted = if on_purpose { None } else { adjust(live, &desired, &given.owner) };
+    (adjusted, Some(Held { reason, immutable, desired: Box::new(desired) }), left)
+}
+
+/// What differs besides the template.
+fn adjust(live: &StatefulSetView, desired: &StatefulSet, owner: &OwnerReference) -> Option<SetWrite> {
+    let replicas = desired.spec.replicas.filter(|wanted| *wanted != live.spec.replicas);
+    let lacks =
+        |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
+    let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
+    let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| owner.clone());
+    (replicas.is_some() || owner.is_some() || !labels.is_empty()).then_some(SetWrite::Adjust(Adjustment {
+        replicas,
+        labels,
+        owner,
+    }))
 }
 
 /// A child that is there when the object asks for it.
@@ -130,11 +235,7 @@ where
 }
 
 /// Whether the child exists and is ours.
-fn check(
-    kind: &str,
-    live: Option<&kube::core::ObjectMeta>,
-    owner: &OwnerReference,
-) -> Result<bool, Obstacle> {
+fn check(kind: &str, live: Option<&ObjectMeta>, owner: &OwnerReference) -> Result<bool, Obstacle> {
     let Some(live) = live else { return Ok(false) };
     let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());
     match ownership(live, owner) {
@@ -151,21 +252,4 @@ fn write<T>(desired: T, exists: bool, same: bool) -> Option<Write<T>> {
         (true, false) => Some(Write::Update(Box::new(desired))),
         (false, _) => Some(Write::Create(Box::new(desired))),
     }
-}
-
-fn unchanged(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    live.rendered_hash() == rendered_hash(desired) && untouched(live, desired, recorded)
-}
-
-/// Whether nobody else touched it since our last write.
-fn untouched(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    recorded.is_some()
-        && live.reference().as_ref() == recorded
-        && has_labels(&live.metadata, &desired.metadata)
-}
-
-/// Whether the difference is one that has to wait for another reason to change the pods.
-fn held_back(live: &StatefulSetView, desired: &StatefulSet, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    let notes = RenderedFrom::on(&live.metadata).zip(RenderedFrom::on(&desired.metadata));
-    untouched(live, desired, recorded) && notes.is_some_and(|(old, new)| old.waits_for_a_reason(&new))
 }

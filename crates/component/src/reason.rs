@@ -19,6 +19,16 @@ pub enum Reason {
     InvalidBackendConfig,
     /// A change of a `BackendConfig` without `autoUpdate` waits for the next change of the object's pods.
     BackendConfigChanged,
+    /// A newer release renders the pods differently; they stay as they are until somebody approves.
+    RendererChanged,
+    /// The operator's configuration changed; the pods stay as they are until somebody approves.
+    OperatorConfigChanged,
+    /// The Go Function Mesh made the pods; they stay as they are until somebody approves.
+    MadeByOriginal,
+    /// Changes of the pods that do not come from the object's own spec wait while its roll-out is paused.
+    RolloutPaused,
+    /// A field of the `StatefulSet` would have to change that cannot.
+    RecreateRequired,
     /// An object with the name of one of ours exists and belongs to somebody else; it is left alone.
     NameConflict,
     /// The kubelet cannot pull an image.
@@ -54,6 +64,11 @@ impl Reason {
             Self::Invalid => "Invalid",
             Self::InvalidBackendConfig => "InvalidBackendConfig",
             Self::BackendConfigChanged => "BackendConfigChanged",
+            Self::RendererChanged => "RendererChanged",
+            Self::OperatorConfigChanged => "OperatorConfigChanged",
+            Self::MadeByOriginal => "MadeByOriginal",
+            Self::RolloutPaused => "RolloutPaused",
+            Self::RecreateRequired => "RecreateRequired",
             Self::NameConflict => "NameConflict",
             Self::ImagePullBackOff => "ImagePullBackOff",
             Self::CreateContainerConfigError => "CreateContainerConfigError",

@@ -2,15 +2,19 @@
 
 use crate::cleanup;
 use crate::context::Context;
-use crate::execute::{Progress, execute};
-use crate::plan::{Obstacle, plan};
+use crate::execute::{Executed, Progress, execute};
+use crate::note::Note;
+use crate::pending;
+use crate::pinned::{self, Wishes};
+use crate::plan::{Given, Obstacle, plan};
 use crate::reason::Reason;
+use crate::repair::{repairs, tell};
 use crate::report::report;
-use crate::status::{Outcome, held_back};
+use crate::status::Outcome;
 use crate::vertical;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
-use functionmesh_render::{Component, Desired, Workload, decode, render, selector_labels};
+use functionmesh_render::{Component, Desired, Workload, decode, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::observe::Done;
@@ -20,6 +24,9 @@ use std::sync::Arc;
 
 /// A Function, Source or Sink as it is cached.
 pub type Object<K> = Declared<K, ComponentStatus>;
+
+/// In the words of the API server for fields of a `StatefulSet` that cannot change.
+const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
 
 /// Brings the cluster to what the object says and tells in its status how that went.
 ///
@@ -46,8 +53,10 @@ pub async fn reconcile<K: Component>(
         }
         Ok(backend) => backend,
     };
-    let mut desired = render(&workload, &cx.environment, &backend.defaults);
-    backend.note(&mut desired.stateful_set, &workload, &cx.environment);
+    let mut desired = (cx.render)(&workload, &cx.environment, &backend.defaults);
+    Note::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
+        .write(&mut desired.stateful_set);
+    let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
     let cleanup = cleanup::job(&object, &workload, &backend, &cx);
     let mut progress = Progress::default();
     // On the heap: it holds rendered objects while it waits.
@@ -57,8 +66,11 @@ pub async fn reconcile<K: Component>(
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
         }
         Err(error) => {
-            report(&object, &failure(&error, progress.stateful_set), progress.writes, &cx).await?;
-            Err(error)
+            let failure = failure(&error, progress.stateful_set, &hash);
+            let settled = matches!(failure, Outcome::Refused { reason: Reason::RecreateRequired, .. });
+            let done = report(&object, &failure, progress.writes, &cx).await?;
+            // Trying the same again cannot help.
+            if settled { Ok(done) } else { Err(error) }
         }
     }
 }
@@ -93,19 +105,48 @@ async fn bring_about<K: Component>(
     let observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let status = cx.current_status(object);
-    let plan = match plan(desired, &observed, status.stateful_set.as_ref(), &owner.unwrap_or_default()) {
+    let given = Given {
+        recorded: status.stateful_set.clone(),
+        observed: pinned::observed(&status, object.meta()),
+        wishes: Wishes::of(object.meta(), &cx.wishes),
+        owner: owner.unwrap_or_default(),
+    };
+    let plan = match plan(desired, &observed, &given) {
         Ok(plan) => plan,
         Err(obstacle) => return Ok(refusal(&obstacle)),
     };
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
-    let notices = [plan.held_back.then(held_back), missing.then(vertical::missing)];
-    let live = execute(plan, observed, workload, cx, progress).await?;
+    let repairs = repairs(&plan, &observed, &status, object.meta().generation);
+    let executed = execute(plan, observed, workload, cx, progress).await;
+    tell(object, repairs, progress, cx).await;
+    let Executed { live, recorded, held } = executed?;
+    let Some(live) = live else { return Ok(made_anew(workload)) };
+    let mut notices: Vec<_> = missing.then(vertical::missing).into_iter().collect();
+    let mut blocked = None;
+    match &held {
+        Some(held) if held.immutable.is_empty() => {
+            notices.push(pending::notice(held, &live, &status, cx).await?);
+        }
+        Some(held) => {
+            let hash = rendered_hash(&held.desired).unwrap_or_default();
+            blocked = Some(pending::blocked(&held.immutable, hash));
+        }
+        None => {}
+    }
     Ok(Outcome::Applied {
-        stateful_set: Box::new(live.unwrap_or_default()),
+        stateful_set: Box::new(live),
+        recorded: recorded.map(Box::new),
         selector: selector_labels(workload),
-        notices: notices.into_iter().flatten().collect(),
+        notices,
+        blocked,
     })
+}
+
+/// The `StatefulSet` was deleted so that it can be made anew; its end wakes us.
+fn made_anew(workload: &Workload) -> Outcome {
+    let message = format!("StatefulSet {} is deleted without its pods, to be made anew", workload.name);
+    Outcome::refused(Reason::WaitingForPods, message)
 }
 
 fn refusal(obstacle: &Obstacle) -> Outcome {
@@ -116,10 +157,13 @@ fn refusal(obstacle: &Obstacle) -> Outcome {
     Outcome::refused(reason, obstacle.to_string())
 }
 
-fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>) -> Outcome {
-    let reason = match error {
-        ApplyError::NameConflict { .. } => Reason::NameConflict,
-        _ => Reason::ApplyFailed,
+fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>, hash: &str) -> Outcome {
+    let (reason, message) = match error {
+        ApplyError::NameConflict { .. } => (Reason::NameConflict, error.to_string()),
+        ApplyError::Refused { reason: "Invalid", message, .. } if message.contains(IMMUTABLE) => {
+            (Reason::RecreateRequired, pending::blocked("fields", hash) + ": " + message)
+        }
+        _ => (Reason::ApplyFailed, error.to_string()),
     };
-    Outcome::Refused { reason, message: error.to_string(), written }
+    Outcome::Refused { reason, message, written }
 }

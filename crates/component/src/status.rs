@@ -42,10 +42,14 @@ pub enum Outcome {
     Applied {
         /// The `StatefulSet` as last seen.
         stateful_set: Box<StatefulSetView>,
+        /// What is to be recorded of it.
+        recorded: Option<Box<StatefulSetStatusRef>>,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
         /// Further conditions.
         notices: Vec<Wanted>,
+        /// Why what the object says cannot be brought about, when it cannot.
+        blocked: Option<String>,
     },
 }
 
@@ -61,17 +65,6 @@ impl Outcome {
             Self::Refused { message, .. } | Self::CleanupPending { message, .. } => message,
             Self::Applied { .. } => "",
         }
-    }
-}
-
-/// The condition that tells of a change that is held back.
-pub fn held_back() -> Wanted {
-    Wanted {
-        type_: UPDATE_AVAILABLE,
-        status: true,
-        reason: Reason::BackendConfigChanged.to_string(),
-        message: "a BackendConfig without autoUpdate changed; the pods get the change with the next one of this object"
-            .to_owned(),
     }
 }
 
@@ -91,7 +84,7 @@ pub fn status(
             ..previous.clone()
         },
         Outcome::CleanupPending { .. } => previous.clone(),
-        Outcome::Applied { stateful_set, selector, notices: _ } => {
+        Outcome::Applied { stateful_set, recorded, selector, .. } => {
             let live = &stateful_set.status;
             ComponentStatus {
                 // As the original: what the autoscaler reads is the number wanted.
@@ -102,7 +95,7 @@ pub fn status(
                 selector: Some(
                     selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
                 ),
-                stateful_set: stateful_set.reference(),
+                stateful_set: recorded.as_deref().cloned(),
                 ..ComponentStatus::default()
             }
         }
@@ -134,6 +127,9 @@ impl Verdict {
         match outcome {
             Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
                 Self { reason: *reason, message: message.clone() }
+            }
+            Outcome::Applied { blocked: Some(message), .. } => {
+                Self { reason: Reason::RecreateRequired, message: message.clone() }
             }
             Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
         }
@@ -183,6 +179,7 @@ impl Verdict {
             Reason::Invalid
                 | Reason::InvalidBackendConfig
                 | Reason::NameConflict
+                | Reason::RecreateRequired
                 | Reason::CleanupFailed
                 | Reason::ApplyFailed
         );
@@ -213,8 +210,10 @@ mod tests {
                 spec: StatefulSetSpecView { replicas: wanted },
                 status: live,
             }),
+            recorded: None,
             selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
             notices: Vec::new(),
+            blocked: None,
         }
     }
 

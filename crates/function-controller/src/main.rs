@@ -28,7 +28,8 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let process = Process::start("function-controller", &args.process, &args.component.watch).await?;
-    let work = functionmesh_component::run::<Function>(&process, &args.component);
+    let work =
+        functionmesh_component::run::<Function>(&process, &args.component, functionmesh_render::render);
     // On the heap: four caches make a large future.
     process.lead(Box::pin(work)).await
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// Annotation with the hash of the object as rendered.
+/// Annotation with the hash of the object as rendered, its number of replicas left out.
 pub const RENDERED_HASH: &str = "compute.functionmesh.io/rendered-hash";
 /// Annotation with the version of the renderer.
 pub const RENDERER_VERSION_ANNOTATION: &str = "compute.functionmesh.io/renderer-version";
@@ -16,8 +16,19 @@ pub fn rendered_hash(stateful_set: &StatefulSet) -> Option<&str> {
     stateful_set.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
 }
 
-/// Stamps the object with the hash of its own bytes.
-pub(crate) fn stamp(stateful_set: &mut StatefulSet) {
+/// The version of the renderer that a rendered `StatefulSet` carries, if it carries one.
+pub fn renderer_version(stateful_set: &StatefulSet) -> Option<&str> {
+    stateful_set.metadata.annotations.as_ref()?.get(RENDERER_VERSION_ANNOTATION).map(String::as_str)
+}
+
+/// Stamps the object with the hash of its own bytes and the version of its renderer; an older stamp is replaced.
+///
+/// The number of replicas is no part of the hash: scaling changes nothing about the pods, and is written by itself.
+pub fn stamp(stateful_set: &mut StatefulSet, version: &str) {
+    let replicas = stateful_set.spec.replicas.take();
+    let mut annotations = stateful_set.metadata.annotations.take().unwrap_or_default();
+    annotations.retain(|key, _| key != RENDERED_HASH && key != RENDERER_VERSION_ANNOTATION);
+    stateful_set.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
     // Maps with string keys only: encoding cannot fail.
     let bytes = serde_json::to_vec(&stateful_set).unwrap_or_default();
     let mut hash = String::with_capacity(32);
@@ -25,7 +36,31 @@ pub(crate) fn stamp(stateful_set: &mut StatefulSet) {
         // Writing to a String cannot fail.
         let _ = write!(hash, "{byte:02x}");
     }
-    let annotations = stateful_set.metadata.annotations.get_or_insert_default();
     annotations.insert(RENDERED_HASH.to_owned(), hash);
-    annotations.insert(RENDERER_VERSION_ANNOTATION.to_owned(), RENDERER_VERSION.to_owned());
+    annotations.insert(RENDERER_VERSION_ANNOTATION.to_owned(), version.to_owned());
+    stateful_set.metadata.annotations = Some(annotations);
+    stateful_set.spec.replicas = replicas;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_of_everything_but_replicas_and_stamps() {
+        let hash = |set: &StatefulSet| rendered_hash(set).unwrap().to_owned();
+        let mut set = StatefulSet::default();
+        stamp(&mut set, "1");
+        let first = hash(&set);
+        set.spec.replicas = Some(3);
+        stamp(&mut set, "2");
+        assert_eq!(
+            (hash(&set), renderer_version(&set), set.spec.replicas),
+            (first.clone(), Some("2"), Some(3))
+        );
+        set.spec.service_name = Some("x".to_owned());
+        stamp(&mut set, "2");
+        assert_ne!(hash(&set), first);
+        assert_eq!(set.metadata.annotations.unwrap().len(), 2);
+    }
 }

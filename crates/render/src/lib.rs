@@ -18,6 +18,7 @@ pub mod args;
 pub mod config;
 pub mod details;
 pub mod names;
+pub mod quantity;
 pub mod shell;
 
 mod admin;
@@ -48,7 +49,6 @@ mod package;
 mod pod;
 mod production;
 mod python;
-mod quantity;
 mod runtime;
 mod service;
 mod sink;
@@ -65,7 +65,9 @@ pub use cleanup::{DEADLINE_SECONDS, cleanup};
 pub use component::Component;
 pub use decode::decode;
 pub use defaults::Defaults;
-pub use hash::{RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash};
+pub use hash::{
+    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version, stamp,
+};
 pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;
 pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};

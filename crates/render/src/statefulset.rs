@@ -40,7 +40,7 @@ pub(crate) fn stateful_set(
         },
         status: None,
     };
-    hash::stamp(&mut stateful_set);
+    hash::stamp(&mut stateful_set, hash::RENDERER_VERSION);
     stateful_set
 }
 

@@ -3,7 +3,7 @@
 use crate::declared::Declared;
 use crate::metrics::Metrics;
 use crate::observe::Failure;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub enum ApplyMode {
     /// The object is ours: with force, so that foreign edits of our fields are repaired.
     Update,
 }
+
+/// In the words of the API server for a JSON patch that does not fit the object.
+const REJECTED_TEST: &str = "the server rejected our request due to an error in our request";
 
 /// Writes in the name of one controller.
 #[derive(Clone)]
@@ -81,6 +84,55 @@ impl Writer {
         };
         self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
         answer.map_err(|error| ApplyError::from_request(&kind, name, mode, error))
+    }
+
+    /// Changes an object of ours by a JSON patch and reads the answer as `V`. A test in the patch that fails, because
+    /// somebody else changed the object meanwhile, is a conflict.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn patch<V>(&self, object: &V, body: serde_json::Value) -> Result<V, ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let (kind, name) = (V::kind(&()).into_owned(), object.name_any());
+        let patch = serde_json::from_value(body).map_err(|error| ApplyError::Unanswered {
+            kind: kind.clone(),
+            name: name.clone(),
+            source: Box::new(kube::Error::SerdeError(error)),
+        })?;
+        let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let parameters =
+            PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
+        let answer = api.patch(&name, &parameters, &Patch::Json::<()>(patch)).await;
+        let result = if answer.is_ok() { "changed" } else { "failed" };
+        self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
+        answer.map_err(|error| match ApplyError::from_request(&kind, &name, ApplyMode::Update, error) {
+            // What the API server answers to a test that fails has no cause in it.
+            ApplyError::Refused { kind, name, reason: "Invalid", message }
+                if message.contains(REJECTED_TEST) =>
+            {
+                ApplyError::Refused { kind, name, reason: "Conflict", message }
+            }
+            error => error,
+        })
+    }
+
+    /// Reads an object of ours as it is, with all its fields. Only where a cache does not hold what is needed.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn read<V>(&self, object: &V) -> Result<serde_json::Value, ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let (kind, name) = (V::kind(&()).into_owned(), object.name_any());
+        let resource = ApiResource::erase::<V>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &object.namespace().unwrap_or_default(), &resource);
+        let answer = api.get(&name).await;
+        let value = answer.and_then(|object| serde_json::to_value(object).map_err(kube::Error::SerdeError));
+        value.map_err(|error| ApplyError::from_request(&kind, &name, ApplyMode::Update, error))
     }
 
     /// Writes the status of an object and returns the resource version of the answer. `legacy` says that the status
@@ -170,11 +222,30 @@ impl Writer {
     where
         V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
+        self.delete_with(object, DeleteParams::background()).await
+    }
+
+    /// The same, but what belongs to the object stays and loses its owner: the pods of a `StatefulSet` go on running,
+    /// and the next one of that selector takes them over.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn orphan<V>(&self, object: &V) -> Result<(), ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        self.delete_with(object, DeleteParams::orphan()).await
+    }
+
+    async fn delete_with<V>(&self, object: &V, parameters: DeleteParams) -> Result<(), ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
         let kind = V::kind(&()).into_owned();
         let name = object.name_any();
         let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let preconditions = Preconditions { uid: object.uid(), resource_version: None };
-        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..parameters };
         let answer = api.delete(&name, &parameters).await;
         let result = if answer.is_ok() { "deleted" } else { "failed" };
         self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();

@@ -1,5 +1,6 @@
-//! Events, one per change of a verdict.
+//! Events, one per change of a verdict and one per repair.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
@@ -7,6 +8,8 @@ use tracing::debug;
 
 /// Longest note the API server takes, in bytes.
 const NOTE_LIMIT: usize = 1024;
+/// Reason of the Events about repairs.
+pub const REPAIRED: &str = "Repaired";
 
 /// Publishes Events in the name of the controller.
 #[derive(Clone)]
@@ -43,7 +46,30 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.0.publish(&event, &object.object_ref(&())).await {
+        self.publish(object, &event).await;
+    }
+
+    /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
+    /// whoever changed it will not see the change last. `action` tells for machines what was found, `note` for people.
+    pub async fn repaired<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        child: ObjectReference,
+        action: &str,
+        note: &str,
+    ) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: REPAIRED.to_owned(),
+            note: Some(cut(note)),
+            action: action.to_owned(),
+            secondary: Some(child),
+        };
+        self.publish(object, &event).await;
+    }
+
+    async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event) {
+        if let Err(error) = self.0.publish(event, &object.object_ref(&())).await {
             debug!(error = %error, "event not published");
         }
     }

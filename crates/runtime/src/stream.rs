@@ -71,7 +71,8 @@ impl Watches {
         (store, changes.predicate_filter(meaningful, PredicateConfig::default()).boxed())
     }
 
-    /// Objects that belong to others, trimmed before they are kept: wakes on every change.
+    /// Objects that belong to others, trimmed before they are kept: wakes on every change. What is not dropped by `trim`
+    /// is kept, `managedFields` included.
     pub fn owned<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -118,7 +119,7 @@ impl Watches {
     fn cache<K, F>(
         &self,
         selection: Selection,
-        mut trim: F,
+        trim: F,
     ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
     where
         F: FnMut(&mut K) + Send + 'static,
@@ -143,10 +144,7 @@ impl Watches {
         let metrics = self.metrics.clone();
         let changes = self
             .events(&config, &selection.namespaces, &store)
-            .modify(move |object: &mut K| {
-                trim(object);
-                object.meta_mut().managed_fields = None;
-            })
+            .modify(trim)
             .reflect(writer)
             .inspect(move |event| match event {
                 Err(error) => {

@@ -21,13 +21,15 @@ const fn grant(group: &'static str, resource: &'static str, verbs: &'static [&'s
     Grant { group, resource, verbs }
 }
 
-/// Everything is read from watches: nobody gets single objects.
+/// Everything is read from watches, which hold only what is compared.
 const WATCH: &[&str] = &["list", "watch"];
 /// Server-side apply of an object that may not exist yet needs both. What it made goes by its owner references, so it is never
 /// deleted.
 const APPLY: &[&str] = &["list", "watch", "create", "patch"];
 /// The same for what also leaves a spec.
 const OWN: &[&str] = &["list", "watch", "create", "patch", "delete"];
+/// And for the pods' set, which is read as a whole to tell how a rendering that waits differs from it.
+const COMPARE: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// The finalizer of an object that needs cleanup is a part of the object itself.
 const MARK: &[&str] = &["list", "watch", "patch"];
 const STATUS: &[&str] = &["patch"];
@@ -44,7 +46,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "functions", MARK),
             grant(GROUP, "functions/status", STATUS),
             grant(GROUP, "functions/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", OWN),
+            grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
@@ -60,7 +62,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sources", MARK),
             grant(GROUP, "sources/status", STATUS),
             grant(GROUP, "sources/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", OWN),
+            grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
@@ -76,7 +78,7 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sinks", MARK),
             grant(GROUP, "sinks/status", STATUS),
             grant(GROUP, "sinks/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", OWN),
+            grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
             grant("autoscaling", "horizontalpodautoscalers", OWN),
             grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
@@ -236,6 +238,7 @@ mod tests {
                 let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
                 let child = children.contains(&grant.resource);
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
+                assert!(grant.resource == "statefulsets" || !grant.verbs.contains(&"get"), "{text}");
                 assert!(!grant.verbs.contains(&"create") || grant.verbs.contains(&"patch"), "{text}");
             }
         }

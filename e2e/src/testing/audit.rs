@@ -170,6 +170,13 @@ impl Audit {
         self.only(Request::is_write)
     }
 
+    /// Number of writes to one object that were carried out.
+    pub fn writes_to(&self, resource: &str, name: &str) -> usize {
+        let to =
+            |r: &&Request| r.is_write() && r.code() < 300 && r.resource() == resource && r.name() == name;
+        self.0.iter().filter(to).count()
+    }
+
     /// Requests of which something is true.
     #[must_use]
     pub fn only(self, keep: impl FnMut(&Request) -> bool) -> Self {

@@ -4,12 +4,12 @@ use crate::cluster::pki;
 use crate::shell::{command, log_to, output};
 use crate::testing::http::request;
 use crate::testing::proxy::Proxy;
-use crate::testing::rig::Rig;
+use crate::testing::rig::{Build, Rig};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::spawn_behind(rig, None, name, flags)
+        Self::start_process(rig, None, name, name, flags)
     }
 
     /// The same with a proxy between it and the API server.
@@ -52,6 +52,24 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn_behind(rig: &Rig, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(rig, proxy, name, name, flags)
+    }
+
+    /// Starts another program in a controller's place, with its rights.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_as(rig: &Rig, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(rig, None, name, program, flags)
+    }
+
+    fn start_process(
+        rig: &Rig,
+        proxy: Option<&Proxy>,
+        name: &str,
+        program: &str,
+        flags: &[&str],
+    ) -> Result<Self> {
         let folder = rig.folder()?;
         let mut admin = fs::read_to_string(folder.join("admin.kubeconfig"))?;
         if let Some(proxy) = proxy {
@@ -70,7 +88,7 @@ impl Controller {
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = folder.join("logs").join(format!("{user}.log"));
-        let mut process = command(binary(rig, name)?, flags);
+        let mut process = command(in_folder(&rig.build.folder, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
         process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
@@ -243,8 +261,15 @@ struct Stat {
 }
 
 /// A binary of this build.
-fn binary(rig: &Rig, name: &str) -> Result<PathBuf> {
-    let path = rig.build.folder.join(name);
+///
+/// # Errors
+/// When it is not built.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    in_folder(&Build::debug().folder, name)
+}
+
+fn in_folder(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
     if !path.is_file() {
         bail!("{} is not built: run `cargo build --workspace` or `make test`", path.display());
     }

@@ -100,8 +100,22 @@ pub async fn until_ready(
     name: &str,
     want: (&str, &str),
 ) -> Result<String> {
-    rig.until(&format!("{name} {want:?}"), || async {
-        let (status, reason, message) = ready(api, name).await?;
+    until_condition(rig, api, name, "Ready", want).await
+}
+
+/// Waits until a condition has a status, for a reason; returns its message.
+///
+/// # Errors
+/// When it does not get it; with what it has.
+pub async fn until_condition(
+    rig: &Rig,
+    api: &Api<DynamicObject>,
+    name: &str,
+    type_: &str,
+    want: (&str, &str),
+) -> Result<String> {
+    rig.until(&format!("{name} {type_} {want:?}"), || async {
+        let (status, reason, message) = condition(api, name, type_).await?;
         if (status.as_str(), reason.as_str()) == want {
             Ok(message)
         } else {

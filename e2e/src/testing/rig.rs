@@ -48,7 +48,7 @@ pub struct Build {
 
 impl Build {
     /// What `cargo build` made, telling everything.
-    fn debug() -> Self {
+    pub(crate) fn debug() -> Self {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
         Self { folder: target.join("debug"), log: "--log-level=debug,hyper=info,tower=info,rustls=info" }

@@ -1,0 +1,133 @@
+//! What applying a newly rendered `StatefulSet` would change on the live one, in short words.
+//!
+//! The live object comes from the API server, which filled in fields and wrote amounts in its own way. So only what the
+//! rendered object says is compared, lists by the keys by which Kubernetes merges them. What is only in the live object
+//! counts as removed when our field manager holds it, and nobody else: anything else there was put by others and stays.
+//!
+//! Values of variables, commands and annotations may hold secrets and are never told: only names are, the names of images,
+//! and numbers and booleans of fields known to be harmless.
+
+mod held;
+mod same;
+mod shape;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use crate::difference::held::Held;
+use crate::difference::walk::Walk;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::Value;
+use std::fmt;
+
+/// One thing that would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it is.
+    pub place: Place,
+    /// What it is, such as `env X` or `securityContext.runAsNonRoot`; empty for a container as a whole.
+    pub item: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// Where something changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the `StatefulSet` besides its pods.
+    Set,
+    /// In the container of a name.
+    Container(String),
+    /// In the init container of a name.
+    InitContainer(String),
+    /// In the template of the pods besides its containers.
+    Pod,
+}
+
+/// What becomes of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is new.
+    Added,
+    /// It goes.
+    Removed,
+    /// It becomes different.
+    Changed,
+    /// It becomes different, from and to values that anybody may see.
+    Became(String, String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set => Ok(()),
+            Self::Container(name) => write!(f, "container {name}"),
+            Self::InitContainer(name) => write!(f, "init container {name}"),
+            Self::Pod => f.write_str("pod"),
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added => f.write_str("added"),
+            Self::Removed => f.write_str("removed"),
+            Self::Changed => f.write_str("changed"),
+            Self::Became(from, to) => write!(f, "changed from {from} to {to}"),
+        }
+    }
+}
+
+impl Change {
+    /// In words, after a change that may have been in the same place already.
+    fn words(&self, before: Option<&Place>) -> String {
+        let Self { place, item, fate } = self;
+        match (item.is_empty(), *place == Place::Set || before == Some(place)) {
+            (true, _) => format!("{place} {fate}"),
+            (false, true) => format!("{item} {fate}"),
+            (false, false) => format!("{place}: {item} {fate}"),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(None))
+    }
+}
+
+/// What applying `desired` as the field manager `manager` would change on `live`, an object as the API server gives it
+/// with its `managedFields`. Empty when nothing. First the set, then its containers and init containers in their order,
+/// then the rest of the pod; within each by field and name.
+///
+/// The number of pods is never a difference, as an autoscaler may set it, nor are our own annotations on the set. When
+/// `manager` never applied the object, as when the Go operator made it, all of the pods' template counts as held, the
+/// defaults of the API server excepted.
+pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Change> {
+    let desired = serde_json::to_value(desired).unwrap_or_default();
+    let applied = Held::by(manager, live);
+    let template = applied.as_ref().map_or(Held::All, |applied| applied.field("spec").field("template"));
+    let mut walk = Walk::default();
+    walk.set(&desired, live, &applied.unwrap_or(Held::Nothing));
+    walk.pods(desired.pointer("/spec/template"), live.pointer("/spec/template"), &template);
+    walk.changes
+}
+
+/// The first changes on one line, `most` at most, and how many there are besides: `container a: env X added; image changed
+/// from a:1 to a:2; and 3 more`. Empty when there are none.
+pub fn summary(changes: &[Change], most: usize) -> String {
+    let mut parts = Vec::new();
+    let mut before = None;
+    for change in changes.iter().take(most) {
+        parts.push(change.words(before));
+        before = Some(&change.place);
+    }
+    match changes.len().saturating_sub(parts.len()) {
+        0 => {}
+        rest if parts.is_empty() => parts.push(format!("{rest} changes")),
+        rest => parts.push(format!("and {rest} more")),
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,86 @@
+//! Which fields of a live object would go if they were no longer applied.
+//!
+//! The API server lists who holds which fields, as a tree for each manager: `f:name` stands for a field, `k:{...}` for the
+//! item of a list with these keys, `v:...` for an item of a set, an empty object for all there is below.
+
+use serde_json::Value;
+
+/// The fields that would go.
+#[derive(Clone, Debug)]
+pub(super) enum Held<'a> {
+    /// None: they are somebody else's.
+    Nothing,
+    /// All.
+    All,
+    /// Those of our trees, where nobody else holds them too.
+    Fields {
+        /// What we applied.
+        ours: Vec<&'a Value>,
+        /// What everybody else wrote.
+        others: Vec<&'a Value>,
+    },
+}
+
+impl<'a> Held<'a> {
+    /// What a manager applied of an object; `None` when it never did.
+    pub(super) fn by(manager: &str, live: &'a Value) -> Option<Self> {
+        let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array)?;
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            let Some(fields) = entry.get("fieldsV1").filter(|_| text("subresource").is_empty()) else {
+                continue;
+            };
+            let by_us = text("manager") == manager && text("operation") == "Apply";
+            if by_us { ours.push(fields) } else { others.push(fields) }
+        }
+        (!ours.is_empty()).then_some(Self::Fields { ours, others })
+    }
+
+    /// Below a field.
+    pub(super) fn field(&self, name: &str) -> Self {
+        let key = format!("f:{name}");
+        self.below(|tree| tree.get(&key))
+    }
+
+    /// Below an item of a list, found by the keys under which the list is merged.
+    pub(super) fn item(&self, item: &Value) -> Self {
+        self.below(|tree| {
+            let entries = tree.as_object().into_iter().flatten();
+            entries.into_iter().find(|(path, _)| names(path, item)).map(|(_, below)| below)
+        })
+    }
+
+    /// Whether what is here goes.
+    pub(super) fn goes(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::Fields { others, .. } => others.is_empty(),
+        }
+    }
+
+    fn below(&self, find: impl Fn(&'a Value) -> Option<&'a Value>) -> Self {
+        let Self::Fields { ours, others } = self else { return self.clone() };
+        let whole = |tree: &Value| tree.as_object().is_some_and(serde_json::Map::is_empty);
+        let step = |trees: &[&'a Value]| -> Vec<&'a Value> {
+            trees.iter().filter_map(|tree| if whole(tree) { Some(*tree) } else { find(tree) }).collect()
+        };
+        match (step(ours), step(others)) {
+            (ours, _) if ours.is_empty() => Self::Nothing,
+            (ours, others) => Self::Fields { ours, others },
+        }
+    }
+}
+
+/// Whether an element of a path is that of an item.
+fn names(path: &str, item: &Value) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match path.split_once(':') {
+        Some(("k", keys)) => parse(keys)
+            .and_then(|keys| Some(keys.as_object()?.iter().all(|(key, value)| item.get(key) == Some(value))))
+            .unwrap_or_default(),
+        Some(("v", value)) => parse(value).as_ref() == Some(item),
+        _ => false,
+    }
+}

@@ -1,0 +1,74 @@
+//! Tells of a rendering that waits: the condition `UpdateAvailable`, with what it would change.
+
+use crate::children::StatefulSetView;
+use crate::context::Context;
+use crate::difference::{difference, summary};
+use crate::plan::Held;
+use crate::reason::Reason;
+use crate::status::UPDATE_AVAILABLE;
+use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_render::{Component, rendered_hash};
+use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::condition::Wanted;
+
+/// Most differences that are named.
+const NAMED: usize = 8;
+
+/// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn notice<K: Component>(
+    held: &Held,
+    live: &StatefulSetView,
+    known: &ComponentStatus,
+    cx: &Context<K>,
+) -> Result<Wanted, ApplyError> {
+    let hash = rendered_hash(&held.desired).unwrap_or_default();
+    let told = known.conditions.get(UPDATE_AVAILABLE).filter(|told| {
+        let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
+        pending == Some(hash) && told.reason == held.reason.as_str()
+    });
+    let message = if let Some(told) = told {
+        told.message.clone()
+    } else {
+        let live = cx.writer.read(live).await?;
+        let changes = difference(&live, &held.desired, cx.writer.manager());
+        message(held.reason, hash, &summary(&changes, NAMED))
+    };
+    Ok(Wanted { type_: UPDATE_AVAILABLE, status: true, reason: held.reason.to_string(), message })
+}
+
+/// What waits, for what, and what to do.
+fn message(reason: Reason, hash: &str, changes: &str) -> String {
+    let approve = format!("to let it through, annotate the object with {ANNOTATION_APPROVE_UPDATE}={hash}");
+    let changes = if changes.is_empty() { "no difference that is rendered" } else { changes };
+    match reason {
+        Reason::MadeByOriginal => {
+            format!(
+                "the Go Function Mesh made the pods, which are left as they are; waiting: {changes}; {approve}"
+            )
+        }
+        Reason::OperatorConfigChanged => {
+            format!("the operator's configuration changed; waiting: {changes}; {approve}")
+        }
+        Reason::BackendConfigChanged => format!(
+            "a BackendConfig without autoUpdate changed; waiting for the next change of the pods: {changes}; {approve}"
+        ),
+        Reason::RolloutPaused => format!(
+            "the roll-out is paused by the annotation {ANNOTATION_PAUSE_ROLLOUT} or the flag --pause-rollout; waiting: \
+             {changes}; {approve}"
+        ),
+        _ => format!("a newer release renders the pods differently; waiting: {changes}; {approve}"),
+    }
+}
+
+/// What to say of fields that cannot change. `hash` is that of the rendering which waits for them.
+pub fn blocked(fields: &str, hash: &str) -> String {
+    format!(
+        "{fields} of a StatefulSet cannot be changed; take the change back, or annotate the object with \
+         {ANNOTATION_RECREATE}={hash}: the StatefulSet is deleted without its pods and made anew, and the pods are \
+         replaced one by one where they differ"
+    )
+}

@@ -1,0 +1,381 @@
+//! Pinned templates: what the pods' set may become, and what has to wait (design section 5). Pure.
+//!
+//! Pods restart for a reason only: the spec changed, a `BackendConfig` with `autoUpdate` changed, somebody edited the
+//! `StatefulSet`, or somebody approved. A newer renderer, or another configuration of the operator, is no reason.
+//!
+//! ```text
+//!  rendered as it runs? ── yes ─ edited since? ── no ──> Same
+//!        │ no                        └─ yes ──────────> Apply, unless paused
+//!        ├─ approved, or another spec ────────────────> Apply   ┐ but for fields that cannot change:
+//!        ├─ paused ───────────────────────────────────> Hold    │ Blocked, or Recreate where asked to
+//!        ├─ edited, or a BackendConfig with autoUpdate > Apply   ┘
+//!        └─ otherwise ────────────────────────────────> Hold
+//! ```
+
+use crate::children::StatefulSetView;
+use crate::note::Note;
+use crate::reason::Reason;
+use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
+use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
+use functionmesh_render::rendered_hash;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::core::ObjectMeta;
+
+/// What the user, or the administrator for all, said about roll-outs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The rendering that may replace what runs.
+    pub approved: Option<String>,
+    /// Every rendering may.
+    pub approve_all: bool,
+    /// Only a change of the object's own spec may reach its pods.
+    pub paused: bool,
+    /// The rendering for which the set may be deleted and made anew.
+    pub recreate: Option<String>,
+}
+
+impl Wishes {
+    /// Reads them from the object, beside those for all.
+    pub fn of(object: &ObjectMeta, for_all: &Self) -> Self {
+        let annotation = |key: &str| object.annotations.as_ref()?.get(key).cloned();
+        Self {
+            approved: annotation(ANNOTATION_APPROVE_UPDATE),
+            approve_all: for_all.approve_all,
+            paused: for_all.paused || annotation(ANNOTATION_PAUSE_ROLLOUT).as_deref() == Some("true"),
+            recreate: annotation(ANNOTATION_RECREATE),
+        }
+    }
+}
+
+/// What to do with a `StatefulSet` that exists and is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is as it would be rendered, and as we left it.
+    Same,
+    /// Write what is rendered.
+    Apply,
+    /// Leave it as it is, for the reason given.
+    Hold(Reason),
+    /// The Go operator made it: note on it what it came from, and leave its pods alone.
+    Adopt,
+    /// The change is of fields that cannot change; their names.
+    Blocked(String),
+    /// Delete it without its pods, to be made anew.
+    Recreate,
+}
+
+/// What is known of the set.
+pub struct Situation<'a> {
+    /// As the cache shows it.
+    pub live: &'a StatefulSetView,
+    /// As it would be rendered, with its note.
+    pub desired: &'a StatefulSet,
+    /// What the object's status says of the last write.
+    pub recorded: Option<&'a StatefulSetStatusRef>,
+    /// Whether the last one to look after the object had seen its newest spec.
+    pub observed: bool,
+    /// What was asked for.
+    pub wishes: &'a Wishes,
+}
+
+/// Whether the live set is in the state that the last write left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    /// It is.
+    Untouched,
+    /// Somebody changed its spec.
+    Edited,
+    /// There is no record of the last write: it was lost, or the process ended before it was made.
+    Unknown,
+}
+
+impl Situation<'_> {
+    /// Decides.
+    pub fn decide(&self) -> Decision {
+        let desired = rendered_hash(self.desired);
+        if desired.is_some() && self.live.rendered_hash() == desired {
+            return match self.trace() {
+                Trace::Untouched => Decision::Same,
+                Trace::Edited if self.wishes.paused => Decision::Hold(Reason::RolloutPaused),
+                _ => Decision::Apply,
+            };
+        }
+        let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
+        let (Some(old), Some(new)) = (old, new) else { return self.unnoted() };
+        match self.reason_to_wait(&old, &new) {
+            Some(reason) => Decision::Hold(reason),
+            None => self.apply(&old, &new),
+        }
+    }
+
+    /// Why the newer rendering has to wait, if it has to.
+    fn reason_to_wait(&self, old: &Note, new: &Note) -> Option<Reason> {
+        let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
+        if self.is_approved() || *inputs != new.inputs {
+            None
+        } else if self.wishes.paused {
+            Some(Reason::RolloutPaused)
+        } else if self.wishes.approve_all || (self.is_edited() && !self.is_rescaled()) {
+            None
+        } else {
+            old.reason_to_wait(new)
+        }
+    }
+
+    /// A set without a note is the Go operator's, made from the spec as it is unless that changed since.
+    fn unnoted(&self) -> Decision {
+        if self.wishes.recreate.as_deref() == rendered_hash(self.desired) {
+            Decision::Recreate
+        } else if self.is_approved() || (self.wishes.approve_all && !self.wishes.paused) || !self.observed {
+            Decision::Apply
+        } else {
+            Decision::Adopt
+        }
+    }
+
+    fn apply(&self, old: &Note, new: &Note) -> Decision {
+        let blocked = old.immutable.changed(&new.immutable);
+        match &self.wishes.recreate {
+            Some(hash) if Some(hash.as_str()) == rendered_hash(self.desired) => Decision::Recreate,
+            _ if !blocked.is_empty() => Decision::Blocked(blocked),
+            _ => Decision::Apply,
+        }
+    }
+
+    /// Whoever wants the set made anew for a rendering wants the rendering.
+    fn is_approved(&self) -> bool {
+        let is_this =
+            |hash: &Option<String>| hash.is_some() && hash.as_deref() == rendered_hash(self.desired);
+        is_this(&self.wishes.approved) || is_this(&self.wishes.recreate)
+    }
+
+    /// The record, when it speaks of the rendering that is live.
+    fn known(&self) -> Option<&StatefulSetStatusRef> {
+        self.recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == self.live.rendered_hash())
+    }
+
+    fn trace(&self) -> Trace {
+        let generation = self.live.metadata.generation;
+        match self.known() {
+            None => Trace::Unknown,
+            Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
+            Some(_) if self.live.adjusted_generation() == generation => Trace::Untouched,
+            Some(_) => Trace::Edited,
+        }
+    }
+
+    /// Whether somebody changed it since our last write.
+    pub fn is_edited(&self) -> bool {
+        self.trace() == Trace::Edited
+    }
+
+    /// Whether the number of replicas is another than wanted: putting that right may be all there is to repair.
+    fn is_rescaled(&self) -> bool {
+        Some(self.live.spec.replicas) != self.desired.spec.replicas
+    }
+
+    /// What the status is to say of the set when its template was left alone.
+    pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
+        let pending_hash = rendered_hash(self.desired).filter(|_| pending).map(str::to_owned);
+        let note = Note::on(&self.live.metadata);
+        let new = || Note::on(&self.desired.metadata).map(|note| note.inputs);
+        let known = self.known().cloned().or_else(|| {
+            let mut found = self.live.reference()?;
+            found.inputs_hash = note.map(|note| note.inputs);
+            Some(found)
+        })?;
+        Some(StatefulSetStatusRef {
+            generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
+            // The same bytes came out of the new spec: it is what the set was made from as well.
+            inputs_hash: if pending { known.inputs_hash } else { new() },
+            pending_hash,
+            ..known
+        })
+    }
+}
+
+/// Whether whoever wrote the status last had seen the object's newest spec; yes when it says nothing about that.
+pub fn observed(status: &ComponentStatus, object: &ObjectMeta) -> bool {
+    status.observed_generation.is_none() || status.observed_generation == object.generation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::note::RENDERED_FROM;
+    use functionmesh_render::{RENDERED_HASH, stamp};
+    use k8s_openapi::api::apps::v1::StatefulSetSpec;
+    use serde_json::json;
+
+    /// A rendering of some spec by some renderer.
+    fn rendered(inputs: &str, renderer: &str, claims: &str) -> StatefulSet {
+        let spec = StatefulSetSpec {
+            replicas: Some(1),
+            service_name: Some(format!("{inputs}-{renderer}")),
+            ..StatefulSetSpec::default()
+        };
+        let mut set = StatefulSet { spec, ..StatefulSet::default() };
+        stamp(&mut set, renderer);
+        let note = json!({"inputs": inputs, "operator": "o", "renderer": renderer, "immutable": ["", "", "", claims]});
+        set.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+        set.metadata.generation = Some(4);
+        set
+    }
+
+    fn hash(set: &StatefulSet) -> String {
+        rendered_hash(set).unwrap().to_owned()
+    }
+
+    /// A set that was rendered so, and the record of it.
+    fn left(set: &StatefulSet) -> (StatefulSetView, StatefulSetStatusRef) {
+        let view: StatefulSetView = serde_json::from_value(serde_json::to_value(set).unwrap()).unwrap();
+        let recorded = view.reference().unwrap();
+        (view, recorded)
+    }
+
+    fn decide(
+        live: &StatefulSetView,
+        recorded: Option<&StatefulSetStatusRef>,
+        desired: &StatefulSet,
+        wishes: &Wishes,
+    ) -> Decision {
+        Situation { live, desired, recorded, observed: true, wishes }.decide()
+    }
+
+    fn wishes(approved: Option<String>, paused: bool) -> Wishes {
+        Wishes { approved, paused, ..Wishes::default() }
+    }
+
+    #[test]
+    fn a_newer_renderer_waits_for_approval() {
+        let (live, recorded) = left(&rendered("i", "1", ""));
+        let newer = rendered("i", "2", "");
+        let of = |wishes: &Wishes| decide(&live, Some(&recorded), &newer, wishes);
+        assert_eq!(of(&Wishes::default()), Decision::Hold(Reason::RendererChanged));
+        assert_eq!(of(&wishes(Some(hash(&newer)), false)), Decision::Apply);
+        assert_eq!(of(&wishes(Some("another".to_owned()), false)), Decision::Hold(Reason::RendererChanged));
+        assert_eq!(of(&Wishes { approve_all: true, ..Wishes::default() }), Decision::Apply);
+        assert_eq!(
+            of(&Wishes { approve_all: true, paused: true, ..Wishes::default() }),
+            Decision::Hold(Reason::RolloutPaused)
+        );
+        assert_eq!(of(&wishes(Some(hash(&newer)), true)), Decision::Apply, "approved by name");
+        // The spec is a reason, and takes the newer renderer along.
+        assert_eq!(
+            decide(&live, Some(&recorded), &rendered("j", "2", ""), &Wishes::default()),
+            Decision::Apply
+        );
+        // The record of the last write was lost: still no reason.
+        assert_eq!(decide(&live, None, &newer, &Wishes::default()), Decision::Hold(Reason::RendererChanged));
+    }
+
+    #[test]
+    fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
+        let set = rendered("i", "1", "");
+        let (live, recorded) = left(&set);
+        // Another spec that renders to the same bytes; the note on the set stays.
+        let mut same = set.clone();
+        let note = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
+        same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+        let plain = Wishes::default();
+        let situation = Situation {
+            live: &live,
+            desired: &same,
+            recorded: Some(&recorded),
+            observed: false,
+            wishes: &plain,
+        };
+        assert_eq!(situation.decide(), Decision::Same);
+        let recorded = situation.left_alone(false).unwrap();
+        assert_eq!(recorded.inputs_hash.as_deref(), Some("j"));
+        // A release later.
+        let newer = rendered("j", "2", "");
+        assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
+        let pending = Situation {
+            live: &live,
+            desired: &newer,
+            recorded: Some(&recorded),
+            observed: true,
+            wishes: &plain,
+        };
+        let pending = pending.left_alone(true).unwrap();
+        assert_eq!((pending.inputs_hash.as_deref(), pending.pending_hash), (Some("j"), Some(hash(&newer))));
+    }
+
+    #[test]
+    fn an_edit_is_repaired_unless_paused() {
+        let set = rendered("i", "1", "");
+        let (mut live, recorded) = left(&set);
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same);
+        assert_eq!(decide(&live, None, &set, &plain), Decision::Apply, "nothing is known");
+        live.metadata.generation = Some(5);
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Apply);
+        let paused = wishes(None, true);
+        assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Hold(Reason::RolloutPaused));
+        let situation = Situation {
+            live: &live,
+            desired: &set,
+            recorded: Some(&recorded),
+            observed: true,
+            wishes: &paused,
+        };
+        assert_eq!(situation.left_alone(true).unwrap().generation, 4, "so that it is repaired one day");
+        // A change of ours that ended before the status was written.
+        live.metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(crate::children::ADJUSTED.to_owned(), "5".to_owned());
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same);
+    }
+
+    #[test]
+    fn while_an_update_waits_an_edit_of_the_scale_is_no_reason_for_it() {
+        let (mut live, recorded) = left(&rendered("i", "1", ""));
+        let newer = rendered("i", "2", "");
+        (live.metadata.generation, live.spec.replicas) = (Some(5), 2);
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
+        live.spec.replicas = 1;
+        assert_eq!(
+            decide(&live, Some(&recorded), &newer, &plain),
+            Decision::Apply,
+            "something else was edited"
+        );
+    }
+
+    #[test]
+    fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
+        let (live, recorded) = left(&rendered("i", "1", "a"));
+        let other = rendered("j", "1", "b");
+        let plain = Wishes::default();
+        assert_eq!(
+            decide(&live, Some(&recorded), &other, &plain),
+            Decision::Blocked("volumeClaimTemplates".to_owned())
+        );
+        let anew = Wishes { recreate: Some(hash(&other)), ..Wishes::default() };
+        assert_eq!(decide(&live, Some(&recorded), &other, &anew), Decision::Recreate);
+        // Done: the annotation stays and says nothing more.
+        let (live, recorded) = left(&other);
+        assert_eq!(decide(&live, Some(&recorded), &other, &anew), Decision::Same);
+    }
+
+    #[test]
+    fn a_set_of_the_original_is_taken_over_as_it_is() {
+        let set = rendered("i", "1", "");
+        let (mut live, _) = left(&set);
+        live.metadata.annotations = None;
+        let plain = Wishes::default();
+        assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt);
+        let unseen =
+            Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
+        assert_eq!(unseen.decide(), Decision::Apply, "the spec changed while nobody looked");
+        let text = Note::on(&set.metadata).unwrap().of_the_original().text();
+        let annotations =
+            [(RENDERED_HASH.to_owned(), crate::note::ORIGINAL.to_owned()), (RENDERED_FROM.to_owned(), text)];
+        live.metadata.annotations = Some(annotations.into());
+        let recorded = live.reference();
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::MadeByOriginal));
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &wishes(Some(hash(&set)), false)), Decision::Apply);
+    }
+}

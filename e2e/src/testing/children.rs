@@ -1,0 +1,103 @@
+//! The children of a component, of any kind: changed, looked at, and the Events about their repairs.
+
+use crate::testing::Rig;
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One child.
+#[derive(Clone)]
+pub struct Child {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its kind in the audit log.
+    pub resource: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Objects of its kind in its namespace.
+    pub api: Api<DynamicObject>,
+}
+
+impl Child {
+    /// A child of a kind that is known here.
+    ///
+    /// # Errors
+    /// When the kind is not.
+    pub fn of(rig: &Rig, namespace: &str, kind: &'static str, name: &str) -> Result<Self> {
+        let (group, version, resource) = match kind {
+            "StatefulSet" => ("apps", "v1", "statefulsets"),
+            "Service" => ("", "v1", "services"),
+            "HorizontalPodAutoscaler" => ("autoscaling", "v2", "horizontalpodautoscalers"),
+            "VerticalPodAutoscaler" => ("autoscaling.k8s.io", "v1", "verticalpodautoscalers"),
+            "Job" => ("batch", "v1", "jobs"),
+            _ => bail!("no child is a {kind}"),
+        };
+        let kinds = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), resource);
+        let api = Api::namespaced_with(rig.client.clone(), namespace, &kinds);
+        Ok(Self { kind, resource, name: name.to_owned(), api })
+    }
+
+    /// What we say of it, as the API server shows it: labels, owners and `spec`.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn state(&self) -> Result<Value> {
+        let object = self.api.get_opt(&self.name).await?.with_context(|| format!("no {}", self.name))?;
+        Ok(json!({
+            "labels": object.metadata.labels,
+            "ownerReferences": object.metadata.owner_references,
+            "spec": object.data.get("spec"),
+        }))
+    }
+
+    /// Everything of it.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn whole(&self) -> Result<Value> {
+        Ok(serde_json::to_value(self.api.get(&self.name).await?)?)
+    }
+
+    /// Changes it, as a user would.
+    ///
+    /// # Errors
+    /// When the API server refuses that.
+    pub async fn patch(&self, patch: &Value) -> Result<()> {
+        self.api.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// When the API server refuses that.
+    pub async fn delete(&self) -> Result<()> {
+        self.api.delete(&self.name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+}
+
+/// How many Events tell of a repair, by "kind name action", each with its last message.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn repairs(rig: &Rig, namespace: &str, owner: &str) -> Result<BTreeMap<String, (usize, String)>> {
+    let api: Api<Event> = Api::namespaced(rig.client.clone(), namespace);
+    let mut found = BTreeMap::new();
+    for event in api.list(&ListParams::default()).await? {
+        let regarding = event.regarding.and_then(|r| r.name);
+        if event.reason.as_deref() != Some("Repaired") || regarding.as_deref() != Some(owner) {
+            continue;
+        }
+        let child = event.related.unwrap_or_default();
+        let texts = [child.kind, child.name, event.action].map(Option::unwrap_or_default);
+        let entry: &mut (usize, String) = found.entry(texts.join(" ")).or_default();
+        let times = event.series.map_or(1, |series| series.count);
+        entry.0 += usize::try_from(times)?;
+        entry.1 = event.note.unwrap_or_default();
+    }
+    Ok(found)
+}

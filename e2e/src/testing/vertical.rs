@@ -1,0 +1,74 @@
+//! The kind `VerticalPodAutoscaler`, which clusters have or have not: there while tests need it.
+
+use crate::shell::{output, run};
+use crate::testing::Rig;
+use anyhow::{Result, ensure};
+use std::future::Future;
+use tokio::sync::Mutex;
+
+/// Definition of the kind, with any content.
+const KIND: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: verticalpodautoscalers.autoscaling.k8s.io
+  annotations: {api-approved.kubernetes.io: https://example.com}
+spec:
+  group: autoscaling.k8s.io
+  scope: Namespaced
+  names: {kind: VerticalPodAutoscaler, plural: verticalpodautoscalers, singular: verticalpodautoscaler, shortNames: [vpa]}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+/// Tests of this program that need the kind.
+static USERS: Mutex<usize> = Mutex::const_new(0);
+
+/// Runs a test on a cluster that has the kind. Afterwards it has not, for the programs that come next.
+///
+/// # Errors
+/// What the test returns, or when the kind cannot be added or removed.
+pub async fn during(rig: &Rig, test: impl Future<Output = Result<()>>) -> Result<()> {
+    {
+        let mut users = USERS.lock().await;
+        if *users == 0 {
+            install(rig).await?;
+        }
+        *users += 1;
+    }
+    let result = test.await;
+    let mut users = USERS.lock().await;
+    *users -= 1;
+    if *users == 0 {
+        remove(rig).await?;
+    }
+    result
+}
+
+/// Adds the kind and waits until the API server tells of it.
+///
+/// # Errors
+/// When it cannot be added.
+pub async fn install(rig: &Rig) -> Result<()> {
+    rig.kubectl.apply("default", KIND)?;
+    until_served(rig, true).await
+}
+
+/// Removes the kind and all objects of it.
+///
+/// # Errors
+/// When it cannot be removed.
+pub async fn remove(rig: &Rig) -> Result<()> {
+    run(&mut rig.kubectl.words("delete crd verticalpodautoscalers.autoscaling.k8s.io"))?;
+    until_served(rig, false).await
+}
+
+async fn until_served(rig: &Rig, wanted: bool) -> Result<()> {
+    rig.until("list of groups", || async {
+        let groups = output(&mut rig.kubectl.words("get --raw=/apis"))?;
+        ensure!(groups.contains("autoscaling.k8s.io") == wanted, "{groups}");
+        Ok(())
+    })
+    .await
+}
