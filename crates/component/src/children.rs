@@ -289,7 +289,8 @@ mod tests {
             }))
             .unwrap()
         };
-        let mut live: ServiceView = serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
+        let mut live: ServiceView =
+            serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
         live.trim("ours");
         assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
         assert!(live.matches(&rendered(1, "a")));

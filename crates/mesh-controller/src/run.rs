@@ -54,7 +54,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             sinks: Recent::over(sinks),
             statuses: Written::over(meshes.clone()),
         });
-        let observer = Arc::new(Observer::new(metrics));
+        let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         Controller::for_stream(changed, meshes)
             .with_config(watches.queue())

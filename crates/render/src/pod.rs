@@ -84,6 +84,8 @@ pub(crate) fn assemble(
     let affinity = if spread { Some(affinity::spread(affinity, &labels)) } else { affinity.cloned() };
     let mut tolerations = common.tolerations.clone().unwrap_or_default();
     tolerations.extend(policy.tolerations.clone().unwrap_or_default());
+    let own_account = policy.service_account_name.clone().filter(|name| !name.is_empty());
+    let service_account = own_account.or_else(|| common.service_account_name.clone());
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(merged([common.labels.as_ref(), Some(&labels)])),
@@ -100,11 +102,10 @@ pub(crate) fn assemble(
             node_selector: (!node_selector.is_empty()).then_some(node_selector),
             tolerations: non_empty(tolerations),
             image_pull_secrets: pull_secrets(workload, environment, defaults),
-            service_account_name: policy
-                .service_account_name
-                .clone()
-                .filter(|name| !name.is_empty())
-                .or_else(|| common.service_account_name.clone()),
+            // Under its old name as well: the API server keeps the two the same, and an apply that drops only the new one is
+            // undone by the old one that is left.
+            service_account: service_account.clone(),
+            service_account_name: service_account,
             security_context: Some(
                 policy
                     .security_context

@@ -132,6 +132,7 @@ fn d020_all_of_a_backend_config_counts() {
     let desired = rendered_in(&own, &Environment::default(), &common);
     assert_eq!(common::pod(&desired).security_context.as_ref().unwrap().run_as_user, Some(8));
     assert_eq!(common::pod(&desired).service_account_name.as_deref(), Some("own"));
+    assert_eq!(common::pod(&desired).service_account.as_deref(), Some("own"), "the old name says the same");
 }
 
 #[test]

@@ -15,8 +15,6 @@ use tracing::{debug, error, info, warn};
 
 /// Longest reconcile.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Pause before an object is looked at again although nothing happened, 40 to 60 minutes.
-const RESYNC: (u64, u64) = (40 * 60, 20 * 60);
 
 /// What a reconcile came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub struct Done {
     pub outcome: &'static str,
     /// Number of writes, status included.
     pub writes: u32,
-    /// When to look again; by default in most of an hour.
+    /// When to look again; by default after the resync period.
     pub again: Option<Duration>,
 }
 
@@ -67,12 +65,15 @@ pub trait Failure: Error + Send + Sync + 'static {
 pub struct Observer<Key> {
     metrics: Arc<Metrics>,
     backoff: Mutex<Backoff<Key>>,
+    /// Longest pause before an object is looked at again although nothing happened.
+    resync: Duration,
 }
 
 impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
-    /// Starts with no failures.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, backoff: Mutex::default() }
+    /// Starts with no failures. An object that nothing happened to is looked at again after `resync`, or up to a third
+    /// earlier.
+    pub fn new(metrics: Arc<Metrics>, resync: Duration) -> Self {
+        Self { metrics, backoff: Mutex::default(), resync }
     }
 
     /// Runs one reconcile. Whatever happens in it stays with this object.
@@ -99,7 +100,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
                 } else {
                     debug!(object = %key, generation, outcome, writes, duration_ms, "reconciled");
                 }
-                Action::requeue(done.again.unwrap_or_else(|| resync(started)))
+                Action::requeue(done.again.unwrap_or_else(|| pause(self.resync, started)))
             }
             Ok(Ok(Err(failure))) => {
                 let reason = failure.reason();
@@ -172,11 +173,13 @@ impl Drop for Running<'_> {
     }
 }
 
-/// A different time for each reconcile, so that objects do not come back in waves.
-fn resync(started: Instant) -> Duration {
+/// From two thirds of the longest pause to all of it: a different time for each reconcile, so that objects do not come back
+/// in waves.
+fn pause(longest: Duration, started: Instant) -> Duration {
     use std::hash::{BuildHasher, RandomState};
-    let (least, spread) = RESYNC;
-    Duration::from_secs(least + RandomState::new().hash_one(started) % spread)
+    let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+    let spread = millis / 3;
+    Duration::from_millis(millis - RandomState::new().hash_one(started) % spread.saturating_add(1))
 }
 
 /// An error with all its causes.
@@ -206,7 +209,7 @@ mod tests {
 
     fn observer() -> (Observer<String>, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new("test", "0").unwrap());
-        (Observer::new(metrics.clone()), metrics)
+        (Observer::new(metrics.clone(), Duration::from_secs(3600)), metrics)
     }
 
     #[tokio::test]
@@ -239,6 +242,34 @@ mod tests {
         observer.run("ns/a".to_owned(), Some(1), async { Err::<Done, _>(Down) }).await;
         observer.gone(&"ns/a".to_owned());
         assert_eq!(metrics.backoff_objects.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_well_is_looked_at_again_after_the_period() {
+        let (observer, metrics) = observer();
+        let mut pauses = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            let well = async { Ok::<_, Down>(Done::unchanged()) };
+            pauses.insert(format!("{:?}", observer.run("ns/a".to_owned(), Some(1), well).await));
+        }
+        assert!(pauses.len() > 1, "all at the same time: {pauses:?}");
+        let observer = Observer::new(metrics, Duration::ZERO);
+        let well = async { Ok::<_, Down>(Done::unchanged()) };
+        assert_eq!(observer.run("ns/a".to_owned(), Some(1), well).await, Action::requeue(Duration::ZERO));
+        let soon = async { Ok::<_, Down>(Done::unchanged().again_in(Duration::from_secs(10))) };
+        let action = observer.run("ns/a".to_owned(), Some(1), soon).await;
+        assert_eq!(action, Action::requeue(Duration::from_secs(10)), "what a reconcile asks for counts");
+    }
+
+    #[test]
+    fn the_pause_is_within_a_third_of_the_period() {
+        for period in [0, 1, 2, 3, 1000, 3_600_000] {
+            let period = Duration::from_millis(period);
+            for _ in 0..100 {
+                let pause = pause(period, Instant::now());
+                assert!(pause <= period && pause >= period * 2 / 3, "{pause:?} of {period:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
