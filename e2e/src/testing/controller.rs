@@ -17,6 +17,7 @@ use std::time::Duration;
 /// controller waits to merge changes, which is the longest it ever sits on work without showing it.
 const LOOKS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(100);
+const RECONCILES: &str = "function_mesh_reconciles_total";
 
 /// A running controller; killed when dropped.
 pub struct Controller {
@@ -123,9 +124,7 @@ impl Controller {
     /// # Errors
     /// When the controller does not answer.
     pub fn metric(&self, name: &str) -> Result<u64> {
-        let text = self.get("metrics")?;
-        let values = text.lines().filter(|l| l.starts_with(name)).filter_map(|l| l.rsplit_once(' '));
-        Ok(values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+        Ok(sum(&self.get("metrics")?, name))
     }
 
     /// What the admin server answers.
@@ -144,16 +143,19 @@ impl Controller {
     /// When it goes on working, or ended.
     pub async fn quiet(&self, rig: &Rig) -> Result<()> {
         rig.until(&format!("{} becomes quiet", self.user), || async {
+            const GAUGES: [&str; 2] = ["function_mesh_reconciles_running", "function_mesh_backoff_objects"];
             let before = self.reconciles()?;
             for _ in 0..LOOKS {
                 tokio::time::sleep(BETWEEN).await;
                 let state = self.stat()?.state;
                 ensure!(state == "S", "the process is in state {state}");
-                for gauge in ["function_mesh_reconciles_running", "function_mesh_backoff_objects"] {
-                    let number = self.metric(gauge)?;
+                // One question for all: being looked at is work as well.
+                let text = self.get("metrics")?;
+                for gauge in GAUGES {
+                    let number = sum(&text, gauge);
                     ensure!(number == 0, "{gauge} is {number}");
                 }
-                let now = self.reconciles()?;
+                let now = sum(&text, RECONCILES);
                 ensure!(now == before, "{} more reconciles", now - before);
             }
             Ok(())
@@ -166,7 +168,7 @@ impl Controller {
     /// # Errors
     /// When the controller does not answer.
     pub fn reconciles(&self) -> Result<u64> {
-        self.metric("function_mesh_reconciles_total")
+        self.metric(RECONCILES)
     }
 
     /// Time on a CPU so far, in hundredths of a second.
@@ -241,6 +243,12 @@ impl Drop for Controller {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Sum of a metric over all labels, in the text format of Prometheus.
+fn sum(text: &str, name: &str) -> u64 {
+    let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit_once(' '));
+    values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
 }
 
 /// Memory of a process, in KiB.
