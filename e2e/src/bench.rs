@@ -31,8 +31,8 @@ pub struct Settings {
     /// Number of times that creating them is compared with the floor client.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// Seconds for which nothing happens.
-    #[arg(long, default_value_t = 180)]
+    /// Seconds for which nothing happens; more than two lives of a watch, so that its end is seen.
+    #[arg(long, default_value_t = 410)]
     pub idle: u64,
     /// Folder of the controllers; that of this program when not given.
     #[arg(long)]

@@ -70,7 +70,7 @@ pub fn table(rows: &[Row]) -> String {
 pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
     let text = format!(
         "# Benchmarks\n\n\
-         `make bench` makes this file ({minutes} minutes at the most); `make bench N=200` prints the same table for fewer objects and \
+         `make bench` makes this file (in about {minutes} minutes); `make bench N=200` prints the same table for fewer objects and \
          writes nothing. Both start etcd, an API server and a garbage collector of their own, without nodes: a small \
          program stands in for the StatefulSet controller and reports every replica as available.\n\n\
          Requests are those of the API server's audit log, leases and events left out; etcd writes are those that \
@@ -82,7 +82,7 @@ pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
          1.35.4, 2 cores; \"unthrottled\": without the limit of its client, with 10 workers). Take its counts as they are, its \
          seconds as a ratio to the floor of that run: 13.6 s and 15.6 s in the rows of the creation.\n\n\
          {machine}\n\n{table}",
-        minutes = 20,
+        minutes = 23,
         rounds = settings.rounds,
         machine = machine()?,
         table = table(rows),
