@@ -64,6 +64,14 @@ parity: toolchain ## Compare what is rendered with recordings of the Go operator
 	python3 "$(CORPUS)/parity.py" --cli target/release/kubectl-fmesh --accept "$(CORPUS)/deliberate.txt" \
 		--accept docs/differences.txt "$(CORPUS)/public"
 
+# N=200 for a quick look; only the whole run, with N=1000, writes docs/benchmarks.md.
+N ?= 1000
+BENCHED := function-controller source-controller sink-controller mesh-controller e2e
+.PHONY: bench
+bench: toolchain ## What the controllers cost, beside the least that is possible (N=number of Functions)
+	$(CARGO) build --quiet --locked --release --bins $(addprefix --package ,$(BENCHED))
+	@$(or $(CARGO_TARGET_DIR),target)/release/e2e bench --number $(N) $(if $(filter 1000,$(N)),--write,--rounds 1 --idle 60)
+
 .PHONY: bench-render
 bench-render: toolchain ## What lowering, rendering and hashing one Function costs
 	$(CARGO) bench --quiet --locked --package functionmesh-render --bench render

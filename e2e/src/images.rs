@@ -19,7 +19,7 @@ mod oci;
 mod pulsar;
 mod sandbox;
 
-pub use controllers::controllers;
+pub use controllers::{BINARIES, controllers};
 pub use import::import;
 pub use oci::Archive;
 pub use pulsar::pulsar;

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`bench`] | what the controllers cost, beside the least that is possible |
 //! | [`tools`] | installs Debian packages and builds the Kubernetes binaries |
 //! | [`cluster`] | brings a cluster up and down, in namespaces of its own |
 //! | [`images`] | builds the images of Pulsar and of the controllers |
@@ -11,6 +12,7 @@
 //! | [`scenario`] | what happens to many objects at once, and what it costs |
 //! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
 
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod images;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::cluster::{self, ApiOnly, Cluster};
-use e2e::{demo, images, paths, shell};
+use e2e::{bench, demo, images, paths, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::process::Command as AsyncCommand;
@@ -45,6 +45,8 @@ enum Command {
     Image,
     /// Show the main job on real input.
     Demo,
+    /// Measure what the controllers beside this program cost.
+    Bench(bench::Settings),
     /// First process inside a cluster; not for people.
     #[command(name = "cluster-inside", hide = true)]
     Inside {
@@ -64,7 +66,7 @@ struct Name {
     name: String,
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     match execute(Cli::parse().command).await {
         Ok(code) => code,
@@ -100,10 +102,21 @@ async fn execute(command: Command) -> Result<ExitCode> {
             let megabytes = image.size()? / 1_000_000;
             shell::say(&format!("{} ({megabytes} MB): {}", image.reference, image.path.display()));
         }
+        Command::Bench(settings) => return measure(settings).await,
         Command::Demo => demo::demo()?,
         Command::Inside { name, address, gateway } => cluster::inside(&name.name, &address, &gateway)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Measures; told to stop, it ends with everything that it started.
+async fn measure(settings: bench::Settings) -> Result<ExitCode> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        measured = bench::bench(settings) => measured.map(|()| ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+    }
 }
 
 /// Runs a command with a cluster: that of `KUBECONFIG`, else one of our own. The cluster goes down whatever happens: on failure, on a signal, and by the kernel when

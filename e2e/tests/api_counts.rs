@@ -40,6 +40,7 @@ async fn life(kind: &'static Kind, all: bool) -> Result<()> {
             silent("relist", &relisted)?;
             ensure!(watches == WATCHES, "{watches} watches");
             ensure!((relisted.verb("list"), relisted.direct()) == (WATCHES, 0), "relist: {relisted}");
+            silent("resync", &lives::resync(&mut fleet).await?)?;
             edits_that_change_nothing(&fleet).await?;
         }
         let image = edits::image(&fleet, "example.com/image:2").await?;

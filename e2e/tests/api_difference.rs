@@ -22,10 +22,10 @@ fn examples() -> Result<Vec<PathBuf>> {
 }
 
 /// The StatefulSets of an example, rendered for a namespace of the test and without an owner, which would be missed.
-fn rendered(rig: &Rig, example: &Path, namespace: &str) -> Result<Vec<StatefulSet>> {
+fn rendered(example: &Path, namespace: &str) -> Result<Vec<StatefulSet>> {
     let text = std::fs::read_to_string(example)?;
     let flags = text.lines().find_map(|line| line.strip_prefix("# flags: ")).unwrap_or_default();
-    let mut render = command(binary(rig, "kubectl-fmesh")?, ["render", "--output=json", "--filename"]);
+    let mut render = command(binary("kubectl-fmesh")?, ["render", "--output=json", "--filename"]);
     let list = output(render.arg(example).args(flags.split_whitespace()))?;
     let list: Value = serde_json::from_str(&list)?;
     let objects = list["items"].as_array().context("no list")?;
@@ -67,7 +67,7 @@ async fn what_was_applied_is_no_difference() -> Result<()> {
     rig.test("diffsame", |rig, namespace| async move {
         let (api, mut number) = (sets(&rig, &namespace), 0);
         for example in examples()? {
-            for mut set in rendered(&rig, &example, &namespace)? {
+            for mut set in rendered(&example, &namespace)? {
                 let live = apply(&api, &set).await.with_context(|| example.display().to_string())?;
                 let found = words(&live, &set);
                 ensure!(found.is_empty(), "{}, applied: {found:?}", example.display());

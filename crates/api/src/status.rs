@@ -118,7 +118,9 @@ impl Conditions {
 }
 
 impl From<Vec<Condition>> for Conditions {
-    fn from(list: Vec<Condition>) -> Self {
+    fn from(mut list: Vec<Condition>) -> Self {
+        // Made by growing, with room for more, and kept for as long as the object is.
+        list.shrink_to_fit();
         Self { list, legacy: false }
     }
 }

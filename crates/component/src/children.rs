@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Annotation of a `StatefulSet`: its generation after a change that left its template alone, such as of its replicas.
 /// It is part of that change, so that the change cannot be taken for somebody else's.
@@ -100,9 +101,12 @@ impl StatefulSetView {
 pub struct ServiceView {
     /// Name, owner and labels.
     pub metadata: ObjectMeta,
-    /// The fields that are rendered.
-    #[serde(default)]
-    pub spec: ServiceSpecView,
+    /// The fields that are rendered; [`View::trim`] leaves their digest only.
+    #[serde(default, skip_serializing)]
+    spec: ServiceSpecView,
+    /// Stands for the fields that are rendered: they are compared as a whole.
+    #[serde(skip)]
+    content: u64,
     /// The hash of what was rendered, which tells a foreign edit from another rendering. Out of the annotations: a map
     /// for one text is ten times its size.
     #[serde(skip)]
@@ -110,21 +114,36 @@ pub struct ServiceView {
 }
 
 /// The part of the `spec` that is rendered.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ServiceSpecView {
+struct ServiceSpecView {
     /// `None` in words, for a headless Service.
     #[serde(rename = "clusterIP")]
-    pub cluster_ip: Option<String>,
+    cluster_ip: Option<String>,
     /// Ports in order.
-    pub ports: Option<Vec<ServicePort>>,
+    ports: Option<Vec<ServicePort>>,
     /// Labels of the pods.
-    pub selector: Option<BTreeMap<String, String>>,
+    selector: Option<BTreeMap<String, String>>,
+}
+
+/// Digest of the fields of a Service that are rendered. It never leaves the process.
+fn content(
+    cluster_ip: Option<&String>,
+    ports: Option<&Vec<ServicePort>>,
+    selector: Option<&BTreeMap<String, String>>,
+) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Ports can be serialised but not hashed; their fields come in one order.
+    let ports = serde_json::to_string(&ports).unwrap_or_default();
+    (cluster_ip, ports, selector).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl View for ServiceView {
     fn trim(&mut self, manager: &str) {
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
+        self.content = content(cluster_ip.as_ref(), ports.as_ref(), selector.as_ref());
         let annotations = self.metadata.annotations.take();
         self.hash = annotations.and_then(|mut all| all.remove(RENDERED_HASH)).map(String::into_boxed_str);
     }
@@ -141,9 +160,7 @@ impl ServiceView {
     pub fn matches(&self, desired: &Service) -> bool {
         let Some(spec) = &desired.spec else { return false };
         self.was_rendered_as(desired)
-            && self.spec.cluster_ip == spec.cluster_ip
-            && self.spec.ports == spec.ports
-            && self.spec.selector == spec.selector
+            && self.content == content(spec.cluster_ip.as_ref(), spec.ports.as_ref(), spec.selector.as_ref())
             && has_owner(&self.metadata, &desired.metadata)
             && has_labels(&self.metadata, &desired.metadata)
     }
@@ -218,7 +235,8 @@ pub(crate) fn slim(metadata: ObjectMeta, manager: &str) -> ObjectMeta {
         generation: metadata.generation,
         deletion_timestamp: metadata.deletion_timestamp,
         labels: metadata.labels,
-        owner_references: metadata.owner_references,
+        // Made by growing, with room for more.
+        owner_references: metadata.owner_references.map(|owners| owners.into_boxed_slice().into_vec()),
         annotations: metadata
             .annotations
             .map(|mut annotations| {
@@ -259,6 +277,24 @@ mod tests {
             );
         }
         ownership(&metadata, &owner())
+    }
+
+    #[test]
+    fn a_service_is_compared_by_its_digest() {
+        let rendered = |port: i32, app: &str| -> Service {
+            serde_json::from_value(json!({
+                "metadata": {"name": "s", "annotations": {RENDERED_HASH: "h"}, "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Function", "name": "f", "uid": "u", "controller": true}]},
+                "spec": {"clusterIP": "None", "ports": [{"port": port}], "selector": {"app": app}},
+            }))
+            .unwrap()
+        };
+        let mut live: ServiceView =
+            serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
+        live.trim("ours");
+        assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
+        assert!(live.matches(&rendered(1, "a")));
+        assert!(!live.matches(&rendered(2, "a")) && !live.matches(&rendered(1, "b")));
     }
 
     #[test]

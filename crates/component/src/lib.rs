@@ -24,6 +24,7 @@ pub mod explained;
 pub mod jobs;
 pub mod leaving;
 pub mod note;
+pub mod pace;
 pub mod pending;
 pub mod pinned;
 pub mod plan;
@@ -42,6 +43,7 @@ use crate::children::{ServiceView, StatefulSetView, View};
 use crate::context::Context;
 use crate::jobs::JobView;
 use crate::leaving::Leaving;
+use crate::pace::Pace;
 use crate::pods::PodView;
 use crate::reconcile::Object;
 use crate::status::READY;
@@ -56,7 +58,7 @@ use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -140,15 +142,11 @@ pub fn run<K: Component>(
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
-        let mut controller = Controller::for_stream(changed, objects.clone()).with_config(watches.queue());
-        for (everywhere, changes) in backend_changes {
-            let objects = objects.clone();
-            controller = controller.watches_stream(changes, move |config: Config| {
-                let namespace = config.meta().namespace.as_deref().filter(|_| !everywhere);
-                concerned(&objects, namespace)
-            });
-        }
-        controller
+        let pace = Arc::new(Pace::new(watches.args.concurrency));
+        let gone = pace.clone();
+        Controller::for_stream(changed, objects.clone())
+            .with_config(watches.queue())
+            .reconcile_on(pace.released(concerned(objects, backend_changes)))
             .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
             .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
             .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {
@@ -161,13 +159,15 @@ pub fn run<K: Component>(
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |object, context| observed(object, context, observer.clone()),
+                move |object, context| observed(object, context, observer.clone(), pace.clone()),
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
             .for_each(|result| {
-                if let Err(controller::Error::ObjectNotFound(gone)) = result {
-                    forgetful.gone(&format!("{}/{}", gone.namespace.unwrap_or_default(), gone.name));
+                if let Err(controller::Error::ObjectNotFound(missing)) = result {
+                    let namespace = missing.namespace.unwrap_or_default();
+                    forgetful.gone(&format!("{namespace}/{}", missing.name));
+                    gone.gone(&ObjectRef::new(&missing.name).within(&namespace));
                 }
                 std::future::ready(())
             })
@@ -197,12 +197,22 @@ fn backend_configs(watches: &Watches, args: &RenderArgs) -> (BackendConfigs, Vec
     (configs, streams)
 }
 
-/// The objects of a namespace, or all. Those whose rendering does not change write nothing.
-fn concerned<K: Component>(objects: &Store<Object<K>>, namespace: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
-    let all = objects.state();
-    let there =
-        all.iter().filter(|object| namespace.is_none() || object.meta().namespace.as_deref() == namespace);
-    there.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+/// The objects that each change of a `BackendConfig` concerns: those of its namespace, or all. Those whose rendering does
+/// not change write nothing.
+fn concerned<K: Component>(
+    objects: Store<Object<K>>,
+    changes: Vec<(bool, Changes<Config>)>,
+) -> impl Stream<Item = Vec<ObjectRef<Object<K>>>> + Send + use<K> {
+    let namespaces = changes.into_iter().map(|(everywhere, changes)| {
+        // An interruption of a watch was logged and counted there.
+        let configs = changes.filter_map(|config| std::future::ready(config.ok()));
+        configs.map(move |config| config.meta().namespace.clone().filter(|_| !everywhere))
+    });
+    stream::select_all(namespaces).map(move |namespace| {
+        let all = objects.state();
+        let there = all.iter().filter(|o| namespace.is_none() || o.meta().namespace == namespace);
+        there.map(|o| ObjectRef::new(&o.name_any()).within(&o.namespace().unwrap_or_default())).collect()
+    })
 }
 
 /// The object that a child belongs to, by its owner reference and by its label: somebody may have taken one of them away.
@@ -228,7 +238,9 @@ async fn observed<K: Component>(
     object: Arc<Object<K>>,
     context: Arc<Context<K>>,
     observer: Arc<Observer<String>>,
+    pace: Arc<Pace<ObjectRef<Object<K>>>>,
 ) -> Result<Action, Infallible> {
+    let _run = pace.begin(ObjectRef::from_obj(object.as_ref()));
     let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     let generation = object.meta().generation;
     if context.caches_filled().await.is_err() {

@@ -106,6 +106,9 @@ impl ControlPlane {
             format!("--root-ca-file={}", self.folder.join("ca.crt").display()),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
+            // The default is meant for clusters with nodes to spare it for: a thousand children would take minutes to go.
+            "--kube-api-qps=500".to_owned(),
+            "--kube-api-burst=1000".to_owned(),
         ];
         processes
             .start("kube-controller-manager", &mut command(paths::binary("kube-controller-manager"), flags))

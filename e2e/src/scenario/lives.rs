@@ -83,6 +83,27 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
     Ok((tally, watches))
 }
 
+/// Every object is looked at again, twice at least, although nothing happened to it: what happens to others after most of
+/// an hour happens to these after a second. The controller is another one afterwards.
+///
+/// # Errors
+/// When they are not looked at.
+pub async fn resync(fleet: &mut Fleet) -> Result<Tally> {
+    let flags = fleet.flags.clone();
+    fleet.flags.push("--resync-period=1".to_owned());
+    let before = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
+    let mark = fleet.rig.mark().await?;
+    fleet.replace(None).await?;
+    fleet.controller.reconciled(&fleet.rig, 3 * u64::try_from(fleet.number())?).await?;
+    let after = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
+    let audit = fleet.rig.audit_since(&mark)?;
+    let tally = tally(audit, &fleet.controller.user, &fleet.namespace, &before, &after);
+    fleet.flags = flags;
+    fleet.replace(None).await?;
+    fleet.until_looked_at(0, fleet.number()).await?;
+    Ok(tally)
+}
+
 /// All objects are deleted, and their children go by their owners.
 ///
 /// # Errors

@@ -4,12 +4,12 @@ use crate::cluster::pki;
 use crate::shell::{command, log_to, output};
 use crate::testing::http::request;
 use crate::testing::proxy::Proxy;
-use crate::testing::rig::Rig;
+use crate::testing::rig::{Build, Rig};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use std::time::Duration;
 /// controller waits to merge changes, which is the longest it ever sits on work without showing it.
 const LOOKS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(100);
+const RECONCILES: &str = "function_mesh_reconciles_total";
 
 /// A running controller; killed when dropped.
 pub struct Controller {
@@ -44,7 +45,15 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::spawn_with(rig, None, name, name, flags)
+        Self::start_process(rig, None, name, name, flags)
+    }
+
+    /// The same with a proxy between it and the API server.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_behind(rig: &Rig, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(rig, proxy, name, name, flags)
     }
 
     /// Starts another program in a controller's place, with its rights.
@@ -52,18 +61,10 @@ impl Controller {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn_as(rig: &Rig, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
-        Self::spawn_with(rig, None, name, program, flags)
+        Self::start_process(rig, None, name, program, flags)
     }
 
-    /// Starts a controller with a proxy between it and the API server.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn spawn_behind(rig: &Rig, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::spawn_with(rig, proxy, name, name, flags)
-    }
-
-    fn spawn_with(
+    fn start_process(
         rig: &Rig,
         proxy: Option<&Proxy>,
         name: &str,
@@ -88,7 +89,7 @@ impl Controller {
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = folder.join("logs").join(format!("{user}.log"));
-        let mut process = command(binary(rig, program)?, flags);
+        let mut process = command(in_folder(&rig.build.folder, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
         process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
@@ -123,9 +124,7 @@ impl Controller {
     /// # Errors
     /// When the controller does not answer.
     pub fn metric(&self, name: &str) -> Result<u64> {
-        let text = self.get("metrics")?;
-        let values = text.lines().filter(|l| l.starts_with(name)).filter_map(|l| l.rsplit_once(' '));
-        Ok(values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+        Ok(sum(&self.get("metrics")?, name))
     }
 
     /// What the admin server answers.
@@ -144,16 +143,19 @@ impl Controller {
     /// When it goes on working, or ended.
     pub async fn quiet(&self, rig: &Rig) -> Result<()> {
         rig.until(&format!("{} becomes quiet", self.user), || async {
+            const GAUGES: [&str; 2] = ["function_mesh_reconciles_running", "function_mesh_backoff_objects"];
             let before = self.reconciles()?;
             for _ in 0..LOOKS {
                 tokio::time::sleep(BETWEEN).await;
                 let state = self.stat()?.state;
                 ensure!(state == "S", "the process is in state {state}");
-                for gauge in ["function_mesh_reconciles_running", "function_mesh_backoff_objects"] {
-                    let number = self.metric(gauge)?;
+                // One question for all: being looked at is work as well.
+                let text = self.get("metrics")?;
+                for gauge in GAUGES {
+                    let number = sum(&text, gauge);
                     ensure!(number == 0, "{gauge} is {number}");
                 }
-                let now = self.reconciles()?;
+                let now = sum(&text, RECONCILES);
                 ensure!(now == before, "{} more reconciles", now - before);
             }
             Ok(())
@@ -166,7 +168,7 @@ impl Controller {
     /// # Errors
     /// When the controller does not answer.
     pub fn reconciles(&self) -> Result<u64> {
-        self.metric("function_mesh_reconciles_total")
+        self.metric(RECONCILES)
     }
 
     /// Time on a CPU so far, in hundredths of a second.
@@ -243,6 +245,12 @@ impl Drop for Controller {
     }
 }
 
+/// Sum of a metric over all labels, in the text format of Prometheus.
+fn sum(text: &str, name: &str) -> u64 {
+    let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit_once(' '));
+    values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+}
+
 /// Memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
@@ -264,8 +272,12 @@ struct Stat {
 ///
 /// # Errors
 /// When it is not built.
-pub fn binary(rig: &Rig, name: &str) -> Result<PathBuf> {
-    let path = rig.build.folder.join(name);
+pub fn binary(name: &str) -> Result<PathBuf> {
+    in_folder(&Build::debug().folder, name)
+}
+
+fn in_folder(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
     if !path.is_file() {
         bail!("{} is not built: run `cargo build --workspace` or `make test`", path.display());
     }

@@ -12,14 +12,18 @@ const AT_ONCE: usize = 16;
 
 /// Objects of one of our kinds.
 pub fn api(rig: &Rig, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
-    let resource = ApiResource {
+    Api::namespaced_with(rig.client.clone(), namespace, &resource(kind, plural))
+}
+
+/// One of our kinds.
+pub fn resource(kind: &str, plural: &str) -> ApiResource {
+    ApiResource {
         group: "compute.functionmesh.io".to_owned(),
         version: "v1alpha1".to_owned(),
         api_version: "compute.functionmesh.io/v1alpha1".to_owned(),
         kind: kind.to_owned(),
         plural: plural.to_owned(),
-    };
-    Api::namespaced_with(rig.client.clone(), namespace, &resource)
+    }
 }
 
 /// Functions.

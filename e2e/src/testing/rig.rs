@@ -14,6 +14,7 @@ use kube::{Client, Config};
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
@@ -32,7 +33,8 @@ pub struct Rig {
     pub kubectl: Kubectl,
     /// Where the controllers are, and how much they log.
     pub build: Build,
-    config: Config,
+    // Shared, because it is large and this is copied into every test.
+    config: Arc<Config>,
     folder: Option<PathBuf>,
     patience: Duration,
 }
@@ -48,7 +50,7 @@ pub struct Build {
 
 impl Build {
     /// What `cargo build` made, telling everything.
-    fn debug() -> Self {
+    pub(crate) fn debug() -> Self {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
         Self { folder: target.join("debug"), log: "--log-level=debug,hyper=info,tower=info,rustls=info" }
@@ -68,7 +70,14 @@ impl Rig {
         let client = Client::try_from(config.clone())?;
         let folder = std::env::var_os("FUNCTION_MESH_E2E").map(PathBuf::from);
         let kubectl = Kubectl::new(kubeconfig.into());
-        Ok(Self { client, kubectl, build: Build::debug(), config, folder, patience: PATIENCE })
+        Ok(Self {
+            client,
+            kubectl,
+            build: Build::debug(),
+            config: Arc::new(config),
+            folder,
+            patience: PATIENCE,
+        })
     }
 
     /// A cluster of which all files are known, with other controllers, and with other waits.
@@ -82,12 +91,13 @@ impl Rig {
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config.clone())?;
         let kubectl = Kubectl::new(kubeconfig);
+        let config = Arc::new(config);
         Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), patience })
     }
 
     /// How the administrator connects.
     pub fn config(&self) -> Config {
-        self.config.clone()
+        Config::clone(&self.config)
     }
 
     /// The connection of somebody else of the token file; the administrator's on a cluster of somebody else.

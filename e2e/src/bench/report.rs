@@ -1,0 +1,135 @@
+//! The table, for people: on the terminal and in `docs/benchmarks.md`.
+
+use crate::bench::Settings;
+use crate::paths;
+use crate::shell::{command, output};
+use crate::tools;
+use anyhow::Result;
+use std::fmt::Write as _;
+use std::fs;
+
+/// A row of the table.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// What was done and is measured.
+    pub what: String,
+    /// What the floor client needed.
+    pub floor: String,
+    /// What ours needed.
+    pub ours: String,
+    /// The goal.
+    pub goal: String,
+    /// Whether it was reached, where that can be said.
+    pub met: Option<bool>,
+    /// What the Go operator needed, as shipped and without its own limits; on another machine.
+    pub go: [&'static str; 2],
+}
+
+impl Row {
+    /// A row without a goal.
+    pub fn new(what: impl Into<String>, ours: impl Into<String>) -> Self {
+        Self { what: what.into(), ours: ours.into(), ..Self::default() }
+    }
+
+    /// With what the floor client needed.
+    #[must_use]
+    pub fn floor(self, floor: impl Into<String>) -> Self {
+        Self { floor: floor.into(), ..self }
+    }
+
+    /// With a goal, and whether it was reached.
+    #[must_use]
+    pub fn goal(self, goal: impl Into<String>, met: bool) -> Self {
+        Self { goal: goal.into(), met: Some(met), ..self }
+    }
+
+    /// With the published numbers of the Go operator.
+    #[must_use]
+    pub fn go(self, shipped: &'static str, unthrottled: &'static str) -> Self {
+        Self { go: [shipped, unthrottled], ..self }
+    }
+}
+
+/// The table in Markdown.
+pub fn table(rows: &[Row]) -> String {
+    let mut text = "| scenario | floor | ours | goal | met | Go as shipped | Go unthrottled |\n\
+                    |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for Row { what, floor, ours, goal, met, go: [shipped, unthrottled] } in rows {
+        let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "| {what} | {floor} | {ours} | {goal} | {met} | {shipped} | {unthrottled} |");
+    }
+    text
+}
+
+/// Writes `docs/benchmarks.md`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
+    let text = format!(
+        "# Benchmarks\n\n\
+         `make bench` makes this file (in about {minutes} minutes); `make bench N=200` prints the same table for fewer objects and \
+         writes nothing. Both start etcd, an API server and a garbage collector of their own, without nodes: a small \
+         program stands in for the StatefulSet controller and reports every replica as available.\n\n\
+         Requests are those of the API server's audit log, leases and events left out; etcd writes are those that \
+         changed something. Seconds are the API server's own, from the first Function that is created. Counts are exact \
+         and the same on every machine. Seconds are not: compare them with the *floor* in the same row, a client that \
+         sends only the ideal requests (a StatefulSet, a Service, one status for each Function), 16 at a time, in the same \
+         run; the ratio is the median of {rounds} pairs. Memory is what is resident (`VmRSS`).\n\n\
+         The numbers of the Go operator are from a run of its own on another machine of the same kind (Kubernetes \
+         1.35.4, 2 cores; \"unthrottled\": without the limit of its client, with 10 workers). Take its counts as they are, its \
+         seconds as a ratio to the floor of that run: 13.6 s and 15.6 s in the rows of the creation.\n\n\
+         {machine}\n\n{table}",
+        minutes = 23,
+        rounds = settings.rounds,
+        machine = machine()?,
+        table = table(rows),
+    );
+    fs::write(paths::root().join("docs/benchmarks.md"), text)?;
+    Ok(())
+}
+
+/// Machine, versions and date.
+///
+/// # Errors
+/// When a program is missing.
+pub fn machine() -> Result<String> {
+    let first = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let model = model.trim_start_matches([' ', '\t', ':']).to_owned();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
+    let kib: u64 = total.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_default();
+    let etcd = first(output(&mut command("etcd", ["--version"]))?);
+    let git = |arguments: [&str; 3]| {
+        let found = output(command("git", arguments).current_dir(paths::root()));
+        found.map(first).unwrap_or_default()
+    };
+    let changed =
+        if git(["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { " and changes" };
+    Ok(format!(
+        "| | |\n|---|---|\n| machine | {model}, {cores} cores, {} GiB |\n| Kubernetes | {} |\n| etcd | {} |\n\
+         | commit | {}{changed} |\n| date | {} |\n",
+        kib / 1024 / 1024,
+        tools::KUBERNETES,
+        etcd.trim_start_matches("etcd Version: "),
+        git(["rev-parse", "--short", "HEAD"]),
+        first(output(&mut command("date", ["-u", "+%Y-%m-%d"]))?),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_that_is_missed_is_seen() {
+        let rows = [Row::new("a", "1").goal("0", false), Row::new("b", "2").go("3", "4").floor("1")];
+        let text = table(&rows);
+        assert!(text.contains("| a |  | 1 | 0 | **no** |  |  |\n| b | 1 | 2 |  |  | 3 | 4 |\n"), "{text}");
+    }
+}
