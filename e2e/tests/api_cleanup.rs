@@ -1,13 +1,12 @@
 //! The end of objects whose subscription goes with them, on a real API server. The Job controller is played by the test.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -247,15 +246,7 @@ async fn a_namespace_does_not_wait_for_a_cleanup() -> Result<()> {
         // One is on its way already.
         api.delete("g", &DeleteParams::default()).await?;
         rig.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
-        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
-        namespaces.delete(&namespace, &DeleteParams::background()).await?;
-        rig.until("end of the namespace", || async {
-            match namespaces.get_opt(&namespace).await? {
-                None => Ok(()),
-                Some(left) => bail!("{:?}", left.status.context("no status")?.conditions),
-            }
-        })
-        .await
+        rig.end_namespace(&namespace).await
     })
     .await
 }

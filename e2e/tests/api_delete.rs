@@ -5,13 +5,12 @@
     reason = "a test may panic, and tells what it measured"
 )]
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::audit::Audit;
 use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, until_ready};
 use e2e::testing::{Child, Controller, Rig};
 use futures::TryFutureExt;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -209,15 +208,7 @@ async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
             controller
         };
         let since = Since::now(&rig, &controller.user)?;
-        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
-        namespaces.delete(&namespace, &DeleteParams::background()).await?;
-        rig.until("end of the namespace", || async {
-            match namespaces.get_opt(&namespace).await? {
-                None => Ok(()),
-                Some(left) => bail!("{:?}", left.status.context("no status")?.conditions),
-            }
-        })
-        .await?;
+        rig.end_namespace(&namespace).await?;
         let (refused, counts) = (since.refused()?, since.audit()?.writes().only(|r| r.code() < 300).counts());
         println!("a namespace with {N} Functions deleted: written {counts:?}, refused {refused:?}");
         // Nothing is made: children are neither written nor, where the namespace was faster, deleted once more.

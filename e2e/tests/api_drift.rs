@@ -108,6 +108,16 @@ async fn settled(rig: &Rig, controller: &Controller, namespace: &str, mark: &str
     controller.reconciled(rig, before + 2).await
 }
 
+/// A successor finds nothing to do.
+async fn nothing_after_a_restart(rig: &Rig, controller: Controller, namespace: &str) -> Result<()> {
+    controller.signal("TERM")?;
+    let successor = Controller::start(rig, "function-controller", namespace).await?;
+    settled(rig, &successor, namespace, "successor").await?;
+    let writes = rig.audit()?.by(&successor.user).writes();
+    ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
     let rig = Rig::connect().await?;
@@ -142,12 +152,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
         }
         let refused = audit.writes().only(|r| r.code() >= 300);
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
-        controller.signal("TERM")?;
-        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        settled(&rig, &successor, &namespace, "successor").await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
-        ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
-        Ok(())
+        nothing_after_a_restart(&rig, controller, &namespace).await
     });
     Box::pin(vertical::during(&rig, test)).await
 }
@@ -187,12 +192,7 @@ async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
             let others = audit.writes().only(|r| r.resource() != "functions/status");
             ensure!(others.requests().len() == 4, "{}: {:?}", drift.name, others.counts());
         }
-        controller.signal("TERM")?;
-        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        settled(&rig, &successor, &namespace, "successor").await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
-        ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
-        Ok(())
+        nothing_after_a_restart(&rig, controller, &namespace).await
     });
     Box::pin(vertical::during(&rig, test)).await
 }

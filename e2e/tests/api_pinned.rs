@@ -7,13 +7,14 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
+use e2e::testing::children::repairs;
 use e2e::testing::objects::{
     AVAILABLE, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
 use e2e::testing::{Controller, Rig};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 const UPDATE_AVAILABLE: &str = "UpdateAvailable";
@@ -287,16 +288,16 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
         let _acker = Acker::start(&rig, &namespace);
         let objects = Objects::of(&rig, &namespace);
         let controller = objects.start("function-controller", &[], 0).await?;
-        objects.create(1).await?;
+        objects.create(2).await?;
         let before = objects.set("f0").await?;
         let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": "1Gi"}}}});
         merge(&objects.functions, "f0", json!({"spec": {"volumeClaimTemplates": [claim]}})).await?;
         let message = until_ready(&rig, &objects.functions, "f0", ("False", "RecreateRequired")).await?;
         ensure!(message.starts_with("volumeClaimTemplates of a StatefulSet cannot be changed"), "{message}");
-        ensure!(objects.written(&controller, SETS)? == 1, "{:?}", objects.counts(&controller)?);
+        ensure!(objects.written(&controller, SETS)? == 2, "{:?}", objects.counts(&controller)?);
         controller.signal("TERM")?;
-        let controller = objects.start("function-controller", &[], 1).await?;
+        let controller = objects.start("function-controller", &[], 2).await?;
         ensure!(rig.audit()?.by(&controller.user).writes().requests().is_empty(), "writes after a restart");
         // Scaling goes on.
         let scale = json!({"spec": {"replicas": 2}});
@@ -311,6 +312,30 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
         ensure!(after.spec.volume_claim_templates.is_some_and(|claims| claims.len() == 1), "no claim");
         let counts = objects.counts(&controller)?;
         ensure!((counts[SETS], counts["delete statefulsets"]) == (2, 1), "{counts:?}");
+        // That is no repair; a deletion by somebody else is one. Told twice, it would have been told before.
+        objects.sets.delete("f0-function", &DeleteParams::default()).await?;
+        rig.until("the Event of a deletion", || async {
+            let told = repairs(&rig, &namespace, "f0").await?;
+            let deleted = told.get("StatefulSet f0-function RepairDeleted").context("not told")?;
+            ensure!(deleted.0 == 1 && told.len() == 1, "{told:?}");
+            Ok(())
+        })
+        .await?;
+        // Our annotations alone: put back, and nothing restarts.
+        let before = objects.set("f1").await?;
+        let stripped = json!({"metadata": {"annotations": null}});
+        objects.sets.patch("f1-function", &PatchParams::default(), &Patch::Merge(stripped)).await?;
+        rig.until("the annotations", || async {
+            let set = objects.set("f1").await?;
+            ensure!(
+                set.metadata.annotations == before.metadata.annotations,
+                "{:?}",
+                set.metadata.annotations
+            );
+            ensure!(set.metadata.generation == before.metadata.generation, "its spec was changed");
+            Ok(())
+        })
+        .await?;
         Ok(())
     })
     .await

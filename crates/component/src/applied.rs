@@ -6,12 +6,11 @@
 //! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
 
 use crate::children::{View, has_labels, has_owner, slim};
-use functionmesh_render::RENDERED_HASH;
+use functionmesh_render::{RENDERED_HASH, hash_of};
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -64,13 +63,6 @@ pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
     let bytes = serde_json::to_vec(&object).unwrap_or_default();
     object.meta_mut().annotations.get_or_insert_default().insert(RENDERED_HASH.to_owned(), hash_of(&bytes));
     object
-}
-
-/// The first 16 bytes of a SHA-256, in hexadecimal digits.
-pub fn hash_of(bytes: &[u8]) -> String {
-    let number =
-        Sha256::digest(bytes).iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
-    format!("{number:032x}")
 }
 
 impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {

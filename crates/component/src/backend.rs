@@ -3,10 +3,9 @@
 //! A change of one that says `autoUpdate: true` reaches every component at once. Any other waits until the component's
 //! pods are to be changed for another reason, see [`crate::pinned`].
 
-use crate::applied::hash_of;
 use functionmesh_api::BackendConfig;
 use functionmesh_api::backend_config::BackendConfigSpec;
-use functionmesh_render::Defaults;
+use functionmesh_render::{Defaults, hash_of};
 use functionmesh_runtime::declared::Declared;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};

@@ -69,6 +69,17 @@ pub struct StatefulSetStatusView {
     pub updated_replicas: i32,
 }
 
+/// Whether the live set is in the state that the last write left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It is.
+    Untouched,
+    /// Somebody changed its spec.
+    Edited,
+    /// There is no record of the last write: it was lost, or the process ended before it was made.
+    Unknown,
+}
+
 impl View for StatefulSetView {
     fn trim(&mut self, manager: &str) {
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
@@ -85,8 +96,24 @@ impl StatefulSetView {
     }
 
     /// The generation in which our last change of anything but the template left it, if there was one.
-    pub fn adjusted_generation(&self) -> Option<i64> {
+    fn adjusted_generation(&self) -> Option<i64> {
         self.metadata.annotations.as_ref()?.get(ADJUSTED)?.parse().ok()
+    }
+
+    /// The record of our last write, when it speaks of the rendering that is live.
+    pub fn record<'a>(&self, recorded: Option<&'a StatefulSetStatusRef>) -> Option<&'a StatefulSetStatusRef> {
+        recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == self.rendered_hash())
+    }
+
+    /// Whether it is in the state that our last write left, by the record of that.
+    pub fn trace(&self, recorded: Option<&StatefulSetStatusRef>) -> Trace {
+        let generation = self.metadata.generation;
+        match self.record(recorded) {
+            None => Trace::Unknown,
+            Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
+            Some(_) if self.adjusted_generation() == generation => Trace::Untouched,
+            Some(_) => Trace::Edited,
+        }
     }
 
     /// The hash of the object it was rendered as.

@@ -3,7 +3,7 @@
 use crate::adjust::{self, Adjusted};
 use crate::children::{StatefulSetView, View};
 use crate::context::Context;
-use crate::plan::{Held, Observed, Plan, SetWrite, Write};
+use crate::plan::{Observed, Pending, Plan, SetWrite, Write};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Component, Workload};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
@@ -32,7 +32,7 @@ pub struct Executed {
     /// What the status is to say of it.
     pub recorded: Option<StatefulSetStatusRef>,
     /// The rendering that waits.
-    pub held: Option<Held>,
+    pub pending: Option<Pending>,
 }
 
 /// Writes what the plan says.
@@ -46,7 +46,7 @@ pub async fn execute<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Executed, ApplyError> {
-    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, held, left } = plan;
+    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left } = plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
     write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
@@ -57,7 +57,7 @@ pub async fn execute<K: Component>(
     write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
     write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await?;
-    Ok(Executed { live, recorded, held })
+    Ok(Executed { live, recorded, pending })
 }
 
 /// Names of the children.

@@ -1,9 +1,8 @@
 //! What a `StatefulSet` was rendered from, noted on it: with that, the reasons for a difference can be told apart.
 
-use crate::applied::hash_of;
 use crate::backend::{Backend, Part};
 use crate::reason::Reason;
-use functionmesh_render::{Environment, renderer_version};
+use functionmesh_render::{Environment, hash_of, renderer_version};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use crate::children::StatefulSetView;
 use crate::context::Context;
 use crate::difference::{difference, summary};
-use crate::plan::Held;
+use crate::plan::Pending;
 use crate::reason::Reason;
 use crate::status::UPDATE_AVAILABLE;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
@@ -20,24 +20,24 @@ const NAMED: usize = 8;
 /// # Errors
 /// When the API server does not answer.
 pub async fn notice<K: Component>(
-    held: &Held,
+    waiting: &Pending,
     live: &StatefulSetView,
     known: &ComponentStatus,
     cx: &Context<K>,
 ) -> Result<Wanted, ApplyError> {
-    let hash = rendered_hash(&held.desired).unwrap_or_default();
+    let hash = rendered_hash(&waiting.desired).unwrap_or_default();
     let told = known.conditions.get(UPDATE_AVAILABLE).filter(|told| {
         let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
-        pending == Some(hash) && told.reason == held.reason.as_str()
+        pending == Some(hash) && told.reason == waiting.reason.as_str()
     });
     let message = if let Some(told) = told {
         told.message.clone()
     } else {
         let live = cx.writer.read(live).await?;
-        let changes = difference(&live, &held.desired, cx.writer.manager());
-        message(held.reason, hash, &summary(&changes, NAMED))
+        let changes = difference(&live, &waiting.desired, cx.writer.manager());
+        message(waiting.reason, hash, &summary(&changes, NAMED))
     };
-    Ok(Wanted { type_: UPDATE_AVAILABLE, status: true, reason: held.reason.to_string(), message })
+    Ok(Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message })
 }
 
 /// What waits, for what, and what to do.

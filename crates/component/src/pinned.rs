@@ -5,14 +5,14 @@
 //!
 //! ```text
 //!  rendered as it runs? ── yes ─ edited since? ── no ──> Same
-//!        │ no                        └─ yes ──────────> Apply, unless paused
+//!        │ no                        └─ yes ──────────> Apply, unless paused and not approved
 //!        ├─ approved, or another spec ────────────────> Apply   ┐ but for fields that cannot change:
 //!        ├─ paused ───────────────────────────────────> Hold    │ Blocked, or Recreate where asked to
 //!        ├─ edited, or a BackendConfig with autoUpdate > Apply   ┘
 //!        └─ otherwise ────────────────────────────────> Hold
 //! ```
 
-use crate::children::StatefulSetView;
+use crate::children::{StatefulSetView, Trace};
 use crate::note::Note;
 use crate::reason::Reason;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
@@ -78,29 +78,20 @@ pub struct Situation<'a> {
     pub wishes: &'a Wishes,
 }
 
-/// Whether the live set is in the state that the last write left.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trace {
-    /// It is.
-    Untouched,
-    /// Somebody changed its spec.
-    Edited,
-    /// There is no record of the last write: it was lost, or the process ended before it was made.
-    Unknown,
-}
-
 impl Situation<'_> {
     /// Decides.
     pub fn decide(&self) -> Decision {
         let desired = rendered_hash(self.desired);
+        let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
         if desired.is_some() && self.live.rendered_hash() == desired {
             return match self.trace() {
-                Trace::Untouched => Decision::Same,
-                Trace::Edited if self.wishes.paused => Decision::Hold(Reason::RolloutPaused),
+                Trace::Edited if self.wishes.paused && !self.is_approved() => {
+                    Decision::Hold(Reason::RolloutPaused)
+                }
+                Trace::Untouched if old.is_some() => Decision::Same,
                 _ => Decision::Apply,
             };
         }
-        let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
         let (Some(old), Some(new)) = (old, new) else { return self.unnoted() };
         match self.reason_to_wait(&old, &new) {
             Some(reason) => Decision::Hold(reason),
@@ -122,11 +113,17 @@ impl Situation<'_> {
         }
     }
 
-    /// A set without a note is the Go operator's, made from the spec as it is unless that changed since.
+    /// A set without a note is the Go operator's, made from the spec as it is unless that changed since; or ours, when
+    /// somebody took our annotations away and nothing else.
     fn unnoted(&self) -> Decision {
-        if self.wishes.recreate.as_deref() == rendered_hash(self.desired) {
+        let is_ours = self.recorded.is_some_and(|recorded| {
+            Some(recorded.rendered_hash.as_str()) == rendered_hash(self.desired)
+                && Some(recorded.generation) == self.live.metadata.generation
+        });
+        let everybody = self.wishes.approve_all && !self.wishes.paused;
+        if self.is_to_be_made_anew() {
             Decision::Recreate
-        } else if self.is_approved() || (self.wishes.approve_all && !self.wishes.paused) || !self.observed {
+        } else if is_ours || self.is_approved() || everybody || !self.observed {
             Decision::Apply
         } else {
             Decision::Adopt
@@ -135,33 +132,34 @@ impl Situation<'_> {
 
     fn apply(&self, old: &Note, new: &Note) -> Decision {
         let blocked = old.immutable.changed(&new.immutable);
-        match &self.wishes.recreate {
-            Some(hash) if Some(hash.as_str()) == rendered_hash(self.desired) => Decision::Recreate,
-            _ if !blocked.is_empty() => Decision::Blocked(blocked),
-            _ => Decision::Apply,
+        if self.is_to_be_made_anew() {
+            Decision::Recreate
+        } else if blocked.is_empty() {
+            Decision::Apply
+        } else {
+            Decision::Blocked(blocked)
         }
     }
 
     /// Whoever wants the set made anew for a rendering wants the rendering.
     fn is_approved(&self) -> bool {
-        let is_this =
-            |hash: &Option<String>| hash.is_some() && hash.as_deref() == rendered_hash(self.desired);
-        is_this(&self.wishes.approved) || is_this(&self.wishes.recreate)
+        self.is_desired(self.wishes.approved.as_deref()) || self.is_to_be_made_anew()
     }
 
-    /// The record, when it speaks of the rendering that is live.
+    fn is_to_be_made_anew(&self) -> bool {
+        self.is_desired(self.wishes.recreate.as_deref())
+    }
+
+    fn is_desired(&self, hash: Option<&str>) -> bool {
+        hash.is_some() && hash == rendered_hash(self.desired)
+    }
+
     fn known(&self) -> Option<&StatefulSetStatusRef> {
-        self.recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == self.live.rendered_hash())
+        self.live.record(self.recorded)
     }
 
     fn trace(&self) -> Trace {
-        let generation = self.live.metadata.generation;
-        match self.known() {
-            None => Trace::Unknown,
-            Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
-            Some(_) if self.live.adjusted_generation() == generation => Trace::Untouched,
-            Some(_) => Trace::Edited,
-        }
+        self.live.trace(self.recorded)
     }
 
     /// Whether somebody changed it since our last write.
@@ -176,19 +174,14 @@ impl Situation<'_> {
 
     /// What the status is to say of the set when its template was left alone.
     pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
-        let pending_hash = rendered_hash(self.desired).filter(|_| pending).map(str::to_owned);
-        let note = Note::on(&self.live.metadata);
-        let new = || Note::on(&self.desired.metadata).map(|note| note.inputs);
-        let known = self.known().cloned().or_else(|| {
-            let mut found = self.live.reference()?;
-            found.inputs_hash = note.map(|note| note.inputs);
-            Some(found)
-        })?;
+        let inputs = || Note::on(&self.desired.metadata).map(|note| note.inputs);
+        // Without a record, what the set says of itself.
+        let known = self.known().cloned().or_else(|| self.live.reference())?;
         Some(StatefulSetStatusRef {
             generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
             // The same bytes came out of the new spec: it is what the set was made from as well.
-            inputs_hash: if pending { known.inputs_hash } else { new() },
-            pending_hash,
+            inputs_hash: if pending { known.inputs_hash } else { inputs() },
+            pending_hash: rendered_hash(self.desired).filter(|_| pending).map(str::to_owned),
             ..known
         })
     }
@@ -321,6 +314,8 @@ mod tests {
             wishes: &paused,
         };
         assert_eq!(situation.left_alone(true).unwrap().generation, 4, "so that it is repaired one day");
+        let approved = wishes(Some(hash(&set)), true);
+        assert_eq!(decide(&live, Some(&recorded), &set, &approved), Decision::Apply, "approved by name");
         // A change of ours that ended before the status was written.
         live.metadata
             .annotations
@@ -367,6 +362,12 @@ mod tests {
         live.metadata.annotations = None;
         let plain = Wishes::default();
         assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt);
+        let (_, record) = left(&set);
+        assert_eq!(
+            decide(&live, Some(&record), &set, &plain),
+            Decision::Apply,
+            "only our annotations are gone"
+        );
         let unseen =
             Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
         assert_eq!(unseen.decide(), Decision::Apply, "the spec changed while nobody looked");

@@ -68,7 +68,7 @@ pub struct Adjustment {
 
 /// A rendering that waits.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct Pending {
     /// For what.
     pub reason: Reason,
     /// Fields that cannot change, for which the whole waits; empty when there is none.
@@ -89,7 +89,7 @@ pub struct Plan {
     /// Last.
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
     /// What is left as it is although it would be rendered differently now.
-    pub held: Option<Held>,
+    pub pending: Option<Pending>,
     /// What the status is to say of a `StatefulSet` whose template is left alone.
     pub left: Option<StatefulSetStatusRef>,
 }
@@ -144,7 +144,7 @@ pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan
     // A Service has no generation either.
     let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
-    let (stateful_set, held, left) = match &observed.stateful_set {
+    let (stateful_set, pending, left) = match &observed.stateful_set {
         Some(live) if set_exists => pinned(live, stateful_set, given),
         _ => (Some(SetWrite::Create(Box::new(stateful_set))), None, None),
     };
@@ -157,7 +157,7 @@ pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan
             owner,
         )?,
         vertical_autoscaler: autoscaler(vertical_autoscaler, observed.vertical_autoscaler.as_ref(), owner)?,
-        held,
+        pending,
         left,
     })
 }
@@ -167,7 +167,7 @@ fn pinned(
     live: &StatefulSetView,
     desired: StatefulSet,
     given: &Given,
-) -> (Option<SetWrite>, Option<Held>, Option<StatefulSetStatusRef>) {
+) -> (Option<SetWrite>, Option<Pending>, Option<StatefulSetStatusRef>) {
     let situation = Situation {
         live,
         desired: &desired,
@@ -194,7 +194,7 @@ fn pinned(
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
     let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
     let adjusted = if on_purpose { None } else { adjust(live, &desired, &given.owner) };
-    (adjusted, Some(Held { reason, immutable, desired: Box::new(desired) }), left)
+    (adjusted, Some(Pending { reason, immutable, desired: Box::new(desired) }), left)
 }
 
 /// What differs besides the template.

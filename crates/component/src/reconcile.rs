@@ -126,20 +126,20 @@ async fn bring_about<K: Component>(
     };
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
-    let repairs = repairs(&plan, &observed, &status, object.meta().generation);
+    let repairs = repairs(&plan, &observed, &status, object.meta().generation, &given.wishes);
     let executed = execute(plan, observed, workload, cx, progress).await;
     tell(object, repairs, progress, cx).await;
-    let Executed { live, recorded, held } = executed?;
+    let Executed { live, recorded, pending } = executed?;
     let Some(live) = live else { return Ok(made_anew(workload)) };
     let mut notices: Vec<_> = missing.then(vertical::missing).into_iter().collect();
     let mut blocked = None;
-    match &held {
-        Some(held) if held.immutable.is_empty() => {
-            notices.push(pending::notice(held, &live, &status, cx).await?);
+    match &pending {
+        Some(pending) if pending.immutable.is_empty() => {
+            notices.push(pending::notice(pending, &live, &status, cx).await?);
         }
-        Some(held) => {
-            let hash = rendered_hash(&held.desired).unwrap_or_default();
-            blocked = Some(pending::blocked(&held.immutable, hash));
+        Some(pending) => {
+            let hash = rendered_hash(&pending.desired).unwrap_or_default();
+            blocked = Some(pending::blocked(&pending.immutable, hash));
         }
         None => {}
     }

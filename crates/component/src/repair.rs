@@ -3,9 +3,10 @@
 //! A write is a repair when the same was rendered before: what differs then is not our doing.
 
 use crate::applied::Applied;
-use crate::children::{ServiceView, StatefulSetView, has_labels, has_owner};
+use crate::children::{ServiceView, StatefulSetView, Trace, has_labels, has_owner};
 use crate::context::Context;
 use crate::execute::Progress;
+use crate::pinned::Wishes;
 use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
 use crate::reason::Reason;
 use crate::reconcile::Object;
@@ -14,7 +15,6 @@ use crate::vertical::MISSING;
 use functionmesh_api::constants::LABEL_COMPONENT;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::{Component, rendered_hash};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::core::ObjectMeta;
@@ -74,6 +74,7 @@ pub fn repairs(
     observed: &Observed,
     status: &ComponentStatus,
     generation: Option<i64>,
+    wishes: &Wishes,
 ) -> Vec<Repair> {
     let recorded = status.stateful_set.as_ref();
     // The Service is written before the StatefulSet, the autoscalers after it.
@@ -83,7 +84,8 @@ pub fn repairs(
         let live = observed.service.as_ref()?;
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
-    let set = repair_of_set(plan.stateful_set.as_ref(), existed, observed.stateful_set.as_ref(), recorded);
+    let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
+    let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded);
     let horizontal = repair(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
         observed.horizontal_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
@@ -109,40 +111,40 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
         && status.conditions.get(MISSING).is_none()
 }
 
-/// The same for the set, which is also written in part.
+/// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
+fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, wishes: &Wishes) -> bool {
+    let SetWrite::Create(desired) = write else { return false };
+    let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
+    wishes.recreate.is_some() && wishes.recreate.as_deref() == hash && recorded != hash
+}
+
+/// What one write of the set repairs, which is also written in part.
 fn repair_of_set(
     write: Option<&SetWrite>,
     existed: bool,
     live: Option<&StatefulSetView>,
     recorded: Option<&StatefulSetStatusRef>,
 ) -> Option<Repair> {
-    let whole = match write? {
-        SetWrite::Create(desired) => Write::Create(desired.clone()),
-        SetWrite::Update(desired) => Write::Update(desired.clone()),
+    match write? {
+        SetWrite::Create(desired) => created(&**desired, existed),
+        SetWrite::Update(desired) => {
+            let live = live?;
+            let same = live.rendered_hash() == rendered_hash(desired);
+            updated(&**desired, &live.metadata, same && live.trace(recorded) == Trace::Edited)
+        }
         SetWrite::Adjust(adjustment) => {
             let live = live?;
             let found = match adjustment {
                 Adjustment { owner: Some(_), .. } => Found::WithoutOwner,
                 Adjustment { labels, .. } if !labels.is_empty() => Found::WithoutLabel,
-                Adjustment { .. } => was_edited(live, recorded).then_some(Found::Edited)?,
+                Adjustment { .. } if live.trace(recorded) == Trace::Edited => Found::Edited,
+                Adjustment { .. } => return None,
             };
-            return Some(Repair { child: live.object_ref(&()), found });
+            Some(Repair { child: live.object_ref(&()), found })
         }
-        // Both are ours, and so is the creation that follows the latter.
-        SetWrite::Adopt(_) | SetWrite::Recreate => return None,
-    };
-    repair(Some(&whole), existed, |desired: &StatefulSet| {
-        let live = live?;
-        Some((&live.metadata, live.rendered_hash() == rendered_hash(desired) && was_edited(live, recorded)))
-    })
-}
-
-/// Whether the set's spec changed since our last write, as far as that is on record.
-fn was_edited(live: &StatefulSetView, recorded: Option<&StatefulSetStatusRef>) -> bool {
-    let of_this = recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == live.rendered_hash());
-    let generation = live.metadata.generation;
-    of_this.is_some_and(|recorded| Some(recorded.generation) != generation)
-        && live.adjusted_generation() != generation
+        // Neither puts anything right.
+        SetWrite::Adopt(_) | SetWrite::Recreate => None,
+    }
 }
 
 fn known<'a, K>(live: &'a Applied<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, bool) {
@@ -155,18 +157,25 @@ fn repair<'a, T: Resource<DynamicType = ()>>(
     existed: bool,
     live: impl FnOnce(&T) -> Option<(&'a ObjectMeta, bool)>,
 ) -> Option<Repair> {
-    let (found, desired) = match write? {
-        Write::Create(desired) => (existed.then_some(Found::Deleted)?, desired),
+    match write? {
+        Write::Create(desired) => created(&**desired, existed),
         Write::Update(desired) => {
             let (live, edited) = live(desired)?;
-            let found = match () {
-                () if !has_owner(live, desired.meta()) => Found::WithoutOwner,
-                () if !has_labels(live, desired.meta()) => Found::WithoutLabel,
-                () => edited.then_some(Found::Edited)?,
-            };
-            (found, desired)
+            updated(&**desired, live, edited)
         }
-        Write::Delete => return None,
+        Write::Delete => None,
+    }
+}
+
+fn created<T: Resource<DynamicType = ()>>(desired: &T, existed: bool) -> Option<Repair> {
+    existed.then(|| Repair { child: desired.object_ref(&()), found: Found::Deleted })
+}
+
+fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited: bool) -> Option<Repair> {
+    let found = match () {
+        () if !has_owner(live, desired.meta()) => Found::WithoutOwner,
+        () if !has_labels(live, desired.meta()) => Found::WithoutLabel,
+        () => edited.then_some(Found::Edited)?,
     };
     Some(Repair { child: desired.object_ref(&()), found })
 }
@@ -189,6 +198,7 @@ pub async fn tell<K: Component>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::apps::v1::StatefulSet;
     use serde_json::json;
 
     fn metadata(hash: &str, generation: i64, labels: &str, owner: &str) -> ObjectMeta {
@@ -206,7 +216,7 @@ mod tests {
             stateful_set: set,
             horizontal_autoscaler: None,
             vertical_autoscaler: None,
-            held: None,
+            pending: None,
             left: None,
         }
     }
@@ -220,10 +230,14 @@ mod tests {
         ComponentStatus { stateful_set, ..ComponentStatus::default() }
     }
 
+    fn wishes(recreate: &str) -> Wishes {
+        Wishes { recreate: Some(recreate.to_owned()), ..Wishes::default() }
+    }
+
     fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<Found> {
         let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
         let observed = Observed { stateful_set: set_live, ..Observed::default() };
-        let repairs = repairs(&plan(Some(set)), &observed, status, Some(1));
+        let repairs = repairs(&plan(Some(set)), &observed, status, Some(1), &wishes("h"));
         assert!(repairs.len() < 2);
         repairs.first().map(|repair| repair.found)
     }
@@ -248,7 +262,15 @@ mod tests {
     #[test]
     fn making_a_child_is_a_repair_when_it_was_there() {
         assert_eq!(found(SetWrite::Create(desired()), None, &ComponentStatus::default()), None);
-        assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), Some(Found::Deleted));
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("h", 7)), Some(Found::Deleted));
+        let other =
+            Box::new(StatefulSet { metadata: metadata("other", 0, "b", "u"), ..StatefulSet::default() });
+        assert_eq!(found(SetWrite::Create(other), None, &status("old", 7)), Some(Found::Deleted));
+    }
+
+    #[test]
+    fn making_it_anew_as_asked_is_no_repair() {
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), None);
     }
 
     #[test]

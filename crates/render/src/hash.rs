@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// Annotation with the hash of the object as rendered, its number of replicas left out.
 pub const RENDERED_HASH: &str = "compute.functionmesh.io/rendered-hash";
@@ -14,6 +13,13 @@ pub const RENDERER_VERSION: &str = "1";
 /// The hash that a rendered `StatefulSet` carries, if it carries one.
 pub fn rendered_hash(stateful_set: &StatefulSet) -> Option<&str> {
     stateful_set.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
+}
+
+/// The first 16 bytes of a SHA-256, in hexadecimal digits.
+pub fn hash_of(bytes: &[u8]) -> String {
+    let number =
+        Sha256::digest(bytes).iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
 }
 
 /// The version of the renderer that a rendered `StatefulSet` carries, if it carries one.
@@ -30,12 +36,7 @@ pub fn stamp(stateful_set: &mut StatefulSet, version: &str) {
     annotations.retain(|key, _| key != RENDERED_HASH && key != RENDERER_VERSION_ANNOTATION);
     stateful_set.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
     // Maps with string keys only: encoding cannot fail.
-    let bytes = serde_json::to_vec(&stateful_set).unwrap_or_default();
-    let mut hash = String::with_capacity(32);
-    for byte in Sha256::digest(&bytes).iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
+    let hash = hash_of(&serde_json::to_vec(&stateful_set).unwrap_or_default());
     annotations.insert(RENDERED_HASH.to_owned(), hash);
     annotations.insert(RENDERER_VERSION_ANNOTATION.to_owned(), version.to_owned());
     stateful_set.metadata.annotations = Some(annotations);

@@ -66,7 +66,8 @@ pub use component::Component;
 pub use decode::decode;
 pub use defaults::Defaults;
 pub use hash::{
-    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version, stamp,
+    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, hash_of, rendered_hash, renderer_version,
+    stamp,
 };
 pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;

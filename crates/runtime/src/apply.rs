@@ -96,17 +96,7 @@ impl Writer {
         V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
         let (kind, name) = (V::kind(&()).into_owned(), object.name_any());
-        let patch = serde_json::from_value(body).map_err(|error| ApplyError::Unanswered {
-            kind: kind.clone(),
-            name: name.clone(),
-            source: Box::new(kube::Error::SerdeError(error)),
-        })?;
-        let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let parameters =
-            PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
-        let answer = api.patch(&name, &parameters, &Patch::Json::<()>(patch)).await;
-        let result = if answer.is_ok() { "changed" } else { "failed" };
-        self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
+        let answer: kube::Result<V> = self.json_patch(object, body).await;
         answer.map_err(|error| match ApplyError::from_request(&kind, &name, ApplyMode::Update, error) {
             // What the API server answers to a test that fails has no cause in it.
             ApplyError::Refused { kind, name, reason: "Invalid", message }
@@ -116,6 +106,22 @@ impl Writer {
             }
             error => error,
         })
+    }
+
+    /// Sends a JSON patch of an object, whose answer is read as `V`, and counts it.
+    async fn json_patch<O, V>(&self, object: &O, body: serde_json::Value) -> kube::Result<V>
+    where
+        O: Resource<DynamicType = ()>,
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let patch = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
+        let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let parameters =
+            PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
+        let answer = api.patch(&object.name_any(), &parameters, &Patch::Json::<()>(patch)).await;
+        let result = if answer.is_ok() { "changed" } else { "failed" };
+        self.metrics.applies.with_label_values(&[V::kind(&()).as_ref(), result]).inc();
+        answer
     }
 
     /// Reads an object of ours as it is, with all its fields. Only where a cache does not hold what is needed.
@@ -191,18 +197,7 @@ impl Writer {
     {
         let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
         let body = finalizer_patch(object.uid().as_deref(), object.finalizers(), finalizer, wanted);
-        let patch = serde_json::from_value(body).map_err(|error| ApplyError::Unanswered {
-            kind: kind.clone(),
-            name: name.clone(),
-            source: Box::new(kube::Error::SerdeError(error)),
-        })?;
-        let api: Api<Declared<K, IgnoredAny>> =
-            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let parameters =
-            PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
-        let answer = api.patch(&name, &parameters, &Patch::Json::<()>(patch)).await;
-        let result = if answer.is_ok() { "changed" } else { "failed" };
-        self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
+        let answer: kube::Result<Declared<K, IgnoredAny>> = self.json_patch(object, body).await;
         match answer {
             Ok(answer) => Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()),
             Err(kube::Error::Api(status)) if status.is_not_found() && !wanted => Ok(0),

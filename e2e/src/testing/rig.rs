@@ -172,6 +172,22 @@ impl Rig {
         result
     }
 
+    /// Deletes a namespace and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end; with what is left.
+    pub async fn end_namespace(&self, namespace: &str) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(namespace, &DeleteParams::background()).await?;
+        self.until("end of the namespace", || async {
+            match namespaces.get_opt(namespace).await? {
+                None => Ok(()),
+                Some(left) => bail!("{:?}", left.status.context("no status")?.conditions),
+            }
+        })
+        .await
+    }
+
     /// Waits until an attempt succeeds; its last error is the error.
     ///
     /// # Errors
