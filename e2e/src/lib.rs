@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`bench`] | what the controllers cost, beside the least that is possible |
+//! | [`mod@bench`] | what the controllers cost, beside the least that is possible |
 //! | [`tools`] | installs Debian packages and builds the Kubernetes binaries |
 //! | [`cluster`] | brings a cluster up and down, in namespaces of its own |
 //! | [`images`] | builds the images of Pulsar and of the controllers |
