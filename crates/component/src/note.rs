@@ -39,7 +39,7 @@ pub struct Note {
 }
 
 /// Hashes of the fields of a `StatefulSet` that the API server does not let change, but for those that a renderer never
-/// sets, in the order of [`Immutable::FIELDS`].
+/// sets, in the order of `FIELDS`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Immutable([String; 4]);
 
