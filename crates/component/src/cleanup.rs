@@ -206,7 +206,10 @@ async fn set_finalizer<K: Component>(
     cx: &Context<K>,
 ) -> Result<(), ApplyError> {
     let answered = cx.writer.set_finalizer(object, FINALIZER_CLEANUP, wanted).await?;
-    cx.finalizers.wrote(object, answered, wanted);
+    // The answer to the patch that lets an object go has the version from before it, and that to one that is gone has
+    // none; whatever follows is newer by one at least.
+    let newer = functionmesh_runtime::recent::version(object).max(answered) + u64::from(!wanted);
+    cx.finalizers.wrote(object, newer, wanted);
     Ok(())
 }
 

@@ -149,8 +149,8 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
     }
 }
 
-/// Resource versions of one resource can be compared as numbers (KEP-5504).
-fn version<V: Resource>(object: &V) -> u64 {
+/// The resource version as a number: versions of one resource can be compared so (KEP-5504). 0 when there is none.
+pub fn version<V: Resource>(object: &V) -> u64 {
     object.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
