@@ -1,5 +1,6 @@
 //! The connection to the API server, with settings that fit a controller (operator-style 3.3).
 
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tower::limit::ConcurrencyLimitLayer;
+use tower::util::MapRequest;
 use tower::{BoxError, Layer, Service};
 
 /// Time for a connection to be made.
@@ -18,6 +20,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(15);
 /// The same for the lease, which must not wait behind anything.
 const LEASE_ANSWER: Duration = Duration::from_secs(5);
+
+/// How long a watch lasts: ten minutes, less what keeps it from ending at the same time as others' timers.
+const WATCH_SECONDS: u32 = 590;
 
 /// The two connections of a process.
 pub struct Clients {
@@ -28,11 +33,16 @@ pub struct Clients {
 }
 
 /// Connects by `KUBECONFIG`, or with the pod's own account inside a cluster. `concurrency` is the number of objects
-/// that are worked on at the same time.
+/// that are worked on at the same time. Writes of the work have to pass the gate.
 ///
 /// # Errors
 /// When there is no usable configuration.
-pub async fn connect(name: &str, concurrency: u16, metrics: &Arc<Metrics>) -> anyhow::Result<Clients> {
+pub async fn connect(
+    name: &str,
+    concurrency: u16,
+    gate: &Gate,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Clients> {
     let mut config = Config::infer().await.context(
         "no API server: set KUBECONFIG to a kubeconfig file, or run inside a cluster with a service account",
     )?;
@@ -47,6 +57,9 @@ pub async fn connect(name: &str, concurrency: u16, metrics: &Arc<Metrics>) -> an
         .build();
     let work = ClientBuilder::try_from(config)
         .context("client")?
+        // The innermost: a request may have waited for its turn.
+        .with_layer(gate)
+        .with_layer(&LongWatches)
         .with_layer(&Observed { metrics: metrics.clone(), answer: ANSWER })
         .with_layer(&ConcurrencyLimitLayer::new(usize::from(concurrency) * 2 + 16))
         .build();
@@ -106,6 +119,34 @@ where
     }
 }
 
+/// Asks for watches that last longer than kube's limit for their silence.
+///
+/// kube has one number for both: after how long the API server is to end a watch, and (five seconds later) after how
+/// long without a word the client takes it for dead. But the API server sends a bookmark every minute, so silence tells
+/// early, and a watch that is not silent may go on.
+#[derive(Clone)]
+struct LongWatches;
+
+impl<S> Layer<S> for LongWatches {
+    type Service = MapRequest<S, fn(Request<Body>) -> Request<Body>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        MapRequest::new(inner, prolong)
+    }
+}
+
+/// Replaces the time limit of a watch.
+fn prolong(mut request: Request<Body>) -> Request<Body> {
+    let asked = format!("timeoutSeconds={}", crate::stream::SILENCE_SECONDS);
+    let uri = request.uri().to_string();
+    if uri.contains("watch=true")
+        && let Ok(longer) = uri.replace(&asked, &format!("timeoutSeconds={WATCH_SECONDS}")).parse()
+    {
+        *request.uri_mut() = longer;
+    }
+    request
+}
+
 /// What a request is about, in the words of RBAC.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
@@ -147,6 +188,16 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn watches_last_longer_than_their_silence() {
+        let asked =
+            |uri: &str| prolong(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string();
+        let watch = "/api/v1/pods?watch=true&timeoutSeconds=150&allowWatchBookmarks=true";
+        assert_eq!(asked(watch), watch.replace("150", "590"));
+        let list = "/api/v1/pods?timeoutSeconds=150";
+        assert_eq!(asked(list), list);
+    }
 
     #[test]
     fn requests_are_named_without_names() {

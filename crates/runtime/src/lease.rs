@@ -1,33 +1,307 @@
-//! Leader election by a Lease, with the protocol and the clock rules of client-go.
+//! Leader election by a Lease, with the protocol and the clock rules of client-go (performance-and-faults 2.5).
 //!
-//! The elector is that of the crate `k8s-controller`: compare-and-swap by resource version, expiry by locally observed
-//! time. It stands behind this module so that it can be replaced.
+//! Compare-and-swap by resource version; whether a holder is alive is judged by when its entry was last *seen* to change,
+//! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`Gate`] for its
+//! writes well before anybody else may take the lease, and ends. Two things differ from client-go: a renewal is one
+//! request, with no read before it; and a Lease that somebody deleted counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;
+use crate::gate::{Gate, now};
 use anyhow::{Context, bail};
-use k8s_controller::LeaderElection;
-use kube::Client;
-use std::time::{SystemTime, UNIX_EPOCH};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{Api, PostParams};
+use kube::core::ObjectMeta;
+use kube::{Client, ResourceExt};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, info, warn};
 
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// Longest time for which an entry that is not renewed is believed, whatever it says.
+const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Prepares the election.
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// Without renewal for so long, another may take the lease.
+    duration: Duration,
+    /// Without renewal for so long, the holder stops writing and ends.
+    deadline: Duration,
+    /// Between two looks of one that waits, and two attempts of a holder whose renewal failed.
+    retry: Duration,
+}
+
+impl Times {
+    /// Between two renewals that succeed: half of the deadline, so that one may fail.
+    fn interval(self) -> Duration {
+        self.deadline / 2
+    }
+}
+
+/// One process that wants to lead.
+#[derive(Clone)]
+pub(crate) struct Election {
+    leases: Api<Lease>,
+    name: String,
+    identity: String,
+    times: Times,
+    gate: Gate,
+}
+
+/// A lease that is held, as it was last written.
+struct Held {
+    lease: Lease,
+    /// Taken before the request was sent: others may have seen it before the answer came.
+    since: Duration,
+}
+
+/// The last entry seen, and when it was seen first.
+#[derive(Debug, Default)]
+struct Observed(Option<(LeaseSpec, Duration)>);
+
+impl Observed {
+    /// Whether somebody else may hold the lease, given what is stored now.
+    fn is_held(&mut self, stored: Option<&LeaseSpec>, times: Times, now: Duration) -> bool {
+        if let Some(spec) = stored {
+            if holder(spec).is_none() {
+                return false;
+            }
+            if self.0.as_ref().is_none_or(|(last, _)| last != spec) {
+                self.0 = Some((spec.clone(), now));
+            }
+        }
+        self.0.as_ref().is_some_and(|(spec, seen)| {
+            let seconds = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+            let said = seconds.map_or(times.duration, Duration::from_secs).min(LONGEST);
+            holder(spec).is_some() && now < *seen + said
+        })
+    }
+}
+
+/// Who holds a lease; nobody when it was released.
+fn holder(spec: &LeaseSpec) -> Option<&str> {
+    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+/// Prepares the election. `client` is for the lease alone; the gate is that of the client for the work.
 ///
 /// # Errors
 /// When the namespace is unknown or the times do not fit together.
-pub(crate) fn election(name: &str, client: Client, args: &ProcessArgs) -> anyhow::Result<LeaderElection> {
-    let (duration, renew, retry) = (args.lease_duration, args.lease_renew_deadline, args.lease_retry_period);
-    if !(retry < renew && renew < duration) {
+pub(crate) fn election(
+    name: &str,
+    client: Client,
+    gate: Gate,
+    args: &ProcessArgs,
+) -> anyhow::Result<Election> {
+    let (duration, deadline, retry) =
+        (args.lease_duration, args.lease_renew_deadline, args.lease_retry_period);
+    if !(retry < deadline && deadline < duration) {
         bail!(
-            "--lease-retry-period ({retry:?}) must be below --lease-renew-deadline ({renew:?}), \
+            "--lease-retry-period ({retry:?}) must be below --lease-renew-deadline ({deadline:?}), \
              and that below --lease-duration ({duration:?})"
         );
     }
-    let lease = args.lease_name.as_deref().unwrap_or(name);
-    Ok(LeaderElection::new(client, &namespace(args)?, lease, &identity())
-        .with_lease_duration(duration)
-        .with_renew_deadline(renew)
-        .with_retry_period(retry))
+    if duration > LONGEST {
+        bail!("--lease-duration ({duration:?}) must be {LONGEST:?} at most");
+    }
+    Ok(Election {
+        leases: Api::namespaced(client, &namespace(args)?),
+        name: args.lease_name.as_deref().unwrap_or(name).to_owned(),
+        identity: identity(),
+        times: Times { duration, deadline, retry },
+        gate,
+    })
+}
+
+impl Election {
+    /// Waits for the lease, and works while it is held. The lease is released when the work ends.
+    ///
+    /// # Errors
+    /// Those of the work; when the lease is lost, the work is dropped.
+    pub(crate) async fn lead<T>(self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let held = self.acquire().await;
+        info!(lease = self.name, identity = self.identity, "lease acquired");
+        // A task of its own: a long step of the work must not delay a renewal.
+        let mut renewal = AbortOnDropHandle::new(tokio::spawn(self.clone().renew_until_lost(held)));
+        tokio::select! {
+            ended = work => {
+                self.gate.close();
+                renewal.abort();
+                // Ended for sure before the release, which it must not undo.
+                let _aborted = renewal.await;
+                self.release().await;
+                ended
+            }
+            lost = &mut renewal => {
+                self.gate.close();
+                bail!("the lease was lost: {}", lost.unwrap_or_else(|error| error.to_string()))
+            }
+        }
+    }
+
+    async fn acquire(&self) -> Held {
+        let mut observed = Observed::default();
+        let mut told = String::new();
+        loop {
+            match self.try_acquire(&mut observed).await {
+                Ok(Some(held)) => {
+                    self.gate.extend(held.since + self.times.deadline);
+                    return held;
+                }
+                Ok(None) => told.clear(),
+                // Once for each kind of trouble: this goes on for as long as another replica or a missing right does.
+                Err(error) if error.to_string() == told => debug!(error = told, "lease not acquired"),
+                Err(error) => {
+                    told = error.to_string();
+                    warn!(
+                        lease = self.name,
+                        error = told,
+                        "the lease cannot be read or written; trying again"
+                    );
+                }
+            }
+            // Up to a quarter less, so that several that wait do not come at the same moment.
+            let random = u32::try_from(RandomState::new().hash_one(()) % 256).unwrap_or_default();
+            sleep(self.times.retry * (1024 - random) / 1024).await;
+        }
+    }
+
+    /// Takes the lease if nobody holds it.
+    async fn try_acquire(&self, observed: &mut Observed) -> kube::Result<Option<Held>> {
+        let stored = self.leases.get_opt(&self.name).await?;
+        let since = now();
+        let spec = stored.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        // Our own entry: the answer to an earlier attempt was lost.
+        let ours = spec.as_ref().is_some_and(|spec| holder(spec) == Some(&self.identity));
+        if !ours && observed.is_held(spec.as_ref(), self.times, since) {
+            return Ok(None);
+        }
+        let written = match stored {
+            Some(lease) => {
+                let spec = self.entry(spec.as_ref().filter(|_| ours), lease.spec.as_ref());
+                self.leases
+                    .replace(&self.name, &PostParams::default(), &Lease { spec: Some(spec), ..lease })
+                    .await
+            }
+            None => self.create().await,
+        };
+        match written {
+            Ok(lease) => Ok(Some(Held { lease, since })),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the lease, and tells why once it is lost.
+    async fn renew_until_lost(self, mut held: Held) -> String {
+        let Times { deadline, retry, .. } = self.times;
+        sleep((held.since + self.times.interval()).saturating_sub(now())).await;
+        loop {
+            let left = (held.since + deadline).saturating_sub(now());
+            if left.is_zero() {
+                return format!("it could not be renewed for {deadline:?}");
+            }
+            let since = now();
+            // A request that is never answered leaves time for another one.
+            match timeout(left * 4 / 5, self.renew(&held.lease)).await {
+                Ok(Ok(Some(lease))) => {
+                    held = Held { lease, since };
+                    self.gate.extend(since + deadline);
+                    sleep((since + self.times.interval()).saturating_sub(now())).await;
+                    continue;
+                }
+                Ok(Ok(None)) => return "somebody else holds it".to_owned(),
+                Ok(Err(error)) => {
+                    warn!(lease = self.name, error = %error, "the lease was not renewed; trying again");
+                }
+                Err(_elapsed) => {
+                    warn!(lease = self.name, "no answer to the renewal of the lease; trying again");
+                }
+            }
+            let pause = (since + retry).min(held.since + deadline).saturating_sub(now());
+            sleep(pause.max(Duration::from_millis(100))).await;
+        }
+    }
+
+    /// Writes our entry again; none when it is not ours any more.
+    async fn renew(&self, known: &Lease) -> kube::Result<Option<Lease>> {
+        let spec = self.entry(known.spec.as_ref(), known.spec.as_ref());
+        let lease = Lease { spec: Some(spec), ..known.clone() };
+        match self.leases.replace(&self.name, &PostParams::default(), &lease).await {
+            Ok(lease) => return Ok(Some(lease)),
+            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {}
+            Err(error) => return Err(error),
+        }
+        let (stored, written) = match self.leases.get_opt(&self.name).await? {
+            Some(stored) => {
+                let spec = stored.spec.clone().unwrap_or_default();
+                if holder(&spec) != Some(&self.identity) {
+                    return Ok(None);
+                }
+                let lease = Lease { spec: Some(self.entry(Some(&spec), Some(&spec))), ..stored };
+                (true, self.leases.replace(&self.name, &PostParams::default(), &lease).await)
+            }
+            // Deleted. Those who wait believe in us for as long as if it were there.
+            None => (false, self.create().await),
+        };
+        match written {
+            Ok(lease) => Ok(Some(lease)),
+            // Between our look and our write it was made by somebody else, who leads now.
+            Err(kube::Error::Api(status)) if status.code == 409 && !stored => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self) -> kube::Result<Lease> {
+        let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+        let lease = Lease { metadata, spec: Some(self.entry(None, None)) };
+        self.leases.create(&PostParams::default(), &lease).await
+    }
+
+    /// Our entry: a renewal of `ours`, or a new term after `before`.
+    fn entry(&self, ours: Option<&LeaseSpec>, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let time = Some(MicroTime(jiff::Timestamp::now()));
+        let seconds = i32::try_from(self.times.duration.as_secs()).unwrap_or(i32::MAX);
+        let terms = before.map_or(0, |spec| spec.lease_transitions.unwrap_or_default().saturating_add(1));
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(seconds),
+            acquire_time: ours.map_or_else(|| time.clone(), |spec| spec.acquire_time.clone()),
+            lease_transitions: ours.map_or(Some(terms), |spec| spec.lease_transitions),
+            renew_time: time,
+            ..LeaseSpec::default()
+        }
+    }
+
+    /// Gives the lease back, so that another one need not wait until it ends. Nothing depends on its success.
+    async fn release(&self) {
+        let released = async {
+            let Some(lease) = self.leases.get_opt(&self.name).await? else { return Ok(()) };
+            let spec = lease.spec.clone().unwrap_or_default();
+            if holder(&spec) != Some(&self.identity) {
+                return Ok(());
+            }
+            // As client-go does: an empty holder, and a duration that no one has to wait for.
+            let spec = LeaseSpec {
+                holder_identity: Some(String::new()),
+                lease_duration_seconds: Some(1),
+                ..self.entry(Some(&spec), None)
+            };
+            let lease = Lease { spec: Some(spec), ..lease };
+            self.leases.replace(&lease.name_any(), &PostParams::default(), &lease).await.map(drop)
+        };
+        match released.await {
+            Ok(()) => info!(lease = self.name, "lease released"),
+            Err(error) => {
+                let error: kube::Error = error;
+                warn!(lease = self.name, error = %error, "the lease was not released; it ends by itself");
+            }
+        }
+    }
 }
 
 fn namespace(args: &ProcessArgs) -> anyhow::Result<String> {
@@ -48,3 +322,6 @@ fn identity() -> String {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
     format!("{}_{}-{started:x}", name.as_deref().unwrap_or("controller"), std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub mod client;
 pub mod condition;
 pub mod declared;
 pub mod event;
+pub mod gate;
 pub mod metrics;
 pub mod observe;
 pub mod process;

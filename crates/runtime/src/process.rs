@@ -3,10 +3,11 @@
 use crate::admin::{Admin, Readiness};
 use crate::args::{ProcessArgs, WatchArgs};
 use crate::client::{self, Clients};
+use crate::gate::Gate;
+use crate::lease::Election;
 use crate::metrics::Metrics;
 use crate::{lease, telemetry};
 use anyhow::{Context, bail};
-use k8s_controller::LeaderElection;
 use kube::Client;
 use std::future::Future;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ pub struct Process {
     /// Told to stop: finish what runs, begin nothing.
     pub shutdown: CancellationToken,
     admin: Admin,
-    election: Option<LeaderElection>,
+    election: Option<Election>,
 }
 
 impl Process {
@@ -45,8 +46,9 @@ impl Process {
         let metrics = Arc::new(Metrics::new(name, env!("CARGO_PKG_VERSION")).context("metrics")?);
         let readiness = Readiness::default();
         let admin = Admin::bind(args.admin_addr, metrics.clone(), readiness.clone()).await?;
-        let Clients { work, lease } = client::connect(name, watch.concurrency, &metrics).await?;
-        let election = if args.leader_elect { Some(lease::election(name, lease, args)?) } else { None };
+        let gate = if args.leader_elect { Gate::closed() } else { Gate::open() };
+        let Clients { work, lease } = client::connect(name, watch.concurrency, &gate, &metrics).await?;
+        let election = if args.leader_elect { Some(lease::election(name, lease, gate, args)?) } else { None };
         info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, "starting");
         Ok(Self {
             name,
@@ -85,14 +87,10 @@ impl Process {
                 work.await
             }
         };
-        let holder = election.clone();
         let work = async move {
-            match holder {
-                // A clean end releases the lease, so that a successor takes over at once.
-                Some(election) => election
-                    .with_lease(leading)
-                    .await
-                    .unwrap_or_else(|| bail!("the lease was lost; another replica works now")),
+            match election {
+                // The end of the work releases the lease, so that a successor takes over at once.
+                Some(election) => election.lead(leading).await,
                 None => leading.await,
             }
         };

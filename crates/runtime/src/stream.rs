@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 
-/// Below the idle limit of common load balancers (240 s).
-const WATCH_SECONDS: u32 = 200;
+/// After how long without a word a watch is dead (kube adds five): the API server sends a bookmark every minute. How long
+/// a watch lasts is in `client`.
+pub(crate) const SILENCE_SECONDS: u32 = 150;
 /// Small, because a page is held decoded beside the cache.
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.
@@ -130,7 +131,7 @@ impl Watches {
         let config = watcher::Config {
             label_selector: selection.labels,
             field_selector: selection.fields.clone(),
-            timeout: Some(WATCH_SECONDS),
+            timeout: Some(SILENCE_SECONDS),
             page_size: Some(PAGE),
             ..watcher::Config::default()
         };

@@ -229,6 +229,39 @@ impl Controller {
         let _ = self.child.wait();
     }
 
+    /// Sends a signal that it survives, such as `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn send(&self, signal: &str) -> Result<()> {
+        output(&mut command("kill", [format!("-{signal}"), self.child.id().to_string()])).map(drop)
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ended(&mut self, rig: &Rig) -> Result<ExitStatus> {
+        let child = std::sync::Mutex::new(&mut self.child);
+        rig.until(&format!("end of {}", self.user), || async {
+            let mut child = child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            child.try_wait()?.context("it runs")
+        })
+        .await
+    }
+
+    /// Waits until it holds its lease.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub async fn leads(&self, rig: &Rig) -> Result<()> {
+        rig.until(&format!("{} leads", self.user), || async {
+            ensure!(self.metric("function_mesh_leader")? == 1, "it does not lead");
+            Ok(())
+        })
+        .await
+    }
+
     /// Sends a signal, such as `TERM`, and waits for the end.
     ///
     /// # Errors

@@ -1,0 +1,131 @@
+//! No write without the lease: the last check before a request leaves.
+//!
+//! Dropping the work when the lease is lost is not enough. A process that was frozen for a minute wakes in the middle of a
+//! write, before it looks at its lease. So the connection itself asks, on a clock that counts while the machine sleeps.
+//! A request that was past this check when the process froze may still go out; resource versions, uids and one field
+//! manager make it harmless (performance-and-faults 2.5).
+
+use futures::future::{BoxFuture, Either, Ready, ready};
+use http::{Method, Request};
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{BoxError, Layer, Service};
+
+/// Whether writes may leave: while the lease is held, or always where there is no election.
+#[derive(Clone, Debug)]
+pub struct Gate(Option<Arc<AtomicU64>>);
+
+impl Gate {
+    /// Open for ever, for a process without leader election.
+    pub fn open() -> Self {
+        Self(None)
+    }
+
+    /// Closed until [`Gate::extend`].
+    pub fn closed() -> Self {
+        Self(Some(Arc::new(AtomicU64::new(0))))
+    }
+
+    /// Lets writes through until a moment on the clock of [`now`].
+    pub fn extend(&self, until: Duration) {
+        if let Some(held) = &self.0 {
+            held.store(millis(until), Ordering::SeqCst);
+        }
+    }
+
+    /// Lets nothing through any more.
+    pub fn close(&self) {
+        self.extend(Duration::ZERO);
+    }
+
+    fn lets(&self, method: &Method) -> bool {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        reads || self.0.as_ref().is_none_or(|held| millis(now()) < held.load(Ordering::SeqCst))
+    }
+}
+
+/// Time since the machine started, its sleep included.
+pub fn now() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated { inner, gate: self.clone() }
+    }
+}
+
+/// A connection behind a [`Gate`].
+pub struct Gated<S> {
+    inner: S,
+    gate: Gate,
+}
+
+impl<S, B> Service<Request<B>> for Gated<S>
+where
+    S: Service<Request<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+    S::Response: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future =
+        Either<BoxFuture<'static, Result<S::Response, BoxError>>, Ready<Result<S::Response, BoxError>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.gate.lets(request.method()) {
+            Either::Left(Box::pin(self.inner.call(request)))
+        } else {
+            Either::Right(ready(Err("the lease is not held, so nothing is written".into())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tower::{ServiceExt, service_fn};
+
+    async fn passes(gate: &Gate, method: Method) -> bool {
+        let server = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(()) });
+        let request = Request::builder().method(method).body(()).unwrap();
+        gate.layer(server).oneshot(request).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn writes_leave_only_while_the_lease_is_held() {
+        let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let gate = Gate::closed();
+        for method in writes.clone() {
+            assert!(!passes(&gate, method.clone()).await, "{method} before the lease");
+            assert!(passes(&Gate::open(), method.clone()).await, "{method} without election");
+        }
+        assert!(passes(&gate, Method::GET).await, "reading is free");
+        gate.extend(now() + Duration::from_secs(60));
+        for method in writes.clone() {
+            assert!(passes(&gate, method).await);
+        }
+        gate.extend(now());
+        for method in writes.clone() {
+            assert!(!passes(&gate, method.clone()).await, "{method} after the deadline");
+        }
+        gate.extend(now() + Duration::from_secs(60));
+        gate.close();
+        assert!(!passes(&gate, Method::PATCH).await);
+    }
+}
