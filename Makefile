@@ -50,8 +50,13 @@ test: $(E2E) ## Unit, golden and real-API-server tests; generated files are curr
 e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar
 	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pods -- --test-threads=1 --nocapture
 
+.PHONY: faults
+faults: $(E2E) ## Every fault at every write of every scenario, on a real API server (half an hour)
+	$(CARGO) build --quiet --locked --workspace --bins
+	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e --test api_faults -- --ignored --nocapture
+
 .PHONY: e2e-full
-e2e-full: test e2e ## Everything that there is to test
+e2e-full: test e2e faults ## Everything that there is to test
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
 CORPUS ?=

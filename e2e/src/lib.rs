@@ -9,12 +9,14 @@
 //! | [`pulsar`] | a broker in the cluster, messages in and out |
 //! | [`operator`] | installs the charts |
 //! | [`demo`] | the main job on real input |
+//! | [`faults`] | one fault at each write, and what must be the same in the end |
 //! | [`scenario`] | what happens to many objects at once, and what it costs |
 //! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
 
 pub mod bench;
 pub mod cluster;
 pub mod demo;
+pub mod faults;
 pub mod images;
 pub mod operator;
 pub mod paths;

@@ -29,10 +29,10 @@ pub struct ProcessArgs {
     /// Seconds without renewal after which another replica takes the lease.
     #[arg(long, env = "LEASE_DURATION", default_value = "15", value_parser = seconds)]
     pub lease_duration: Duration,
-    /// Seconds for which the holder tries to renew before it gives up.
+    /// Seconds without renewal after which the holder stops writing and ends; it renews in half of them.
     #[arg(long, env = "LEASE_RENEW_DEADLINE", default_value = "10", value_parser = seconds)]
     pub lease_renew_deadline: Duration,
-    /// Seconds between two attempts to take or renew the lease.
+    /// Seconds between two looks of a replica that waits for the lease, and between attempts to renew it after one failed.
     #[arg(long, env = "LEASE_RETRY_PERIOD", default_value = "2", value_parser = seconds)]
     pub lease_retry_period: Duration,
 }

@@ -23,7 +23,7 @@ const CONTROLLERS: &[&str] =
     &["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
 /// Number of users for each controller.
-pub(crate) const SLOTS: usize = 256;
+pub(crate) const SLOTS: usize = 1024;
 
 /// Writes everything into `folder`: `ca.crt`, `server.{crt,key}`, `sa.{key,pub}`, `tokens.csv`.
 ///

@@ -96,6 +96,11 @@ impl Controller {
         Ok(Self { user, child, port, log })
     }
 
+    /// Number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it is ready.
     ///
     /// # Errors

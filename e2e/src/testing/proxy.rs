@@ -5,6 +5,7 @@
 
 pub mod rule;
 
+use crate::shell::{command, output};
 use crate::testing::Rig;
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -49,6 +50,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     rules: Vec<Rule>,
+    writes: Vec<Target>,
     open: HashMap<u64, Target>,
     next: u64,
 }
@@ -91,6 +93,11 @@ impl Proxy {
         self.shared.state().rules.len()
     }
 
+    /// The writes that were asked for so far, in their order.
+    pub fn writes(&self) -> Vec<Target> {
+        self.shared.state().writes.clone()
+    }
+
     /// Number of watches that are open.
     pub fn watches(&self) -> usize {
         self.shared.state().open.len()
@@ -129,7 +136,13 @@ impl Shared {
     /// Serves one request. An error closes the connection.
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, BoxError> {
         let target = Target::of(request.method(), request.uri());
-        let action = decide(&mut self.state().rules, &target);
+        let action = {
+            let mut state = self.state();
+            if target.is_write() {
+                state.writes.push(target.clone());
+            }
+            decide(&mut state.rules, &target)
+        };
         match action {
             Some(Action::Expire) => Ok(expired()),
             Some(Action::Answer(code)) => Ok(refusal(code)),
@@ -137,6 +150,15 @@ impl Shared {
             Some(Action::CutAfter) => {
                 self.forward(request, &target).await?.into_body().collect().await?;
                 Err("cut after".into())
+            }
+            Some(Action::KillBefore(process)) => {
+                kill(process)?;
+                Err("killed before".into())
+            }
+            Some(Action::KillAfter(process)) => {
+                self.forward(request, &target).await?.into_body().collect().await?;
+                kill(process)?;
+                Err("killed after".into())
             }
             Some(Action::Delay(wait)) => {
                 tokio::time::sleep(wait).await;
@@ -171,6 +193,12 @@ impl Shared {
         };
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// Ends a process at once.
+fn kill(process: u32) -> Result<(), BoxError> {
+    output(&mut command("kill", ["-KILL".to_owned(), process.to_string()]))?;
+    Ok(())
 }
 
 /// Notes that a watch is open, as long as it lives.

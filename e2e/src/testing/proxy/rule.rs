@@ -17,6 +17,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether it changes something, leases and Events left out.
+    pub fn is_write(&self) -> bool {
+        let housekeeping = matches!(self.resource.as_str(), "" | "leases" | "events");
+        !housekeeping && matches!(self.verb, "create" | "update" | "patch" | "delete")
+    }
+
     /// Reads it from a method and a URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, then perhaps `namespaces/NAME`,
     /// then `RESOURCE[/NAME[/SUBRESOURCE]]`.
     pub fn of(method: &Method, uri: &Uri) -> Self {
@@ -70,6 +76,10 @@ pub enum Action {
     CutBefore,
     /// The connection is closed after the API server answered: the caller cannot know whether it was carried out.
     CutAfter,
+    /// The process is killed, and the request does not reach the API server.
+    KillBefore(u32),
+    /// The API server carries it out, and the process is killed before it hears so.
+    KillAfter(u32),
 }
 
 /// Which requests an action is for. What is not given matches everything.

@@ -1,0 +1,262 @@
+//! One fault at each write of a scenario, and what must be the same in the end (performance-and-faults 2.3).
+//!
+//! A scenario is run undisturbed first; the proxy notes the writes of the controller. Then it is run once for each write
+//! and each [`Fault`], in a namespace of its own, and has to come to the same end:
+//!
+//! * O1 the same objects, apart from what differs between any two runs ([`state`]);
+//! * O2 the same creations and deletions for each object;
+//! * O3 then no write any more;
+//! * O5 no panic, and no end of the process but the one that was planned.
+
+pub mod scenario;
+pub mod state;
+
+use crate::scenario::fleet::Kind;
+use crate::testing::controller::Controller;
+use crate::testing::proxy::rule::{Action, Rule, Target};
+use crate::testing::{Proxy, Rig};
+use anyhow::{Context as _, Result, bail, ensure};
+use futures::{StreamExt, stream};
+use scenario::{Scenario, Stage};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What happens at a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The controller is killed before the write reaches the API server.
+    CrashBefore,
+    /// The controller is killed after the API server carried it out.
+    CrashAfter,
+    /// It is carried out, and the answer is lost.
+    AnswerLost,
+    /// It is refused with 409.
+    Conflict,
+    /// It is refused with 500.
+    Error,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::CrashBefore, Self::CrashAfter, Self::AnswerLost, Self::Conflict, Self::Error];
+
+    fn kills(self) -> bool {
+        matches!(self, Self::CrashBefore | Self::CrashAfter)
+    }
+
+    fn action(self, process: u32) -> Action {
+        match self {
+            Self::CrashBefore => Action::KillBefore(process),
+            Self::CrashAfter => Action::KillAfter(process),
+            Self::AnswerLost => Action::CutAfter,
+            Self::Conflict => Action::Answer(409),
+            Self::Error => Action::Answer(500),
+        }
+    }
+}
+
+/// A write of a scenario: the n-th of its kind to its object.
+#[derive(Clone, Debug)]
+pub struct Write {
+    target: Target,
+    nth: usize,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The objects, as far as they have to be the same.
+    pub state: Value,
+    /// Creations and deletions of each object.
+    pub made: BTreeMap<String, usize>,
+    /// The controller's writes while the scenario ran.
+    pub writes: Vec<Write>,
+}
+
+/// A fault at a write of a scenario.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is done.
+    pub scenario: Scenario,
+    /// At which of the controller's writes.
+    pub write: Write,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+impl Plan {
+    fn words(&self) -> String {
+        let Target { verb, resource, name, .. } = &self.write.target;
+        format!("{:?}, {:?} at {verb} {resource} {name} #{}", self.scenario, self.fault, self.write.nth)
+    }
+}
+
+/// What all plans of a kind came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Plans that were run.
+    pub plans: usize,
+    /// Plans whose write did not come: two that a slower run makes may be one.
+    pub unreached: usize,
+    /// What did not hold, by plan.
+    pub failures: Vec<String>,
+}
+
+/// Runs scenarios of a kind undisturbed, and then with each fault at each write for which `chosen` is true. After the end of
+/// each the controller is watched for `tail`, in which it may write nothing.
+///
+/// # Errors
+/// When an undisturbed run fails.
+pub async fn explore(
+    rig: &Rig,
+    kind: &'static Kind,
+    scenarios: &[Scenario],
+    at_once: usize,
+    tail: Duration,
+    chosen: impl Fn(usize, Fault) -> bool,
+) -> Result<Report> {
+    let mut ends = BTreeMap::new();
+    let mut plans = Vec::new();
+    for scenario in scenarios {
+        let end = run(rig, kind, *scenario, None, None, Duration::ZERO)
+            .await
+            .with_context(|| format!("{} {scenario:?}, undisturbed", kind.kind))?
+            .0;
+        for (index, write) in end.writes.iter().enumerate() {
+            let faults = Fault::ALL.into_iter().filter(|fault| chosen(index, *fault));
+            plans.extend(faults.map(|fault| Plan { scenario: *scenario, write: write.clone(), fault }));
+        }
+        ends.insert(*scenario, end);
+    }
+    let started = Instant::now();
+    let report = Mutex::new(Report { plans: plans.len(), ..Report::default() });
+    stream::iter(plans)
+        .for_each_concurrent(at_once, |plan| {
+            let (ends, report) = (&ends, &report);
+            async move {
+                let outcome =
+                    run(rig, kind, plan.scenario, Some(&plan), ends.get(&plan.scenario), tail).await;
+                let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                match outcome {
+                    Ok((_, true)) => {}
+                    Ok((_, false)) => report.unreached += 1,
+                    Err(error) => report.failures.push(format!("{}: {error:#}", plan.words())),
+                }
+            }
+        })
+        .await;
+    let report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    eprintln!(
+        "{}: {} plans over {scenarios:?} in {} s, {} not reached, {} failed",
+        kind.kind,
+        report.plans,
+        started.elapsed().as_secs(),
+        report.unreached,
+        report.failures.len()
+    );
+    Ok(report)
+}
+
+/// Runs a scenario, with a fault if there is a plan; whether it came to the fault.
+async fn run(
+    rig: &Rig,
+    kind: &'static Kind,
+    scenario: Scenario,
+    plan: Option<&Plan>,
+    reference: Option<&End>,
+    tail: Duration,
+) -> Result<(End, bool)> {
+    let result = Mutex::new(None);
+    rig.test("fault", |rig, namespace| async {
+        let end = act(rig, namespace, kind, scenario, plan, reference, tail).await?;
+        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        Ok(())
+    })
+    .await?;
+    result.into_inner().unwrap_or_else(PoisonError::into_inner).context("no end")
+}
+
+async fn act(
+    rig: Rig,
+    namespace: String,
+    kind: &'static Kind,
+    scenario: Scenario,
+    plan: Option<&Plan>,
+    reference: Option<&End>,
+    tail: Duration,
+) -> Result<(End, bool)> {
+    let proxy = Proxy::start(&rig).await?;
+    let watched = format!("--watched-namespace={namespace}");
+    let flags = [watched.as_str(), "--leader-elect=false"];
+    let start = || Controller::spawn_behind(&rig, Some(&proxy), kind.controller, &flags);
+    let mut controller = start()?;
+    controller.ready(&rig).await?;
+    let stage = Stage::new(&rig, &namespace, kind);
+    scenario.prepare(&stage).await?;
+    controller.quiet(&rig).await?;
+    let before = proxy.writes().len();
+    if let Some(Plan { write: Write { target, nth }, fault, .. }) = plan {
+        let rule = Rule::new(fault.action(controller.id())).verb(target.verb).resource(&target.resource);
+        proxy.add(rule.name(&target.name).nth(*nth));
+    }
+    scenario.act(&stage).await?;
+    let mut killed = false;
+    if plan.is_some_and(|plan| plan.fault.kills()) {
+        let hit = rig.until("fault", || async {
+            ensure!(proxy.rules_left() == 0, "the write did not come");
+            Ok(())
+        });
+        // It may be over although a write that is made now and then did not come.
+        let over = async {
+            scenario.done(&stage).await?;
+            controller.quiet(&rig).await
+        };
+        tokio::select! {
+            hit = hit => hit?,
+            over = over => over?,
+        }
+        killed = proxy.rules_left() == 0;
+    }
+    if killed {
+        controller.ended(&rig).await?;
+        controller = start()?;
+        controller.ready(&rig).await?;
+    }
+    scenario.done(&stage).await?;
+    if let Some(reference) = reference {
+        rig.until("O1, the state of the undisturbed run", || async {
+            state::equal(&stage.state().await?, &reference.state)
+        })
+        .await?;
+    }
+    controller.quiet(&rig).await?;
+    let writes = proxy.writes();
+    // This is what is measured: nothing.
+    tokio::time::sleep(tail).await;
+    let end = stage.state().await?;
+    let late = proxy.writes().split_off(writes.len());
+    ensure!(late.is_empty(), "O3, writes after the end: {late:?}");
+    ensure!(controller.metric("function_mesh_reconcile_panics_total")? == 0, "O5, a panic");
+    let made = state::made(&rig.audit()?.by_any(kind.controller).within(&namespace));
+    if let Some(reference) = reference {
+        state::equal(&end, &reference.state).context("O1, in the end")?;
+        if made != reference.made {
+            bail!("O2, made and deleted {made:?} instead of {:?}", reference.made);
+        }
+    }
+    let reached = plan.is_none() || proxy.rules_left() == 0;
+    Ok((End { state: end, made, writes: numbered(writes.get(before..).unwrap_or_default()) }, reached))
+}
+
+/// Writes, each with its number among those like it.
+fn numbered(writes: &[Target]) -> Vec<Write> {
+    let mut numbered: Vec<Write> = Vec::new();
+    for target in writes {
+        let nth = 1 + numbered.iter().filter(|write| write.target == *target).count();
+        numbered.push(Write { target: target.clone(), nth });
+    }
+    numbered
+}

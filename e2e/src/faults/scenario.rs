@@ -1,0 +1,246 @@
+//! What is done to one object while faults happen.
+
+use crate::faults::state::normal;
+use crate::scenario::fleet::Kind;
+use crate::testing::acker::Acker;
+use crate::testing::objects::{AVAILABLE, api, create, merge, until_ready};
+use crate::testing::{Child, Rig};
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+/// Name of the object.
+const NAME: &str = "x";
+const CHILDREN: [&str; 4] = ["StatefulSet", "Service", "HorizontalPodAutoscaler", "Job"];
+
+/// Something that happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
+    /// It is created.
+    Create,
+    /// It is created, with something to clean up at its end.
+    CreateWithCleanup,
+    /// Its image changes.
+    Image,
+    /// Its number of replicas changes.
+    Scale,
+    /// It gets an autoscaler.
+    ScalerOn,
+    /// It loses its autoscaler.
+    ScalerOff,
+    /// A BackendConfig adds a variable.
+    BackendConfig,
+    /// It is deleted.
+    Delete,
+    /// It is deleted, with something to clean up.
+    DeleteWithCleanup,
+    /// It is deleted, and made again under the same name at once.
+    Recreate,
+    /// Somebody edits its StatefulSet and deletes its Service.
+    Drift,
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Create,
+        Self::CreateWithCleanup,
+        Self::Image,
+        Self::Scale,
+        Self::ScalerOn,
+        Self::ScalerOff,
+        Self::BackendConfig,
+        Self::Delete,
+        Self::DeleteWithCleanup,
+        Self::Recreate,
+        Self::Drift,
+    ];
+
+    fn creates(self) -> bool {
+        matches!(self, Self::Create | Self::CreateWithCleanup)
+    }
+
+    fn cleans(self) -> bool {
+        matches!(self, Self::CreateWithCleanup | Self::DeleteWithCleanup)
+    }
+
+    fn spec(self, kind: &Kind) -> Value {
+        let mut spec = kind.spec();
+        if let Some(fields) = spec.as_object_mut() {
+            if self == Self::ScalerOff {
+                fields.insert("maxReplicas".to_owned(), json!(5));
+            }
+            if self.cleans() {
+                fields.insert("cleanupSubscription".to_owned(), json!(true));
+            }
+        }
+        spec
+    }
+
+    /// What is there before.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn prepare(self, stage: &Stage) -> Result<()> {
+        if self.creates() {
+            return Ok(());
+        }
+        create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await?;
+        until_ready(&stage.rig, &stage.objects, NAME, AVAILABLE).await.map(drop)
+    }
+
+    /// What happens.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn act(self, stage: &Stage) -> Result<()> {
+        let change = |spec: Value| merge(&stage.objects, NAME, json!({"spec": spec}));
+        match self {
+            Self::Create | Self::CreateWithCleanup => {
+                create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await
+            }
+            Self::Image => change(json!({"image": "example.com/image:2"})).await,
+            Self::Scale => change(json!({"replicas": 3})).await,
+            Self::ScalerOn => change(json!({"maxReplicas": 5})).await,
+            Self::ScalerOff => change(json!({"maxReplicas": null})).await,
+            Self::BackendConfig => {
+                let configs = api(&stage.rig, &stage.namespace, "BackendConfig", "backendconfigs");
+                let spec = json!({"env": {"ADDED": "1"}, "autoUpdate": true});
+                create(&configs, "BackendConfig", "backend-config", &spec).await
+            }
+            Self::Delete | Self::DeleteWithCleanup => stage.delete().await,
+            Self::Recreate => {
+                stage.delete().await?;
+                create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await
+            }
+            Self::Drift => {
+                let image = json!({"spec": {"template": {"spec": {"containers": [
+                    {"name": stage.container(), "image": "example.com/foreign:1"}]}}}});
+                let name = stage.child();
+                stage.sets.patch(&name, &PatchParams::default(), &Patch::Strategic(image)).await?;
+                let services = stage.list("Service").await?;
+                let service = services.first().context("no Service")?.name_any();
+                Child::of(&stage.rig, &stage.namespace, "Service", &service)?.delete().await
+            }
+        }
+    }
+
+    /// Waits until it is over.
+    ///
+    /// # Errors
+    /// When it does not end; with what is missing.
+    pub async fn done(self, stage: &Stage) -> Result<()> {
+        stage.rig.until(&format!("end of {self:?}"), || self.is_done(stage)).await
+    }
+
+    async fn is_done(self, stage: &Stage) -> Result<()> {
+        if matches!(self, Self::Delete | Self::DeleteWithCleanup) {
+            stage.finish_jobs().await?;
+            ensure!(stage.objects.get_opt(NAME).await?.is_none(), "the object is there");
+            for kind in CHILDREN {
+                ensure!(stage.list(kind).await?.is_empty(), "a {kind} is there");
+            }
+            return Ok(());
+        }
+        let object = stage.objects.get(NAME).await?;
+        let (status, reason, message) = crate::testing::objects::ready(&stage.objects, NAME).await?;
+        ensure!((status.as_str(), reason.as_str()) == AVAILABLE, "{reason}: {message}");
+        let set = stage.sets.get(&stage.child()).await?;
+        let owner = set.owner_references().first().map(|owner| owner.uid.clone());
+        ensure!(owner == object.metadata.uid, "the StatefulSet is the predecessor's");
+        ensure!(stage.list("Service").await?.len() == 1, "no Service");
+        let scalers = stage.list("HorizontalPodAutoscaler").await?.len();
+        let wanted = usize::from(self == Self::ScalerOn);
+        ensure!(scalers == wanted, "{scalers} autoscalers");
+        let text = serde_json::to_string(&set.spec)?;
+        ensure!(!text.contains("foreign"), "not repaired");
+        ensure!(self != Self::Image || text.contains("image:2"), "the old image");
+        ensure!(self != Self::Scale || set.spec.replicas == Some(3), "the old number");
+        ensure!(self != Self::BackendConfig || text.contains("ADDED"), "no variable");
+        Ok(())
+    }
+}
+
+/// Where a scenario happens.
+pub struct Stage {
+    rig: Rig,
+    namespace: String,
+    kind: &'static Kind,
+    objects: Api<DynamicObject>,
+    sets: Api<StatefulSet>,
+    _acker: Acker,
+}
+
+impl Stage {
+    /// A stage in a namespace, with somebody who reports pods as available.
+    pub fn new(rig: &Rig, namespace: &str, kind: &'static Kind) -> Self {
+        Self {
+            rig: rig.clone(),
+            namespace: namespace.to_owned(),
+            kind,
+            objects: api(rig, namespace, kind.kind, kind.plural),
+            sets: Api::namespaced(rig.client.clone(), namespace),
+            _acker: Acker::start(rig, namespace),
+        }
+    }
+
+    /// What has to be the same in the end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn state(&self) -> Result<Value> {
+        let object = self.objects.get_opt(NAME).await?;
+        let uid = object.as_ref().and_then(|object| object.metadata.uid.clone()).unwrap_or_default();
+        let names = [(uid, "UID"), (self.namespace.clone(), "NAMESPACE")];
+        let mut all = vec![("object", object.into_iter().collect())];
+        for kind in CHILDREN {
+            all.push((kind, self.list(kind).await?));
+        }
+        let mut state = serde_json::Map::new();
+        for (kind, objects) in all {
+            for object in objects {
+                let value = normal(&serde_json::to_value(&object)?, &names);
+                state.insert(format!("{kind} {}", object.name_any()), value);
+            }
+        }
+        Ok(state.into())
+    }
+
+    async fn list(&self, kind: &'static str) -> Result<Vec<DynamicObject>> {
+        Ok(Child::of(&self.rig, &self.namespace, kind, "")?.api.list(&ListParams::default()).await?.items)
+    }
+
+    fn child(&self) -> String {
+        format!("{NAME}-{}", self.kind.kind.to_lowercase())
+    }
+
+    fn container(&self) -> String {
+        format!("pulsar-{}", self.kind.kind.to_lowercase())
+    }
+
+    async fn delete(&self) -> Result<()> {
+        self.objects.delete(NAME, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// What the Job controller does, which is not there.
+    async fn finish_jobs(&self) -> Result<()> {
+        let jobs = Child::of(&self.rig, &self.namespace, "Job", "")?.api;
+        let time = "2026-01-01T00:00:00Z";
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "True", "reason": "CompletionsReached", "message": "for a test",
+                   "lastProbeTime": time, "lastTransitionTime": time})
+        };
+        let status = json!({"status": {"startTime": time, "completionTime": time, "succeeded": 1,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}});
+        for job in jobs.list(&ListParams::default()).await? {
+            let ended = job.data.pointer("/status/completionTime").is_some();
+            if !ended && job.metadata.deletion_timestamp.is_none() {
+                jobs.patch_status(&job.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Whatever goes wrong at whatever write, everything ends as if nothing had (docs/reliability.md, T1 to T4 and T8).
+//!
+//! `make test` runs a part; `make faults` runs all, which takes a while.
+
+use anyhow::{Result, ensure};
+use e2e::faults::scenario::Scenario;
+use e2e::faults::{Fault, explore};
+use e2e::scenario::fleet::{FUNCTION, SINK, SOURCE};
+use e2e::testing::Rig;
+use std::time::Duration;
+
+/// Plans at the same time. They wait most of the time.
+const AT_ONCE: usize = 4;
+/// So many that the minute without a write passes beside the work of others.
+const MANY: usize = 16;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Each write of these once, each with another fault than the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_write_changes_nothing_in_the_end() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    let scenarios = [Scenario::Create, Scenario::Image, Scenario::DeleteWithCleanup, Scenario::Drift];
+    let report = explore(&rig, &FUNCTION, &scenarios, AT_ONCE, Duration::ZERO, |index, fault| {
+        Fault::ALL.get(index % Fault::ALL.len()) == Some(&fault)
+    })
+    .await?;
+    ensure!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "many minutes: `make faults`"]
+async fn all_faults_at_all_writes() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    let short = [Scenario::Create, Scenario::Delete];
+    let mut failures = Vec::new();
+    for (kind, scenarios) in [(&FUNCTION, &Scenario::ALL[..]), (&SOURCE, &short), (&SINK, &short)] {
+        failures.extend(explore(&rig, kind, scenarios, MANY, MINUTE, |_, _| true).await?.failures);
+    }
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
