@@ -53,7 +53,7 @@ e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real 
 .PHONY: faults
 faults: $(E2E) ## Every fault at every write of every scenario, on a real API server (half an hour)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e --test api_faults -- --ignored --nocapture
+	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e --test api_faults --test api_contained -- --ignored --nocapture
 
 .PHONY: e2e-full
 e2e-full: test e2e faults ## Everything that there is to test

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 /// What has to be there before the process is ready.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, bool>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 
 /// One thing that has to be there.
 #[must_use = "the process is not ready before set_ready is called"]
@@ -25,25 +25,30 @@ pub struct ReadyHandle {
 impl Readiness {
     /// Adds something that is not there yet.
     pub fn register(&self, name: &str) -> ReadyHandle {
-        self.set(name, false);
+        self.set(name, Some("not there yet".to_owned()));
         ReadyHandle { readiness: self.clone(), name: name.to_owned() }
     }
 
-    /// What is still missing.
+    /// What is missing, each with the reason.
     pub fn pending(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().filter(|(_, ready)| !**ready).map(|(name, _)| name.clone()).collect()
+        parts.iter().filter_map(|(name, missing)| Some(format!("{name}: {}", missing.as_ref()?))).collect()
     }
 
-    fn set(&self, name: &str, ready: bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), ready);
+    fn set(&self, name: &str, missing: Option<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), missing);
     }
 }
 
 impl ReadyHandle {
     /// It is there.
-    pub fn set_ready(self) {
-        self.readiness.set(&self.name, true);
+    pub fn set_ready(&self) {
+        self.readiness.set(&self.name, None);
+    }
+
+    /// It is not there, or not any more.
+    pub fn set_missing(&self, reason: String) {
+        self.readiness.set(&self.name, Some(reason));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::args::WatchArgs;
 use crate::merge::merged;
 use crate::metrics::Metrics;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::Config;
@@ -141,7 +141,7 @@ impl Watches {
         let which =
             selection.fields.iter().flat_map(|f| [" ".to_owned(), selection.namespaces.join(","), f.clone()]);
         let name = format!("cache of {kind}{}", which.collect::<String>());
-        let mut ready = (!selection.optional).then(|| self.readiness.register(&name));
+        let ready = (!selection.optional).then(|| self.readiness.register(&name));
         let metrics = self.metrics.clone();
         let changes = self
             .events(&config, &selection.namespaces, &store)
@@ -151,9 +151,12 @@ impl Watches {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
                     warn!(kind, error = %error, "watch interrupted");
+                    if let (Some(ready), Some(reason)) = (&ready, denial(error)) {
+                        ready.set_missing(reason);
+                    }
                 }
                 Ok(watcher::Event::InitDone) => {
-                    if let Some(ready) = ready.take() {
+                    if let Some(ready) = &ready {
                         ready.set_ready();
                     }
                 }
@@ -177,7 +180,7 @@ impl Watches {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
     {
-        let watch = |api: Api<K>| watcher::watcher(api, config.clone()).default_backoff().boxed();
+        let watch = |api: Api<K>| watched(api, config.clone()).boxed();
         match namespaces {
             [] => watch(Api::all(self.client.clone())),
             [one] => watch(Api::namespaced(self.client.clone(), one)),
@@ -191,5 +194,39 @@ impl Watches {
     /// Settings of the controller's queue.
     pub fn queue(&self) -> Config {
         Config::default().concurrency(self.args.concurrency).debounce(DEBOUNCE)
+    }
+}
+
+/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed anew once that is
+/// over: what kube's watcher would go on watching, without a word, may be another API of that name, and readiness has to
+/// hear of the return.
+fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    stream::unfold(None, move |open| {
+        let watch = || watcher::watcher(api.clone(), config.clone()).default_backoff().boxed();
+        let mut open = open.unwrap_or_else(watch);
+        async move {
+            let event = open.next().await?;
+            let ended =
+                matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
+            Some((event, (!ended).then_some(open)))
+        }
+    })
+}
+
+/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
+fn denial(error: &watcher::Error) -> Option<String> {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return None;
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Some("the kind is not installed".to_owned()),
+        kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
+        _ => None,
     }
 }

@@ -45,6 +45,8 @@ struct Shared {
     state: Mutex<State>,
     /// Changes when every open watch is to end.
     round: watch::Sender<u64>,
+    /// Whether watches say nothing more, without ending.
+    frozen: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -73,7 +75,12 @@ impl Proxy {
         let upstream = ClientBuilder::try_from(config).context("client of the proxy")?.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port on 127.0.0.1")?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared { upstream, state: Mutex::default(), round: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            upstream,
+            state: Mutex::default(),
+            round: watch::Sender::new(0),
+            frozen: watch::Sender::new(false),
+        });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { port, shared, accepting })
     }
@@ -108,6 +115,11 @@ impl Proxy {
         let open = self.watches();
         self.shared.round.send_modify(|round| *round += 1);
         open
+    }
+
+    /// Lets nothing more of any watch through, or everything that was held back.
+    pub fn freeze_watches(&self, frozen: bool) {
+        self.shared.frozen.send_replace(frozen);
     }
 
     /// Ends every open watch and answers the next one like it with 410, so that everything is listed anew. Returns the
@@ -151,6 +163,11 @@ impl Shared {
                 self.forward(request, &target).await?.into_body().collect().await?;
                 Err("cut after".into())
             }
+            Some(Action::Swallow) => {
+                // For as long as the caller waits.
+                std::future::pending::<()>().await;
+                Err("swallowed".into())
+            }
             Some(Action::KillBefore(process)) => {
                 kill(process)?;
                 Err("killed before".into())
@@ -179,7 +196,7 @@ impl Shared {
         }
         let body = Body::from(body.collect().await?.to_bytes());
         // Before it begins, so that no end is missed.
-        let round = self.round.subscribe();
+        let (round, frozen) = (self.round.subscribe(), self.frozen.subscribe());
         let (mut head, body) = self.upstream.send(Request::from_parts(head, body)).await?.into_parts();
         for name in [CONNECTION, TRANSFER_ENCODING] {
             head.headers.remove(name);
@@ -187,7 +204,7 @@ impl Shared {
         head.version = Version::HTTP_11;
         let body = if target.verb == "watch" {
             let open = Open::new(self.clone(), target.clone());
-            stream_until(body, round, open)
+            stream_until(body, round, frozen, open)
         } else {
             body.map_err(BoxError::from).boxed_unsync()
         };
@@ -225,14 +242,26 @@ impl Drop for Open {
 }
 
 /// A body that is passed on until the round changes; then it ends as if the server had ended it.
-fn stream_until(body: Body, round: watch::Receiver<u64>, open: Open) -> UnsyncBoxBody<Bytes, BoxError> {
-    let frames = stream::unfold((body, round, open), |(mut body, mut round, open)| async move {
-        let frame = tokio::select! {
-            _ = round.changed() => None,
-            frame = body.frame() => frame,
-        };
-        frame.map(|frame| (frame.map_err(BoxError::from), (body, round, open)))
-    });
+fn stream_until(
+    body: Body,
+    round: watch::Receiver<u64>,
+    frozen: watch::Receiver<bool>,
+    open: Open,
+) -> UnsyncBoxBody<Bytes, BoxError> {
+    let frames =
+        stream::unfold((body, round, frozen, open), |(mut body, mut round, mut frozen, open)| async move {
+            let thawed = async {
+                let frame = body.frame().await;
+                // The proxy is gone when this fails, and so is the connection.
+                let _ = frozen.wait_for(|frozen| !frozen).await;
+                frame
+            };
+            let frame = tokio::select! {
+                _ = round.changed() => None,
+                frame = thawed => frame,
+            };
+            frame.map(|frame| (frame.map_err(BoxError::from), (body, round, frozen, open)))
+        });
     StreamBody::new(frames.boxed()).boxed_unsync()
 }
 

@@ -76,6 +76,8 @@ pub enum Action {
     CutBefore,
     /// The connection is closed after the API server answered: the caller cannot know whether it was carried out.
     CutAfter,
+    /// It is never answered, and does not reach the API server.
+    Swallow,
     /// The process is killed, and the request does not reach the API server.
     KillBefore(u32),
     /// The API server carries it out, and the process is killed before it hears so.

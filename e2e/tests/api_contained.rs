@@ -1,0 +1,123 @@
+//! Trouble of one request or of the connection stays where it is (docs/reliability.md, T5 and T6).
+
+use anyhow::{Result, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, ready, until_ready};
+use e2e::testing::proxy::rule::{Action, Rule};
+use e2e::testing::{Child, Controller, Proxy, Rig};
+use kube::api::{Api, DynamicObject};
+use serde_json::json;
+
+async fn behind(rig: &Rig, namespace: &str) -> Result<(Proxy, Controller, Api<DynamicObject>)> {
+    let proxy = Proxy::start(rig).await?;
+    let watched = format!("--watched-namespace={namespace}");
+    let flags = [watched.as_str(), "--leader-elect=false"];
+    let controller = Controller::spawn_behind(rig, Some(&proxy), "function-controller", &flags)?;
+    controller.ready(rig).await?;
+    Ok((proxy, controller, functions(rig, namespace)))
+}
+
+/// Gives the function another image, and waits until its pods have it.
+async fn image(rig: &Rig, namespace: &str, number: usize) -> Result<()> {
+    let image = format!("example.com/image:new-{number}");
+    merge(&functions(rig, namespace), "f", json!({"spec": {"image": image}})).await?;
+    let set = Child::of(rig, namespace, "StatefulSet", "f-function")?;
+    rig.until("image", || async {
+        ensure!(set.state().await?.to_string().contains(&image), "no {image}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("swallowed", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+        for (resource, name) in
+            [("statefulsets", "a-function"), ("services", "b-function-headless"), ("functions/status", "c")]
+        {
+            proxy.add(Rule::new(Action::Swallow).verb("patch").resource(resource).name(name).times(1));
+        }
+        for name in ["a", "b", "c"] {
+            create(&api, "Function", name, &function_spec()).await?;
+        }
+        rig.until("requests that are swallowed", || async {
+            ensure!(proxy.rules_left() == 0, "not yet");
+            Ok(())
+        })
+        .await?;
+        for name in ["x", "y", "z"] {
+            create(&api, "Function", name, &function_spec()).await?;
+            until_ready(&rig, &api, name, AVAILABLE).await?;
+        }
+        // A request is given up after 15 seconds; the others took less than that all together.
+        for name in ["a", "b", "c"] {
+            let state = ready(&api, name).await.map(|(status, ..)| status).unwrap_or_default();
+            ensure!(state != "True", "{name} is ready although its request was not answered");
+        }
+        for name in ["a", "b", "c"] {
+            until_ready(&rig, &api, name, AVAILABLE).await?;
+        }
+        controller.quiet(&rig).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
+    const EDITS: usize = 5;
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("cut", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+        create(&api, "Function", "f", &function_spec()).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        for number in 0..EDITS {
+            ensure!(proxy.end_watches() > 0, "no watch was open");
+            image(&rig, &namespace, number).await?;
+        }
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        controller.quiet(&rig).await?;
+        let writes = rig.audit()?.by(&controller.user).writes();
+        ensure!(writes.writes_to("statefulsets", "f-function") == 1 + EDITS, "{:?}", writes.counts());
+        ensure!(writes.writes_to("services", "f-function-headless") == 1, "{:?}", writes.counts());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("frozen-watch", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+        create(&api, "Function", "f", &function_spec()).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        controller.quiet(&rig).await?;
+        let frozen = std::time::Instant::now();
+        proxy.freeze_watches(true);
+        merge(&api, "f", json!({"spec": {"image": "example.com/image:late"}})).await?;
+        let open = proxy.watches();
+        // Longer than any wait of a test: 155 seconds, as long as the watch says nothing.
+        let mut silent = open;
+        while silent >= open && frozen.elapsed().as_secs() < 205 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            silent = proxy.watches();
+        }
+        ensure!(silent < open, "no watch was given up in {} s", frozen.elapsed().as_secs());
+        // The new watches go another way.
+        proxy.freeze_watches(false);
+        image(&rig, &namespace, 0).await?;
+        eprintln!("a frozen watch was given up after {} s", frozen.elapsed().as_secs());
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        Ok(())
+    })
+    .await
+}
