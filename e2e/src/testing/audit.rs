@@ -76,6 +76,12 @@ impl Request {
         self.uri.contains("force=true")
     }
 
+    /// For how many seconds a watch was asked for.
+    pub fn lasts(&self) -> Option<u32> {
+        let (_, rest) = self.uri.split_once("timeoutSeconds=")?;
+        rest.split('&').next()?.parse().ok()
+    }
+
     /// Status code of the answer.
     pub fn code(&self) -> u16 {
         self.response_status.code
