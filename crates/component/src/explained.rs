@@ -39,6 +39,10 @@ impl Reason {
         Self::ApiMissing,
         Self::CleanupRunning,
         Self::CleanupFailed,
+        Self::Forbidden,
+        Self::QuotaExceeded,
+        Self::AdmissionDenied,
+        Self::TooLarge,
         Self::ApplyFailed,
     ];
 
@@ -173,12 +177,34 @@ impl Reason {
                  the same, at the latest a quarter of an hour after its deletion; an Event tells of it.",
                 "Remove the subscription by hand: `pulsar-admin topics unsubscribe`.",
             ),
+            Self::Forbidden => (
+                STOPPED,
+                "The controller lacks a right; the message names the verb and the resource. It tries again, at the \
+                 latest every five minutes.",
+                "Give the controller's service account the rights of the chart, or of `config/rbac`.",
+            ),
+            Self::QuotaExceeded => (
+                STOPPED,
+                "A ResourceQuota of the namespace does not admit a child; the message says which amount is used up. \
+                 The controller tries again, at the latest every five minutes.",
+                "Raise the quota, or remove what uses it up: `kubectl describe resourcequota`.",
+            ),
+            Self::AdmissionDenied => (
+                STOPPED,
+                "An admission webhook or policy of the cluster does not admit a child; the message has its words. The \
+                 controller tries again, at the latest every five minutes.",
+                "Change the object so that the policy admits its pods, or have the policy make an exception.",
+            ),
+            Self::TooLarge => (
+                STOPPED,
+                "A child is larger than the API server stores. It is tried again when the object changes.",
+                "Make the object smaller: often `userConfig`, a log configuration, or `spec.pod`.",
+            ),
             Self::ApplyFailed => (
                 STOPPED,
                 "The API server refused a write or did not answer it; the message has its words. The controller \
                  tries again.",
-                "Correct what was refused: often a quota, an admission policy, or a field that Kubernetes does not \
-                 accept.",
+                "Correct what was refused: often a field that Kubernetes does not accept.",
             ),
         };
         Explained { conditions, meaning, advice }

@@ -49,6 +49,14 @@ pub enum Reason {
     CleanupRunning,
     /// What a deleted object left in Pulsar could not be removed; the message says why.
     CleanupFailed,
+    /// The controller lacks a right; the message names it.
+    Forbidden,
+    /// A `ResourceQuota` of the namespace does not admit a child.
+    QuotaExceeded,
+    /// An admission webhook or policy of the cluster does not admit a child.
+    AdmissionDenied,
+    /// A child is larger than the API server stores.
+    TooLarge,
     /// The API server refused or did not answer a write; the message has its words.
     ApplyFailed,
 }
@@ -79,6 +87,10 @@ impl Reason {
             Self::ApiMissing => "ApiMissing",
             Self::CleanupRunning => "CleanupRunning",
             Self::CleanupFailed => "CleanupFailed",
+            Self::Forbidden => "Forbidden",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::AdmissionDenied => "AdmissionDenied",
+            Self::TooLarge => "TooLarge",
             Self::ApplyFailed => "ApplyFailed",
         }
     }

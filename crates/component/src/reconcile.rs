@@ -76,7 +76,10 @@ pub async fn reconcile<K: Component>(
         }
         Err(error) => {
             let failure = failure(&error, progress.stateful_set, &hash);
-            let settled = matches!(failure, Outcome::Refused { reason: Reason::RecreateRequired, .. });
+            let settled = matches!(
+                failure,
+                Outcome::Refused { reason: Reason::RecreateRequired | Reason::TooLarge, .. }
+            );
             let done = report(&object, &failure, progress.writes, &cx).await?;
             // Trying the same again cannot help.
             if settled { Ok(done) } else { Err(error) }
@@ -172,7 +175,16 @@ fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>, hash: &str
         ApplyError::Refused { reason: "Invalid", message, .. } if message.contains(IMMUTABLE) => {
             (Reason::RecreateRequired, pending::blocked("fields", hash) + ": " + message)
         }
-        _ => (Reason::ApplyFailed, error.to_string()),
+        _ => {
+            let reason = match error.reason() {
+                "Forbidden" => Reason::Forbidden,
+                "QuotaExceeded" => Reason::QuotaExceeded,
+                "AdmissionDenied" => Reason::AdmissionDenied,
+                "TooLarge" => Reason::TooLarge,
+                _ => Reason::ApplyFailed,
+            };
+            (reason, error.to_string())
+        }
     };
     Outcome::Refused { reason, message, written }
 }

@@ -181,6 +181,10 @@ impl Verdict {
                 | Reason::NameConflict
                 | Reason::RecreateRequired
                 | Reason::CleanupFailed
+                | Reason::Forbidden
+                | Reason::QuotaExceeded
+                | Reason::AdmissionDenied
+                | Reason::TooLarge
                 | Reason::ApplyFailed
         );
         let (status, reason) = match self.reason {

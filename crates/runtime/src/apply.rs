@@ -319,10 +319,16 @@ impl ApplyError {
         if mode == ApplyMode::Create && status.is_conflict() && cause("FieldManagerConflict") {
             return Self::NameConflict { kind, name };
         }
+        let says = |words: &str| status.message.contains(words);
         let reason = match status.code {
             403 if cause("NamespaceTerminating") => "NamespaceTerminating",
-            403 if status.message.contains("exceeded quota") => "QuotaExceeded",
+            403 if says("exceeded quota") => "QuotaExceeded",
+            // Of a webhook, with the code that it chose, and of a ValidatingAdmissionPolicy.
+            400..=499 if says(" denied the request") || says(" denied request") => "AdmissionDenied",
             403 => "Forbidden",
+            413 => "TooLarge",
+            // The API server's own limit is above that of etcd.
+            500 if says("request is too large") => "TooLarge",
             404 => "NotFound",
             409 => "Conflict",
             422 => "Invalid",
@@ -352,6 +358,33 @@ impl Failure for ApplyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let cases = [
+            (403, "pods is forbidden: exceeded quota: q, requested: x", "QuotaExceeded"),
+            (403, "services is forbidden: User \"u\" cannot patch resource \"services\"", "Forbidden"),
+            (403, "admission webhook \"w\" denied the request: no", "AdmissionDenied"),
+            (400, "admission webhook \"w\" denied the request: no", "AdmissionDenied"),
+            (
+                422,
+                "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                "AdmissionDenied",
+            ),
+            (422, "StatefulSet is invalid: spec", "Invalid"),
+            (413, "Request entity too large: limit is 3145728", "TooLarge"),
+            (500, "etcdserver: request is too large", "TooLarge"),
+            (500, "failed calling webhook", "ApiServer"),
+            (400, "the body is no JSON", "ApiServer"),
+        ];
+        for (code, message, want) in cases {
+            let status =
+                kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
+            let error = kube::Error::Api(Box::new(status));
+            let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
+            assert_eq!(error.reason(), want, "{code} {message}");
+        }
+    }
 
     #[test]
     fn a_finalizer_patch_says_what_it_expects() {
