@@ -136,7 +136,8 @@ async fn a_missing_right_is_named() -> Result<()> {
             let having = |role: &ClusterRole| Patch::Merge(json!({"rules": role.rules}));
             roles.patch(role, &PatchParams::default(), &having(&less)).await?;
             let client = rig.client_of(&controller.user)?;
-            let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(client.clone(), &namespace);
+            let services: Api<k8s_openapi::api::core::v1::Service> =
+                Api::namespaced(client.clone(), &namespace);
             let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::namespaced(client, &namespace);
             let nothing = Patch::Merge(json!({}));
             // Until the API server knows: a right that is there answers that the object is not.
