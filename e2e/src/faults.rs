@@ -188,7 +188,7 @@ async fn act(
     reference: Option<&End>,
     tail: Duration,
 ) -> Result<(End, bool)> {
-    let proxy = Proxy::start(&rig).await?;
+    let (mark, proxy) = (rig.mark().await?, Proxy::start(&rig).await?);
     let watched = format!("--watched-namespace={namespace}");
     let flags = [watched.as_str(), "--leader-elect=false"];
     let start = || Controller::spawn_behind(&rig, Some(&proxy), kind.controller, &flags);
@@ -240,7 +240,7 @@ async fn act(
     let late = proxy.writes().split_off(writes.len());
     ensure!(late.is_empty(), "O3, writes after the end: {late:?}");
     ensure!(controller.metric("function_mesh_reconcile_panics_total")? == 0, "O5, a panic");
-    let made = state::made(&rig.audit()?.by_any(kind.controller).within(&namespace));
+    let made = state::made(&rig.audit_since(&mark)?.by_any(kind.controller).within(&namespace));
     if let Some(reference) = reference {
         state::equal(&end, &reference.state).context("O1, in the end")?;
         if made != reference.made {

@@ -175,6 +175,8 @@ impl ControlPlane {
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             format!("--audit-policy-file={}", file("audit-policy.yaml")),
             format!("--audit-log-path={}", self.audit_log().display()),
+            // One file, whatever its size in megabytes: requests are counted in it.
+            "--audit-log-maxsize=100000".to_owned(),
         ];
         if advertise {
             flags.push(format!("--advertise-address={}", self.addresses.host));

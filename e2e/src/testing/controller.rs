@@ -11,6 +11,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// How long nothing has to happen for a controller to be quiet: ten looks, a tenth of a second apart. Longer than the
@@ -87,7 +88,7 @@ impl Controller {
             })
             .context("no user left")?;
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let log = folder.join("logs").join(format!("{user}.log"));
         let mut process = command(in_folder(&rig.build.folder, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
@@ -304,6 +305,19 @@ struct Stat {
     /// One letter; `S` sleeps.
     state: String,
     cpu: Duration,
+}
+
+/// A port that nobody has, nor gets by chance before the controller binds it: below those that the kernel gives away.
+fn free_port() -> Result<u16> {
+    const FIRST: u16 = 10_000;
+    const NUMBER: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different places.
+    let begin = u16::try_from(std::process::id() % 200)? * 100;
+    (0..NUMBER)
+        .map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % NUMBER) % NUMBER)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("no free port on 127.0.0.1")
 }
 
 /// A binary of this build.
