@@ -8,6 +8,7 @@ pub mod etcd;
 pub mod http;
 pub mod many;
 pub mod objects;
+pub mod pods;
 pub mod proxy;
 pub mod rig;
 pub mod vertical;

@@ -3,19 +3,14 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::cluster::Cluster;
 use e2e::images;
 use e2e::operator::{Kubectl, NAMESPACE};
 use e2e::pulsar::Broker;
 use e2e::shell::{output, run, say, until};
 use e2e::testing::Rig;
+use e2e::testing::pods::{HOME, PATIENCE, function, get, make_images_known, until_ready, until_says};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// Namespace of the broker and the sample.
-const HOME: &str = "e2e";
-const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Everything in one program, in this order, so that a cluster is enough for all of it.
 #[tokio::test(flavor = "multi_thread")]
@@ -54,57 +49,6 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
     step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
     step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
     no_controller_restarted(kubectl)
-}
-
-/// Imports the images into a cluster of the tests' own; elsewhere they have to be there.
-fn make_images_known(rig: &Rig) -> Result<(String, String)> {
-    let own = rig.folder().is_ok();
-    if own {
-        let cluster = Cluster::named("e2e")?;
-        for image in [images::pulsar()?, images::controllers()?] {
-            cluster.import(&image)?;
-        }
-    }
-    let variable = |name: &str, own_image: &str, other: &str| {
-        let default = if own { own_image } else { other };
-        std::env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
-    };
-    let pulsar = variable("PULSAR_IMAGE", images::PULSAR_IMAGE, "apachepulsar/pulsar-all:4.0.6");
-    Ok((pulsar, variable("IMAGE", images::CONTROLLERS_IMAGE, images::CONTROLLERS_IMAGE)))
-}
-
-fn get(kubectl: &Kubectl, what: &str) -> Result<Value> {
-    let text = output(&mut kubectl.words(&format!("-n {HOME} get {what} -o json")))?;
-    Ok(serde_json::from_str(&text)?)
-}
-
-/// The condition Ready as (status, reason, message).
-fn ready(kubectl: &Kubectl, what: &str) -> Result<(String, String, String)> {
-    let object = get(kubectl, what)?;
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no condition Ready")?;
-    let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-    ensure!(
-        ready["observedGeneration"] == object["metadata"]["generation"],
-        "{what}: not of this generation"
-    );
-    Ok((text("status"), text("reason"), text("message")))
-}
-
-fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<String> {
-    until_says(kubectl, what, want, &[])
-}
-
-/// Waits for a verdict whose message has some words: a mesh has the same reason before it hears why.
-fn until_says(kubectl: &Kubectl, what: &str, want: (&str, &str), words: &[&str]) -> Result<String> {
-    until(what, PATIENCE, || {
-        let (status, reason, message) = ready(kubectl, what)?;
-        if (status.as_str(), reason.as_str()) == want && words.iter().all(|word| message.contains(word)) {
-            Ok(message)
-        } else {
-            bail!("{status} {reason}: {message}")
-        }
-    })
 }
 
 fn sample(pulsar: &str) -> Result<String> {
@@ -202,27 +146,6 @@ fn scale(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-/// The sample's function with another name and changes.
-fn function(name: &str, pulsar: &str, change: impl FnOnce(&mut Value)) -> String {
-    let mut object = json!({
-        "apiVersion": "compute.functionmesh.io/v1alpha1",
-        "kind": "Function",
-        "metadata": {"name": name},
-        "spec": {
-            "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
-            "clusterName": "standalone",
-            "input": {"typeClassName": "java.lang.String", "topics": [format!("persistent://public/default/{name}-in")]},
-            "output": {"typeClassName": "java.lang.String", "topic": format!("persistent://public/default/{name}-out")},
-            "java": {"jar": "/pulsar/examples/api-examples.jar"},
-            "pulsar": {"pulsarConfig": "pulsar"},
-            "image": pulsar,
-            "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
-        },
-    });
-    change(&mut object["spec"]);
-    object.to_string()
-}
-
 fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     let mesh = json!({
         "apiVersion": "compute.functionmesh.io/v1alpha1",
@@ -246,7 +169,7 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     until_says(kubectl, "fmesh/bad", ("False", "ComponentsNotReady"), &missing)?;
     until_says(kubectl, "fn/image", ("False", "ImagePullBackOff"), &["docker.io/local/none:1"])?;
     // The instance ends with exit code 0; its log says why.
-    until_says(kubectl, "fn/class", ("False", "CrashLoop"), &["exit code 0", "class"])?;
+    until_says(kubectl, "fn/class", ("False", "ClassNotFound"), &["exit code 0", "org.example.Nothing"])?;
     until_ready(kubectl, "fn/good", ("True", "AllReplicasAvailable"))?;
 
     // Mended, they run.

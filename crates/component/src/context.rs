@@ -9,7 +9,7 @@ use crate::jobs::JobView;
 use crate::leaving::Leaving;
 use crate::pinned::Wishes;
 use crate::plan::Observed;
-use crate::pods::{Cause, PodView};
+use crate::pods::{PodView, Pods};
 use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::vertical::VerticalAutoscalers;
@@ -94,10 +94,10 @@ impl<K: Component> Context<K> {
             || self.vertical_autoscalers.cache.awaits(&keys.same())
     }
 
-    /// The worst thing known about the pods of an object.
-    pub fn cause(&self, object: &Object<K>) -> Option<Cause> {
+    /// What the pods of an object tell.
+    pub fn pods_of(&self, object: &Object<K>) -> Pods {
         let pods = self.pods.state();
-        pods.iter().filter(|pod| belongs(pod, object)).filter_map(|pod| pod.cause.clone()).min()
+        Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)))
     }
 
     /// Whether pods of an object are left.

@@ -15,6 +15,7 @@ pub mod adjust;
 pub mod applied;
 pub mod args;
 pub mod backend;
+pub mod cause;
 pub mod children;
 pub mod cleanup;
 pub mod context;
@@ -34,7 +35,9 @@ pub mod reconcile;
 pub mod repair;
 pub mod report;
 pub mod status;
+pub mod verdict;
 pub mod vertical;
+pub mod words;
 
 use crate::applied::Applied;
 use crate::args::ComponentArgs;

@@ -1,89 +1,177 @@
-//! Why pods do not run: the root cause from a trimmed view of the pods (design section 3).
+//! A trimmed view of the pods: what is wrong with each, and since when it is there.
 
+use crate::cause::{Cause, cause};
 use crate::reason::Reason;
+use crate::verdict::after;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// What is read of a pod. [`PodView::trim`] turns it into the cause, which is all that is kept.
+/// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
+const START: SignedDuration = SignedDuration::from_secs(30);
+/// Most names in a list.
+const NAMED: usize = 5;
+
+/// What is read of a pod. [`PodView::trim`] turns it into what is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct PodView {
-    /// Name, namespace, labels.
+    /// Name, namespace, labels, times of creation and deletion.
     pub metadata: ObjectMeta,
     #[serde(default, skip_serializing)]
     status: Status,
+    #[serde(default, skip_serializing)]
+    spec: Spec,
     /// Why the pod does not run, when something is known to be wrong.
     #[serde(skip)]
-    pub cause: Option<Cause>,
-}
-
-/// Something known to be wrong with a pod.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cause {
-    /// What kind of trouble. Ordered by how sure it is that waiting does not help.
-    pub reason: Reason,
-    /// In the words of whoever found it, without volatile text.
-    pub message: String,
+    cause: Option<Cause>,
+    /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
+    #[serde(skip)]
+    starting: Option<(Timestamp, Option<String>)>,
+    /// Whether it is ready.
+    #[serde(skip)]
+    ready: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
-    conditions: Vec<PodCondition>,
-    init_container_statuses: Vec<ContainerStatus>,
-    container_statuses: Vec<ContainerStatus>,
+pub(crate) struct Status {
+    pub(crate) phase: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) conditions: Vec<PodCondition>,
+    pub(crate) init_container_statuses: Vec<ContainerStatus>,
+    pub(crate) container_statuses: Vec<ContainerStatus>,
+    start_time: Option<Time>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PodCondition {
+pub(crate) struct PodCondition {
     #[serde(rename = "type")]
-    type_: String,
-    status: String,
-    reason: String,
-    message: String,
+    pub(crate) type_: String,
+    pub(crate) status: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ContainerStatus {
+pub(crate) struct ContainerStatus {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) state: State,
+    pub(crate) last_state: State,
+    pub(crate) restart_count: i32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct State {
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) terminated: Option<Terminated>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Waiting {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Terminated {
+    pub(crate) exit_code: i32,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// What is read of a pod's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Spec {
+    init_containers: Vec<Container>,
+    containers: Vec<Container>,
+    volumes: Vec<Volume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
     name: String,
-    image: String,
-    state: State,
-    last_state: State,
+    resources: Resources,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resources {
+    limits: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct State {
-    waiting: Option<Waiting>,
-    terminated: Option<Terminated>,
+struct Volume {
+    secret: Option<Source>,
+    config_map: Option<Source>,
+    persistent_volume_claim: Option<Source>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Waiting {
-    reason: String,
-    message: String,
+struct Source {
+    #[serde(alias = "secretName", alias = "claimName")]
+    name: String,
+    optional: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Terminated {
-    exit_code: i32,
-    reason: String,
-    message: String,
+impl Spec {
+    /// The memory limit of a container, as it was written.
+    pub(crate) fn memory_limit(&self, container: &str) -> Option<&str> {
+        let mut containers = self.init_containers.iter().chain(&self.containers);
+        let limits = &containers.find(|c| c.name == container)?.resources.limits;
+        limits.get("memory").map(String::as_str)
+    }
+
+    /// The objects without which the volumes cannot be mounted.
+    fn needs(&self) -> Option<String> {
+        let named = |kind: &str, source: &Option<Source>| {
+            let source = source.as_ref().filter(|s| !s.optional && !s.name.is_empty())?;
+            Some(format!("{kind} {}", source.name))
+        };
+        let mut needs: Vec<String> = self
+            .volumes
+            .iter()
+            .filter_map(|v| {
+                named("Secret", &v.secret)
+                    .or_else(|| named("ConfigMap", &v.config_map))
+                    .or_else(|| named("PersistentVolumeClaim", &v.persistent_volume_claim))
+            })
+            .collect();
+        needs.truncate(NAMED);
+        (!needs.is_empty()).then(|| needs.join(", "))
+    }
 }
 
-/// Longest text taken over from a pod, in characters: enough for an exception with its cause.
-const MESSAGE_LIMIT: usize = 600;
+impl Status {
+    fn is(&self, condition: &str, status: &str) -> bool {
+        self.conditions.iter().any(|c| c.type_ == condition && c.status == status)
+    }
+}
 
 impl PodView {
     /// Finds the cause and drops everything else.
     pub fn trim(&mut self) {
-        self.cause = cause(&std::mem::take(&mut self.status));
+        let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
+        self.cause = cause(&status, &spec);
+        self.ready = status.is("Ready", "True");
+        // Volumes are mounted and the network is made before this condition is true (KEP-3085).
+        let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
+        self.starting = status.start_time.filter(|_| stuck).map(|since| (since.0, spec.needs()));
         let metadata = std::mem::take(&mut self.metadata);
         self.metadata = ObjectMeta {
             name: metadata.name,
@@ -93,145 +181,56 @@ impl PodView {
                 labels
             }),
             resource_version: metadata.resource_version,
+            creation_timestamp: metadata.creation_timestamp,
+            deletion_timestamp: metadata.deletion_timestamp,
             ..ObjectMeta::default()
         };
     }
 }
 
-fn cause(status: &Status) -> Option<Cause> {
-    let unschedulable = status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
-        .map(|c| Cause { reason: Reason::Unschedulable, message: bounded(&c.message) });
-    let init = status.init_container_statuses.iter().filter_map(|c| container_cause(c, true));
-    let main = status.container_statuses.iter().filter_map(|c| container_cause(c, false));
-    unschedulable.into_iter().chain(init).chain(main).min()
+/// What the pods of one object tell together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// How many there are, those that end included.
+    pub number: usize,
+    /// The worst thing known about them.
+    pub cause: Option<Cause>,
+    /// When the youngest of those that are not ready was made.
+    pub youngest: Option<Timestamp>,
+    /// What is taken for the cause from some time on, when there is no other.
+    pub later: Option<(Timestamp, Cause)>,
 }
 
-fn container_cause(container: &ContainerStatus, init: bool) -> Option<Cause> {
-    let waiting = container.state.waiting.as_ref();
-    match waiting.map(|w| w.reason.as_str()) {
-        Some(
-            "ErrImagePull"
-            | "ImagePullBackOff"
-            | "InvalidImageName"
-            | "ErrImageNeverPull"
-            | "RegistryUnavailable",
-        ) => {
-            let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
-            let message = format!("cannot pull image {:?}{answer}", container.image);
-            return Some(Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) });
+impl Pods {
+    /// Puts pods together. What is wrong with a pod that ends is history.
+    pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>) -> Self {
+        let mut all = Self::default();
+        for pod in pods {
+            all.number += 1;
+            if pod.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let causes = [all.cause.take(), pod.cause.clone()];
+            all.cause = causes.into_iter().flatten().min();
+            if !pod.ready {
+                let made = pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
+                all.youngest = all.youngest.max(made);
+            }
+            if let Some((since, needs)) = &pod.starting {
+                let cause = not_starting(pod.metadata.name.as_deref().unwrap_or_default(), needs.as_deref());
+                let later = [all.later.take(), Some((after(*since, START), cause))];
+                all.later = later.into_iter().flatten().min();
+            }
         }
-        Some("CreateContainerConfigError" | "CreateContainerError") => {
-            let message = waiting.map(|w| w.message.as_str()).unwrap_or_default();
-            let message = format!("container {}: {message}", container.name);
-            return Some(Cause { reason: Reason::CreateContainerConfigError, message: bounded(&message) });
-        }
-        _ => {}
+        all
     }
-    // The current end, or the one before the running restart: a restart alone proves nothing.
-    let ended = container.state.terminated.as_ref().or(container.last_state.terminated.as_ref())?;
-    if init && ended.exit_code == 0 {
-        return None;
-    }
-    if ended.reason == "OOMKilled" {
-        let message = format!("container {} used more memory than its limit and was killed", container.name);
-        return Some(Cause { reason: Reason::OutOfMemory, message });
-    }
-    let reason = if init { Reason::InitContainerFailed } else { Reason::CrashLoop };
-    let words = ended.message.trim();
-    let separator = if words.is_empty() { "" } else { ": " };
-    let message =
-        format!("container {} ended with exit code {}{separator}{words}", container.name, ended.exit_code);
-    Some(Cause { reason, message: bounded(&message) })
 }
 
-/// The registry's answer, which stays the same while the kubelet alternates between pulling and waiting.
-fn pull_answer(message: &str) -> String {
-    let answer = message.rsplit_once("ErrImagePull: ").map_or(message, |(_, answer)| answer);
-    if answer.is_empty() || answer.starts_with("Back-off") { String::new() } else { format!(": {answer}") }
-}
-
-/// One line of at most [`MESSAGE_LIMIT`] characters.
-fn bounded(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MESSAGE_LIMIT) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+fn not_starting(pod: &str, needs: Option<&str>) -> Cause {
+    let needs = needs.map(|needs| format!("; they need {needs}: check that each exists")).unwrap_or_default();
+    let message = format!("pod {pod} has a node, and its volumes or its network are not ready there{needs}");
+    Cause { reason: Reason::VolumesNotReady, message }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn cause_of(status: &serde_json::Value) -> Option<(Reason, String)> {
-        let mut pod: PodView =
-            serde_json::from_value(json!({"metadata": {"name": "f-function-0"}, "status": status})).unwrap();
-        pod.trim();
-        pod.cause.map(|c| (c.reason, c.message))
-    }
-
-    fn container(state: &serde_json::Value, last: &serde_json::Value) -> serde_json::Value {
-        json!({"containerStatuses": [
-            {"name": "pulsar-function", "image": "img:1", "state": state, "lastState": last}
-        ]})
-    }
-
-    #[test]
-    fn pulling_and_backing_off_have_one_message() {
-        let answer = "rpc error: code = NotFound desc = no such image";
-        let pulling =
-            container(&json!({"waiting": {"reason": "ErrImagePull", "message": answer}}), &json!({}));
-        let waiting = container(
-            &json!({"waiting": {"reason": "ImagePullBackOff",
-                "message": format!("Back-off pulling image \"img:1\": ErrImagePull: {answer}")}}),
-            &json!({}),
-        );
-        let want = Some((Reason::ImagePullBackOff, format!("cannot pull image \"img:1\": {answer}")));
-        assert_eq!(cause_of(&pulling), want);
-        assert_eq!(cause_of(&waiting), want);
-    }
-
-    #[test]
-    fn a_missing_config_map_is_named() {
-        let status = container(
-            &json!({"waiting": {"reason": "CreateContainerConfigError", "message": "configmap \"x\" not found"}}),
-            &json!({}),
-        );
-        let (reason, message) = cause_of(&status).unwrap();
-        assert_eq!(reason, Reason::CreateContainerConfigError);
-        assert!(message.contains("configmap \"x\" not found"), "{message}");
-    }
-
-    #[test]
-    fn exit_code_zero_is_a_crash() {
-        let ended = json!({"terminated": {"exitCode": 0, "reason": "Completed", "message": "ERROR Class\n not found"}});
-        let want = (
-            Reason::CrashLoop,
-            "container pulsar-function ended with exit code 0: ERROR Class not found".to_owned(),
-        );
-        assert_eq!(cause_of(&container(&json!({"running": {}}), &ended)), Some(want.clone()));
-        assert_eq!(cause_of(&container(&ended, &json!({}))), Some(want));
-        assert_eq!(cause_of(&container(&json!({"running": {}}), &json!({}))), None);
-    }
-
-    #[test]
-    fn the_worst_cause_comes_first_and_is_bounded() {
-        let status = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "x".repeat(2000)}]});
-        let (reason, message) = cause_of(&status).unwrap();
-        assert_eq!(reason, Reason::Unschedulable);
-        assert!(message.chars().count() <= MESSAGE_LIMIT + 1);
-    }
-
-    #[test]
-    fn a_finished_init_container_is_no_cause() {
-        let status = json!({"initContainerStatuses": [
-            {"name": "prepare", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
-        ]});
-        assert_eq!(cause_of(&status), None);
-    }
-}
+mod tests;

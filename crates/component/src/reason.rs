@@ -37,12 +37,32 @@ pub enum Reason {
     CreateContainerConfigError,
     /// The scheduler finds no node.
     Unschedulable,
-    /// The container was killed because it used more memory than its limit.
+    /// The volumes of a pod cannot be mounted, or its network cannot be made.
+    VolumesNotReady,
+    /// The controller of `StatefulSet`s makes no pods: something does not admit them.
+    PodsNotCreated,
+    /// The container was killed because it used more memory than its limit, or the JVM ran out of its own.
     OutOfMemory,
+    /// Pulsar does not know who the instance is.
+    AuthenticationFailed,
+    /// Pulsar does not let the instance do what it wants to.
+    AuthorizationFailed,
+    /// The package cannot be downloaded, or is not where it is said to be.
+    PackageUnavailable,
+    /// The class, or one that it needs, is not in the package.
+    ClassNotFound,
+    /// A schema of the instance and that of the topic do not go together.
+    IncompatibleSchema,
+    /// A topic, or its namespace or tenant, does not exist.
+    TopicNotFound,
+    /// The broker cannot be reached.
+    BrokerUnreachable,
     /// An init container fails, so the instance never starts.
     InitContainerFailed,
     /// The instance ends after it was started. Exit code 0 included: a Java instance ends so after a fatal error.
     CrashLoop,
+    /// The roll-out was not finished in time. It may still be: nothing is given up.
+    ProgressDeadlineExceeded,
     /// The object asks for something of a kind that the cluster does not have.
     ApiMissing,
     /// The object is deleted, and what it left in Pulsar is being removed.
@@ -81,9 +101,19 @@ impl Reason {
             Self::ImagePullBackOff => "ImagePullBackOff",
             Self::CreateContainerConfigError => "CreateContainerConfigError",
             Self::Unschedulable => "Unschedulable",
+            Self::VolumesNotReady => "VolumesNotReady",
+            Self::PodsNotCreated => "PodsNotCreated",
             Self::OutOfMemory => "OutOfMemory",
+            Self::AuthenticationFailed => "AuthenticationFailed",
+            Self::AuthorizationFailed => "AuthorizationFailed",
+            Self::PackageUnavailable => "PackageUnavailable",
+            Self::ClassNotFound => "ClassNotFound",
+            Self::IncompatibleSchema => "IncompatibleSchema",
+            Self::TopicNotFound => "TopicNotFound",
+            Self::BrokerUnreachable => "BrokerUnreachable",
             Self::InitContainerFailed => "InitContainerFailed",
             Self::CrashLoop => "CrashLoop",
+            Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
             Self::ApiMissing => "ApiMissing",
             Self::CleanupRunning => "CleanupRunning",
             Self::CleanupFailed => "CleanupFailed",

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::status::{Outcome, status};
+use crate::verdict::Verdict;
 use functionmesh_render::Component;
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::condition;
@@ -21,8 +22,9 @@ pub async fn report<K: Component>(
     cx: &Context<K>,
 ) -> Result<Done, ApplyError> {
     let before = cx.current_status(object);
-    let cause = cx.cause(object);
-    let after = status(&before, outcome, cause.as_ref(), object.meta().generation, &condition::now());
+    let (generation, now) = (object.meta().generation, condition::now());
+    let verdict = Verdict::of(outcome, &cx.pods_of(object), &before, generation, &now);
+    let after = status(&before, outcome, &verdict, generation, &now);
     let mut writes = writes;
     if after != before || before.conditions.is_legacy() {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
@@ -31,13 +33,14 @@ pub async fn report<K: Component>(
             Outcome::CleanupPending { .. } => Reason::CleanupRunning,
             Outcome::Applied { .. } | Outcome::Refused { .. } => Reason::WaitingForPods,
         };
+        cx.statuses.wrote(object, answered, after.clone());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
-        cx.statuses.wrote(object, answered, after);
         writes += 1;
     }
-    Ok(match (outcome, writes) {
+    let done = match (outcome, writes) {
         (Outcome::Refused { .. }, _) => Done::refused(writes),
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, 0) => Done::unchanged(),
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
-    })
+    };
+    Ok(verdict.again.map_or(done, |wait| done.again_in(wait)))
 }

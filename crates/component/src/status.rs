@@ -1,8 +1,8 @@
 //! The status of a Function, Source or Sink, derived from what was done and what the caches show. Pure.
 
 use crate::children::StatefulSetView;
-use crate::pods::Cause;
 use crate::reason::Reason;
+use crate::verdict::Verdict;
 use functionmesh_api::status::{ComponentStatus, Conditions, StatefulSetStatusRef};
 use functionmesh_runtime::condition::{self, Wanted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -68,15 +68,14 @@ impl Outcome {
     }
 }
 
-/// Derives the status.
+/// Derives the status from the verdict about the same outcome.
 pub fn status(
     previous: &ComponentStatus,
     outcome: &Outcome,
-    cause: Option<&Cause>,
+    verdict: &Verdict,
     generation: Option<i64>,
     now: &Time,
 ) -> ComponentStatus {
-    let verdict = Verdict::of(outcome, cause);
     let mut next = match outcome {
         // What runs goes on running; its numbers stay.
         Outcome::Refused { written, .. } => ComponentStatus {
@@ -116,95 +115,12 @@ pub fn status(
     next
 }
 
-/// The answer to "does it run", from which both conditions follow.
-struct Verdict {
-    reason: Reason,
-    message: String,
-}
-
-impl Verdict {
-    fn of(outcome: &Outcome, cause: Option<&Cause>) -> Self {
-        match outcome {
-            Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
-                Self { reason: *reason, message: message.clone() }
-            }
-            Outcome::Applied { blocked: Some(message), .. } => {
-                Self { reason: Reason::RecreateRequired, message: message.clone() }
-            }
-            Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, cause),
-        }
-    }
-
-    fn of_pods(stateful_set: &StatefulSetView, cause: Option<&Cause>) -> Self {
-        let wanted = stateful_set.spec.replicas;
-        let live = &stateful_set.status;
-        let seen = Some(live.observed_generation) >= stateful_set.metadata.generation;
-        let complete = seen
-            && live.replicas == wanted
-            && live.available_replicas >= wanted
-            && live.updated_replicas >= wanted;
-        match cause {
-            _ if complete && wanted == 0 => {
-                Self { reason: Reason::ScaledToZero, message: "no replicas are wanted".to_owned() }
-            }
-            _ if complete => Self {
-                reason: Reason::AllReplicasAvailable,
-                message: format!("{wanted} of {wanted} replicas available"),
-            },
-            Some(cause) => Self { reason: cause.reason, message: cause.message.clone() },
-            None => Self {
-                reason: Reason::WaitingForPods,
-                message: format!("waiting for {wanted} available replicas of the newest template"),
-            },
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        matches!(self.reason, Reason::AllReplicasAvailable | Reason::ScaledToZero)
-    }
-
-    fn ready(&self) -> Wanted {
-        Wanted {
-            type_: READY,
-            status: self.is_ready(),
-            reason: self.reason.as_str().to_owned(),
-            message: self.message.clone(),
-        }
-    }
-
-    /// Nothing progresses when nothing could be written; trouble with pods is still a roll-out that may end well.
-    fn progressing(&self) -> Wanted {
-        let stopped = matches!(
-            self.reason,
-            Reason::Invalid
-                | Reason::InvalidBackendConfig
-                | Reason::NameConflict
-                | Reason::RecreateRequired
-                | Reason::CleanupFailed
-                | Reason::Forbidden
-                | Reason::QuotaExceeded
-                | Reason::AdmissionDenied
-                | Reason::TooLarge
-                | Reason::ApplyFailed
-        );
-        let (status, reason) = match self.reason {
-            _ if self.is_ready() => (false, Reason::Complete),
-            reason if stopped => (false, reason),
-            reason => (true, reason),
-        };
-        Wanted {
-            type_: PROGRESSING,
-            status,
-            reason: reason.as_str().to_owned(),
-            message: self.message.clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cause::Cause;
     use crate::children::{StatefulSetSpecView, StatefulSetStatusView};
+    use crate::pods::Pods;
     use kube::core::ObjectMeta;
 
     fn applied(wanted: i32, live: StatefulSetStatusView) -> Outcome {
@@ -221,8 +137,19 @@ mod tests {
         }
     }
 
+    fn derived(
+        previous: &ComponentStatus,
+        outcome: &Outcome,
+        cause: Option<&Cause>,
+        generation: i64,
+    ) -> ComponentStatus {
+        let (pods, now) = (Pods { cause: cause.cloned(), ..Pods::default() }, condition::now());
+        let verdict = Verdict::of(outcome, &pods, previous, Some(generation), &now);
+        status(previous, outcome, &verdict, Some(generation), &now)
+    }
+
     fn ready_of(outcome: &Outcome, cause: Option<&Cause>) -> (String, String) {
-        let status = status(&ComponentStatus::default(), outcome, cause, Some(3), &condition::now());
+        let status = derived(&ComponentStatus::default(), outcome, cause, 3);
         let ready = status.conditions.list().iter().find(|c| c.type_ == READY).unwrap();
         assert_eq!(ready.observed_generation, Some(3));
         (ready.status.clone(), ready.reason.clone())
@@ -268,18 +195,16 @@ mod tests {
 
     #[test]
     fn the_selector_is_the_text_of_the_scale_subresource() {
-        let status =
-            status(&ComponentStatus::default(), &applied(1, full(1)), None, Some(1), &condition::now());
+        let status = derived(&ComponentStatus::default(), &applied(1, full(1)), None, 1);
         assert_eq!(status.selector.as_deref(), Some("a=b,c=d"));
         assert_eq!(status.replicas, Some(1));
     }
 
     #[test]
     fn a_refused_object_keeps_its_numbers() {
-        let before =
-            status(&ComponentStatus::default(), &applied(2, full(2)), None, Some(1), &condition::now());
+        let before = derived(&ComponentStatus::default(), &applied(2, full(2)), None, 1);
         let refused = Outcome::refused(Reason::Invalid, "spec.java: must be set".to_owned());
-        let after = status(&before, &refused, None, Some(2), &condition::now());
+        let after = derived(&before, &refused, None, 2);
         assert_eq!((after.ready_replicas, after.observed_generation), (Some(2), Some(2)));
         assert_eq!(ready_of(&refused, None), ("False".to_owned(), "Invalid".to_owned()));
     }

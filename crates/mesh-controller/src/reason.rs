@@ -51,40 +51,50 @@ impl Reason {
     /// What it means and what to do.
     pub fn explained(self) -> Explained {
         let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
-        let (conditions, meaning, advice) = match self {
-            Self::AllComponentsReady => {
-                (&[(READY, true)][..], "All functions, sources and sinks of the mesh are ready.", "Nothing.")
-            }
+        let (conditions, meaning, check, advice) = match self {
+            Self::AllComponentsReady => (
+                &[(READY, true)][..],
+                "All functions, sources and sinks of the mesh are ready.",
+                "`kubectl get fn,src,snk -l compute.functionmesh.io/mesh=NAME`",
+                "Nothing.",
+            ),
             Self::ComponentsNotReady => (
                 &[(READY, false), (PROGRESSING, true)][..],
                 "Some components are not ready. The message counts them and names up to five with their reason, those \
                  in trouble first.",
+                "`kubectl get fn,src,snk -o wide`",
                 "Wait, or look up the component's reason in the table above.",
             ),
-            Self::Complete => {
-                (&[(PROGRESSING, false)][..], "Nothing is on its way.", "Nothing; `Ready` is true as well.")
-            }
+            Self::Complete => (
+                &[(PROGRESSING, false)][..],
+                "Nothing is on its way.",
+                "`kubectl get fmesh NAME -o wide`",
+                "Nothing; `Ready` is true as well.",
+            ),
             Self::Invalid => (
                 stopped,
                 "An item of the mesh cannot become a component: its name is missing, too long or there twice. The \
                  other items are looked after all the same.",
+                "`kubectl get fmesh NAME -o wide`: the message has each item with what is wrong with it.",
                 "Correct the items that the message names.",
             ),
             Self::NameConflict => (
                 stopped,
                 "A Function, Source or Sink with the name of a component exists and does not belong to this mesh. It \
                  is left alone.",
+                "The message names the object. `kubectl get KIND NAME -o yaml`: its owner references tell whose it is.",
                 "Delete or rename one of the two.",
             ),
             Self::ApplyFailed => (
                 stopped,
                 "The API server refused a component or did not answer; the message has its words. The controller \
                  tries again.",
+                "The message has the API server's words; `kubectl logs deployment/function-mesh-mesh-controller` has each attempt.",
                 "Correct what was refused: often a rule of the component's kind, which speaks of `spec` and means the \
                  item.",
             ),
         };
-        Explained { conditions, meaning, advice }
+        Explained { conditions, meaning, check, advice }
     }
 }
 

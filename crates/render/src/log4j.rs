@@ -17,8 +17,9 @@ pub(crate) const DIRECTORY: &str = "/pulsar/conf/java-log/";
 const CONSOLE_PATTERN: &str = "%d{ISO8601_OFFSET_DATE_TIME_HHMM} [%t] %-5level %logger{36} - %msg%n";
 const FILE_PATTERN: &str = "%d{yyyy-MMM-dd HH:mm:ss a} [%t] %-5level %logger{36} - %msg%n";
 const LOG_FILE: &str = "${sys:pulsar.function.log.dir}/${sys:pulsar.function.log.file}";
-/// The kubelet keeps 4096 bytes: message and cause, no stack.
-const TERMINATION_PATTERN: &str = "%level %logger{1} - %msg%n%ex{short.message}%n";
+/// The kubelet keeps 4096 bytes: what was tried, how that went and the root cause, no stack. The exception alone often does
+/// not tell why, as that of a producer that was not allowed to be; the root alone does not tell that it was about Pulsar.
+const TERMINATION_PATTERN: &str = "%level %logger{1} - %msg%n%ex{short.message}%n%rEx{1}%n";
 const BOOKKEEPER: &str = "org.apache.pulsar.functions.runtime.shaded.org.apache.bookkeeper";
 
 /// The log configuration of one component.

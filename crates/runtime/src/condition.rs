@@ -26,6 +26,8 @@ pub struct Explained {
     pub conditions: &'static [(&'static str, bool)],
     /// What it says about the object.
     pub meaning: &'static str,
+    /// How to make sure, or to see more: commands.
+    pub check: &'static str,
     /// What to do about it.
     pub advice: &'static str,
 }
@@ -109,7 +111,7 @@ mod tests {
         let ready = set(&[], wanted(true, "a"), Some(1), &at(1));
         let mut list = ready.clone();
         list.push(Condition { type_: "example.com/Checked".to_owned(), ..ready[0].clone() });
-        let explained = Explained { conditions: &[("Ready", false)], meaning: "", advice: "" };
+        let explained = Explained { conditions: &[("Ready", false)], meaning: "", check: "", advice: "" };
         assert_eq!(ours(&list, &[explained]), ready);
     }
 

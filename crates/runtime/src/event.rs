@@ -1,29 +1,51 @@
 //! Events, one per change of a verdict and one per repair.
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use kube::core::ObjectMeta;
 use kube::{Client, Resource};
 use tracing::debug;
 
 /// Longest note the API server takes, in bytes.
 const NOTE_LIMIT: usize = 1024;
+/// Longest name of an object, in bytes.
+const NAME_LIMIT: usize = 253;
+/// Where Events about objects without a namespace go, by the rules of the API.
+const DEFAULT_NAMESPACE: &str = "default";
 /// Reason of the Events about repairs.
 pub const REPAIRED: &str = "Repaired";
 
+/// What kind of Event: the two that the API has.
+#[derive(Clone, Copy)]
+enum Kind {
+    Normal,
+    Warning,
+}
+
 /// Publishes Events in the name of the controller.
+///
+/// Each is one request, and nothing of it is remembered: kube's recorder keeps all of the last six minutes in memory to count
+/// equal ones in a row. Here there are none, as an Event tells of a change.
 #[derive(Clone)]
-pub struct Events(Recorder);
+pub struct Events {
+    client: Client,
+    controller: &'static str,
+    instance: String,
+}
 
 impl Events {
     /// Prepares to publish.
     pub fn new(client: Client, controller: &'static str) -> Self {
-        let instance = std::env::var("POD_NAME").ok();
-        Self(Recorder::new(client, Reporter { controller: controller.to_owned(), instance }))
+        let instance = std::env::var("POD_NAME").unwrap_or_else(|_| controller.to_owned());
+        Self { client, controller, instance }
     }
 
     /// One Event when the `Ready` condition has another status or reason than before; a warning unless it is true or
-    /// nothing but waiting. An Event that cannot be published is not worth failing for.
+    /// nothing but waiting. That a new object waits for its pods is no news. An Event that cannot be published is not worth
+    /// failing for.
     pub async fn on_change<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -37,16 +59,12 @@ impl Events {
         if before.as_ref().map(verdict) == Some(verdict(&after)) {
             return;
         }
-        let fine = after.status == "True" || after.reason == waiting;
-        let type_ = if fine { EventType::Normal } else { EventType::Warning };
-        let event = Event {
-            type_,
-            reason: after.reason,
-            note: Some(cut(&after.message)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        self.publish(object, &event).await;
+        let waits = after.reason == waiting;
+        if waits && before.is_none() {
+            return;
+        }
+        let kind = if after.status == "True" || waits { Kind::Normal } else { Kind::Warning };
+        self.publish(object, kind, &after.reason, "Reconcile", &after.message, None).await;
     }
 
     /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
@@ -58,30 +76,61 @@ impl Events {
         action: &str,
         note: &str,
     ) {
-        let event = Event {
-            type_: EventType::Warning,
-            reason: REPAIRED.to_owned(),
-            note: Some(cut(note)),
-            action: action.to_owned(),
-            secondary: Some(child),
-        };
-        self.publish(object, &event).await;
+        self.publish(object, Kind::Warning, REPAIRED, action, note, Some(child)).await;
     }
 
-    async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, event: &Event) {
-        if let Err(error) = self.0.publish(event, &object.object_ref(&())).await {
+    async fn publish<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        kind: Kind,
+        reason: &str,
+        action: &str,
+        note: &str,
+        related: Option<ObjectReference>,
+    ) {
+        let regarding = object.object_ref(&());
+        let namespace = regarding.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let now = Timestamp::now();
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(name(regarding.name.as_deref().unwrap_or_default(), now)),
+                namespace: Some(namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            action: Some(action.to_owned()),
+            event_time: Some(MicroTime(now)),
+            note: Some(cut(note, NOTE_LIMIT).to_owned()),
+            reason: Some(reason.to_owned()),
+            regarding: Some(regarding),
+            related,
+            reporting_controller: Some(self.controller.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            type_: Some(match kind {
+                Kind::Normal => "Normal".to_owned(),
+                Kind::Warning => "Warning".to_owned(),
+            }),
+            ..Event::default()
+        };
+        let api = Api::<Event>::namespaced(self.client.clone(), &namespace);
+        if let Err(error) = api.create(&PostParams::default(), &event).await {
             debug!(error = %error, "event not published");
         }
     }
 }
 
+/// The name of an Event, as client-go makes it: that of the object and the time.
+fn name(object: &str, now: Timestamp) -> String {
+    let time = format!(".{:x}", now.as_nanosecond());
+    format!("{}{time}", cut(object, NAME_LIMIT.saturating_sub(time.len())))
+}
+
 /// Cuts between two characters.
-fn cut(note: &str) -> String {
-    let mut end = note.len().min(NOTE_LIMIT);
-    while !note.is_char_boundary(end) {
+fn cut(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    note.get(..end).unwrap_or_default().to_owned()
+    text.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -90,7 +139,14 @@ mod tests {
 
     #[test]
     fn a_note_fits() {
-        assert_eq!(cut("short"), "short");
-        assert!(cut(&"ü".repeat(1000)).len() <= NOTE_LIMIT);
+        assert_eq!(cut("short", NOTE_LIMIT), "short");
+        assert!(cut(&"ü".repeat(1000), NOTE_LIMIT).len() <= NOTE_LIMIT);
+    }
+
+    #[test]
+    fn the_name_of_an_event_fits() {
+        let now = "2026-01-01T00:00:00.000000001Z".parse().unwrap();
+        assert!(name("f", now).strip_prefix("f.").is_some_and(|time| i128::from_str_radix(time, 16).is_ok()));
+        assert_eq!(name(&"f".repeat(300), now).len(), NAME_LIMIT);
     }
 }

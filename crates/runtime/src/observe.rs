@@ -43,10 +43,10 @@ impl Done {
         Self { outcome: "refused", writes, again: None }
     }
 
-    /// The same, to be looked at again soon.
+    /// The same, to be looked at again soon: the soonest of several times counts.
     #[must_use]
     pub fn again_in(self, wait: Duration) -> Self {
-        Self { again: Some(wait), ..self }
+        Self { again: Some(self.again.map_or(wait, |again| again.min(wait))), ..self }
     }
 }
 

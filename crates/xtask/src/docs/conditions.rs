@@ -27,7 +27,7 @@ pub(super) fn page() -> Page {
     Page {
         file: "conditions.md".to_owned(),
         title: "Conditions".to_owned(),
-        summary: "What the status says, why, and what to do about it.".to_owned(),
+        summary: "What the status says, why, and what to do about it; [troubleshooting](../troubleshooting.md) has more.".to_owned(),
         body: format!("{INTRO}\n## Function, Source, Sink\n\n{component}\n## FunctionMesh\n\n{mesh}"),
     }
 }

@@ -1,0 +1,152 @@
+use super::*;
+use serde_json::json;
+
+fn cause_in(spec: &serde_json::Value, status: &serde_json::Value) -> Option<(Reason, String)> {
+    let spec = serde_json::from_value(spec.clone()).unwrap();
+    cause(&serde_json::from_value(status.clone()).unwrap(), &spec).map(|c| (c.reason, c.message))
+}
+
+fn cause_of(status: &serde_json::Value) -> Option<(Reason, String)> {
+    cause_in(&json!({}), status)
+}
+
+fn container(state: &serde_json::Value, last: &serde_json::Value) -> serde_json::Value {
+    json!({"containerStatuses": [
+        {"name": "pulsar-function", "image": "img:1", "state": state, "lastState": last}
+    ]})
+}
+
+#[test]
+fn pulling_and_backing_off_have_one_message() {
+    let answer = "rpc error: code = NotFound desc = no such image";
+    let pulling = container(&json!({"waiting": {"reason": "ErrImagePull", "message": answer}}), &json!({}));
+    let waiting = container(
+        &json!({"waiting": {"reason": "ImagePullBackOff",
+            "message": format!("Back-off pulling image \"img:1\": ErrImagePull: {answer}")}}),
+        &json!({}),
+    );
+    let want = Some((Reason::ImagePullBackOff, format!("cannot pull image \"img:1\": {answer}")));
+    assert_eq!(cause_of(&pulling), want);
+    assert_eq!(cause_of(&waiting), want);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for words in ["configmap \"x\" not found", "couldn't find key k in Secret ns/s"] {
+        let status = container(
+            &json!({"waiting": {"reason": "CreateContainerConfigError", "message": words}}),
+            &json!({}),
+        );
+        let want = (Reason::CreateContainerConfigError, format!("container pulsar-function: {words}"));
+        assert_eq!(cause_of(&status), Some(want));
+    }
+}
+
+#[test]
+fn exit_code_zero_is_a_crash() {
+    let ended =
+        json!({"terminated": {"exitCode": 0, "reason": "Completed", "message": "ERROR boom\n loudly"}});
+    let want =
+        (Reason::CrashLoop, "container pulsar-function ended with exit code 0: ERROR boom loudly".to_owned());
+    assert_eq!(cause_of(&container(&json!({"running": {}}), &ended)), Some(want.clone()));
+    assert_eq!(cause_of(&container(&ended, &json!({}))), Some(want));
+    assert_eq!(cause_of(&container(&json!({"running": {}}), &json!({}))), None);
+}
+
+#[test]
+fn what_is_said_twice_is_shown_once() {
+    let ended =
+        json!({"terminated": {"exitCode": 0, "message": "ERROR A - open\nboom\nboom\nERROR B - run\nboom"}});
+    let (_, message) = cause_of(&container(&ended, &json!({}))).unwrap();
+    assert_eq!(
+        message,
+        "container pulsar-function ended with exit code 0: ERROR A - open boom ERROR B - run"
+    );
+}
+
+#[test]
+fn a_known_failure_has_its_own_reason_and_one_line() {
+    let words =
+        "ERROR A - [id: 0x1a2b3c, L:/1.2.3.4:50000] Failed to authenticate the client\nERROR B - more";
+    let ended = json!({"terminated": {"exitCode": 0, "message": words}});
+    let want = (
+        Reason::AuthenticationFailed,
+        "container pulsar-function ended with exit code 0: Failed to authenticate the client".to_owned(),
+    );
+    assert_eq!(cause_of(&container(&ended, &json!({}))), Some(want));
+    let init = json!({"initContainerStatuses": [
+        {"name": "download", "state": {"terminated": {"exitCode": 8, "message": "ERROR 404: Not Found."}}}
+    ]});
+    let (reason, message) = cause_of(&init).unwrap();
+    assert_eq!(reason, Reason::PackageUnavailable);
+    assert_eq!(message, "container download ended with exit code 8: ERROR 404: Not Found.");
+}
+
+#[test]
+fn restarts_are_counted_in_steps() {
+    let message = |restarts: i32| {
+        let status = json!({"containerStatuses": [{"name": "c", "restartCount": restarts,
+            "lastState": {"terminated": {"exitCode": 3}}}]});
+        cause_of(&status).unwrap().1
+    };
+    assert_eq!(message(0), "container c ended with exit code 3");
+    assert_eq!(message(1), "container c ended with exit code 3, restarted");
+    assert_eq!(message(2), "container c ended with exit code 3, restarted 2 times or more");
+    assert_eq!(message(5), message(9));
+    assert_eq!(message(5000), "container c ended with exit code 3, restarted 1000 times or more");
+}
+
+#[test]
+fn out_of_memory_has_the_limit() {
+    let status = container(&json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), &json!({}));
+    let spec =
+        json!({"containers": [{"name": "pulsar-function", "resources": {"limits": {"memory": "60Mi"}}}]});
+    let message = "container pulsar-function used more memory than its limit of 60Mi and was killed";
+    assert_eq!(cause_in(&spec, &status), Some((Reason::OutOfMemory, message.to_owned())));
+    let message = "container pulsar-function used more memory than its limit and was killed";
+    assert_eq!(cause_of(&status), Some((Reason::OutOfMemory, message.to_owned())));
+    let words = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
+    let status = container(&json!({"terminated": {"exitCode": 3, "message": words}}), &json!({}));
+    assert_eq!(cause_of(&status).unwrap().0, Reason::OutOfMemory);
+}
+
+#[test]
+fn the_worst_cause_comes_first_and_is_bounded() {
+    let status = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "x".repeat(2000)}]});
+    let (reason, message) = cause_of(&status).unwrap();
+    assert_eq!(reason, Reason::Unschedulable);
+    assert!(message.chars().count() <= MESSAGE_LIMIT + 1);
+    let two = json!({"containerStatuses": [
+        {"name": "a", "state": {"terminated": {"exitCode": 1, "message": "boom"}}},
+        {"name": "b", "image": "i", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}},
+    ]});
+    assert_eq!(cause_of(&two).unwrap().0, Reason::ImagePullBackOff);
+}
+
+#[test]
+fn a_pod_that_the_node_put_out_says_so() {
+    let status =
+        json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
+    let want = "the pod failed: Evicted: The node was low on resource: memory.";
+    assert_eq!(cause_of(&status), Some((Reason::CrashLoop, want.to_owned())));
+}
+
+#[test]
+fn a_finished_init_container_is_no_cause() {
+    let status = json!({"initContainerStatuses": [
+        {"name": "prepare", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    ]});
+    assert_eq!(cause_of(&status), None);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let words = "login with token:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.AbC failed";
+    let ended = json!({"terminated": {"exitCode": 1, "message": words}});
+    let (_, message) = cause_of(&container(&ended, &json!({}))).unwrap();
+    assert_eq!(
+        message,
+        "container pulsar-function ended with exit code 1: login with token:<redacted> failed"
+    );
+}

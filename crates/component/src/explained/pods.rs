@@ -1,0 +1,124 @@
+//! The reasons that the pods give.
+
+use super::UNDER_WAY;
+use crate::reason::Reason;
+use crate::status::PROGRESSING;
+use functionmesh_runtime::condition::Explained;
+
+/// What it means and what to do; without words for reasons that are not here, which a test would find.
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub(super) fn explained(reason: Reason) -> Explained {
+    let (conditions, meaning, check, advice) = match reason {
+        Reason::ImagePullBackOff => (
+            UNDER_WAY,
+            "The kubelet cannot pull an image; the message has the registry's answer.",
+            "`kubectl describe pod -l compute.functionmesh.io/name=NAME`",
+            "Correct the name and tag in `spec.image` or the secrets in `spec.pod.imagePullSecrets`, or mend the way to the \
+             registry. The kubelet tries again by itself, up to five minutes later.",
+        ),
+        Reason::CreateContainerConfigError => (
+            UNDER_WAY,
+            "A ConfigMap, a Secret or a key in one that the container needs is missing; the message names it.",
+            "`kubectl get configmap,secret` in the object's namespace.",
+            "Create what the message names, and the pod starts by itself; or correct the reference, such as \
+             `spec.pulsar.pulsarConfig`, `spec.pulsar.authSecret` or `spec.secretsMap`.",
+        ),
+        Reason::Unschedulable => (
+            UNDER_WAY,
+            "The scheduler finds no node for a pod; the message has its words.",
+            "`kubectl describe nodes` for what is left on each, and `kubectl describe pod` for what is asked for.",
+            "Lower `spec.resources`, add nodes, or correct `nodeSelector`, `affinity` and `tolerations` in `spec.pod`.",
+        ),
+        Reason::VolumesNotReady => (
+            UNDER_WAY,
+            "A pod has a node, and for half a minute its volumes could not be mounted there or its network could not be \
+             made, so that no container is started. The message names what the volumes need.",
+            "`kubectl describe pod -l compute.functionmesh.io/name=NAME`: its Events have the kubelet's words.",
+            "Create the ConfigMap, Secret or PersistentVolumeClaim that is missing, and the pod starts by itself; or \
+             correct `spec.pod.volumes`, `spec.pulsar.tlsConfig` or the log configuration.",
+        ),
+        Reason::PodsNotCreated => (
+            UNDER_WAY,
+            "For twenty seconds there have been fewer pods than wanted, and nothing is wrong with those that exist: the \
+             controller of StatefulSets may not make them.",
+            "`kubectl describe statefulset -l compute.functionmesh.io/name=NAME`: its Events have the words of the quota or \
+             policy.",
+            "Raise the ResourceQuota or LimitRange, or change the object so that the policy admits its pods. It is tried \
+             again by itself.",
+        ),
+        Reason::OutOfMemory => (
+            UNDER_WAY,
+            "A container used more memory than its limit and was killed, or the JVM ran out of the memory that it may use.",
+            "`kubectl top pod`, and the limit in `spec.resources.limits.memory`.",
+            "Raise `spec.resources.limits.memory`, or find out what the code keeps in memory.",
+        ),
+        Reason::AuthenticationFailed => (
+            UNDER_WAY,
+            "Pulsar does not accept who the instance says it is: its token or certificate is wrong, expired or missing.",
+            "`kubectl get secret NAME -o yaml` of the one in `spec.pulsar.authSecret` or `spec.pulsar.authConfig`; the \
+             broker's log has the reason.",
+            "Put a valid token into the Secret. An instance reads it when it starts, and it is started again by itself.",
+        ),
+        Reason::AuthorizationFailed => (
+            UNDER_WAY,
+            "Pulsar knows the instance, and its role may not do what it tried; the message has what.",
+            "`pulsar-admin namespaces permissions TENANT/NAMESPACE`",
+            "Grant it: `pulsar-admin namespaces grant-permission TENANT/NAMESPACE --role ROLE --actions produce,consume`.",
+        ),
+        Reason::PackageUnavailable => (
+            UNDER_WAY,
+            "The package could not be downloaded, or there is no file where `jar`, `py` or `go` says. The message has the \
+             answer of the server or of the instance.",
+            "`pulsar-admin packages list-versions TYPE://TENANT/NAMESPACE/NAME`, or fetch the address by hand.",
+            "Upload the package, or correct `jar`, `py`, `go` and the location beside it in the spec.",
+        ),
+        Reason::ClassNotFound => (
+            UNDER_WAY,
+            "The class in `spec.className`, or one that it needs, is not in the package.",
+            "`unzip -l PACKAGE.jar | grep CLASS`",
+            "Correct `spec.className`, or build the package with its dependencies.",
+        ),
+        Reason::IncompatibleSchema => (
+            UNDER_WAY,
+            "The schema of the instance and that of the topic do not go together.",
+            "`pulsar-admin schemas get TOPIC`",
+            "Correct `typeClassName`, `schemaType` or `sourceSpecs` in the spec, or the compatibility strategy of the \
+             namespace.",
+        ),
+        Reason::TopicNotFound => (
+            UNDER_WAY,
+            "A topic, its namespace or its tenant does not exist, or the topic was terminated.",
+            "`pulsar-admin topics list TENANT/NAMESPACE`",
+            "Create it, or correct the name in `spec.input.topics` or `spec.output.topic`.",
+        ),
+        Reason::BrokerUnreachable => (
+            UNDER_WAY,
+            "The instance cannot reach Pulsar.",
+            "The addresses in the ConfigMap of `spec.pulsar.pulsarConfig`, and whether the brokers run.",
+            "Correct the addresses, or mend the broker. An instance is started again by itself, up to five minutes later.",
+        ),
+        Reason::InitContainerFailed => (
+            UNDER_WAY,
+            "An init container fails, so the instance never starts. The message ends with its last words.",
+            "`kubectl logs POD -c CONTAINER`",
+            "Correct what the message says. Where the container downloads the package, check its location and the \
+             credentials.",
+        ),
+        Reason::CrashLoop => (
+            UNDER_WAY,
+            "The instance ends after it was started, and is started again. The message has its last errors; exit code 0 is \
+             no success, as Java instances end with it after a fatal error.",
+            "`kubectl logs POD --previous`",
+            "Correct what the message says: often the code itself, or something that it connects to.",
+        ),
+        Reason::ProgressDeadlineExceeded => (
+            &[(PROGRESSING, false)][..],
+            "Ten minutes after its last pod was made, the object is still not available. The message and `Ready` have the \
+             reason. Nothing is given up: once it is available, both conditions say so.",
+            "`kubectl get function NAME -o wide`",
+            "See the reason of `Ready`.",
+        ),
+        _ => (&[][..], "", "", ""),
+    };
+    Explained { conditions, meaning, check, advice }
+}

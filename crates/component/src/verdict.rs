@@ -1,0 +1,209 @@
+//! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
+
+use crate::cause::Cause;
+use crate::children::StatefulSetView;
+use crate::pods::Pods;
+use crate::reason::Reason;
+use crate::status::{Outcome, PROGRESSING, READY};
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_runtime::condition::Wanted;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// How long after the last pod was made a roll-out counts as progressing: that of Deployments.
+const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
+/// How long the controller of StatefulSets may take to make pods.
+const CREATION: SignedDuration = SignedDuration::from_secs(20);
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it runs or not.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// Whether what is not ready had its time.
+    overdue: bool,
+    /// When another answer may be due although nothing happens.
+    pub again: Option<Duration>,
+}
+
+impl Verdict {
+    /// Judges what was done by what the pods tell.
+    pub fn of(
+        outcome: &Outcome,
+        pods: &Pods,
+        previous: &ComponentStatus,
+        generation: Option<i64>,
+        now: &Time,
+    ) -> Self {
+        match outcome {
+            Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
+                Self::final_(*reason, message.clone())
+            }
+            Outcome::Applied { blocked: Some(message), .. } => {
+                Self::final_(Reason::RecreateRequired, message.clone())
+            }
+            Outcome::Applied { stateful_set, .. } => {
+                let progressing = previous.conditions.get(PROGRESSING);
+                Self::of_pods(stateful_set, pods, Started::of(progressing, generation), now.0)
+            }
+        }
+    }
+
+    fn final_(reason: Reason, message: String) -> Self {
+        Self { reason, message, overdue: false, again: None }
+    }
+
+    fn of_pods(stateful_set: &StatefulSetView, pods: &Pods, started: Started, now: Timestamp) -> Self {
+        let wanted = stateful_set.spec.replicas;
+        let live = &stateful_set.status;
+        let seen = Some(live.observed_generation) >= stateful_set.metadata.generation;
+        let complete = seen
+            && live.replicas == wanted
+            && live.available_replicas >= wanted
+            && live.updated_replicas >= wanted;
+        if complete && wanted == 0 {
+            return Self::final_(Reason::ScaledToZero, "no replicas are wanted".to_owned());
+        }
+        if complete {
+            return Self::final_(
+                Reason::AllReplicasAvailable,
+                format!("{wanted} of {wanted} replicas available"),
+            );
+        }
+        let few = usize::try_from(wanted).is_ok_and(|wanted| pods.number < wanted) && live.replicas < wanted;
+        let later = [
+            pods.later.clone(),
+            (seen && few).then(|| (after(started.at(now), CREATION), not_created(stateful_set, pods.number))),
+        ];
+        let (mut waits, mut cause) = (Vec::new(), pods.cause.clone());
+        for (from, suspected) in later.into_iter().flatten().filter(|_| pods.cause.is_none()) {
+            if from <= now {
+                cause = cause.into_iter().chain([suspected]).min();
+            } else {
+                waits.push(from.duration_since(now));
+            }
+        }
+        let deadline = after(pods.youngest.unwrap_or(started.at(now)), DEADLINE);
+        let overdue = deadline <= now || (pods.youngest.is_none() && matches!(started, Started::Overdue));
+        if !overdue {
+            waits.push(deadline.duration_since(now));
+        }
+        let Cause { reason, message } = cause.unwrap_or_else(|| Cause {
+            reason: Reason::WaitingForPods,
+            message: format!("waiting for {wanted} available replicas of the newest template"),
+        });
+        Self {
+            reason,
+            message,
+            overdue,
+            again: waits.into_iter().min().and_then(|wait| Duration::try_from(wait).ok()),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.reason, Reason::AllReplicasAvailable | Reason::ScaledToZero)
+    }
+
+    /// The condition `Ready`.
+    pub fn ready(&self) -> Wanted {
+        Wanted {
+            type_: READY,
+            status: self.is_ready(),
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// The condition `Progressing`: nothing progresses when nothing could be written; trouble with pods is a roll-out that
+    /// may end well, for some time.
+    pub fn progressing(&self) -> Wanted {
+        let (status, reason) = match self.reason {
+            _ if self.is_ready() => (false, Reason::Complete),
+            _ if self.overdue => (false, Reason::ProgressDeadlineExceeded),
+            reason if reason.stops() => (false, reason),
+            reason => (true, reason),
+        };
+        let message = if self.overdue {
+            format!("not available for {} s: {}", DEADLINE.as_secs(), self.message)
+        } else {
+            self.message.clone()
+        };
+        Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message }
+    }
+}
+
+impl Reason {
+    /// Whether nothing happens before somebody changes something.
+    fn stops(self) -> bool {
+        matches!(
+            self,
+            Self::Invalid
+                | Self::InvalidBackendConfig
+                | Self::NameConflict
+                | Self::RecreateRequired
+                | Self::CleanupFailed
+                | Self::Forbidden
+                | Self::QuotaExceeded
+                | Self::AdmissionDenied
+                | Self::TooLarge
+                | Self::ApplyFailed
+        )
+    }
+}
+
+/// Since when the roll-out is on its way, by the status before.
+#[derive(Clone, Copy)]
+enum Started {
+    /// It begins.
+    Now,
+    /// Since then.
+    At(Timestamp),
+    /// It had its time.
+    Overdue,
+}
+
+impl Started {
+    fn of(progressing: Option<&Condition>, generation: Option<i64>) -> Self {
+        match progressing {
+            Some(c) if c.status == "True" => Self::At(c.last_transition_time.0),
+            Some(c)
+                if c.reason == Reason::ProgressDeadlineExceeded.as_str()
+                    && c.observed_generation == generation =>
+            {
+                Self::Overdue
+            }
+            _ => Self::Now,
+        }
+    }
+
+    fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::At(then) => then,
+            Self::Overdue => now.checked_sub(DEADLINE).unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+/// A time later; the end of all times instead of one after that.
+pub(crate) fn after(time: Timestamp, wait: SignedDuration) -> Timestamp {
+    time.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+fn not_created(stateful_set: &StatefulSetView, number: usize) -> Cause {
+    let metadata = &stateful_set.metadata;
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "{number} of {} pods exist: something does not admit the others, often a ResourceQuota, a LimitRange or Pod \
+         Security; the reason is in: kubectl -n {namespace} describe statefulset {name}",
+        stateful_set.spec.replicas
+    );
+    Cause { reason: Reason::PodsNotCreated, message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! `docs/troubleshooting.md`: an entry per reason, from what the controllers say about themselves.
+
+use super::markdown::code;
+use functionmesh_component::reason::Reason;
+use functionmesh_runtime::condition::Explained;
+use std::fmt::Write as _;
+
+const INTRO: &str = "\
+One look first:
+
+```sh
+kubectl get fmesh,fn,src,snk -o wide          # READY, REASON and the message
+kubectl describe function NAME                # all conditions, since when, and the Events
+```
+
+`Ready` is false for one reason, the worst that is known; its message has the words of whoever found it: the scheduler, the \
+kubelet, the API server, or the instance itself with its last errors. Tokens and passwords in them are replaced by \
+`<redacted>`, and what is different at each attempt (times, ports, numbers of requests) is left out. `lastTransitionTime` of \
+`Ready` tells since when, and each change of the reason is an Event. Find the reason below. What is mended is noticed without \
+a restart of anything.
+
+`Progressing` is false once nothing will happen by itself, and ten minutes after the last pod was made: `kubectl wait \
+--for=condition=Ready` need not wait any longer then.
+";
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut text = format!("# Troubleshooting\n\n{INTRO}\n## Function, Source, Sink\n");
+    for reason in Reason::ALL {
+        entry(&mut text, reason.as_str(), &reason.explained());
+    }
+    text.push_str("\n## FunctionMesh\n");
+    for reason in mesh_controller::reason::Reason::ALL {
+        entry(&mut text, reason.as_str(), &reason.explained());
+    }
+    text
+}
+
+fn entry(text: &mut String, reason: &str, explained: &Explained) {
+    let conditions: Vec<String> = explained
+        .conditions
+        .iter()
+        .map(|(type_, status)| format!("{} {}", code(type_), if *status { "True" } else { "False" }))
+        .collect();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "\n### {reason}\n\n{}.\n\n* **Cause:** {}\n* **Check:** {}\n* **Fix:** {}\n",
+        conditions.join(", "),
+        explained.meaning,
+        explained.check,
+        explained.advice
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_an_entry() {
+        let page = page();
+        for reason in Reason::ALL {
+            let entry = page.split(&format!("\n### {reason}\n")).nth(1).unwrap_or_default();
+            let entry = entry.split("\n###").next().unwrap_or_default();
+            for part in ["**Cause:** ", "**Check:** ", "**Fix:** "] {
+                let words = entry.split(part).nth(1).unwrap_or_default();
+                assert!(words.lines().next().is_some_and(|line| line.len() > 5), "{reason}: {part}");
+            }
+        }
+        assert!(page.contains("\n### ComponentsNotReady\n"));
+    }
+}
