@@ -55,8 +55,17 @@ faults: $(E2E) ## Every fault at every write of every scenario, on a real API se
 	$(CARGO) build --quiet --locked --workspace --bins
 	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e --test api_faults --test api_contained -- --ignored --nocapture
 
+.PHONY: fuzz
+fuzz: $(E2E) ## Ten thousand objects from the schemas, created, changed and changed back, on a real API server (half an hour)
+	$(CARGO) build --quiet --locked --workspace --bins
+	@$(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
+
+.PHONY: trouble
+trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (half an hour)
+	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --test-threads=1 --nocapture
+
 .PHONY: e2e-full
-e2e-full: test e2e faults ## Everything that there is to test
+e2e-full: test e2e trouble faults fuzz ## Everything that there is to test
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
 CORPUS ?=

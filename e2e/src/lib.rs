@@ -17,6 +17,7 @@ pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod faults;
+pub mod fuzz;
 pub mod images;
 pub mod operator;
 pub mod paths;
