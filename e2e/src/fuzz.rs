@@ -1,6 +1,7 @@
 //! Changes of one property at a time, made from the schema of a kind: what a user may write, sensible or not.
 
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Deepest property. Below are the pod types of Kubernetes, which go through unread.
 const DEPTH: usize = 9;
@@ -35,16 +36,16 @@ pub fn mutations(schema: &Value, spec: &Value) -> Vec<Mutation> {
 /// So many of them, from all properties alike: the first value of each, then the second, and so on.
 pub fn spread(mutations: Vec<Mutation>, number: usize) -> Vec<Mutation> {
     let mut rounds: Vec<Vec<Mutation>> = Vec::new();
-    let (mut last, mut round) = (String::new(), 0);
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for mutation in mutations {
-        round = if mutation.path == last { round + 1 } else { 0 };
-        last.clone_from(&mutation.path);
-        if rounds.len() <= round {
+        let time = times.entry(mutation.path.clone()).or_default();
+        if rounds.len() <= *time {
             rounds.push(Vec::new());
         }
-        if let Some(list) = rounds.get_mut(round) {
+        if let Some(list) = rounds.get_mut(*time) {
             list.push(mutation);
         }
+        *time += 1;
     }
     let mut chosen: Vec<Mutation> = Vec::new();
     for list in rounds {
