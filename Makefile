@@ -60,12 +60,17 @@ fuzz: $(E2E) ## Ten thousand objects from the schemas, created, changed and chan
 	$(CARGO) build --quiet --locked --workspace --bins
 	@$(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
 
+.PHONY: soak
+soak: $(E2E) ## A random mix of changes and faults for two hundred Functions (MINUTES=20, SEED=number)
+	$(CARGO) build --quiet --locked --workspace --bins
+	@$(E2E) run --api-only --name soak -- $(CARGO) test --quiet --locked --package e2e --test api_soak -- --ignored --nocapture
+
 .PHONY: trouble
 trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (half an hour)
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --test-threads=1 --nocapture
 
 .PHONY: e2e-full
-e2e-full: test e2e trouble faults fuzz ## Everything that there is to test
+e2e-full: test e2e trouble faults fuzz soak ## Everything that there is to test
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
 CORPUS ?=

@@ -85,11 +85,11 @@ pub struct Known {
     pub line: String,
 }
 
-/// Finds a known failure in cleaned words.
+/// Finds a known failure in cleaned words: the last line that tells of it, because the root of an exception comes last.
 pub fn known(words: &str) -> Option<Known> {
     let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
     KNOWN.iter().find_map(|(reason, says)| {
-        let line = lines().find(|line| says(line))?;
+        let line = lines().rfind(|line| says(line))?;
         Some(Known { reason: *reason, line: without_frame(line).to_owned() })
     })
 }

@@ -85,6 +85,11 @@ impl Proxy {
         Ok(Self { port, shared, accepting })
     }
 
+    /// Takes all rules away.
+    pub fn clear(&self) {
+        self.shared.state().rules.clear();
+    }
+
     /// Where it listens, in the form of a kubeconfig.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -70,7 +70,7 @@ fn failures_of_pulsar_are_known() {
             Reason::AuthenticationFailed,
             "ERROR ClientCnx - Failed to authenticate the client\nERROR JavaInstanceRunnable - Sink open produced uncaught \
              exception:\norg.apache.pulsar.client.api.PulsarClientException$AuthenticationException: Failed to authenticate",
-            "Failed to authenticate the client",
+            "org.apache.pulsar.client.api.PulsarClientException$AuthenticationException: Failed to authenticate",
         ),
         (
             Reason::AuthorizationFailed,
@@ -83,8 +83,8 @@ fn failures_of_pulsar_are_known() {
         (
             Reason::ClassNotFound,
             "ERROR JavaInstanceRunnable - [public/default/class:0] Uncaught exception in Java Instance\nUser class must be in \
-             class path",
-            "User class must be in class path",
+             class path\njava.lang.ClassNotFoundException: org.example.Nothing",
+            "java.lang.ClassNotFoundException: org.example.Nothing",
         ),
         (
             Reason::ClassNotFound,
@@ -96,7 +96,7 @@ fn failures_of_pulsar_are_known() {
             "ERROR ThreadRuntime - The file /pulsar/none.jar does not look like a .nar file\njava.io.FileNotFoundException: \
              /pulsar/none.jar (No such file or directory)\nERROR JavaInstanceRunnable - [x] Uncaught exception in Java \
              Instance\nUser class must be in class path",
-            "The file /pulsar/none.jar does not look like a .nar file",
+            "java.io.FileNotFoundException: /pulsar/none.jar (No such file or directory)",
         ),
         (
             Reason::PackageUnavailable,
