@@ -66,7 +66,7 @@ soak: $(E2E) ## A random mix of changes and faults for two hundred Functions (MI
 	@$(E2E) run --api-only --name soak -- $(CARGO) test --quiet --locked --package e2e --test api_soak -- --ignored --nocapture
 
 .PHONY: trouble
-trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (half an hour)
+trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (CASE=name for one; half an hour)
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --test-threads=1 --nocapture
 
 .PHONY: e2e-full

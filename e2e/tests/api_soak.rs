@@ -38,8 +38,9 @@ fn number(variable: &str, default: u64) -> u64 {
 /// What a user does to one object. Whether it succeeds depends on what others did to it: the end counts.
 async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
     let name = fleet.names[dice.roll(fleet.number())].clone();
-    let child =
-        |kind: &str, suffix: &str| Child::of(&fleet.rig, &fleet.namespace, kind, &format!("{name}{suffix}"));
+    let child = |kind: &'static str, suffix: &str| {
+        Child::of(&fleet.rig, &fleet.namespace, kind, &format!("{name}{suffix}"))
+    };
     let n = dice.roll(1000);
     let done = match dice.roll(10) {
         0 | 1 => {
@@ -51,7 +52,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
             merge(
                 &fleet.objects,
                 &name,
-                json!({"spec": {"maxReplicas": if n % 2 == 0 { Some(n) } else { None }}}),
+                json!({"spec": {"maxReplicas": if n.is_multiple_of(2) { Some(n) } else { None }}}),
             )
             .await
         }
@@ -59,7 +60,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
             merge(
                 &fleet.objects,
                 &name,
-                json!({"spec": {"timeout": if n % 2 == 0 { json!(5) } else { json!(3_000_000_000_u64) }}}),
+                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5) } else { json!(3_000_000_000_u64) }}}),
             )
             .await
         }
@@ -113,13 +114,11 @@ async fn two_hundred_functions() -> Result<()> {
         while started.elapsed() < length {
             user(&fleet, &mut dice).await?;
             turn += 1;
-            if turn % 100 == 0 {
-                if let Some(proxy) = &fleet.proxy {
-                    weather(proxy, &mut dice);
-                }
+            if let Some(proxy) = fleet.proxy.as_ref().filter(|_| turn.is_multiple_of(100)) {
+                weather(proxy, &mut dice);
             }
             // Killed in the first half only: in the second its memory is measured.
-            if turn % 400 == 0 && started.elapsed() < length / 2 {
+            if turn.is_multiple_of(400) && started.elapsed() < length / 2 {
                 panics += fleet.controller.metric("function_mesh_reconcile_panics_total").unwrap_or_default();
                 fleet.replace(Some(Proxy::start(&rig).await?)).await?;
                 kills += 1;
