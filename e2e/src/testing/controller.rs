@@ -97,6 +97,11 @@ impl Controller {
         Ok(Self { user, child, port, log })
     }
 
+    /// Where it serves its metrics.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Number of the process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -95,13 +95,26 @@ pub struct Rule {
     skip: usize,
     /// How often it acts; without end when not given.
     times: Option<usize>,
+    /// Of how many that match it acts on one.
+    share: usize,
+    seen: usize,
     action: Action,
 }
 
 impl Rule {
     /// An action for all requests.
     pub fn new(action: Action) -> Self {
-        Self { verb: None, resource: None, name: None, selection: None, skip: 0, times: None, action }
+        Self {
+            verb: None,
+            resource: None,
+            name: None,
+            selection: None,
+            skip: 0,
+            times: None,
+            share: 1,
+            seen: 0,
+            action,
+        }
     }
 
     /// Only for a verb.
@@ -134,6 +147,12 @@ impl Rule {
         Self { times: Some(times), ..self }
     }
 
+    /// Only for one in so many of those that match.
+    #[must_use]
+    pub fn one_in(self, share: usize) -> Self {
+        Self { share, ..self }
+    }
+
     /// Only for the next watch like this one.
     pub(super) fn expire(watch: &Target) -> Self {
         let only = Self::new(Action::Expire).verb("watch").resource(&watch.resource).times(1);
@@ -159,6 +178,10 @@ pub(super) fn decide(rules: &mut Vec<Rule>, target: &Target) -> Option<Action> {
     for rule in rules.iter_mut().filter(|rule| rule.is_open() && rule.matches(target)) {
         if rule.skip > 0 {
             rule.skip -= 1;
+            continue;
+        }
+        rule.seen += 1;
+        if !rule.seen.is_multiple_of(rule.share) {
             continue;
         }
         rule.times = rule.times.map(|times| times - 1);
@@ -219,5 +242,8 @@ mod tests {
         assert_eq!(next(&patch), Some(Action::CutAfter));
         assert_eq!(next(&patch), None);
         assert!(rules.is_empty());
+        rules.push(Rule::new(Action::CutBefore).one_in(3));
+        let acted: Vec<bool> = (0..6).map(|_| decide(&mut rules, &patch).is_some()).collect();
+        assert_eq!(acted, [false, false, true, false, false, true]);
     }
 }

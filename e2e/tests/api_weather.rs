@@ -1,0 +1,205 @@
+//! An API server that is away, slow or refuses now and then, and others who ask too much of the controller
+//! (docs/reliability.md, T4, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
+use anyhow::{Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::many::each;
+use e2e::testing::objects::merge;
+use e2e::testing::proxy::rule::{Action, Rule};
+use e2e::testing::{Proxy, Rig};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+const NUMBER: usize = 20;
+
+/// Functions behind a proxy, ready if wanted.
+async fn fleet(rig: &Rig, namespace: &str, ready: bool) -> Result<Fleet> {
+    let mut fleet = Fleet::start(rig, namespace, &FUNCTION, NUMBER).await?;
+    fleet.replace(Some(Proxy::start(rig).await?)).await?;
+    if ready {
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        fleet.controller.quiet(rig).await?;
+    }
+    Ok(fleet)
+}
+
+fn proxy(fleet: &Fleet) -> Result<&Proxy> {
+    fleet.proxy.as_ref().ok_or_else(|| anyhow::anyhow!("no proxy"))
+}
+
+async fn images(fleet: &Fleet, image: &str) -> Result<()> {
+    let patch = json!({"spec": {"image": image}});
+    each(&fleet.names, |name| {
+        let patch = patch.clone();
+        async move { merge(&fleet.objects, &name, patch).await }
+    })
+    .await
+}
+
+fn runs(set: &StatefulSet, image: &str) -> bool {
+    let pod = set.spec.template.spec.as_ref();
+    pod.is_some_and(|pod| pod.containers.iter().any(|c| c.image.as_deref() == Some(image)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
+    const AWAY: Duration = Duration::from_secs(20);
+    const IMAGE: &str = "example.com/image:after";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("away", |rig, namespace| async move {
+        let fleet = fleet(&rig, &namespace, true).await?;
+        let tally = fleet
+            .measure(async |fleet| {
+                proxy(fleet)?.add(Rule::new(Action::CutBefore));
+                proxy(fleet)?.end_watches();
+                images(fleet, IMAGE).await?;
+                let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
+                tokio::time::sleep(AWAY).await;
+                let spent = fleet.controller.cpu()?.saturating_sub(cpu);
+                ensure!(spent < AWAY / 20, "{spent:?} of CPU for waiting");
+                let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
+                ensure!(grown < 4096, "{grown} KiB more for waiting");
+                proxy(fleet)?.clear();
+                let back = Instant::now();
+                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                fleet.until_ready().await?;
+                // Watches are tried again within half a minute (35 s in the table, and a slow machine).
+                ensure!(back.elapsed() < Duration::from_secs(60), "only after {:?}", back.elapsed());
+                Ok(())
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_api_server_costs_time_and_nothing_else() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("slow", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        // Its lease goes the same slow way.
+        fleet.flags =
+            vec![format!("--watched-namespace={namespace}"), format!("--lease-namespace={namespace}")];
+        let slow = Proxy::start(&rig).await?;
+        slow.add(Rule::new(Action::Delay(Duration::from_secs(2))));
+        fleet.replace(Some(slow)).await?;
+        let tally = fleet
+            .measure(async |fleet| {
+                fleet.create(&FUNCTION.spec()).await?;
+                fleet.until_ready().await
+            })
+            .await?;
+        for what in ["patch statefulsets", "patch services"] {
+            ensure!(tally.count(what) == NUMBER, "{what}: {:?}", tally.requests);
+        }
+        ensure!(fleet.controller.metric("function_mesh_leader")? == 1, "the lease is lost");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_requests_may_fail() -> Result<()> {
+    const IMAGE: &str = "example.com/image:shared";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("share", |rig, namespace| async move {
+        let fleet = fleet(&rig, &namespace, false).await?;
+        for (code, share) in [(500, 7), (503, 11), (429, 13), (504, 17)] {
+            proxy(&fleet)?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
+        }
+        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(19));
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        images(&fleet, IMAGE).await?;
+        fleet.until_sets(|set| runs(set, IMAGE)).await?;
+        fleet.until_ready().await?;
+        proxy(&fleet)?.clear();
+        // Everything is as it should be: a new process finds nothing to do.
+        let mut fleet = fleet;
+        fleet.controller.quiet(&rig).await?;
+        let mark = rig.mark().await?;
+        fleet.replace(None).await?;
+        fleet.until_looked_at(0, NUMBER).await?;
+        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_changes_is_swallowed() -> Result<()> {
+    const EDITS: usize = 2000;
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("flood", |rig, namespace| async move {
+        let fleet = fleet(&rig, &namespace, true).await?;
+        let before = fleet.controller.memory()?.resident;
+        let tally = fleet
+            .measure(async |fleet| {
+                stream::iter(0..EDITS)
+                    .map(|i| {
+                        merge(
+                            &fleet.objects,
+                            &fleet.names[i % NUMBER],
+                            json!({"metadata": {"labels": {"i": format!("{i}")}}}),
+                        )
+                    })
+                    .buffer_unordered(16)
+                    .for_each(|edited| async { drop(edited) })
+                    .await;
+                images(fleet, "example.com/image:last").await?;
+                fleet.until_sets(|set| runs(set, "example.com/image:last")).await?;
+                fleet.until_ready().await
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        let grown = fleet.controller.memory()?.resident.saturating_sub(before);
+        ensure!(grown < 8192, "{grown} KiB more after {EDITS} edits");
+        Ok(())
+    })
+    .await
+}
+
+/// Scrapes without end, and connections that never say what they want.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_metrics_holds_up_nobody() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("scraped", |rig, namespace| async move {
+        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        let address = fleet.controller.address();
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            let mut connection = TcpStream::connect(&address)?;
+            connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")?;
+            idle.push(connection);
+        }
+        let scrapes = stream::iter(0..1000)
+            .map(|_| async { fleet.controller.get("metrics").is_ok() })
+            .buffer_unordered(8)
+            .filter(|answered| std::future::ready(*answered))
+            .count();
+        let work = async {
+            fleet.create(&FUNCTION.spec()).await?;
+            fleet.until_ready().await
+        };
+        let (answered, worked) = tokio::join!(scrapes, work);
+        worked?;
+        ensure!(answered == 1000, "{answered} of 1000 scrapes answered");
+        drop(idle);
+        Ok(())
+    })
+    .await
+}
