@@ -88,8 +88,10 @@ async fn a_slow_api_server_costs_time_and_nothing_else() -> Result<()> {
     rig.test("slow", |rig, namespace| async move {
         let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
         // Its lease goes the same slow way.
-        fleet.flags =
-            vec![format!("--watched-namespace={namespace}"), format!("--lease-namespace={namespace}")];
+        fleet.flags = vec![
+            format!("--watched-namespace={namespace}"),
+            "--lease-namespace=function-mesh-system".to_owned(),
+        ];
         let slow = Proxy::start(&rig).await?;
         slow.add(Rule::new(Action::Delay(Duration::from_secs(2))));
         fleet.replace(Some(slow)).await?;
@@ -115,10 +117,10 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
     rig.prepare().await?;
     rig.test("share", |rig, namespace| async move {
         let fleet = fleet(&rig, &namespace, false).await?;
-        for (code, share) in [(500, 7), (503, 11), (429, 13), (504, 17)] {
+        for (code, share) in [(500, 20), (503, 31), (429, 43), (504, 53)] {
             proxy(&fleet)?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
         }
-        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(19));
+        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(29));
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
         images(&fleet, IMAGE).await?;
