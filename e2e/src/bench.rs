@@ -60,7 +60,9 @@ pub async fn bench(settings: Settings) -> Result<()> {
     let cluster = ApiOnly::up("bench")?;
     let own = std::env::current_exe()?.parent().context("a program without a folder")?.to_owned();
     let folder = settings.controllers.clone().unwrap_or(own);
-    let rig = Rig::new(cluster.folder(), Build { folder, log: "--log-level=info" }, PATIENCE).await?;
+    let rig =
+        Rig::new(cluster.folder(), Build { folder, log: "--log-level=info", environment: &[] }, PATIENCE)
+            .await?;
     rig.prepare().await?;
     let mut bench = Bench { settings: settings.clone(), rig, rows: Vec::new() };
     if settings.memory_only {

@@ -4,6 +4,7 @@ use crate::pinned::Wishes;
 use clap::{ArgAction, Args};
 use functionmesh_render::args::RenderArgs;
 use functionmesh_runtime::args::WatchArgs;
+use std::time::Duration;
 
 /// Flags besides those of the process.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +18,23 @@ pub struct ComponentArgs {
     /// What reaches the pods.
     #[command(flatten)]
     pub rollout: RolloutArgs,
+    /// What is told.
+    #[command(flatten)]
+    pub status: StatusArgs,
+}
+
+/// Flags about the status.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Seconds for which the first status of a new object is kept back while all it says is that it waits for its pods; 0
+    /// writes it at once. Where many objects are made at once their pods come first.
+    #[arg(long, env = "FIRST_STATUS_DELAY", default_value = "1", value_parser = delay)]
+    pub first_status_delay: Duration,
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<u16>();
+    seconds.map(|s| Duration::from_secs(s.into())).map_err(|_| "not a number of seconds".to_owned())
 }
 
 /// Flags that decide which changes reach pods that run.

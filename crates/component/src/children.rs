@@ -109,6 +109,8 @@ impl StatefulSetView {
     pub fn trace(&self, recorded: Option<&StatefulSetStatusRef>) -> Trace {
         let generation = self.metadata.generation;
         match self.record(recorded) {
+            // Its spec was never changed since it was made with that hash: the process ended before the status said so.
+            None if generation == Some(1) && self.rendered_hash().is_some() => Trace::Untouched,
             None => Trace::Unknown,
             Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
             Some(_) if self.adjusted_generation() == generation => Trace::Untouched,

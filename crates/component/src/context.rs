@@ -10,6 +10,7 @@ use crate::leaving::Leaving;
 use crate::pinned::Wishes;
 use crate::plan::Observed;
 use crate::pods::{PodView, Pods};
+use crate::postponed::Postponed;
 use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::vertical::VerticalAutoscalers;
@@ -57,6 +58,8 @@ pub struct Context<K: Component> {
     pub pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
     pub statuses: Written<Object<K>, ComponentStatus>,
+    /// The first statuses that are kept back.
+    pub postponed: Postponed,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
     pub finalizers: Written<Object<K>, bool>,
     /// Namespaces that are being deleted.
@@ -72,6 +75,11 @@ impl<K: Component> Context<K> {
         let status = self.statuses.newest(object, |object| object.status.clone());
         let ours = condition::ours(status.conditions.list(), &Reason::ALL.map(Reason::explained));
         ComponentStatus { conditions: status.conditions.with(ours), ..status }
+    }
+
+    /// The same with what is kept back: what we did, written or not.
+    pub fn recorded_status(&self, object: &Object<K>) -> ComponentStatus {
+        self.postponed.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }
 
     /// The children of a workload as they are known.

@@ -30,6 +30,7 @@ pub mod pending;
 pub mod pinned;
 pub mod plan;
 pub mod pods;
+pub mod postponed;
 pub mod reason;
 pub mod reconcile;
 pub mod repair;
@@ -48,6 +49,7 @@ use crate::jobs::JobView;
 use crate::leaving::Leaving;
 use crate::pace::Pace;
 use crate::pods::PodView;
+use crate::postponed::Postponed;
 use crate::reconcile::Object;
 use crate::status::READY;
 use crate::vertical::VerticalAutoscalers;
@@ -95,6 +97,7 @@ pub fn run<K: Component>(
     let manager = process.name;
     let flags = args.render.clone();
     let wishes = args.rollout.wishes();
+    let postponed = Postponed::by(args.status.first_status_delay);
     let environment = flags.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
@@ -142,6 +145,7 @@ pub fn run<K: Component>(
             leaving: Leaving::default(),
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
+            postponed,
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();

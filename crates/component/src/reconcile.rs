@@ -116,7 +116,7 @@ async fn bring_about<K: Component>(
     let missing = !cx.vertical_autoscalers.is_present() && desired.vertical_autoscaler.take().is_some();
     let observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
-    let status = cx.current_status(object);
+    let status = cx.recorded_status(object);
     let given = Given {
         recorded: status.stateful_set.clone(),
         observed: pinned::observed(&status, object.meta()),

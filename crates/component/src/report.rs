@@ -26,6 +26,14 @@ pub async fn report<K: Component>(
     let verdict = Verdict::of(outcome, &cx.pods_of(object), &before, generation, &now);
     let after = status(&before, outcome, &verdict, generation, &now);
     let mut writes = writes;
+    let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
+    let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;
+    if let Some(wait) =
+        is_new.then_some(&after).filter(|_| quiet).and_then(|s| cx.postponed.keep(object.meta(), s))
+    {
+        let done = if writes == 0 { Done::unchanged() } else { Done::applied(writes) };
+        return Ok(done.again_in(wait));
+    }
     if after != before || before.conditions.is_legacy() {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
@@ -34,6 +42,7 @@ pub async fn report<K: Component>(
             Outcome::Applied { .. } | Outcome::Refused { .. } => Reason::WaitingForPods,
         };
         cx.statuses.wrote(object, answered, after.clone());
+        cx.postponed.written(object.meta());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
         writes += 1;
     }

@@ -92,6 +92,7 @@ impl Controller {
         let log = folder.join("logs").join(format!("{user}.log"));
         let mut process = command(in_folder(&rig.build.folder, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
+        process.envs(rig.build.environment.iter().copied());
         process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { user, child, port, log })

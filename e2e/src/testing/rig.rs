@@ -46,6 +46,8 @@ pub struct Build {
     pub folder: PathBuf,
     /// Flags of their log.
     pub log: &'static str,
+    /// What they find in their environment.
+    pub environment: &'static [(&'static str, &'static str)],
 }
 
 impl Build {
@@ -53,7 +55,12 @@ impl Build {
     pub(crate) fn debug() -> Self {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
-        Self { folder: target.join("debug"), log: "--log-level=debug,hyper=info,tower=info,rustls=info" }
+        Self {
+            folder: target.join("debug"),
+            log: "--log-level=debug,hyper=info,tower=info,rustls=info",
+            // Counts of status writes are the same on a machine of any speed.
+            environment: &[("FIRST_STATUS_DELAY", "0")],
+        }
     }
 }
 

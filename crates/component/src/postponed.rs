@@ -1,0 +1,74 @@
+//! The first status of a new object, when all there is to tell is that it waits for its pods: it is written a moment later.
+//!
+//! A status costs the API server as much as a StatefulSet and a Service together, because the rules of the kind are checked
+//! with it. Where many objects are made at once their children come first, and what is ready by then needs one status instead
+//! of two. Until it is written, what was done is on record here; a process that ends before finds the children and writes
+//! nothing but the status.
+
+use functionmesh_api::status::ComponentStatus;
+use kube::core::ObjectMeta;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Entries that were left behind by objects that are gone are dropped after this.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Statuses that are not written yet, by the uid of their object.
+#[derive(Debug)]
+pub struct Postponed {
+    delay: Duration,
+    waiting: Mutex<HashMap<String, (Instant, ComponentStatus)>>,
+}
+
+impl Postponed {
+    /// Postpones by so much; not at all when that is zero.
+    pub fn by(delay: Duration) -> Self {
+        Self { delay, waiting: Mutex::default() }
+    }
+
+    /// Keeps a status back, and says for how long still; none when its time has come.
+    pub fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
+        let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, (since, _)| since.elapsed() < KEPT);
+        let entry = waiting.entry(uid).or_insert_with(|| (Instant::now(), status.clone()));
+        let left = self.delay.checked_sub(entry.0.elapsed()).filter(|left| !left.is_zero())?;
+        entry.1 = status.clone();
+        Some(left)
+    }
+
+    /// Forgets it, because a status is written.
+    pub fn written(&self, object: &ObjectMeta) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(object.uid.as_deref().unwrap_or_default());
+    }
+
+    /// The status of an object as it will be, when it is kept back.
+    pub fn of(&self, object: &ObjectMeta) -> Option<ComponentStatus> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(object.uid.as_deref()?).map(|(_, status)| status.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_kept_until_its_time_has_come() {
+        let object = ObjectMeta { uid: Some("u".to_owned()), ..ObjectMeta::default() };
+        let status =
+            |replicas: i32| ComponentStatus { replicas: Some(replicas), ..ComponentStatus::default() };
+        let long = Postponed::by(Duration::from_secs(3600));
+        assert!(long.keep(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
+        assert!(long.keep(&object, &status(2)).is_some());
+        assert_eq!(long.of(&object), Some(status(2)), "the newest");
+        long.written(&object);
+        assert_eq!(long.of(&object), None);
+        let short = Postponed::by(Duration::from_nanos(1));
+        while short.keep(&object, &status(1)).is_some() {}
+        assert_eq!(Postponed::by(Duration::ZERO).keep(&object, &status(1)), None);
+        assert_eq!(Postponed::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
+    }
+}
