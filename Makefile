@@ -56,9 +56,9 @@ faults: $(E2E) ## Every fault at every write of every scenario, on a real API se
 	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e --test api_faults --test api_contained -- --ignored --nocapture
 
 .PHONY: fuzz
-fuzz: $(E2E) ## Ten thousand objects from the schemas, created, changed and changed back, on a real API server (half an hour)
+fuzz: $(E2E) ## Objects from the schemas, created, changed and changed back, on a real API server (N=10000)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
+	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
 
 .PHONY: soak
 soak: $(E2E) ## A random mix of changes and faults for two hundred Functions (MINUTES=20, SEED=number)

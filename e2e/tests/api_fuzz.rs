@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Objects that live at the same time.
-const SLICE: usize = 24;
+const SLICE: usize = 96;
 
 /// One kind with its controller and what was found.
 struct Bench {
@@ -194,7 +194,8 @@ async fn some_changes_of_a_function() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "ten thousand objects take a while"]
 async fn ten_thousand_objects() -> Result<()> {
-    for (kind, number) in [(&FUNCTION, 5000), (&SOURCE, 2500), (&SINK, 2500)] {
+    let all = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    for (kind, number) in [(&FUNCTION, all / 2), (&SOURCE, all / 4), (&SINK, all / 4)] {
         fuzz(kind, number).await?;
     }
     Ok(())
