@@ -193,10 +193,11 @@ mod tests {
     fn watches_last_longer_than_their_silence() {
         let asked =
             |uri: &str| prolong(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string();
-        let watch = "/api/v1/pods?watch=true&timeoutSeconds=150&allowWatchBookmarks=true";
-        assert_eq!(asked(watch), watch.replace("150", "590"));
-        let list = "/api/v1/pods?timeoutSeconds=150";
-        assert_eq!(asked(list), list);
+        let silence = crate::stream::SILENCE_SECONDS.to_string();
+        let watch = format!("/api/v1/pods?watch=true&timeoutSeconds={silence}&allowWatchBookmarks=true");
+        assert_eq!(asked(&watch), watch.replace(&silence, "590"));
+        let list = format!("/api/v1/pods?timeoutSeconds={silence}");
+        assert_eq!(asked(&list), list);
     }
 
     #[test]

@@ -19,9 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 
-/// After how long without a word a watch is dead (kube adds five): the API server sends a bookmark every minute. How long
-/// a watch lasts is in `client`.
-pub(crate) const SILENCE_SECONDS: u32 = 150;
+/// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
+/// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
+/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to begin it anew costs a request:
+/// seven caches may cost 75 an hour. How long a watch lasts is in `client`.
+pub(crate) const SILENCE_SECONDS: u32 = 340;
 /// Small, because a page is held decoded beside the cache.
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.
