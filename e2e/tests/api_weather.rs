@@ -117,10 +117,10 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
     rig.prepare().await?;
     rig.test("share", |rig, namespace| async move {
         let fleet = fleet(&rig, &namespace, false).await?;
-        for (code, share) in [(500, 20), (503, 31), (429, 43), (504, 53)] {
+        for (code, share) in [(500, 40), (503, 31), (429, 43), (504, 53)] {
             proxy(&fleet)?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
         }
-        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(29));
+        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(59));
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
         images(&fleet, IMAGE).await?;
