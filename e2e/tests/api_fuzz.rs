@@ -142,7 +142,7 @@ async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
     let crd: Value = serde_yaml::from_str(&std::fs::read_to_string(file)?)?;
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let chosen = spread(mutations(schema, &kind.spec()), number);
-    ensure!(chosen.len() == number.min(chosen.len()) && !chosen.is_empty(), "no changes");
+    ensure!(!chosen.is_empty(), "no changes");
     rig.test("fuzz", |rig, namespace| async move {
         let controller = Controller::start(&rig, kind.controller, &namespace).await?;
         let _acker = Acker::start(&rig, &namespace);

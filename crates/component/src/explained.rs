@@ -17,7 +17,8 @@ const WAITING: &[(&str, bool)] = &[(UPDATE_AVAILABLE, true)];
 const STOPPED: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
 
 impl Reason {
-    /// All of them, in the order of declaration. A new one does not compile until it is here and has its texts below.
+    /// All of them, in the order of declaration. A new one does not compile until it is here; a test asks for its
+    /// texts.
     pub const ALL: [Self; Self::ApplyFailed as usize + 1] = [
         Self::AllReplicasAvailable,
         Self::ScaledToZero,

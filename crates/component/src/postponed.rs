@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Entries that were left behind by objects that are gone are dropped after this.
+/// Entries that were left behind by objects that are gone are dropped so long after their time.
 const KEPT: Duration = Duration::from_secs(60);
 
 /// Statuses that are not written yet, by the uid of their object.
@@ -31,7 +31,7 @@ impl Postponed {
     pub fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
         let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, (since, _)| since.elapsed() < KEPT);
+        waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));
         let entry = waiting.entry(uid).or_insert_with(|| (Instant::now(), status.clone()));
         let left = self.delay.checked_sub(entry.0.elapsed()).filter(|left| !left.is_zero())?;
         entry.1 = status.clone();
@@ -66,6 +66,10 @@ mod tests {
         assert_eq!(long.of(&object), Some(status(2)), "the newest");
         long.written(&object);
         assert_eq!(long.of(&object), None);
+        let since = Instant::now().checked_sub(KEPT * 2).unwrap();
+        long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
+        let left = long.keep(&object, &status(1)).unwrap();
+        assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");
         let short = Postponed::by(Duration::from_nanos(1));
         while short.keep(&object, &status(1)).is_some() {}
         assert_eq!(Postponed::by(Duration::ZERO).keep(&object, &status(1)), None);

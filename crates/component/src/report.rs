@@ -28,13 +28,8 @@ pub async fn report<K: Component>(
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
     let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;
-    if let Some(wait) =
-        is_new.then_some(&after).filter(|_| quiet).and_then(|s| cx.postponed.keep(object.meta(), s))
-    {
-        let done = if writes == 0 { Done::unchanged() } else { Done::applied(writes) };
-        return Ok(done.again_in(wait));
-    }
-    if after != before || before.conditions.is_legacy() {
+    let kept = if is_new && quiet { cx.postponed.keep(object.meta(), &after) } else { None };
+    if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         let waiting = match outcome {
@@ -51,5 +46,5 @@ pub async fn report<K: Component>(
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, 0) => Done::unchanged(),
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
     };
-    Ok(verdict.again.map_or(done, |wait| done.again_in(wait)))
+    Ok([kept, verdict.again].into_iter().flatten().fold(done, Done::again_in))
 }

@@ -18,12 +18,10 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// Reason of the Events about repairs.
 pub const REPAIRED: &str = "Repaired";
 
-/// What kind of Event: the two that the API has.
-#[derive(Clone, Copy)]
-enum Kind {
-    Normal,
-    Warning,
-}
+/// The two types that the API has.
+const NORMAL: &str = "Normal";
+/// See above.
+const WARNING: &str = "Warning";
 
 /// Publishes Events in the name of the controller.
 ///
@@ -63,8 +61,8 @@ impl Events {
         if waits && before.is_none() {
             return;
         }
-        let kind = if after.status == "True" || waits { Kind::Normal } else { Kind::Warning };
-        self.publish(object, kind, &after.reason, "Reconcile", &after.message, None).await;
+        let type_ = if after.status == "True" || waits { NORMAL } else { WARNING };
+        self.publish(object, type_, &after.reason, "Reconcile", &after.message, None).await;
     }
 
     /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
@@ -76,13 +74,13 @@ impl Events {
         action: &str,
         note: &str,
     ) {
-        self.publish(object, Kind::Warning, REPAIRED, action, note, Some(child)).await;
+        self.publish(object, WARNING, REPAIRED, action, note, Some(child)).await;
     }
 
     async fn publish<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
-        kind: Kind,
+        type_: &str,
         reason: &str,
         action: &str,
         note: &str,
@@ -105,10 +103,7 @@ impl Events {
             related,
             reporting_controller: Some(self.controller.to_owned()),
             reporting_instance: Some(self.instance.clone()),
-            type_: Some(match kind {
-                Kind::Normal => "Normal".to_owned(),
-                Kind::Warning => "Warning".to_owned(),
-            }),
+            type_: Some(type_.to_owned()),
             ..Event::default()
         };
         let api = Api::<Event>::namespaced(self.client.clone(), &namespace);
