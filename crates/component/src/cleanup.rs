@@ -208,7 +208,8 @@ async fn set_finalizer<K: Component>(
     let answered = cx.writer.set_finalizer(object, FINALIZER_CLEANUP, wanted).await?;
     // The answer to the patch that lets an object go has the version from before it, and that to one that is gone has
     // none; whatever follows is newer by one at least.
-    let newer = functionmesh_runtime::recent::version(object).max(answered) + u64::from(!wanted);
+    let leaves = !wanted && object.meta().deletion_timestamp.is_some();
+    let newer = functionmesh_runtime::recent::version(object).max(answered) + u64::from(leaves);
     cx.finalizers.wrote(object, newer, wanted);
     Ok(())
 }

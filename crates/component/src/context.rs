@@ -82,6 +82,11 @@ impl<K: Component> Context<K> {
         self.postponed.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }
 
+    /// The newest known resource version of an object, our own writes of it included.
+    pub fn known_version(&self, object: &Object<K>) -> u64 {
+        self.statuses.version(object).max(self.finalizers.version(object))
+    }
+
     /// The children of a workload as they are known.
     pub fn observed(&self, workload: &Workload) -> Observed {
         let keys = Keys::of(workload);

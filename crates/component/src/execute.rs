@@ -8,8 +8,8 @@ use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Component, Workload};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::recent::Recent;
-use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use std::fmt::Debug;
 
@@ -146,7 +146,11 @@ where
     let (mode, object) = match (write, live) {
         (None, live) => return Ok(live),
         (Some(Write::Create(object)), _) => (ApplyMode::Create, object),
-        (Some(Write::Update(object)), _) => (ApplyMode::Update, object),
+        (Some(Write::Update(mut object)), live) => {
+            // Fails when the child was deleted and made again meanwhile: by force it would be taken from its new owner.
+            object.meta_mut().uid = live.and_then(|live| live.uid());
+            (ApplyMode::Update, object)
+        }
         (Some(Write::Delete), None) => return Ok(None),
         (Some(Write::Delete), Some(live)) => {
             writer.delete(&live).await?;

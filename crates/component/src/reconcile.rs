@@ -183,7 +183,7 @@ fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>, hash: &str
                 "TooLarge" => Reason::TooLarge,
                 _ => Reason::ApplyFailed,
             };
-            (reason, error.to_string())
+            (reason, error.told())
         }
     };
     Outcome::Refused { reason, message, written }

@@ -30,7 +30,8 @@ pub async fn report<K: Component>(
     let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;
     let kept = if is_new && quiet { cx.postponed.keep(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
-        let answered = cx.writer.patch_status(object, &after, before.conditions.is_legacy()).await?;
+        let known = cx.known_version(object);
+        let answered = cx.writer.patch_status(object, known, &after, before.conditions.is_legacy()).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         let waiting = match outcome {
             Outcome::CleanupPending { .. } => Reason::CleanupRunning,

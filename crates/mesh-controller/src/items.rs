@@ -105,16 +105,17 @@ pub fn metadata(wanted: &Wanted, namespace: &str, owner: &OwnerReference) -> Obj
     }
 }
 
-/// The object to apply. With an autoscaler the number of pods is not the mesh's once the component exists.
-pub fn object(wanted: &Wanted, namespace: &str, owner: &OwnerReference, exists: bool) -> Value {
+/// The object to apply. With an autoscaler the number of pods is not the mesh's once the component exists. `live` is the uid
+/// of that component: when another one has its name meanwhile, the API server refuses what is meant for the old one.
+pub fn object(wanted: &Wanted, namespace: &str, owner: &OwnerReference, live: Option<String>) -> Value {
     let mut spec = wanted.spec.clone();
-    if exists && autoscaled(&spec) {
+    if live.is_some() && autoscaled(&spec) {
         spec.remove("replicas");
     }
     json!({
         "apiVersion": API_VERSION,
         "kind": wanted.kind.name(),
-        "metadata": metadata(wanted, namespace, owner),
+        "metadata": ObjectMeta { uid: live, ..metadata(wanted, namespace, owner) },
         "spec": spec,
     })
 }
@@ -196,8 +197,9 @@ mod tests {
         let spec = json!({"functions": [{"name": "a", "replicas": 1, "maxReplicas": 5}]});
         let wanted = items("m", &spec).0.remove(0);
         let owner = OwnerReference::default();
-        assert_eq!(object(&wanted, "ns", &owner, false)["spec"]["replicas"], 1);
-        assert_eq!(object(&wanted, "ns", &owner, true)["spec"].get("replicas"), None);
+        assert_eq!(object(&wanted, "ns", &owner, None)["spec"]["replicas"], 1);
+        let live = object(&wanted, "ns", &owner, Some("u".to_owned()));
+        assert_eq!((live["spec"].get("replicas"), &live["metadata"]["uid"]), (None, &json!("u")));
         assert!(contained(&wanted.spec, &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
     }
 }

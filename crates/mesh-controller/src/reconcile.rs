@@ -64,7 +64,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
             Err(ApplyError::NameConflict { kind, name }) => findings.conflicts.push(format!("{kind} {name}")),
             Err(error) => {
                 // One component's trouble is not the others'.
-                findings.failures.push(error.to_string());
+                findings.failures.push(error.told());
                 failed = Some(error);
             }
         }
@@ -126,9 +126,11 @@ impl Context {
             }
         };
         let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
-        let body = object(&item, &namespace, &owner, mode == ApplyMode::Update);
+        let key = ObjectRef::new(&item.name).within(&namespace);
+        let live = cache.get(&key).filter(|_| mode == ApplyMode::Update).and_then(|child| child.uid());
+        let body = object(&item, &namespace, &owner, live);
         let answer: Child<K> = self.writer.apply_json(&namespace, mode, &item.name, &body).await?;
-        cache.wrote(ObjectRef::new(&item.name).within(&namespace), answer);
+        cache.wrote(key, answer);
         Ok(())
     }
 
@@ -148,7 +150,7 @@ impl Context {
             return Ok(0);
         }
         let legacy = before.conditions.is_legacy();
-        let answered = self.writer.patch_status(mesh, &after, legacy).await?;
+        let answered = self.writer.patch_status(mesh, self.statuses.version(mesh), &after, legacy).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         self.events.on_change(mesh, known, new, Reason::ComponentsNotReady.as_str()).await;
         self.statuses.wrote(mesh, answered, after);

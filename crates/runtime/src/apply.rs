@@ -141,14 +141,17 @@ impl Writer {
         value.map_err(|error| ApplyError::from_request(&kind, &name, ApplyMode::Update, error))
     }
 
-    /// Writes the status of an object and returns the resource version of the answer. `legacy` says that the status
-    /// stored holds the original's map of conditions, which only a merge patch can replace (design section 3).
+    /// Writes the status of an object and returns the resource version of the answer. `version` is the newest one that is
+    /// known: when the object moved on, was made again, or has a status by our successor, the write is refused as a conflict.
+    /// `legacy` says that the status stored holds the original's map of conditions, which only a merge patch can replace
+    /// (design section 3).
     ///
     /// # Errors
     /// See [`ApplyError`].
     pub async fn patch_status<K, S>(
         &self,
         object: &Declared<K, S>,
+        version: u64,
         status: &S,
         legacy: bool,
     ) -> Result<u64, ApplyError>
@@ -158,11 +161,11 @@ impl Writer {
     {
         let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
         let namespace = object.namespace().unwrap_or_default();
-        // The uid makes the write fail if the object was deleted and made again meanwhile.
+        // The version, since the API server does not look at the uid in a status.
         let body = json!({
             "apiVersion": K::api_version(&()),
             "kind": kind,
-            "metadata": {"name": name, "uid": object.uid()},
+            "metadata": {"name": name, "uid": object.uid(), "resourceVersion": version.to_string()},
             "status": status,
         });
         let manager = format!("{}-status", self.manager);
@@ -307,6 +310,16 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// What a person is told: with the words of the API server, where it answered.
+    pub fn told(&self) -> String {
+        if let Self::Unanswered { source, .. } = self
+            && let kube::Error::Api(status) = source.as_ref()
+        {
+            return format!("{self}: {}", status.message);
+        }
+        self.to_string()
+    }
+
     fn from_request(kind: &str, name: &str, mode: ApplyMode, error: kube::Error) -> Self {
         let (kind, name) = (kind.to_owned(), name.to_owned());
         let kube::Error::Api(status) = error else {
@@ -383,6 +396,7 @@ mod tests {
             let error = kube::Error::Api(Box::new(status));
             let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
             assert_eq!(error.reason(), want, "{code} {message}");
+            assert_eq!(error.told().matches(message).count(), 1, "{}", error.told());
         }
     }
 

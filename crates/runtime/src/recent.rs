@@ -7,7 +7,7 @@ use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
@@ -140,12 +140,29 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
     pub fn newest(&self, object: &O, of: impl Fn(&O) -> T) -> T {
         let key = ObjectRef::from_obj(object);
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let cached = self.store.get(&key).filter(|cached| version(cached.as_ref()) > version(object));
+        let cached = self.cached(&key, object);
         let known = cached.as_deref().unwrap_or(object);
         match written.get(&key) {
             Some((ours, what)) if *ours > version(known) => what.clone(),
             _ => of(known),
         }
+    }
+
+    /// The newest known resource version of the object in hand: what is written on the ground of [`Written::newest`] was
+    /// decided with this one in view.
+    pub fn version(&self, object: &O) -> u64 {
+        let key = ObjectRef::from_obj(object);
+        let known = version(self.cached(&key, object).as_deref().unwrap_or(object));
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(&key).map_or(known, |(ours, _)| known.max(*ours))
+    }
+
+    /// The object as the cache shows it, when that is newer than the one in hand.
+    fn cached(&self, key: &ObjectRef<O>, object: &O) -> Option<Arc<O>> {
+        let newer = |cached: &Arc<O>| {
+            version(cached.as_ref()) > version(object) && cached.meta().uid == object.meta().uid
+        };
+        self.store.get(key).filter(newer)
     }
 }
 
@@ -245,7 +262,14 @@ mod tests {
         statuses.wrote(&config_map("9"), 10, "written".to_owned());
         assert_eq!(newest(&statuses, "9"), "written");
         assert_eq!(newest(&statuses, "10"), "10");
+        assert_eq!(statuses.version(&config_map("9")), 10, "our own write is known");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
         assert_eq!(newest(&statuses, "9"), "11", "the cache moved on while the object was in hand");
+        assert_eq!(statuses.version(&config_map("9")), 11);
+        let mut other = config_map("12");
+        other.metadata.uid = Some("another".to_owned());
+        writer.apply_watcher_event(&watcher::Event::Apply(other));
+        assert_eq!(newest(&statuses, "11"), "11", "another object has its name");
+        assert_eq!(statuses.version(&config_map("11")), 11);
     }
 }
