@@ -155,7 +155,7 @@ pub fn inside(name: &str, address: &str, gateway: &str) -> Result<()> {
 /// An API server without a node, for tests of what controllers write. Needs no root.
 pub struct ApiOnly {
     // Dropped first: the files go when the processes are gone.
-    _processes: Processes,
+    processes: Processes,
     control_plane: ControlPlane,
     folder: PathBuf,
 }
@@ -181,7 +181,7 @@ impl ApiOnly {
         control_plane
             .start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
         say("the API server answers");
-        Ok(Self { _processes: processes, control_plane, folder })
+        Ok(Self { processes, control_plane, folder })
     }
 
     /// The administrator's kubeconfig.
@@ -192,6 +192,32 @@ impl ApiOnly {
     /// Files: tokens, audit log, logs.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Sends a signal, such as `STOP` or `CONT`, to `etcd`, `kube-apiserver` or `kube-controller-manager`.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn signal(&self, process: &str, signal: &str) -> Result<()> {
+        self.processes.signal(process, signal)
+    }
+
+    /// Kills the API server and starts it again: connections end, and it knows nothing of what happened before.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<()> {
+        self.processes.stop("kube-apiserver")?;
+        self.control_plane.start_server(&mut self.processes, false)
+    }
+
+    /// The same with a new authority.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart_with_new_authority(&mut self) -> Result<()> {
+        self.control_plane.renew_authority()?;
+        self.restart()
     }
 }
 

@@ -5,6 +5,7 @@ use crate::shell::{command, run, show, until};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Namespace of the controllers.
@@ -41,7 +42,10 @@ impl Kubectl {
     /// # Errors
     /// When the API server refuses it.
     pub fn apply(&self, namespace: &str, manifest: &str) -> Result<()> {
-        let file = paths::cache().join(format!("apply-{}.yaml", std::process::id()));
+        // Tests of one program apply at the same time.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = paths::cache().join(format!("apply-{}-{number}.yaml", std::process::id()));
         std::fs::write(&file, manifest)?;
         let path = file.display().to_string();
         let applied = run(&mut self.with([

@@ -12,9 +12,11 @@ pub mod pods;
 pub mod proxy;
 pub mod rig;
 pub mod vertical;
+pub mod webhook;
 
 pub use audit::Audit;
 pub use children::Child;
 pub use controller::{Controller, binary};
 pub use proxy::Proxy;
 pub use rig::Rig;
+pub use webhook::Webhook;

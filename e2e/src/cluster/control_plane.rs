@@ -40,9 +40,7 @@ impl ControlPlane {
     /// When a file cannot be written.
     pub fn prepare(folder: &Path, addresses: Addresses) -> Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("folder {}", folder.display()))?;
-        let names =
-            [&addresses.host, API_SERVICE, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"];
-        pki::write(folder, &names)?;
+        pki::write(folder, &names(&addresses.host))?;
         let this = Self { folder: folder.to_owned(), addresses };
         let users = [
             ("admin", "admin"),
@@ -76,6 +74,14 @@ impl ControlPlane {
         pki::kubeconfig(&self.folder, &server, user)
     }
 
+    /// Replaces the authority, and the API server's certificate by one of the new authority.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn renew_authority(&self) -> Result<()> {
+        pki::write_authority(&self.folder, &names(&self.addresses.host))
+    }
+
     /// Path of the audit log: a line of JSON for each request.
     pub fn audit_log(&self) -> PathBuf {
         self.folder.join("audit.log")
@@ -87,6 +93,14 @@ impl ControlPlane {
     /// When one does not start.
     pub fn start_api(&self, processes: &mut Processes, advertise: bool) -> Result<()> {
         processes.start("etcd", &mut self.etcd())?;
+        self.start_server(processes, advertise)
+    }
+
+    /// Starts the API server beside an etcd that runs, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_server(&self, processes: &mut Processes, advertise: bool) -> Result<()> {
         processes.start("kube-apiserver", &mut self.api_server(advertise))?;
         until("API server", Duration::from_secs(120), || {
             processes.check()?;
@@ -187,6 +201,11 @@ impl ControlPlane {
         }
         command(assets("kube-apiserver").unwrap_or_else(|| paths::binary("kube-apiserver")), flags)
     }
+}
+
+/// Under which names the API server is asked.
+fn names(host: &str) -> [&str; 6] {
+    [host, API_SERVICE, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"]
 }
 
 /// A binary of `KUBEBUILDER_ASSETS`, when that is set.

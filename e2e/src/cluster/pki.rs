@@ -30,19 +30,7 @@ pub(crate) const SLOTS: usize = 1024;
 /// # Errors
 /// When a file cannot be written.
 pub fn write(folder: &Path, names: &[&str]) -> Result<()> {
-    let authority_key = KeyPair::generate()?;
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.distinguished_name.push(DnType::CommonName, "function-mesh-test");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-    fs::write(folder.join("ca.crt"), authority.self_signed(&authority_key)?.pem())?;
-    let issuer = Issuer::new(authority, authority_key);
-
-    let key = KeyPair::generate()?;
-    let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-    let server = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
-    fs::write(folder.join("server.crt"), server.pem())?;
-    fs::write(folder.join("server.key"), key.serialize_pem())?;
+    write_authority(folder, names)?;
     let accounts = KeyPair::generate()?;
     fs::write(folder.join("sa.key"), accounts.serialize_pem())?;
     fs::write(folder.join("sa.pub"), accounts.public_key_pem())?;
@@ -58,6 +46,27 @@ pub fn write(folder: &Path, names: &[&str]) -> Result<()> {
         .map(|(uid, (user, groups))| format!("{},{user},{uid},\"{groups}\"\n", token(user)))
         .collect();
     fs::write(folder.join("tokens.csv"), lines.concat())?;
+    Ok(())
+}
+
+/// Writes an authority and a server's certificate of it into `folder`: `ca.crt`, `server.{crt,key}`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_authority(folder: &Path, names: &[&str]) -> Result<()> {
+    let authority_key = KeyPair::generate()?;
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.distinguished_name.push(DnType::CommonName, "function-mesh-test");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    fs::write(folder.join("ca.crt"), authority.self_signed(&authority_key)?.pem())?;
+    let issuer = Issuer::new(authority, authority_key);
+
+    let key = KeyPair::generate()?;
+    let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+    let server = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    fs::write(folder.join("server.crt"), server.pem())?;
+    fs::write(folder.join("server.key"), key.serialize_pem())?;
     Ok(())
 }
 

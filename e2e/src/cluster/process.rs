@@ -1,6 +1,6 @@
 //! The processes of a cluster, each with a log of its own.
 
-use crate::shell::{Fatal, log_to};
+use crate::shell::{Fatal, command, log_to, output};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
@@ -37,6 +37,31 @@ impl Processes {
             .spawn()
             .with_context(|| format!("cannot start {name}: is the package util-linux installed?"))?;
         self.running.push((name.to_owned(), child));
+        Ok(())
+    }
+
+    /// Sends a signal, such as `STOP` or `CONT`, to a process.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn signal(&self, name: &str, signal: &str) -> Result<()> {
+        let (_, child) = self
+            .running
+            .iter()
+            .find(|(running, _)| running == name)
+            .with_context(|| format!("no process {name}"))?;
+        output(&mut command("kill", [format!("-{signal}"), child.id().to_string()])).map(drop)
+    }
+
+    /// Kills a process; it is gone when this returns.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn stop(&mut self, name: &str) -> Result<()> {
+        let index = self.running.iter().position(|(running, _)| running == name);
+        let (_, mut child) = self.running.remove(index.with_context(|| format!("no process {name}"))?);
+        child.kill()?;
+        child.wait()?;
         Ok(())
     }
 

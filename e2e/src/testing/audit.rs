@@ -66,6 +66,11 @@ impl Request {
         format!("{} {}", self.verb, self.resource())
     }
 
+    /// Who made it.
+    pub fn user(&self) -> &str {
+        &self.user.username
+    }
+
     /// Name of the object.
     pub fn name(&self) -> &str {
         &self.object_ref.name

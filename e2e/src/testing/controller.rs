@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -47,6 +47,21 @@ impl Controller {
     /// When it cannot be started.
     pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
         Self::start_process(rig, None, name, name, flags)
+    }
+
+    /// Starts a controller that finds its identity and the API server where a pod finds them.
+    ///
+    /// # Errors
+    /// When it cannot be started: a place of its own to find them in needs root.
+    pub fn spawn_in_pod(rig: &Rig, account: &Account, name: &str, flags: &[&str]) -> Result<Self> {
+        let script = "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && \
+            ln -s \"$FILES\" /run/secrets/kubernetes.io/serviceaccount && exec \"$@\"";
+        let mut process = command("unshare", ["--mount", "--", "sh", "-c", script, "sh"]);
+        process.arg(in_folder(&rig.build.folder, name)?).args(flags);
+        process.env("FILES", &account.folder).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
+        process.env("KUBERNETES_SERVICE_PORT", &account.port).env_remove("KUBECONFIG");
+        let log = rig.folder()?.join("logs").join(format!("{name}-in-pod.log"));
+        Self::run(rig, process, format!("{name}-in-pod"), log)
     }
 
     /// The same with a proxy between it and the API server.
@@ -88,13 +103,17 @@ impl Controller {
             })
             .context("no user left")?;
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
-        let port = free_port()?;
         let log = folder.join("logs").join(format!("{user}.log"));
         let mut process = command(in_folder(&rig.build.folder, program)?, flags);
-        process.env("KUBECONFIG", &kubeconfig).env("POD_NAME", &user);
-        process.envs(rig.build.environment.iter().copied());
+        process.env("KUBECONFIG", &kubeconfig);
+        Self::run(rig, process, user, log)
+    }
+
+    fn run(rig: &Rig, mut process: Command, user: String, log: PathBuf) -> Result<Self> {
+        let port = free_port()?;
+        process.env("POD_NAME", &user).envs(rig.build.environment.iter().copied());
         process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
-        let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {name}"))?;
+        let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {user}"))?;
         Ok(Self { user, child, port, log })
     }
 
@@ -294,6 +313,52 @@ impl Drop for Controller {
 fn sum(text: &str, name: &str) -> u64 {
     let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit_once(' '));
     values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+}
+
+/// What a pod has of its service account: a token and the authority of the API server, each in a file.
+pub struct Account {
+    folder: PathBuf,
+    port: String,
+}
+
+impl Account {
+    /// Writes the files beside those of the cluster.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn new(rig: &Rig, token: &str) -> Result<Self> {
+        let folder = rig.folder()?.join("serviceaccount");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("namespace"), crate::operator::NAMESPACE)?;
+        let port = rig.config().cluster_url.port_u16().context("API server without a port")?.to_string();
+        let this = Self { folder, port };
+        this.write_token(token)?;
+        this.write_authority(rig)?;
+        Ok(this)
+    }
+
+    /// Replaces the token.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_token(&self, token: &str) -> Result<()> {
+        self.replace("token", token.as_bytes())
+    }
+
+    /// Replaces the authority by the cluster's present one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_authority(&self, rig: &Rig) -> Result<()> {
+        self.replace("ca.crt", &fs::read(rig.folder()?.join("ca.crt"))?)
+    }
+
+    /// At once, as the kubelet does: nobody reads half a file.
+    fn replace(&self, file: &str, content: &[u8]) -> Result<()> {
+        let new = self.folder.join(format!("{file}.new"));
+        fs::write(&new, content)?;
+        Ok(fs::rename(new, self.folder.join(file))?)
+    }
 }
 
 /// Memory of a process, in KiB.

@@ -4,6 +4,7 @@ use crate::testing::http::request;
 use anyhow::{Context, Result};
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The storage of an API server.
@@ -34,8 +35,14 @@ struct Range {
 
 #[derive(Deserialize)]
 struct Answer {
+    header: Header,
     #[serde(default)]
     kvs: Vec<KeyValue>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    revision: String,
 }
 
 /// Numbers are texts in etcd's JSON.
@@ -67,16 +74,42 @@ impl Etcd {
         let prefix = format!("/registry/{folder}/{namespace}/");
         // The first key behind all that begin with the prefix: `0` follows `/`.
         let end = format!("/registry/{folder}/{namespace}0");
-        let range = Range { key: bytes(&prefix), end: bytes(&end), keys_only: true };
-        let answer = request(self.port, "POST", "/v3/kv/range", &serde_json::to_string(&range)?)
-            .context("etcd does not answer")?;
-        let answer: Answer = serde_json::from_str(&answer).context("answer of etcd")?;
+        let answer = self.range(&Range { key: bytes(&prefix), end: bytes(&end), keys_only: true })?;
         let version = |found: KeyValue| -> Result<_> {
             let key = String::from_utf8(found.key.0).context("a key of etcd")?;
             let name = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
             Ok((name, Version { created: found.create_revision.parse()?, writes: found.version.parse()? }))
         };
         answer.kvs.into_iter().map(version).collect()
+    }
+
+    /// Forgets everything that happened so far: whoever goes on from an earlier revision is told that it is gone.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub fn compact(&self) -> Result<()> {
+        let nothing = Range { key: bytes("nothing"), end: bytes("nothing"), keys_only: true };
+        let revision = self.range(&nothing)?.header.revision;
+        self.ask("/v3/kv/compaction", &json!({"revision": revision, "physical": true}))?;
+        self.ask("/v3/maintenance/defragment", &json!({})).map(drop)
+    }
+
+    /// Makes it refuse writes for want of space, or take them again.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub fn full(&self, full: bool) -> Result<()> {
+        let action = if full { "ACTIVATE" } else { "DEACTIVATE" };
+        self.ask("/v3/maintenance/alarm", &json!({"action": action, "alarm": "NOSPACE"})).map(drop)
+    }
+
+    fn range(self, range: &Range) -> Result<Answer> {
+        let answer = self.ask("/v3/kv/range", &serde_json::to_value(range)?)?;
+        serde_json::from_str(&answer).context("answer of etcd")
+    }
+
+    fn ask(self, path: &str, body: &Value) -> Result<String> {
+        request(self.port, "POST", path, &body.to_string()).context("etcd does not answer")
     }
 }
 

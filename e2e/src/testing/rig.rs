@@ -1,6 +1,6 @@
 //! The cluster a test runs in.
 
-use crate::cluster::pki;
+use crate::cluster::{ApiOnly, pki};
 use crate::operator::Kubectl;
 use crate::paths;
 use crate::shell::{output, run};
@@ -102,6 +102,16 @@ impl Rig {
         Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), patience })
     }
 
+    /// A cluster of this test alone, with the kinds and rights installed: what is done to it troubles no other test.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn alone(server: &ApiOnly) -> Result<Self> {
+        let rig = Self::new(server.folder(), Build::debug(), PATIENCE).await?;
+        rig.install().await?;
+        Ok(rig)
+    }
+
     /// How the administrator connects.
     pub fn config(&self) -> Config {
         Config::clone(&self.config)
@@ -124,34 +134,30 @@ impl Rig {
     /// # Errors
     /// When the API server refuses them.
     pub async fn prepare(&self) -> Result<()> {
-        PREPARED
-            .get_or_try_init(|| async {
-                let path = |folder: &str| paths::root().join("config").join(folder).display().to_string();
-                let apply = |what: &str| {
-                    run(&mut self.kubectl.with([
-                        "apply",
-                        "--server-side",
-                        "--force-conflicts",
-                        "-k",
-                        &path(what),
-                    ]))
-                };
-                apply("crd")?;
-                self.kubectl.namespace(crate::operator::NAMESPACE)?;
-                apply("rbac")?;
-                for controller in ["function", "source", "sink", "mesh"] {
-                    let name = format!("{controller}-controller");
-                    self.kubectl.apply(crate::operator::NAMESPACE, &bindings(&name))?;
-                }
-                let plurals = ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"];
-                for plural in plurals {
-                    let get = format!("get --raw=/apis/compute.functionmesh.io/v1alpha1/{plural}");
-                    self.until("kinds", || async { output(&mut self.kubectl.words(&get)) }).await?;
-                }
-                Ok(())
-            })
-            .await
-            .copied()
+        PREPARED.get_or_try_init(|| self.install()).await.copied()
+    }
+
+    /// Installs the kinds and the rights of the controllers.
+    ///
+    /// # Errors
+    /// When the API server refuses them.
+    pub async fn install(&self) -> Result<()> {
+        let path = |folder: &str| paths::root().join("config").join(folder).display().to_string();
+        let apply = |what: &str| {
+            run(&mut self.kubectl.with(["apply", "--server-side", "--force-conflicts", "-k", &path(what)]))
+        };
+        apply("crd")?;
+        self.kubectl.namespace(crate::operator::NAMESPACE)?;
+        apply("rbac")?;
+        for controller in ["function", "source", "sink", "mesh"] {
+            let name = format!("{controller}-controller");
+            self.kubectl.apply(crate::operator::NAMESPACE, &bindings(&name))?;
+        }
+        for plural in ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"] {
+            let get = format!("get --raw=/apis/compute.functionmesh.io/v1alpha1/{plural}");
+            self.until("kinds", || async { output(&mut self.kubectl.words(&get)) }).await?;
+        }
+        Ok(())
     }
 
     /// Runs a test in a namespace of its own. What is in it is written to a folder when the test fails.
@@ -259,6 +265,12 @@ impl Rig {
         let file = self.folder()?.join("etcd.port");
         let port = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
         Ok(Etcd::at(port.trim().parse()?))
+    }
+
+    /// The same cluster with other waits.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// How long a wait may last.
