@@ -1,4 +1,4 @@
-//! Trouble of one request or of the connection stays where it is (docs/reliability.md, T5 and T6).
+//! Trouble of one request or of the connection stays where it is (docs/reliability.md, T5, T6, T17).
 
 use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
@@ -118,6 +118,63 @@ async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
         eprintln!("a frozen watch was given up after {} s", frozen.elapsed().as_secs());
         until_ready(&rig, &api, "f", AVAILABLE).await?;
         Ok(())
+    })
+    .await
+}
+
+/// Lists and watches are given up and tried again as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("silent-list", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let proxy = Proxy::start(&rig).await?;
+        for (verb, resource) in [("list", "statefulsets"), ("watch", "services"), ("create", "events")] {
+            proxy.add(Rule::new(Action::Swallow).verb(verb).resource(resource).times(1));
+        }
+        let watched = format!("--watched-namespace={namespace}");
+        let flags = [watched.as_str(), "--leader-elect=false"];
+        let controller = Controller::spawn_behind(&rig, Some(&proxy), "function-controller", &flags)?;
+        controller.ready(&rig).await?;
+        let api = functions(&rig, &namespace);
+        create(&api, "Function", "f", &function_spec()).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        // The Service is watched as well by now: its loss is seen, and told by an Event.
+        let service = Child::of(&rig, &namespace, "Service", "f-function-headless")?;
+        service.delete().await?;
+        rig.until("the Service again", || service.state()).await?;
+        rig.until("the swallowed requests", || async {
+            ensure!(proxy.rules_left() == 0, "not all were made");
+            Ok(())
+        })
+        .await?;
+        controller.quiet(&rig).await
+    })
+    .await
+}
+
+/// What may be listed but not watched is not listed without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_denied_is_not_asked_for_in_a_hurry() -> Result<()> {
+    const LOOK: std::time::Duration = std::time::Duration::from_secs(10);
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("no-watch", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+        let mark = rig.mark().await?;
+        proxy.add(Rule::new(Action::Answer(403)).verb("watch").resource("services"));
+        proxy.end_watches();
+        tokio::time::sleep(LOOK).await;
+        let lists = rig.audit_since(&mark)?.by(&controller.user).only(|r| r.what() == "list services");
+        // After one, two, four and eight seconds.
+        ensure!(lists.requests().len() <= 5, "{} lists in {LOOK:?}", lists.requests().len());
+        ensure!(controller.get("readyz").is_err(), "it is ready without a watch");
+        proxy.clear();
+        controller.ready(&rig).await?;
+        create(&api, "Function", "f", &function_spec()).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await.map(drop)
     })
     .await
 }

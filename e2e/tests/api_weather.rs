@@ -1,13 +1,14 @@
 //! An API server that is away, slow or refuses now and then, and others who ask too much of the controller
-//! (docs/reliability.md, T4, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
+//! (docs/reliability.md, T3, T4, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Result, ensure};
 use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::shell::say;
 use e2e::testing::many::each;
-use e2e::testing::objects::merge;
+use e2e::testing::objects::{AVAILABLE, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Proxy, Rig};
+use e2e::testing::{Child, Proxy, Rig};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::json;
@@ -79,6 +80,119 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Minutes, as many as `AWAY_MINUTES` says: nothing grows, nothing turns over, and all comes back.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
+    const IMAGE: &str = "example.com/image:long-after";
+    let minutes = std::env::var("AWAY_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let away = Duration::from_secs(60 * minutes);
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("long-away", |rig, namespace| async move {
+        let fleet = fleet(&rig, &namespace, true).await?;
+        let tally = fleet
+            .measure(async |fleet| {
+                proxy(fleet)?.add(Rule::new(Action::CutBefore));
+                proxy(fleet)?.end_watches();
+                images(fleet, IMAGE).await?;
+                // What a failure costs in the first moments is not what it costs in the long run.
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
+                tokio::time::sleep(away).await;
+                let spent = fleet.controller.cpu()?.saturating_sub(cpu);
+                ensure!(spent < away / 100, "{spent:?} of CPU for waiting");
+                let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
+                ensure!(grown < 1024, "{grown} KiB more for waiting");
+                proxy(fleet)?.clear();
+                let back = Instant::now();
+                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                fleet.until_ready().await?;
+                say(&format!(
+                    "away for {minutes} minutes: back after {:?}, {spent:?} of CPU, {grown} KiB more",
+                    back.elapsed()
+                ));
+                // A watch waits for half a minute at most (35 s in the table, and a slow machine).
+                ensure!(back.elapsed() < Duration::from_secs(60), "only after {:?}", back.elapsed());
+                Ok(())
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        Ok(())
+    })
+    .await
+}
+
+/// Conflicts: one after the other for some objects, without an end for one.
+async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Result<()> {
+    const FOREVER: &str = "o3";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    let rig = rig.patient(patience);
+    rig.test(name, |rig, namespace| async move {
+        let fleet = fleet(&rig, &namespace, true).await?;
+        let conflict = |resource: &str, name: &str| {
+            Rule::new(Action::Answer(409)).verb("patch").resource(resource).name(name)
+        };
+        proxy(&fleet)?.add(conflict("statefulsets", "o0-function").times(times));
+        proxy(&fleet)?.add(conflict("services", "o1-function-headless").times(times));
+        proxy(&fleet)?.add(conflict("functions/status", "o2").times(times));
+        proxy(&fleet)?.add(conflict("statefulsets", "o3-function"));
+        // What others say of the same objects stays as it is.
+        let theirs = json!({"metadata": {"labels": {"example.com/theirs": "yes"}}});
+        for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
+            let child = Child::of(&rig, &namespace, kind, name)?;
+            child.patch(&theirs).await?;
+            child.patch(&json!({"metadata": {"labels": {"component": "foreign"}}})).await?;
+        }
+        let before = proxy(&fleet)?.writes().len();
+        let started = Instant::now();
+        images(&fleet, "example.com/image:conflict").await?;
+        for name in fleet.names.iter().filter(|name| *name != FOREVER) {
+            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+        }
+        rig.until("the end of the conflicts", || async {
+            let left = proxy(&fleet)?.rules_left();
+            ensure!(left == 1, "{left} rules are left");
+            Ok(())
+        })
+        .await?;
+        let message = until_ready(&rig, &fleet.objects, FOREVER, ("False", "ApplyFailed")).await?;
+        ensure!(message.contains("o3-function"), "{message}");
+        let writes = proxy(&fleet)?.writes();
+        let tries =
+            writes.iter().skip(before).filter(|w| w.resource == "statefulsets" && w.name == "o3-function");
+        let (tries, took) = (tries.count(), started.elapsed());
+        // At once, and then after 1, 2, 4 seconds and so on, a fifth less or more.
+        let most = (took.as_secs_f64() / 0.8 + 1.0).log2().ceil() + took.as_secs_f64() / 240.0 + 2.0;
+        ensure!(f64::from(u32::try_from(tries)?) <= most, "{tries} tries in {took:?}");
+        for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
+            let labels = Child::of(&rig, &namespace, kind, name)?.state().await?["labels"].clone();
+            ensure!(
+                labels["example.com/theirs"] == json!("yes"),
+                "{name}: the label of others is gone: {labels}"
+            );
+            ensure!(labels["component"] != json!("foreign"), "{name} was not repaired: {labels}");
+        }
+        proxy(&fleet)?.clear();
+        merge(&fleet.objects, FOREVER, json!({"spec": {"image": "example.com/image:end"}})).await?;
+        until_ready(&rig, &fleet.objects, FOREVER, AVAILABLE).await?;
+        fleet.controller.quiet(&rig).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conflicts_are_outlived() -> Result<()> {
+    conflicts("conflicts", 4, Duration::from_secs(120)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn ten_conflicts_are_outlived() -> Result<()> {
+    conflicts("ten-conflicts", 10, Duration::from_secs(20 * 60)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,163 @@
+//! What happens to the API server and its storage themselves (docs/reliability.md, T7, T12): compaction while the controller
+//! sleeps, an etcd that is frozen, an etcd without space. Each test has an API server of its own.
+
+use anyhow::{Result, ensure};
+use e2e::cluster::ApiOnly;
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::Rig;
+use e2e::testing::many::each;
+use e2e::testing::objects::merge;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::api::ListParams;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const NUMBER: usize = 20;
+/// The longest wait between two attempts to watch is half a minute; and a slow machine.
+const BACK: Duration = Duration::from_secs(60);
+
+async fn ready(rig: &Rig, namespace: &str) -> Result<Fleet> {
+    let fleet = Fleet::start(rig, namespace, &FUNCTION, NUMBER).await?;
+    fleet.create(&FUNCTION.spec()).await?;
+    fleet.until_ready().await?;
+    fleet.controller.quiet(rig).await?;
+    Ok(fleet)
+}
+
+async fn images(fleet: &Fleet, image: &str) -> Result<()> {
+    let patch = json!({"spec": {"image": image}});
+    each(&fleet.names, |name| {
+        let patch = patch.clone();
+        async move { merge(&fleet.objects, &name, patch).await }
+    })
+    .await
+}
+
+fn runs(set: &StatefulSet, image: &str) -> bool {
+    let pod = set.spec.template.spec.as_ref();
+    pod.is_some_and(|pod| pod.containers.iter().any(|c| c.image.as_deref() == Some(image)))
+}
+
+/// Whether each set was changed so many times since it was made.
+async fn changed(fleet: &Fleet, times: i64) -> Result<()> {
+    for set in fleet.sets.list(&ListParams::default()).await? {
+        let (name, generation) = (set.metadata.name, set.metadata.generation);
+        ensure!(generation == Some(1 + times), "{name:?} is of generation {generation:?}, not {}", 1 + times);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_is_slept_through() -> Result<()> {
+    const IMAGE: &str = "example.com/image:compacted";
+    let mut server = ApiOnly::up("compact")?;
+    let rig = Rig::alone(&server).await?;
+    let server = &mut server;
+    rig.test("compaction", |rig, namespace| async move {
+        let fleet = ready(&rig, &namespace).await?;
+        let before = fleet.controller.memory()?.resident;
+        // Nothing that matters happened meanwhile, then something did.
+        for changes in [false, true] {
+            fleet.controller.send("STOP")?;
+            let mark = rig.mark().await?;
+            for i in 0..3 {
+                let label = json!({"metadata": {"annotations": {"example.com/i": format!("{i}")}}});
+                let namespaces: kube::api::Api<k8s_openapi::api::core::v1::Namespace> =
+                    kube::api::Api::all(rig.client.clone());
+                namespaces.patch(&namespace, &<_>::default(), &kube::api::Patch::Merge(label)).await?;
+            }
+            if changes {
+                images(&fleet, IMAGE).await?;
+            }
+            rig.etcd()?.compact()?;
+            // Otherwise it would go on from what it remembers.
+            server.restart()?;
+            fleet.controller.send("CONT")?;
+            rig.until("lists of all kinds", || async {
+                let lists = rig.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
+                let listed: std::collections::BTreeSet<String> =
+                    lists.requests().iter().map(e2e::testing::audit::Request::resource).collect();
+                for resource in ["functions", "statefulsets", "services", "pods", "backendconfigs"] {
+                    ensure!(listed.contains(resource), "only {listed:?} were listed anew");
+                }
+                Ok(())
+            })
+            .await?;
+            if changes {
+                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                fleet.until_ready().await?;
+            }
+            fleet.controller.quiet(&rig).await?;
+            let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+            let sets = writes.clone().only(|r| r.resource() == "statefulsets" && r.code() < 300);
+            let want = if changes { NUMBER } else { 0 };
+            ensure!(sets.requests().len() == want, "{:?}", writes.counts());
+            ensure!(changes || writes.requests().is_empty(), "{:?}", writes.counts());
+        }
+        changed(&fleet, 1).await?;
+        let after = fleet.controller.memory()?.resident;
+        ensure!(after < before * 2, "memory from {before} to {after} KiB");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
+    const FROZEN: Duration = Duration::from_secs(30);
+    let server = ApiOnly::up("etcd")?;
+    let rig = Rig::alone(&server).await?;
+    let server = &server;
+    rig.test("storage", |rig, namespace| async move {
+        let fleet = ready(&rig, &namespace).await?;
+        let before = fleet.controller.memory()?.resident;
+
+        // Work waits when the storage stops to answer.
+        fleet.controller.send("STOP")?;
+        images(&fleet, "example.com/image:frozen").await?;
+        server.signal("etcd", "STOP")?;
+        fleet.controller.send("CONT")?;
+        let cpu = fleet.controller.cpu()?;
+        tokio::time::sleep(FROZEN).await;
+        let spent = fleet.controller.cpu()?.saturating_sub(cpu);
+        ensure!(spent < FROZEN / 20, "{spent:?} of CPU for waiting");
+        fleet.controller.get("healthz")?;
+        server.signal("etcd", "CONT")?;
+        let back = Instant::now();
+        fleet.until_sets(|set| runs(set, "example.com/image:frozen")).await?;
+        fleet.until_ready().await?;
+        ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
+        changed(&fleet, 1).await?;
+
+        // Work waits when the storage takes nothing more.
+        fleet.controller.quiet(&rig).await?;
+        fleet.controller.send("STOP")?;
+        images(&fleet, "example.com/image:full").await?;
+        rig.etcd()?.full(true)?;
+        let mark = rig.mark().await?;
+        fleet.controller.send("CONT")?;
+        rig.until("refusals of all", || async {
+            let waiting = fleet.controller.metric("function_mesh_backoff_objects")?;
+            ensure!(waiting == u64::try_from(NUMBER)?, "{waiting} wait");
+            Ok(())
+        })
+        .await?;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let tries = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+        // After one, two, four and eight seconds, each time for the set and for the status.
+        ensure!(tries.requests().len() <= NUMBER * 2 * 6, "{:?} in ten seconds", tries.counts());
+        rig.etcd()?.full(false)?;
+        let back = Instant::now();
+        fleet.until_sets(|set| runs(set, "example.com/image:full")).await?;
+        fleet.until_ready().await?;
+        ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
+        changed(&fleet, 2).await?;
+        fleet.controller.quiet(&rig).await?;
+        let after = fleet.controller.memory()?.resident;
+        ensure!(after < before + 4096, "memory from {before} to {after} KiB");
+        ensure!(fleet.controller.metric("function_mesh_reconcile_errors_total")? > 0, "no error is counted");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,103 @@
+//! Admission webhooks of others, between the controller and its StatefulSets (docs/reliability.md, T19).
+
+use anyhow::{Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::objects::{AVAILABLE, create, merge, until_ready};
+use e2e::testing::webhook::{Behaviour, is_injected};
+use e2e::testing::{Rig, Webhook};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const SET: &str = "o0-function";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
+    const IMAGE: &str = "example.com/image:2";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("injecting", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
+        let webhook = Webhook::start(&rig, &namespace, Behaviour::Inject).await?;
+        let tally = fleet
+            .measure(async |fleet| {
+                fleet.create(&FUNCTION.spec()).await?;
+                fleet.until_sets(is_injected).await?;
+                fleet.until_ready().await
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == 5, "{tally}");
+        // A change of ours reaches the pods beside what was added.
+        let tally = fleet
+            .measure(async |fleet| {
+                merge(&fleet.objects, "o0", json!({"spec": {"image": IMAGE}})).await?;
+                until_ready(&fleet.rig, &fleet.objects, "o0", AVAILABLE).await.map(drop)
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == 1, "{tally}");
+        let set = fleet.sets.get(SET).await?;
+        let pod = set.spec.template.spec.clone().unwrap_or_default();
+        let images: Vec<_> = pod.containers.iter().filter_map(|c| c.image.as_deref()).collect();
+        ensure!(is_injected(&set) && images.contains(&IMAGE), "{images:?}");
+        let variables = pod.containers.iter().flat_map(|c| c.env.iter().flatten());
+        ensure!(
+            variables.filter(|v| v.name == "INJECTED").count() == 1,
+            "the variable is gone or twice there"
+        );
+        let label = set.metadata.labels.unwrap_or_default().get("injected").cloned();
+        ensure!(label.as_deref() == Some("yes"), "the label is {label:?}");
+        // A new process finds nothing to repair either.
+        let mark = rig.mark().await?;
+        fleet.replace(None).await?;
+        fleet.until_looked_at(0, 5).await?;
+        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
+        webhook.remove().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_is_down_is_named() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("hookdown", |rig, namespace| async move {
+        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 1).await?;
+        let webhook = Webhook::start(&rig, &namespace, Behaviour::Down).await?;
+        let mark = rig.mark().await?;
+        create(&fleet.objects, FUNCTION.kind, "o0", &FUNCTION.spec()).await?;
+        let message = until_ready(&rig, &fleet.objects, "o0", ("False", "ApplyFailed")).await?;
+        for word in [SET, "failed calling webhook", "sets.example.com"] {
+            ensure!(message.contains(word), "no {word:?} in: {message}");
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let tries = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+        ensure!(tries.writes_to("statefulsets", SET) <= 6, "{:?}", tries.counts());
+        ensure!(tries.writes_to("functions/status", "o0") <= 2, "{:?}", tries.counts());
+        webhook.remove().await?;
+        // Without help: it is tried again.
+        until_ready(&rig, &fleet.objects, "o0", AVAILABLE).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_is_slow_is_waited_for() -> Result<()> {
+    const SLOW: Duration = Duration::from_secs(9);
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("hookslow", |rig, namespace| async move {
+        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
+        let webhook = Webhook::start(&rig, &namespace, Behaviour::Slow(SLOW)).await?;
+        let started = Instant::now();
+        let tally = fleet
+            .measure(async |fleet| {
+                fleet.create(&FUNCTION.spec()).await?;
+                fleet.until_ready().await
+            })
+            .await?;
+        ensure!(tally.count("patch statefulsets") == 5 && tally.refused.is_empty(), "{tally}");
+        ensure!(started.elapsed() < SLOW * 5, "one after the other: {:?}", started.elapsed());
+        webhook.remove().await
+    })
+    .await
+}
