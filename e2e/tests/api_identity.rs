@@ -1,0 +1,86 @@
+//! The controller's own identity, and that of the API server, expire while it works (docs/reliability.md, T36): it reads its token
+//! and its authority from files, as in a pod, on an API server of its own.
+
+use anyhow::{Context, Result, ensure};
+use e2e::cluster::ApiOnly;
+use e2e::scenario::fleet::FUNCTION;
+use e2e::testing::acker::Acker;
+use e2e::testing::controller::Account;
+use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::api::{Api, DeleteParams, PostParams};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const NAMESPACE: &str = e2e::operator::NAMESPACE;
+const ACCOUNT: &str = "function-mesh-function-controller";
+/// Files are read again after a minute.
+const BACK: Duration = Duration::from_secs(110);
+
+/// A token that ends with its Secret.
+async fn token(rig: &Rig, secret: &str) -> Result<String> {
+    let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
+    let object = serde_json::from_value(json!({"metadata": {"name": secret}}))?;
+    let made = secrets.create(&PostParams::default(), &object).await?;
+    let request: TokenRequest = serde_json::from_value(json!({"spec": {
+        "audiences": [], "expirationSeconds": 3600,
+        "boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": secret, "uid": made.metadata.uid}}}))?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(rig.client.clone(), NAMESPACE);
+    let answer = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await?;
+    answer.status.and_then(|status| status.token).context("no token")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
+    let mut server = ApiOnly::up("identity")?;
+    let rig = Rig::alone(&server).await?;
+    let server = &mut server;
+    rig.test("identity", |rig, namespace| async move {
+        let account = Account::new(&rig, &token(&rig, "first").await?)?;
+        let watched = format!("--watched-namespace={namespace}");
+        let flags = [
+            watched.as_str(),
+            "--lease-namespace=function-mesh-system",
+            "--lease-duration=180",
+            "--lease-renew-deadline=150",
+            "--lease-retry-period=2",
+        ];
+        let controller = Controller::spawn_in_pod(&rig, &account, FUNCTION.controller, &flags)?;
+        controller.leads(&rig).await?;
+        let acker = Acker::start(&rig, &namespace);
+        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
+        until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        let process = controller.id();
+
+        // The old token is worth nothing from now on.
+        account.write_token(&token(&rig, "second").await?)?;
+        let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
+        secrets.delete("first", &DeleteParams::default()).await?;
+        let since = Instant::now();
+        merge(&objects, "f", json!({"spec": {"image": "example.com/image:token"}})).await?;
+        until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        eprintln!("a new token is used after {:?}", since.elapsed());
+        ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
+
+        // Nor is the old authority.
+        drop(acker);
+        server.restart_with_new_authority()?;
+        account.write_authority(&rig)?;
+        let rig = Rig::new(server.folder(), rig.build.clone(), rig.patience()).await?;
+        let _acker = Acker::start(&rig, &namespace);
+        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        let since = Instant::now();
+        merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;
+        until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        eprintln!("a new authority is trusted after {:?}", since.elapsed());
+        ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
+        ensure!(controller.id() == process && controller.get("healthz").is_ok(), "it was started again");
+        ensure!(controller.metric("function_mesh_leader")? == 1, "it does not lead any more");
+        Ok(())
+    })
+    .await
+}

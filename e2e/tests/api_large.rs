@@ -1,0 +1,108 @@
+//! Objects as large as the API server takes (docs/reliability.md, T28): they run, or their status says that they are too large;
+//! neither is tried again and again, and others do not wait for them.
+
+use anyhow::{Context, Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, api, condition, create, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn with(field: &str, value: Value) -> Value {
+    let mut spec = FUNCTION.spec();
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert(field.to_owned(), value);
+    }
+    spec
+}
+
+/// So many variables of so many bytes.
+fn variables(number: usize, bytes: usize) -> Value {
+    let value = "v".repeat(bytes);
+    let list: Vec<Value> = (0..number).map(|i| json!({"name": format!("V{i}"), "value": value})).collect();
+    json!({"env": list})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_as_large_as_can_be_says_so_or_runs() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("large", |rig, namespace| async move {
+        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
+        let memory = fleet.controller.memory()?.resident;
+        // Ten thousand variables run.
+        create(&fleet.objects, FUNCTION.kind, "variables", &with("pod", variables(10_000, 20))).await?;
+        until_ready(&rig, &fleet.objects, "variables", AVAILABLE).await?;
+
+        // Less than a megabyte is stored, but not what becomes of it: each quotation mark is quoted for JSON in JSON in JSON.
+        let config = json!({"text": "\"".repeat(450_000)});
+        let mark = rig.mark().await?;
+        create(&fleet.objects, FUNCTION.kind, "config", &with("funcConfig", config)).await?;
+        let message = until_ready(&rig, &fleet.objects, "config", ("False", "TooLarge")).await?;
+        ensure!(message.contains("config-function") && message.len() < 1100, "{message}");
+        fleet.create(&FUNCTION.spec()).await?;
+        for name in &fleet.names {
+            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        fleet.controller.quiet(&rig).await?;
+        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+        let tries = writes.writes_to("statefulsets", "config-function");
+        ensure!(tries == 1, "{tries} tries: {:?}", writes.counts());
+        merge(&fleet.objects, "config", json!({"spec": {"funcConfig": {"text": "small"}}})).await?;
+        until_ready(&rig, &fleet.objects, "config", AVAILABLE).await?;
+
+        // What is not kept of the caches, and an answer of a megabyte at a time.
+        for name in ["variables", "config"] {
+            fleet.objects.delete(name, &<_>::default()).await?;
+        }
+        fleet.controller.quiet(&rig).await?;
+        let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
+        ensure!(grown < 32_768, "{grown} KiB more");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
+    const NUMBER: usize = 500;
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("large-mesh", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+        let functions: Vec<Value> = (0..NUMBER)
+            .map(|i| {
+                let mut spec = FUNCTION.spec();
+                if let Some(spec) = spec.as_object_mut() {
+                    spec.insert("name".to_owned(), json!(format!("f{i}")));
+                }
+                spec
+            })
+            .collect();
+        let mesh = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        create(&meshes, "FunctionMesh", "m", &json!({"functions": functions})).await?;
+        // Without anybody who runs them the status counts, and names some.
+        let message = rig
+            .until("five hundred components", || async {
+                let (status, reason, message) = condition(&meshes, "m", "Ready").await?;
+                let counted = meshes.get("m").await?.data.pointer("/status/components").cloned();
+                ensure!(counted == Some(json!(NUMBER)), "{counted:?}");
+                ensure!((status.as_str(), reason.as_str()) == ("False", "ComponentsNotReady"), "{reason}");
+                Ok(message)
+            })
+            .await?;
+        ensure!(message.len() <= 1100, "{} bytes", message.len());
+        mesh.quiet(&rig).await?;
+        let writes = rig.audit()?.by(&mesh.user).writes();
+        let made = writes.counts().get("patch functions").copied().context("no component is made")?;
+        ensure!(made == NUMBER, "{:?}", writes.counts());
+        let _functions = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        until_ready(&rig, &meshes, "m", ("True", "AllComponentsReady")).await?;
+        Ok(())
+    })
+    .await
+}
