@@ -1,7 +1,7 @@
 //! The controller's own identity, and that of the API server, expire while it works (docs/reliability.md, T36): it reads its token
 //! and its authority from files, as in a pod, on an API server of its own.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenario::fleet::FUNCTION;
 use e2e::testing::acker::Acker;
@@ -9,8 +9,10 @@ use e2e::testing::controller::Account;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::api::{Api, DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use kube::Client;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::config::AuthInfo;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -32,55 +34,69 @@ async fn token(rig: &Rig, secret: &str) -> Result<String> {
     answer.status.and_then(|status| status.token).context("no token")
 }
 
+/// The API server remembers for some seconds whom it let in.
+async fn refused(rig: &Rig, token: &str) -> Result<()> {
+    let mut config = rig.config();
+    config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
+    let secrets: Api<Secret> = Api::namespaced(Client::try_from(config)?, NAMESPACE);
+    match secrets.list(&ListParams::default()).await {
+        Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
+        other => bail!("it is let in: {:?}", other.map(drop)),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     let mut server = ApiOnly::up("identity")?;
     let rig = Rig::alone(&server).await?;
-    let server = &mut server;
-    rig.test("identity", |rig, namespace| async move {
-        let account = Account::new(&rig, &token(&rig, "first").await?)?;
-        let watched = format!("--watched-namespace={namespace}");
-        let flags = [
-            watched.as_str(),
-            "--lease-namespace=function-mesh-system",
-            "--lease-duration=180",
-            "--lease-renew-deadline=150",
-            "--lease-retry-period=2",
-        ];
-        let controller = Controller::spawn_in_pod(&rig, &account, FUNCTION.controller, &flags)?;
-        controller.leads(&rig).await?;
-        let acker = Acker::start(&rig, &namespace);
-        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        let process = controller.id();
+    // It ends with the server: who made it is not let in any more by then.
+    let namespace = "identity";
+    let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+    let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;
+    namespaces.create(&PostParams::default(), &object).await?;
+    let first = token(&rig, "first").await?;
+    let account = Account::new(&rig, &first)?;
+    let watched = format!("--watched-namespace={namespace}");
+    let flags = [
+        watched.as_str(),
+        "--lease-namespace=function-mesh-system",
+        "--lease-duration=180",
+        "--lease-renew-deadline=150",
+        "--lease-retry-period=2",
+    ];
+    let controller = Controller::spawn_in_pod(&rig, &account, FUNCTION.controller, &flags)?;
+    controller.leads(&rig).await?;
+    let acker = Acker::start(&rig, namespace);
+    let objects = api(&rig, namespace, FUNCTION.kind, FUNCTION.plural);
+    create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
+    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    let process = controller.id();
 
-        // The old token is worth nothing from now on.
-        account.write_token(&token(&rig, "second").await?)?;
-        let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
-        secrets.delete("first", &DeleteParams::default()).await?;
-        let since = Instant::now();
-        merge(&objects, "f", json!({"spec": {"image": "example.com/image:token"}})).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        eprintln!("a new token is used after {:?}", since.elapsed());
-        ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
+    // The old token is worth nothing from now on.
+    account.write_token(&token(&rig, "second").await?)?;
+    let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
+    secrets.delete("first", &DeleteParams::default()).await?;
+    rig.until("the end of the old token", || refused(&rig, &first)).await?;
+    let since = Instant::now();
+    merge(&objects, "f", json!({"spec": {"image": "example.com/image:token"}})).await?;
+    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    eprintln!("a new token is used after {:?}", since.elapsed());
+    ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
 
-        // Nor is the old authority.
-        drop(acker);
-        server.restart_with_new_authority()?;
-        account.write_authority(&rig)?;
-        let rig = Rig::new(server.folder(), rig.build.clone(), rig.patience()).await?;
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        let since = Instant::now();
-        merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        eprintln!("a new authority is trusted after {:?}", since.elapsed());
-        ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
-        ensure!(controller.id() == process && controller.get("healthz").is_ok(), "it was started again");
-        ensure!(controller.metric("function_mesh_leader")? == 1, "it does not lead any more");
-        Ok(())
-    })
-    .await
+    // Nor is the old authority.
+    drop(acker);
+    server.restart_with_new_authority()?;
+    account.write_authority(&rig)?;
+    let rig = Rig::new(server.folder(), rig.build.clone(), rig.patience()).await?;
+    let _acker = Acker::start(&rig, namespace);
+    let objects = api(&rig, namespace, FUNCTION.kind, FUNCTION.plural);
+    let since = Instant::now();
+    merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;
+    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    eprintln!("a new authority is trusted after {:?}", since.elapsed());
+    ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
+    ensure!(controller.id() == process && controller.get("healthz").is_ok(), "it was started again");
+    ensure!(controller.metric("function_mesh_leader")? == 1, "it does not lead any more");
+    Ok(())
 }

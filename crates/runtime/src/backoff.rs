@@ -39,10 +39,8 @@ impl<Key: Hash + Eq> Backoff<Key> {
         }
         let wait = FIRST.saturating_mul(1 << failed.times.min(16)).min(LONGEST);
         failed.times += 1;
-        // 80 % to 120 %, by object and attempt.
-        let percent = 80 + random.hash_one((salt, failed.times)) % 41;
-        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(millis.saturating_mul(percent) / 100)
+        // By object and attempt.
+        about(wait, random.hash_one((salt, failed.times)))
     }
 
     /// Forgets an object that succeeded or is gone.
@@ -54,6 +52,12 @@ impl<Key: Hash + Eq> Backoff<Key> {
     pub fn waiting(&self) -> usize {
         self.failures.len()
     }
+}
+
+/// 80 % to 120 % of a time.
+pub(crate) fn about(wait: Duration, random: u64) -> Duration {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis.saturating_mul(80 + random % 41) / 100)
 }
 
 #[cfg(test)]

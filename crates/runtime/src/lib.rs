@@ -30,5 +30,6 @@ pub mod telemetry;
 
 mod lease;
 mod merge;
+mod pace;
 
 pub use process::Process;

@@ -4,6 +4,7 @@ use crate::admin::Readiness;
 use crate::args::WatchArgs;
 use crate::merge::merged;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use kube::api::Api;
@@ -28,10 +29,6 @@ pub(crate) const SILENCE_SECONDS: u32 = 340;
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.
 const DEBOUNCE: Duration = Duration::from_millis(100);
-
-/// How long a kind whose watch is denied is left alone: longer each time.
-const DENIED_FIRST: Duration = Duration::from_secs(1);
-const DENIED_LONGEST: Duration = Duration::from_secs(30);
 
 /// What all watches of a process share.
 #[derive(Clone)]
@@ -213,25 +210,18 @@ fn watched<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    stream::unfold((None, Duration::ZERO), move |(open, pause)| {
-        let (api, config) = (api.clone(), config.clone());
+    stream::unfold((None, Pace::default(), Duration::ZERO), move |(open, mut pace, pause)| {
+        let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
+        let mut open = open.unwrap_or_else(watch);
         async move {
-            let mut open = if let Some(open) = open {
-                open
-            } else {
+            if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
-                watcher::watcher(api, config).default_backoff().boxed()
-            };
+            }
             let event = open.next().await?;
             let ended =
                 matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
-            let pause = match &event {
-                // The new watcher's own backoff begins anew, but to list may be allowed where to watch is not.
-                _ if ended => (pause * 2).clamp(DENIED_FIRST, DENIED_LONGEST),
-                Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => Duration::ZERO,
-                _ => pause,
-            };
-            Some((event, ((!ended).then_some(open), pause)))
+            let pause = pace.after(&event);
+            Some((event, ((!ended).then_some(open), pace, pause)))
         }
     })
 }

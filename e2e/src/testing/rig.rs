@@ -179,10 +179,9 @@ impl Rig {
         }
         match api.delete(&namespace, &DeleteParams::background()).await {
             // The test may have done it.
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            deleted => drop(deleted?),
+            Err(kube::Error::Api(status)) if status.is_not_found() => result,
+            deleted => result.and(deleted.map(drop).map_err(Into::into)),
         }
-        result
     }
 
     /// Deletes a namespace and waits for its end.
