@@ -1,6 +1,7 @@
 //! The components as the caches show them.
 
 use crate::items::Kind;
+use crate::reason::{PROGRESSING, READY, Reason};
 use functionmesh_api::constants::ANNOTATION_MESH_ITEM_HASH;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_runtime::declared::Declared;
@@ -28,6 +29,8 @@ pub struct Seen {
     pub spec: Value,
     /// Its `Ready` condition, when that speaks of the newest `spec`.
     pub ready: Option<Condition>,
+    /// Its `Progressing` condition, in the same way.
+    pub progressing: Option<Condition>,
 }
 
 impl Seen {
@@ -35,6 +38,7 @@ impl Seen {
     pub fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>) -> Self {
         let metadata = child.meta();
         let current = child.status.observed_generation >= metadata.generation;
+        let condition = |type_| child.status.conditions.get(type_).filter(|_| current).cloned();
         let controllers = metadata.owner_references.iter().flatten();
         Self {
             kind,
@@ -43,12 +47,25 @@ impl Seen {
             leaving: metadata.deletion_timestamp.is_some(),
             hash: child.annotations().get(ANNOTATION_MESH_ITEM_HASH).cloned(),
             spec: child.spec().unwrap_or_default(),
-            ready: child.status.conditions.get("Ready").filter(|_| current).cloned(),
+            ready: condition(READY),
+            progressing: condition(PROGRESSING),
         }
     }
 
     /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
         self.ready.as_ref().is_some_and(|c| c.status == "True")
+    }
+
+    /// Whether it may become ready without help; so may what says nothing yet.
+    pub fn progresses(&self) -> bool {
+        self.progressing.as_ref().is_none_or(|c| c.status == "True")
+    }
+
+    /// Whether it had its time to become ready.
+    pub fn is_overdue(&self) -> bool {
+        self.progressing
+            .as_ref()
+            .is_some_and(|c| c.status == "False" && c.reason == Reason::ProgressDeadlineExceeded.as_str())
     }
 }

@@ -65,6 +65,7 @@ mod tests {
             hash: Some(wanted.hash.clone()),
             spec: wanted.spec.clone().into(),
             ready: None,
+            progressing: None,
         }
     }
 

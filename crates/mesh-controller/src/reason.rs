@@ -15,6 +15,8 @@ pub enum Reason {
     AllComponentsReady,
     /// Components are on their way, or in trouble that their own status tells of.
     ComponentsNotReady,
+    /// Nothing is on its way, and a component had its time to become ready. A component's own word (`component::reason`).
+    ProgressDeadlineExceeded,
     /// Nothing is on its way.
     Complete,
     /// An item cannot become a component.
@@ -30,6 +32,7 @@ impl Reason {
     pub const ALL: [Self; Self::ApplyFailed as usize + 1] = [
         Self::AllComponentsReady,
         Self::ComponentsNotReady,
+        Self::ProgressDeadlineExceeded,
         Self::Complete,
         Self::Invalid,
         Self::NameConflict,
@@ -41,6 +44,7 @@ impl Reason {
         match self {
             Self::AllComponentsReady => "AllComponentsReady",
             Self::ComponentsNotReady => "ComponentsNotReady",
+            Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
             Self::Complete => "Complete",
             Self::Invalid => "Invalid",
             Self::NameConflict => "NameConflict",
@@ -59,11 +63,18 @@ impl Reason {
                 "Nothing.",
             ),
             Self::ComponentsNotReady => (
-                &[(READY, false), (PROGRESSING, true)][..],
+                &[(READY, false), (PROGRESSING, true), (PROGRESSING, false)][..],
                 "Some components are not ready. The message counts them and names up to five with their reason, those \
-                 in trouble first.",
+                 in trouble first. `Progressing` is false when none of them will become ready without help.",
                 "`kubectl get fn,src,snk -o wide`",
                 "Wait, or look up the component's reason in the table above.",
+            ),
+            Self::ProgressDeadlineExceeded => (
+                &[(PROGRESSING, false)][..],
+                "No component that is not ready is on its way any more, and at least one of them was not ready ten \
+                 minutes after its last pod was made.",
+                "`kubectl get fmesh NAME -o wide`: `Ready` names the components and their causes.",
+                "Look up the component's reason in the table above. The mesh goes on as soon as one does.",
             ),
             Self::Complete => (
                 &[(PROGRESSING, false)][..],

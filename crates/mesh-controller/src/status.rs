@@ -82,19 +82,22 @@ pub fn status(
         reason: reason.to_string(),
         message: message.clone(),
     };
-    let wanted = vec![
-        condition(READY, complete, reason),
-        condition(
-            PROGRESSING,
-            reason == Reason::ComponentsNotReady,
-            if complete { Reason::Complete } else { reason },
-        ),
-    ];
+    let missing = || wanted.iter().map(find).filter(|seen| !seen.is_some_and(Seen::is_ready));
+    // What was not made yet is on its way.
+    let moves = missing().any(|seen| seen.is_none_or(Seen::progresses));
+    let overdue = missing().flatten().any(Seen::is_overdue);
+    let (progressing, why) = match reason {
+        _ if complete => (false, Reason::Complete),
+        Reason::ComponentsNotReady if moves => (true, reason),
+        Reason::ComponentsNotReady if overdue => (false, Reason::ProgressDeadlineExceeded),
+        _ => (false, reason),
+    };
+    let conditions = vec![condition(READY, complete, reason), condition(PROGRESSING, progressing, why)];
     MeshStatus {
         observed_generation: generation,
         components: i32::try_from(total).ok(),
         ready_components: i32::try_from(ready).ok(),
-        conditions: Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now)),
+        conditions: Conditions::from(condition::set(previous.conditions.list(), conditions, generation, now)),
     }
 }
 
@@ -114,6 +117,7 @@ mod tests {
             hash: None,
             spec: Value::Null,
             ready: serde_json::from_value(ready.clone()).ok(),
+            progressing: None,
         }
     }
 
@@ -149,10 +153,17 @@ mod tests {
     fn the_conditions_are_those_that_are_explained() {
         let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
         let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
+        let stopped = |reason| {
+            let seen = seen(&wanted[0], &condition("False", "CrashLoop", ""));
+            [Seen { progressing: serde_json::from_value(condition("False", reason, "")).ok(), ..seen }]
+        };
+        let (overdue, stopped) = (stopped("ProgressDeadlineExceeded"), stopped("CrashLoop"));
         let some = vec!["x".to_owned()];
         let cases = [
             (&ready[..], Findings::default()),
             (&[], Findings::default()),
+            (&overdue, Findings::default()),
+            (&stopped, Findings::default()),
             (&[], Findings { invalid: some.clone(), ..Findings::default() }),
             (&[], Findings { conflicts: some.clone(), ..Findings::default() }),
             (&[], Findings { failures: some, ..Findings::default() }),
@@ -172,6 +183,38 @@ mod tests {
             })
             .collect();
         assert_eq!(found, explained);
+    }
+
+    #[test]
+    fn it_progresses_while_any_component_does() {
+        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
+        let no = condition("False", "CrashLoop", "");
+        let component = |i: usize, status: &str, reason: &str| Seen {
+            progressing: serde_json::from_value(condition(status, reason, "")).ok(),
+            ..seen(&wanted[i], &no)
+        };
+        let progressing = |seen: &[Seen]| {
+            let none = Findings::default();
+            let status = status(&MeshStatus::default(), &wanted, seen, &none, Some(1), &condition::now());
+            let found = status.conditions.get("Progressing").unwrap();
+            (found.status == "True", found.reason.clone())
+        };
+        let overdue = [
+            component(0, "False", "ProgressDeadlineExceeded"),
+            component(1, "False", "Invalid"),
+            component(2, "False", "ProgressDeadlineExceeded"),
+        ];
+        assert_eq!(progressing(&overdue), (false, "ProgressDeadlineExceeded".to_owned()));
+        let mut one = overdue.clone();
+        one[2] = component(2, "True", "CrashLoop");
+        assert_eq!(progressing(&one), (true, "ComponentsNotReady".to_owned()));
+        assert_eq!(
+            progressing(&overdue[..2]),
+            (true, "ComponentsNotReady".to_owned()),
+            "one is not made yet"
+        );
+        let refused: Vec<Seen> = (0..3).map(|i| component(i, "False", "Invalid")).collect();
+        assert_eq!(progressing(&refused), (false, "ComponentsNotReady".to_owned()));
     }
 
     #[test]
