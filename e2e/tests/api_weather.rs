@@ -222,6 +222,7 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
         proxy.add(Rule::new(Action::Delay(delay)));
         fleet.replace(Some(proxy)).await?;
         let leases: Api<Lease> = Api::namespaced(rig.client.clone(), "function-mesh-system");
+        fleet.controller.leads(&rig).await?;
         let before = leases.get("function-controller").await?.spec;
         let started = Instant::now();
         let mut changes = 0;
