@@ -3,11 +3,9 @@
 
 use anyhow::{Result, ensure};
 use e2e::cluster::ApiOnly;
+use e2e::scenario::edits::{until_image, want_image};
 use e2e::scenario::fleet::{FUNCTION, Fleet};
 use e2e::testing::Rig;
-use e2e::testing::many::each;
-use e2e::testing::objects::merge;
-use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::ListParams;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -22,20 +20,6 @@ async fn ready(rig: &Rig, namespace: &str) -> Result<Fleet> {
     fleet.until_ready().await?;
     fleet.controller.quiet(rig).await?;
     Ok(fleet)
-}
-
-async fn images(fleet: &Fleet, image: &str) -> Result<()> {
-    let patch = json!({"spec": {"image": image}});
-    each(&fleet.names, |name| {
-        let patch = patch.clone();
-        async move { merge(&fleet.objects, &name, patch).await }
-    })
-    .await
-}
-
-fn runs(set: &StatefulSet, image: &str) -> bool {
-    let pod = set.spec.template.spec.as_ref();
-    pod.is_some_and(|pod| pod.containers.iter().any(|c| c.image.as_deref() == Some(image)))
 }
 
 /// Whether each set was changed so many times since it was made.
@@ -67,7 +51,7 @@ async fn a_compaction_is_slept_through() -> Result<()> {
                 namespaces.patch(&namespace, &<_>::default(), &kube::api::Patch::Merge(label)).await?;
             }
             if changes {
-                images(&fleet, IMAGE).await?;
+                want_image(&fleet, IMAGE).await?;
             }
             rig.etcd()?.compact()?;
             // Otherwise it would go on from what it remembers.
@@ -84,7 +68,7 @@ async fn a_compaction_is_slept_through() -> Result<()> {
             })
             .await?;
             if changes {
-                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                until_image(&fleet, IMAGE).await?;
                 fleet.until_ready().await?;
             }
             fleet.controller.quiet(&rig).await?;
@@ -115,7 +99,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
 
         // Work waits when the storage stops to answer.
         fleet.controller.send("STOP")?;
-        images(&fleet, "example.com/image:frozen").await?;
+        want_image(&fleet, "example.com/image:frozen").await?;
         server.signal("etcd", "STOP")?;
         fleet.controller.send("CONT")?;
         let cpu = fleet.controller.cpu()?;
@@ -125,7 +109,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         fleet.controller.get("healthz")?;
         server.signal("etcd", "CONT")?;
         let back = Instant::now();
-        fleet.until_sets(|set| runs(set, "example.com/image:frozen")).await?;
+        until_image(&fleet, "example.com/image:frozen").await?;
         fleet.until_ready().await?;
         ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
         changed(&fleet, 1).await?;
@@ -133,7 +117,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         // Work waits when the storage takes nothing more.
         fleet.controller.quiet(&rig).await?;
         fleet.controller.send("STOP")?;
-        images(&fleet, "example.com/image:full").await?;
+        want_image(&fleet, "example.com/image:full").await?;
         rig.etcd()?.full(true)?;
         let mark = rig.mark().await?;
         fleet.controller.send("CONT")?;
@@ -149,7 +133,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         ensure!(tries.requests().len() <= NUMBER * 2 * 6, "{:?} in ten seconds", tries.counts());
         rig.etcd()?.full(false)?;
         let back = Instant::now();
-        fleet.until_sets(|set| runs(set, "example.com/image:full")).await?;
+        until_image(&fleet, "example.com/image:full").await?;
         fleet.until_ready().await?;
         ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
         changed(&fleet, 2).await?;

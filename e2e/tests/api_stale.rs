@@ -9,7 +9,7 @@ use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, Rig};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Preconditions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CHILDREN: [(&str, &str); 3] = [
     ("StatefulSet", "f-function"),
@@ -44,26 +44,41 @@ async fn children(rig: &Rig, namespace: &str) -> Result<Vec<(String, Option<Stri
     Ok(found)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("stale", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+/// A controller behind a proxy, and a Function `f` with an autoscaler that it brought about.
+struct Past {
+    _acker: Acker,
+    objects: Api<DynamicObject>,
+    proxy: Proxy,
+    controller: Controller,
+    spec: Value,
+}
+
+impl Past {
+    async fn of(rig: &Rig, namespace: &str) -> Result<Self> {
+        let acker = Acker::start(rig, namespace);
+        let objects = api(rig, namespace, FUNCTION.kind, FUNCTION.plural);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let proxy = Proxy::start(&rig).await?;
-        let old = Controller::spawn_behind(&rig, Some(&proxy), FUNCTION.controller, &flags)?;
-        old.ready(&rig).await?;
+        let proxy = Proxy::start(rig).await?;
+        let controller = Controller::spawn_behind(rig, Some(&proxy), FUNCTION.controller, &flags)?;
+        controller.ready(rig).await?;
         let mut spec = FUNCTION.spec();
         if let Some(spec) = spec.as_object_mut() {
             spec.insert("maxReplicas".to_owned(), json!(3));
         }
         create(&objects, FUNCTION.kind, "f", &spec).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        old.quiet(&rig).await?;
+        until_ready(rig, &objects, "f", AVAILABLE).await?;
+        controller.quiet(rig).await?;
+        Ok(Self { _acker: acker, objects, proxy, controller, spec })
+    }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("stale", |rig, namespace| async move {
+        let Past { _acker, objects, proxy, controller: old, spec } = Past::of(&rig, &namespace).await?;
         // It wants to change all three children and cannot; then it hears nothing any more.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
@@ -119,20 +134,7 @@ async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
     let rig = Rig::connect().await?;
     rig.prepare().await?;
     rig.test("stale-delete", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        let watched = format!("--watched-namespace={namespace}");
-        let flags = [watched.as_str(), "--leader-elect=false"];
-        let proxy = Proxy::start(&rig).await?;
-        let old = Controller::spawn_behind(&rig, Some(&proxy), FUNCTION.controller, &flags)?;
-        old.ready(&rig).await?;
-        let mut spec = FUNCTION.spec();
-        if let Some(spec) = spec.as_object_mut() {
-            spec.insert("maxReplicas".to_owned(), json!(3));
-        }
-        create(&objects, FUNCTION.kind, "f", &spec).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        old.quiet(&rig).await?;
+        let Past { _acker, objects, proxy, controller: old, .. } = Past::of(&rig, &namespace).await?;
         // The autoscaler is to go, and cannot.
         proxy.add(Rule::new(Action::Answer(500)).verb("delete"));
         merge(&objects, "f", json!({"spec": {"maxReplicas": null}})).await?;

@@ -3,14 +3,13 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Result, ensure};
+use e2e::scenario::edits::{until_image, want_image};
 use e2e::scenario::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
-use e2e::testing::many::each;
 use e2e::testing::objects::{AVAILABLE, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Proxy, Rig};
 use futures::{StreamExt, stream};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::json;
@@ -36,20 +35,6 @@ fn proxy(fleet: &Fleet) -> Result<&Proxy> {
     fleet.proxy.as_ref().ok_or_else(|| anyhow::anyhow!("no proxy"))
 }
 
-async fn images(fleet: &Fleet, image: &str) -> Result<()> {
-    let patch = json!({"spec": {"image": image}});
-    each(&fleet.names, |name| {
-        let patch = patch.clone();
-        async move { merge(&fleet.objects, &name, patch).await }
-    })
-    .await
-}
-
-fn runs(set: &StatefulSet, image: &str) -> bool {
-    let pod = set.spec.template.spec.as_ref();
-    pod.is_some_and(|pod| pod.containers.iter().any(|c| c.image.as_deref() == Some(image)))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     const AWAY: Duration = Duration::from_secs(20);
@@ -62,7 +47,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
             .measure(async |fleet| {
                 proxy(fleet)?.add(Rule::new(Action::CutBefore));
                 proxy(fleet)?.end_watches();
-                images(fleet, IMAGE).await?;
+                want_image(fleet, IMAGE).await?;
                 let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
                 tokio::time::sleep(AWAY).await;
                 let spent = fleet.controller.cpu()?.saturating_sub(cpu);
@@ -71,7 +56,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
                 ensure!(grown < 4096, "{grown} KiB more for waiting");
                 proxy(fleet)?.clear();
                 let back = Instant::now();
-                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
                 // Watches are tried again within half a minute (35 s in the table, and a slow machine).
                 ensure!(back.elapsed() < Duration::from_secs(60), "only after {:?}", back.elapsed());
@@ -99,7 +84,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
             .measure(async |fleet| {
                 proxy(fleet)?.add(Rule::new(Action::CutBefore));
                 proxy(fleet)?.end_watches();
-                images(fleet, IMAGE).await?;
+                want_image(fleet, IMAGE).await?;
                 // What a failure costs in the first moments is not what it costs in the long run.
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
@@ -110,7 +95,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 ensure!(grown < 1024, "{grown} KiB more for waiting");
                 proxy(fleet)?.clear();
                 let back = Instant::now();
-                fleet.until_sets(|set| runs(set, IMAGE)).await?;
+                until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
                 say(&format!(
                     "away for {minutes} minutes: back after {:?}, {spent:?} of CPU, {grown} KiB more",
@@ -151,7 +136,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         }
         let before = proxy(&fleet)?.writes().len();
         let started = Instant::now();
-        images(&fleet, "example.com/image:conflict").await?;
+        want_image(&fleet, "example.com/image:conflict").await?;
         for name in fleet.names.iter().filter(|name| *name != FOREVER) {
             until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
         }
@@ -233,8 +218,8 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
                 while started.elapsed() < time {
                     changes += 1;
                     let image = format!("example.com/image:slow-{changes}");
-                    images(fleet, &image).await?;
-                    fleet.until_sets(|set| runs(set, &image)).await?;
+                    want_image(fleet, &image).await?;
+                    until_image(fleet, &image).await?;
                     fleet.until_ready().await?;
                 }
                 Ok(())
@@ -266,8 +251,8 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
         proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(59));
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        images(&fleet, IMAGE).await?;
-        fleet.until_sets(|set| runs(set, IMAGE)).await?;
+        want_image(&fleet, IMAGE).await?;
+        until_image(&fleet, IMAGE).await?;
         fleet.until_ready().await?;
         proxy(&fleet)?.clear();
         // Everything is as it should be: a new process finds nothing to do.
@@ -304,8 +289,8 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
                     .buffer_unordered(16)
                     .for_each(|edited| async { drop(edited) })
                     .await;
-                images(fleet, "example.com/image:last").await?;
-                fleet.until_sets(|set| runs(set, "example.com/image:last")).await?;
+                want_image(fleet, "example.com/image:last").await?;
+                until_image(fleet, "example.com/image:last").await?;
                 fleet.until_ready().await
             })
             .await?;
@@ -313,6 +298,38 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
         let grown = fleet.controller.memory()?.resident.saturating_sub(before);
         ensure!(grown < 8192, "{grown} KiB more after {EDITS} edits");
         Ok(())
+    })
+    .await
+}
+
+/// More changes than can be worked on, without an end: everybody has a turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
+    const ROUNDS: usize = 3;
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("load", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.flags.push("--concurrency=1".to_owned());
+        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        fleet.controller.quiet(&rig).await?;
+        proxy(&fleet)?.add(Rule::new(Action::Delay(Duration::from_millis(50))).verb("patch"));
+        let mark = rig.mark().await?;
+        let (mut round, mut times) = (0, Vec::new());
+        while times.iter().sum::<usize>() < ROUNDS * NUMBER {
+            round += 1;
+            want_image(&fleet, &format!("example.com/image:{round}")).await?;
+            let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+            let of = |name: &String| writes.writes_to("statefulsets", &format!("{name}-function"));
+            times = fleet.names.iter().map(of).collect();
+        }
+        say(&format!("writes of each set in {round} rounds: {times:?}"));
+        ensure!(times.iter().all(|times| *times > 0), "some were left out: {times:?}");
+        proxy(&fleet)?.clear();
+        until_image(&fleet, &format!("example.com/image:{round}")).await?;
+        fleet.until_ready().await
     })
     .await
 }

@@ -59,6 +59,7 @@ use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
@@ -150,6 +151,7 @@ pub fn run<K: Component>(
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let pace = Arc::new(Pace::new(watches.args.concurrency));
+        let line = Line::new(watches.args.concurrency, shutdown.clone());
         let gone = pace.clone();
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
@@ -166,7 +168,9 @@ pub fn run<K: Component>(
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |object, context| observed(object, context, observer.clone(), pace.clone()),
+                move |object, context| {
+                    observed(object, context, observer.clone(), pace.clone(), line.clone())
+                },
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
@@ -246,7 +250,11 @@ async fn observed<K: Component>(
     context: Arc<Context<K>>,
     observer: Arc<Observer<String>>,
     pace: Arc<Pace<ObjectRef<Object<K>>>>,
+    line: Line,
 ) -> Result<Action, Infallible> {
+    let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
+    // It may have changed while it waited. If it is gone, the watch has told the queue.
+    let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
     let _run = pace.begin(ObjectRef::from_obj(object.as_ref()));
     let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     let generation = object.meta().generation;

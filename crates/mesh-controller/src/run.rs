@@ -7,6 +7,7 @@ use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
@@ -56,6 +57,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
+        let line = Line::new(watches.args.concurrency, shutdown.clone());
         Controller::for_stream(changed, meshes)
             .with_config(watches.queue())
             .owns_stream(functions_changed)
@@ -63,7 +65,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .owns_stream(sinks_changed)
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |mesh, context| observed(mesh, context, observer.clone()),
+                move |mesh, context| observed(mesh, context, observer.clone(), line.clone()),
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
@@ -83,7 +85,11 @@ async fn observed(
     mesh: Arc<Mesh>,
     context: Arc<Context>,
     observer: Arc<Observer<String>>,
+    line: Line,
 ) -> Result<Action, Infallible> {
+    let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
+    // It may have changed while it waited. If it is gone, the watch has told the queue.
+    let Some(mesh) = context.statuses.latest(&mesh) else { return Ok(Action::await_change()) };
     let key = format!("{}/{}", mesh.namespace().unwrap_or_default(), mesh.name_any());
     let generation = mesh.meta().generation;
     let (functions, sources, sinks) =

@@ -21,6 +21,7 @@ pub mod condition;
 pub mod declared;
 pub mod event;
 pub mod gate;
+pub mod line;
 pub mod metrics;
 pub mod observe;
 pub mod process;

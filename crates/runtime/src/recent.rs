@@ -157,6 +157,11 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
         written.get(&key).map_or(known, |(ours, _)| known.max(*ours))
     }
 
+    /// The object as the cache shows it, whatever the one in hand was; none when there is no object of that name.
+    pub fn latest(&self, object: &O) -> Option<Arc<O>> {
+        self.store.get(&ObjectRef::from_obj(object))
+    }
+
     /// The object as the cache shows it, when that is newer than the one in hand.
     fn cached(&self, key: &ObjectRef<O>, object: &O) -> Option<Arc<O>> {
         let newer = |cached: &Arc<O>| {

@@ -2,6 +2,7 @@
 
 use crate::admin::Readiness;
 use crate::args::WatchArgs;
+use crate::line::places;
 use crate::merge::merged;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
@@ -194,9 +195,9 @@ impl Watches {
         }
     }
 
-    /// Settings of the controller's queue.
+    /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::line`]).
     pub fn queue(&self) -> Config {
-        Config::default().concurrency(self.args.concurrency).debounce(DEBOUNCE)
+        Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
     }
 }
 

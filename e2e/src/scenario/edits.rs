@@ -90,11 +90,27 @@ pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<Tally> {
 pub async fn image(fleet: &Fleet, image: &str) -> Result<Tally> {
     fleet
         .measure(async |fleet| {
-            merge_all(fleet, &json!({"spec": {"image": image}})).await?;
-            fleet.until_sets(|set| main_image(set) == Some(image)).await?;
+            want_image(fleet, image).await?;
+            until_image(fleet, image).await?;
             fleet.until_ready().await
         })
         .await
+}
+
+/// Asks for another image for every object.
+///
+/// # Errors
+/// When the API server refuses one.
+pub async fn want_image(fleet: &Fleet, image: &str) -> Result<()> {
+    merge_all(fleet, &json!({"spec": {"image": image}})).await
+}
+
+/// Waits until all sets have an image, and the pods of these are available.
+///
+/// # Errors
+/// When one does not get it.
+pub async fn until_image(fleet: &Fleet, image: &str) -> Result<()> {
+    fleet.until_sets(|set| main_image(set) == Some(image)).await
 }
 
 /// Creates the BackendConfig of the namespace, which lets its changes through at once.

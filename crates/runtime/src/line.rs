@@ -1,0 +1,62 @@
+//! Objects wait for their turn in the order of coming.
+//!
+//! kube's queue hands out what is ready in no order. While more comes than is done, as in a burst of changes or with a slow
+//! API server, an object that is unlucky by its hash would not be next for as long as that lasts. So kube is told that more
+//! may run than may, and those too many wait here, in order. Their number is bounded, as each costs memory.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// How many may wait in order. Behind them kube's queue goes on in none.
+const WAITING: u16 = 256;
+
+/// Number of objects that kube's queue is told may run at the same time.
+pub(crate) fn places(concurrency: u16) -> u16 {
+    concurrency.saturating_add(WAITING)
+}
+
+/// The line of one controller.
+#[derive(Clone, Debug)]
+pub struct Line {
+    turns: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+impl Line {
+    /// For a number of objects that are worked on at the same time. Nobody's turn comes after the shutdown has begun.
+    pub fn new(concurrency: u16, shutdown: CancellationToken) -> Self {
+        Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), shutdown }
+    }
+
+    /// Waits for a turn, which lasts until the answer is dropped; none when the process ends.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => None,
+            turn = self.turns.clone().acquire_owned() => turn.ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn turns_come_in_order_and_end_with_the_process() {
+        let shutdown = CancellationToken::new();
+        let line = Line::new(1, shutdown.clone());
+        let first = line.turn().await;
+        let (mut second, mut third) = (Box::pin(line.turn()), Box::pin(line.turn()));
+        assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
+        drop(first);
+        assert!((&mut third).now_or_never().is_none(), "it came later");
+        let second = second.await;
+        assert!(second.is_some());
+        shutdown.cancel();
+        assert!(third.await.is_none(), "no turn after the shutdown began");
+        assert!(line.turn().await.is_none());
+    }
+}
