@@ -2,9 +2,8 @@
 //!
 //! A change of a BackendConfig concerns every object of a namespace, or all. Handed to the queue at once they would all be
 //! before an object that a user edits now. So they wait here, and are released in batches: no more than twice as many as
-//! are worked on at the same time, and the next ones when of those no more than half as many are left. The queue takes
-//! objects in no order, so whoever comes to it meanwhile is overtaken by one batch at most: before the next, some of the
-//! workers are free.
+//! are worked on at the same time, and the next ones when of those no more than half as many are left. So whoever comes to
+//! the queue meanwhile is overtaken by one batch at most: before the next, some of the workers are free.
 //!
 //! An object waits once, however often it is concerned, and no more when its reconcile begins for another reason: that
 //! sees the change as well. A change during a reconcile makes it wait again.
