@@ -90,6 +90,39 @@ async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
     .await
 }
 
+/// The status is where it stands what was applied; when it cannot be written, that is known all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
+    let failures = [Action::Answer(409), Action::Answer(500), Action::CutBefore, Action::CutAfter];
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("unsaid", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+        create(&api, "Function", "f", &function_spec()).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        for (number, failure) in failures.iter().cloned().enumerate() {
+            proxy.add(Rule::new(failure).verb("patch").resource("functions/status").times(1));
+            image(&rig, &namespace, number).await?;
+            until_ready(&rig, &api, "f", AVAILABLE).await?;
+            ensure!(proxy.rules_left() == 0, "no status was written");
+        }
+        // The user is faster than the status, which is refused for that; no watch says so for now.
+        let late = Action::Delay(std::time::Duration::from_secs(1));
+        proxy.add(Rule::new(late).verb("patch").resource("functions/status").times(1));
+        image(&rig, &namespace, failures.len()).await?;
+        ensure!(proxy.end_watches() > 0, "no watch was open");
+        image(&rig, &namespace, failures.len() + 1).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        controller.quiet(&rig).await?;
+        let writes = rig.audit()?.by(&controller.user).writes();
+        let sets = writes.writes_to("statefulsets", "f-function");
+        ensure!(sets == 1 + failures.len() + 2, "{:?}", writes.counts());
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {

@@ -4,6 +4,9 @@
 //! with it. Where many objects are made at once their children come first, and what is ready by then needs one status instead
 //! of two. Until it is written, what was done is on record here; a process that ends before finds the children and writes
 //! nothing but the status.
+//!
+//! A status whose write failed, such as by somebody else's change of the object in between, is on record in the same way:
+//! what was applied is not applied again because the status could not say so.
 
 use functionmesh_api::status::ComponentStatus;
 use kube::core::ObjectMeta;
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Entries that were left behind by objects that are gone are dropped so long after their time.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// Statuses that are not written yet, by the uid of their object.
+/// Statuses that are not written yet, or could not be, by the uid of their object.
 #[derive(Debug)]
 pub struct Postponed {
     delay: Duration,
@@ -38,13 +41,21 @@ impl Postponed {
         Some(left)
     }
 
-    /// Forgets it, because a status is written.
+    /// Puts a status on record that is about to be written, whatever becomes of the write.
+    pub fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
+        let Some(uid) = object.uid.clone() else { return };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));
+        waiting.insert(uid, (Instant::now(), status.clone()));
+    }
+
+    /// Forgets it, because the object says it.
     pub fn written(&self, object: &ObjectMeta) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(object.uid.as_deref().unwrap_or_default());
     }
 
-    /// The status of an object as it will be, when it is kept back.
+    /// The status of an object as it will be, when it is kept back or could not be written.
     pub fn of(&self, object: &ObjectMeta) -> Option<ComponentStatus> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(object.uid.as_deref()?).map(|(_, status)| status.clone())
@@ -72,7 +83,12 @@ mod tests {
         assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");
         let short = Postponed::by(Duration::from_nanos(1));
         while short.keep(&object, &status(1)).is_some() {}
-        assert_eq!(Postponed::by(Duration::ZERO).keep(&object, &status(1)), None);
+        let none = Postponed::by(Duration::ZERO);
+        assert_eq!(none.keep(&object, &status(1)), None);
+        none.owe(&object, &status(3));
+        assert_eq!(none.of(&object), Some(status(3)), "its write failed");
+        none.written(&object);
+        assert_eq!(none.of(&object), None);
         assert_eq!(Postponed::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
     }
 }

@@ -31,6 +31,8 @@ pub async fn report<K: Component>(
     let kept = if is_new && quiet { cx.postponed.keep(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let known = cx.known_version(object);
+        // Should it fail, what was done is known all the same.
+        cx.postponed.owe(object.meta(), &after);
         let answered = cx.writer.patch_status(object, known, &after, before.conditions.is_legacy()).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         let waiting = match outcome {
@@ -41,6 +43,8 @@ pub async fn report<K: Component>(
         cx.postponed.written(object.meta());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
         writes += 1;
+    } else if kept.is_none() {
+        cx.postponed.written(object.meta());
     }
     let done = match (outcome, writes) {
         (Outcome::Refused { .. }, _) => Done::refused(writes),
