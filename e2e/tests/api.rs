@@ -40,7 +40,7 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
                 until_ready(&rig, &api, &format!("o{i}"), AVAILABLE).await?;
             }
             let requests = rig.audit()?.by(&controller.user);
-            let refused = requests.clone().only(|r| r.code() >= 300 && r.verb != "watch");
+            let refused = requests.clone().refused();
             ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
             let counts = requests.counts();
             ensure!(!counts.keys().any(|k| k.starts_with("get ")), "reads: {counts:?}");

@@ -88,7 +88,7 @@ impl<'a> Since<'a> {
     /// Answers that were no success, by verb, resource and code.
     fn refused(&self) -> Result<BTreeMap<String, usize>> {
         let mut refused = BTreeMap::new();
-        for request in self.audit()?.requests().iter().filter(|r| r.code() >= 300 && r.verb != "watch") {
+        for request in self.audit()?.refused().requests() {
             let what = format!("{} {} {}", request.code(), request.verb, request.resource());
             *refused.entry(what).or_default() += 1;
         }

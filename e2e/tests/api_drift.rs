@@ -150,7 +150,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
             let written = audit.writes_to(sound.child.resource, &sound.child.name);
             ensure!(written == 1 + DRIFTS.len(), "{} writes to {}", written, sound.child.kind);
         }
-        let refused = audit.writes().only(|r| r.code() >= 300);
+        let refused = audit.writes().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
         nothing_after_a_restart(&rig, controller, &namespace).await
     });

@@ -106,7 +106,7 @@ impl Bench {
         each(&self.names, |name| merge(&self.api, name, mark.clone())).await?;
         self.controller.reconciled(&self.rig, before + self.names.len() as u64).await?;
         let audit = self.rig.audit()?.by(&self.controller.user).writes();
-        let refused = audit.clone().only(|r| r.code() >= 300);
+        let refused = audit.clone().refused();
         ensure!(refused.requests().is_empty(), "{what}: {:?}", refused.counts());
         let now = audit.counts();
         let new = now.iter().map(|(k, n)| (k.clone(), n - self.counts.get(k).copied().unwrap_or_default()));

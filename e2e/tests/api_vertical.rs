@@ -35,7 +35,7 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
             "writes after a restart: {:?}",
             requests.counts()
         );
-        let refused = requests.only(|r| r.code() >= 300);
+        let refused = requests.refused();
         ensure!(refused.requests().is_empty(), "{:?}", refused.counts());
 
         vertical::install(&rig).await?;

@@ -122,7 +122,7 @@ pub fn tally(audit: Audit, user: &str, namespace: &str, before: &Storage, after:
     Tally {
         requests: ours.counts(),
         most: writes.most(),
-        refused: ours.clone().only(|r| r.code() >= 300).counts(),
+        refused: ours.clone().refused().counts(),
         events,
         written: written.collect(),
         others: by_others,

@@ -102,6 +102,12 @@ impl Request {
         &self.answered
     }
 
+    /// Whether it is a status that lost to somebody else's change of the object and is tried again: how many there are
+    /// depends on who is faster.
+    fn is_outrun(&self) -> bool {
+        self.object_ref.subresource == "status" && self.code() == 409
+    }
+
     /// Whether it changes something, leases and events left out.
     pub fn is_write(&self) -> bool {
         let housekeeping = matches!(self.object_ref.resource.as_str(), "leases" | "events");
@@ -182,10 +188,16 @@ impl Audit {
         self.only(|r| r.object_ref.namespace == namespace)
     }
 
-    /// Writes, those of leases and events left out.
+    /// Writes, those of leases and events left out, and statuses that came too late and were tried again.
     #[must_use]
     pub fn writes(self) -> Self {
-        self.only(Request::is_write)
+        self.only(|r| r.is_write() && !r.is_outrun())
+    }
+
+    /// Requests that were answered with an error, those left out by [`Audit::writes`] and watches left out.
+    #[must_use]
+    pub fn refused(self) -> Self {
+        self.only(|r| r.code() >= 300 && r.verb != "watch" && !r.is_outrun())
     }
 
     /// Number of writes to one object that were carried out.

@@ -138,14 +138,20 @@ impl Controller {
         .await
     }
 
-    /// Waits until it made a number of reconciles.
+    /// Waits until it made a number of reconciles, and none that failed is to be made again.
     ///
     /// # Errors
     /// When it does not.
     pub async fn reconciled(&self, rig: &Rig, number: u64) -> Result<()> {
         rig.until("reconciles", || async {
-            let made = self.reconciles()?;
-            if made < number { bail!("{made} of {number} reconciles made") } else { Ok(()) }
+            let (made, failed) = (self.reconciles()?, self.metric("function_mesh_backoff_objects")?);
+            if made < number {
+                bail!("{made} of {number} reconciles made")
+            }
+            if failed > 0 {
+                bail!("{failed} objects are to be tried again")
+            }
+            Ok(())
         })
         .await
     }
