@@ -51,11 +51,11 @@ e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real 
 	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pods -- --test-threads=1 --nocapture
 
 # Programs whose tests take minutes: `make test` leaves those out.
-FAULTS := api_contained api_faults api_identity api_large api_outages api_rights api_weather
+FAULTS := api_contained api_faults api_identity api_large api_outages api_rights api_share api_weather
 .PHONY: faults
 faults: $(E2E) ## Every fault at every write of every scenario, and outages of minutes, on a real API server (AWAY_MINUTES=5; an hour)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --package e2e $(FAULTS:%=--test %) -- --ignored --nocapture
+	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --no-fail-fast --package e2e $(FAULTS:%=--test %) -- --ignored --nocapture
 
 .PHONY: fuzz
 fuzz: $(E2E) ## Objects from the schemas, created, changed and changed back, on a real API server (N=10000)

@@ -1,5 +1,5 @@
 //! An API server that is away, slow or refuses now and then, and others who ask too much of the controller
-//! (docs/reliability.md, T3, T4, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
+//! (docs/reliability.md, T3, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use anyhow::{Result, ensure};
@@ -31,10 +31,6 @@ async fn fleet(rig: &Rig, namespace: &str, ready: bool) -> Result<Fleet> {
     Ok(fleet)
 }
 
-fn proxy(fleet: &Fleet) -> Result<&Proxy> {
-    fleet.proxy.as_ref().ok_or_else(|| anyhow::anyhow!("no proxy"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     const AWAY: Duration = Duration::from_secs(20);
@@ -45,8 +41,8 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
         let fleet = fleet(&rig, &namespace, true).await?;
         let tally = fleet
             .measure(async |fleet| {
-                proxy(fleet)?.add(Rule::new(Action::CutBefore));
-                proxy(fleet)?.end_watches();
+                fleet.proxy()?.add(Rule::new(Action::CutBefore));
+                fleet.proxy()?.end_watches();
                 want_image(fleet, IMAGE).await?;
                 let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
                 tokio::time::sleep(AWAY).await;
@@ -54,7 +50,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
                 ensure!(spent < AWAY / 20, "{spent:?} of CPU for waiting");
                 let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
                 ensure!(grown < 4096, "{grown} KiB more for waiting");
-                proxy(fleet)?.clear();
+                fleet.proxy()?.clear();
                 let back = Instant::now();
                 until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
@@ -82,8 +78,8 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
         let fleet = fleet(&rig, &namespace, true).await?;
         let tally = fleet
             .measure(async |fleet| {
-                proxy(fleet)?.add(Rule::new(Action::CutBefore));
-                proxy(fleet)?.end_watches();
+                fleet.proxy()?.add(Rule::new(Action::CutBefore));
+                fleet.proxy()?.end_watches();
                 want_image(fleet, IMAGE).await?;
                 // What a failure costs in the first moments is not what it costs in the long run.
                 tokio::time::sleep(Duration::from_secs(30)).await;
@@ -93,7 +89,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 ensure!(spent < away / 100, "{spent:?} of CPU for waiting");
                 let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
                 ensure!(grown < 1024, "{grown} KiB more for waiting");
-                proxy(fleet)?.clear();
+                fleet.proxy()?.clear();
                 let back = Instant::now();
                 until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
@@ -123,10 +119,10 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         let conflict = |resource: &str, name: &str| {
             Rule::new(Action::Answer(409)).verb("patch").resource(resource).name(name)
         };
-        proxy(&fleet)?.add(conflict("statefulsets", "o0-function").times(times));
-        proxy(&fleet)?.add(conflict("services", "o1-function-headless").times(times));
-        proxy(&fleet)?.add(conflict("functions/status", "o2").times(times));
-        proxy(&fleet)?.add(conflict("statefulsets", "o3-function"));
+        fleet.proxy()?.add(conflict("statefulsets", "o0-function").times(times));
+        fleet.proxy()?.add(conflict("services", "o1-function-headless").times(times));
+        fleet.proxy()?.add(conflict("functions/status", "o2").times(times));
+        fleet.proxy()?.add(conflict("statefulsets", "o3-function"));
         // What others say of the same objects stays as it is.
         let theirs = json!({"metadata": {"labels": {"example.com/theirs": "yes"}}});
         for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
@@ -134,21 +130,21 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
             child.patch(&theirs).await?;
             child.patch(&json!({"metadata": {"labels": {"component": "foreign"}}})).await?;
         }
-        let before = proxy(&fleet)?.writes().len();
+        let before = fleet.proxy()?.writes().len();
         let started = Instant::now();
         want_image(&fleet, "example.com/image:conflict").await?;
         for name in fleet.names.iter().filter(|name| *name != FOREVER) {
             until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
         }
         rig.until("the end of the conflicts", || async {
-            let left = proxy(&fleet)?.rules_left();
+            let left = fleet.proxy()?.rules_left();
             ensure!(left == 1, "{left} rules are left");
             Ok(())
         })
         .await?;
         let message = until_ready(&rig, &fleet.objects, FOREVER, ("False", "ApplyFailed")).await?;
         ensure!(message.contains("o3-function"), "{message}");
-        let writes = proxy(&fleet)?.writes();
+        let writes = fleet.proxy()?.writes();
         let tries =
             writes.iter().skip(before).filter(|w| w.resource == "statefulsets" && w.name == "o3-function");
         let (tries, took) = (tries.count(), started.elapsed());
@@ -163,7 +159,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
             );
             ensure!(labels["component"] != json!("foreign"), "{name} was not repaired: {labels}");
         }
-        proxy(&fleet)?.clear();
+        fleet.proxy()?.clear();
         merge(&fleet.objects, FOREVER, json!({"spec": {"image": "example.com/image:end"}})).await?;
         until_ready(&rig, &fleet.objects, FOREVER, AVAILABLE).await?;
         fleet.controller.quiet(&rig).await
@@ -239,36 +235,6 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_share_of_requests_may_fail() -> Result<()> {
-    const IMAGE: &str = "example.com/image:shared";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("share", |rig, namespace| async move {
-        let fleet = fleet(&rig, &namespace, false).await?;
-        for (code, share) in [(500, 40), (503, 31), (429, 43), (504, 53)] {
-            proxy(&fleet)?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
-        }
-        proxy(&fleet)?.add(Rule::new(Action::CutAfter).verb("patch").one_in(59));
-        fleet.create(&FUNCTION.spec()).await?;
-        fleet.until_ready().await?;
-        want_image(&fleet, IMAGE).await?;
-        until_image(&fleet, IMAGE).await?;
-        fleet.until_ready().await?;
-        proxy(&fleet)?.clear();
-        // Everything is as it should be: a new process finds nothing to do.
-        let mut fleet = fleet;
-        fleet.controller.quiet(&rig).await?;
-        let mark = rig.mark().await?;
-        fleet.replace(None).await?;
-        fleet.until_looked_at(0, NUMBER).await?;
-        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
-        ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_changes_is_swallowed() -> Result<()> {
     const EDITS: usize = 2000;
     let rig = Rig::connect().await?;
@@ -315,7 +281,7 @@ async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
         fleet.controller.quiet(&rig).await?;
-        proxy(&fleet)?.add(Rule::new(Action::Delay(Duration::from_millis(50))).verb("patch"));
+        fleet.proxy()?.add(Rule::new(Action::Delay(Duration::from_millis(50))).verb("patch"));
         let mark = rig.mark().await?;
         let (mut round, mut times) = (0, Vec::new());
         while times.iter().sum::<usize>() < ROUNDS * NUMBER {
@@ -327,7 +293,7 @@ async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
         }
         say(&format!("writes of each set in {round} rounds: {times:?}"));
         ensure!(times.iter().all(|times| *times > 0), "some were left out: {times:?}");
-        proxy(&fleet)?.clear();
+        fleet.proxy()?.clear();
         until_image(&fleet, &format!("example.com/image:{round}")).await?;
         fleet.until_ready().await
     })

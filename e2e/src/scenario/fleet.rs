@@ -5,7 +5,7 @@ use crate::testing::acker::Acker;
 use crate::testing::many::{each, until_all};
 use crate::testing::objects::{api, create, function_spec};
 use crate::testing::{Controller, Proxy, Rig};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
@@ -98,6 +98,14 @@ impl Fleet {
         self.controller = launch(&self.rig, proxy.as_ref(), self.kind, &self.flags).await?;
         self.proxy = proxy;
         Ok(())
+    }
+
+    /// What is between the controller and the API server.
+    ///
+    /// # Errors
+    /// When there is nothing.
+    pub fn proxy(&self) -> Result<&Proxy> {
+        self.proxy.as_ref().context("no proxy")
     }
 
     /// Number of objects.

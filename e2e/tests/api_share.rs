@@ -1,0 +1,95 @@
+//! An API server that answers a share of the requests with errors (docs/reliability.md, T4).
+
+use anyhow::{Result, ensure};
+use e2e::scenario::edits::{until_image, want_image};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::shell::say;
+use e2e::testing::proxy::rule::{Action, Rule};
+use e2e::testing::{Proxy, Rig};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::Api;
+use std::time::{Duration, Instant};
+
+const NUMBER: usize = 20;
+/// Namespace of the leases.
+const LEASES: &str = "function-mesh-system";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_requests_may_fail() -> Result<()> {
+    const IMAGE: &str = "example.com/image:shared";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("share", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+        for (code, share) in [(500, 40), (503, 31), (429, 43), (504, 53)] {
+            fleet.proxy()?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
+        }
+        fleet.proxy()?.add(Rule::new(Action::CutAfter).verb("patch").one_in(59));
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        want_image(&fleet, IMAGE).await?;
+        until_image(&fleet, IMAGE).await?;
+        fleet.until_ready().await?;
+        nothing_is_left(&rig, &namespace, fleet).await
+    })
+    .await
+}
+
+/// Everything is as it should be: a new process finds nothing to do.
+async fn nothing_is_left(rig: &Rig, namespace: &str, mut fleet: Fleet) -> Result<()> {
+    fleet.proxy()?.clear();
+    fleet.controller.quiet(rig).await?;
+    let mark = rig.mark().await?;
+    fleet.replace(None).await?;
+    fleet.until_looked_at(0, NUMBER).await?;
+    let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(namespace).writes();
+    ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
+    Ok(())
+}
+
+/// One request in ten fails, those of watches and of the lease as well, while objects are changed without a pause.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
+    const TIME: Duration = Duration::from_secs(300);
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("share-long", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.flags = vec![format!("--watched-namespace={namespace}"), format!("--lease-namespace={LEASES}")];
+        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+        fleet.controller.leads(&rig).await?;
+        let leases: Api<Lease> = Api::namespaced(rig.client.clone(), LEASES);
+        let before = leases.get("function-controller").await?.spec;
+        for (code, share) in [(500, 37), (503, 41), (429, 43), (504, 47)] {
+            fleet.proxy()?.add(Rule::new(Action::Answer(code)).one_in(share));
+        }
+        let started = Instant::now();
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        let mut changes = 0;
+        while started.elapsed() < TIME {
+            changes += 1;
+            let image = format!("example.com/image:share-{changes}");
+            want_image(&fleet, &image).await?;
+            until_image(&fleet, &image).await?;
+            fleet.until_ready().await?;
+        }
+        let writes = fleet.proxy()?.writes();
+        let sets = writes.iter().filter(|write| write.resource == "statefulsets").count();
+        let needed = (1 + changes) * NUMBER;
+        say(&format!(
+            "{changes} changes of {NUMBER} objects in {:?}, {sets} writes of StatefulSets for {needed}",
+            started.elapsed()
+        ));
+        // One in ten is tried again.
+        ensure!(sets < needed * 5 / 4, "{sets} writes of StatefulSets instead of {needed}");
+        ensure!(fleet.controller.metric("function_mesh_leader")? == 1, "the lease is lost");
+        let after = leases.get("function-controller").await?.spec;
+        let transitions = |spec: Option<LeaseSpec>| spec.map(|spec| spec.lease_transitions);
+        ensure!(transitions(before) == transitions(after), "the lease was lost and taken again");
+        nothing_is_left(&rig, &namespace, fleet).await
+    })
+    .await
+}
