@@ -50,6 +50,9 @@ static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         // The own end of a connection: ports above those of services.
         (r"(\b\d{1,3}(?:\.\d{1,3}){3}):(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})\b", "${1}"),
         (r#""?reqId"?\s*[:=]\s*\d+,?\s?"#, ""),
+        // The own end again, another for each pod, and the address of a broker that has a name.
+        (r#",?\s*"local"\s*:\s*"[^"]*""#, ""),
+        (r"(\b[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*)/\d{1,3}(?:\.\d{1,3}){3}\b", "${1}"),
         // Numbers of requests, milliseconds since 1970.
         (r"\b\d{10,}\b", "…"),
     ])
