@@ -115,6 +115,11 @@ impl Proxy {
         self.shared.state().open.len()
     }
 
+    /// Number of watches that were begun, open or not.
+    pub fn watches_begun(&self) -> u64 {
+        self.shared.state().next
+    }
+
     /// Ends every open watch and returns their number.
     pub fn end_watches(&self) -> usize {
         let open = self.watches();
