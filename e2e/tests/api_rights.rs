@@ -3,10 +3,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenario::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, api, condition, create, merge, until_ready};
+use e2e::testing::objects::{AVAILABLE, api, condition, create, merge};
 use e2e::testing::{Child, Controller, Rig};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -14,7 +14,6 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const ROLE: &str = "function-mesh-function-controller";
 /// At most so many requests that are refused, in a look.
 const REFUSED: usize = 12;
 const LOOK: Duration = Duration::from_secs(10);
@@ -24,6 +23,10 @@ struct Right {
     group: String,
     resource: String,
     verb: String,
+}
+
+fn role_of(controller: &str) -> String {
+    format!("function-mesh-{controller}")
 }
 
 fn rights(role: &ClusterRole) -> Vec<Right> {
@@ -56,13 +59,15 @@ fn without(role: &ClusterRole, right: &Right) -> ClusterRole {
 }
 
 /// Gives the controller a role, and waits until the API server knows whether that has a right.
-async fn give(rig: &Rig, role: &ClusterRole, right: &Right, has: bool) -> Result<()> {
+async fn give(rig: &Rig, controller: &str, role: &ClusterRole, right: &Right, has: bool) -> Result<()> {
     let roles: Api<ClusterRole> = Api::all(rig.client.clone());
-    roles.patch(ROLE, &PatchParams::default(), &Patch::Merge(json!({"rules": role.rules}))).await?;
+    roles
+        .patch(&role_of(controller), &PatchParams::default(), &Patch::Merge(json!({"rules": role.rules})))
+        .await?;
     let reviews: Api<SubjectAccessReview> = Api::all(rig.client.clone());
     let (resource, sub) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
-        "user": "somebody", "groups": ["function-controller"], "resourceAttributes": {
+        "user": "somebody", "groups": [controller], "resourceAttributes": {
             "group": right.group, "resource": resource, "subresource": sub, "verb": right.verb, "namespace": "x"}}}))?;
     rig.until("the right", || async {
         let status = reviews.create(&PostParams::default(), &review).await?.status.context("no answer")?;
@@ -72,30 +77,34 @@ async fn give(rig: &Rig, role: &ClusterRole, right: &Right, has: bool) -> Result
     .await
 }
 
-/// The life of an object with everything that a Function may own.
-struct Life {
+/// The life of an object in three steps, which need every right that its controller has.
+trait Life {
+    const CONTROLLER: &'static str;
+    const STEPS: usize = 3;
+
+    fn of(rig: &Rig, namespace: &str, number: usize) -> Self;
+
+    async fn object(&self) -> Result<Option<DynamicObject>>;
+
+    async fn take(&self, step: usize) -> Result<()>;
+
+    async fn taken(&self, step: usize) -> Result<()>;
+
+    /// Whatever it was before, a new generation is tried at once.
+    async fn renew(&self) -> Result<()>;
+
+    async fn renewed(&self) -> Result<()>;
+}
+
+/// A Function with everything that it may own.
+struct Component {
     rig: Rig,
     namespace: String,
     objects: Api<DynamicObject>,
     name: String,
 }
 
-impl Life {
-    fn spec() -> Value {
-        let mut spec = FUNCTION.spec();
-        if let Some(spec) = spec.as_object_mut() {
-            spec.insert("maxReplicas".to_owned(), json!(3));
-            spec.insert("cleanupSubscription".to_owned(), json!(true));
-        }
-        spec
-    }
-
-    async fn ready(&self) -> Result<()> {
-        let (status, reason, message) = condition(&self.objects, &self.name, "Ready").await?;
-        ensure!((status.as_str(), reason.as_str()) == AVAILABLE, "{status} {reason}: {message}");
-        Ok(())
-    }
-
+impl Component {
     async fn no_autoscaler(&self) -> Result<()> {
         let set = format!("{}-function", self.name);
         let child = Child::of(&self.rig, &self.namespace, "HorizontalPodAutoscaler", &set)?;
@@ -118,10 +127,142 @@ impl Life {
             // It may be complete already.
             drop(jobs.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await);
         }
-        match self.objects.get_opt(&self.name).await? {
-            None => Ok(()),
-            Some(object) => bail!("it is there: {:?}", object.data.get("status")),
+        none(self.object().await?)
+    }
+}
+
+impl Life for Component {
+    const CONTROLLER: &'static str = FUNCTION.controller;
+
+    fn of(rig: &Rig, namespace: &str, number: usize) -> Self {
+        Self {
+            rig: rig.clone(),
+            namespace: namespace.to_owned(),
+            objects: api(rig, namespace, FUNCTION.kind, FUNCTION.plural),
+            name: format!("r{number}"),
         }
+    }
+
+    async fn object(&self) -> Result<Option<DynamicObject>> {
+        Ok(self.objects.get_opt(&self.name).await?)
+    }
+
+    async fn take(&self, step: usize) -> Result<()> {
+        match step {
+            0 => {
+                let mut spec = FUNCTION.spec();
+                if let Some(spec) = spec.as_object_mut() {
+                    spec.insert("maxReplicas".to_owned(), json!(3));
+                    spec.insert("cleanupSubscription".to_owned(), json!(true));
+                }
+                create(&self.objects, FUNCTION.kind, &self.name, &spec).await
+            }
+            1 => merge(&self.objects, &self.name, json!({"spec": {"maxReplicas": null}})).await,
+            _ => Ok(self.objects.delete(&self.name, &DeleteParams::default()).await.map(drop)?),
+        }
+    }
+
+    async fn taken(&self, step: usize) -> Result<()> {
+        match step {
+            0 => self.renewed().await,
+            1 => self.no_autoscaler().await,
+            _ => self.gone().await,
+        }
+    }
+
+    async fn renew(&self) -> Result<()> {
+        let spec = json!({"image": "example.com/image:back", "maxReplicas": null});
+        merge(&self.objects, &self.name, json!({"spec": spec})).await
+    }
+
+    async fn renewed(&self) -> Result<()> {
+        is(&self.objects, &self.name, AVAILABLE).await
+    }
+}
+
+/// A mesh with a component of each kind, which nobody runs.
+struct Mesh {
+    rig: Rig,
+    namespace: String,
+    objects: Api<DynamicObject>,
+    name: String,
+}
+
+impl Mesh {
+    fn spec(component: &str) -> Value {
+        let list = |kind: &Kind| {
+            let mut spec = kind.spec();
+            if let Some(spec) = spec.as_object_mut() {
+                spec.insert("name".to_owned(), json!(component));
+            }
+            json!([spec])
+        };
+        json!({"functions": list(&FUNCTION), "sources": list(&SOURCE), "sinks": list(&SINK)})
+    }
+
+    /// Whether exactly one component of each kind is there, and the status tells of them.
+    async fn has(&self, component: &str) -> Result<()> {
+        let wanted = format!("{}-{component}", self.name);
+        for kind in [&FUNCTION, &SOURCE, &SINK] {
+            let all = api(&self.rig, &self.namespace, kind.kind, kind.plural).list(&<_>::default()).await?;
+            let names: Vec<_> = all.items.into_iter().filter_map(|object| object.metadata.name).collect();
+            ensure!(names == [wanted.as_str()], "{}: {names:?} instead of {wanted}", kind.plural);
+        }
+        is(&self.objects, &self.name, ("False", "ComponentsNotReady")).await
+    }
+}
+
+impl Life for Mesh {
+    const CONTROLLER: &'static str = "mesh-controller";
+
+    fn of(rig: &Rig, namespace: &str, number: usize) -> Self {
+        Self {
+            rig: rig.clone(),
+            namespace: namespace.to_owned(),
+            objects: api(rig, namespace, "FunctionMesh", "functionmeshes"),
+            name: format!("m{number}"),
+        }
+    }
+
+    async fn object(&self) -> Result<Option<DynamicObject>> {
+        Ok(self.objects.get_opt(&self.name).await?)
+    }
+
+    async fn take(&self, step: usize) -> Result<()> {
+        match step {
+            0 => create(&self.objects, "FunctionMesh", &self.name, &Self::spec("a")).await,
+            1 => merge(&self.objects, &self.name, json!({"spec": Self::spec("b")})).await,
+            _ => Ok(self.objects.delete(&self.name, &DeleteParams::foreground()).await.map(drop)?),
+        }
+    }
+
+    async fn taken(&self, step: usize) -> Result<()> {
+        match step {
+            0 => self.has("a").await,
+            1 => self.has("b").await,
+            _ => none(self.object().await?),
+        }
+    }
+
+    async fn renew(&self) -> Result<()> {
+        merge(&self.objects, &self.name, json!({"spec": Self::spec("c")})).await
+    }
+
+    async fn renewed(&self) -> Result<()> {
+        self.has("c").await
+    }
+}
+
+async fn is(objects: &Api<DynamicObject>, name: &str, want: (&str, &str)) -> Result<()> {
+    let (status, reason, message) = condition(objects, name, "Ready").await?;
+    ensure!((status.as_str(), reason.as_str()) == want, "{status} {reason}: {message}");
+    Ok(())
+}
+
+fn none(object: Option<DynamicObject>) -> Result<()> {
+    match object {
+        None => Ok(()),
+        Some(object) => bail!("it is there: {:?}", object.data.get("status")),
     }
 }
 
@@ -140,43 +281,36 @@ async fn step<F: Future<Output = Result<()>>>(
     .await
 }
 
-async fn lose(
+async fn lose<L: Life>(
     rig: &Rig,
     namespace: &str,
     role: &ClusterRole,
     right: &Right,
     number: usize,
 ) -> Result<&'static str> {
-    give(rig, &without(role, right), right, false).await?;
+    give(rig, L::CONTROLLER, &without(role, right), right, false).await?;
     let mark = rig.mark().await?;
     let watched = format!("--watched-namespace={namespace}");
-    let controller = Controller::spawn(rig, FUNCTION.controller, &[&watched, "--leader-elect=false"])?;
-    let life = Life {
-        rig: rig.clone(),
-        namespace: namespace.to_owned(),
-        objects: api(rig, namespace, FUNCTION.kind, FUNCTION.plural),
-        name: format!("r{number}"),
-    };
+    let controller = Controller::spawn(rig, L::CONTROLLER, &[&watched, "--leader-elect=false"])?;
+    let life = L::of(rig, namespace, number);
     let refused = || {
         let ours = rig.audit_since(&mark)?.by(&controller.user);
         Ok(ours.only(|r| r.code() == 403).requests().len())
     };
-    create(&life.objects, FUNCTION.kind, &life.name, &Life::spec()).await?;
-    let mut trouble = step(rig, refused, || life.ready()).await?;
-    if !trouble {
-        merge(&life.objects, &life.name, json!({"spec": {"maxReplicas": null}})).await?;
-        trouble = step(rig, refused, || life.no_autoscaler()).await?;
-    }
-    if !trouble {
-        life.objects.delete(&life.name, &DeleteParams::default()).await?;
-        trouble = step(rig, refused, || life.gone()).await?;
+    let mut trouble = false;
+    for number in 0..L::STEPS {
+        life.take(number).await?;
+        trouble = step(rig, refused, || life.taken(number)).await?;
+        if trouble {
+            break;
+        }
     }
     if trouble {
         // Where a person looks: the object, then the readiness of the controller, then its log.
         let words = [format!("cannot {} resource", right.verb), format!("\"{}\"", right.resource)];
         let named = |text: &str| words.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
         rig.until("word of the right", || async {
-            let object = life.objects.get_opt(&life.name).await?.map(|object| object.data.to_string());
+            let object = life.object().await?.map(|object| object.data.to_string());
             let ready = controller.get("readyz").err().map(|error| format!("{error:#}"));
             let told = object.is_some_and(|text| named(&text)) || ready.is_some_and(|text| named(&text));
             ensure!(told || named(&controller.log()?), "nobody says {words:?}");
@@ -188,44 +322,36 @@ async fn lose(
         let tries = refused()? - before;
         ensure!(tries <= REFUSED, "{tries} refused requests in {LOOK:?}");
     }
-    give(rig, role, right, true).await?;
+    give(rig, L::CONTROLLER, role, right, true).await?;
     let back = || async {
-        if life.objects.get_opt(&life.name).await?.is_some_and(|o| o.metadata.deletion_timestamp.is_none()) {
-            // Whatever it was, a new generation is tried at once.
-            merge(
-                &life.objects,
-                &life.name,
-                json!({"spec": {"image": "example.com/image:back", "maxReplicas": null}}),
-            )
-            .await?;
+        if life.object().await?.is_some_and(|object| object.metadata.deletion_timestamp.is_none()) {
+            life.renew().await?;
             controller.ready(rig).await?;
-            until_ready(rig, &life.objects, &life.name, AVAILABLE).await?;
-            life.objects.delete(&life.name, &DeleteParams::default()).await?;
+            rig.until("the object as it should be", || life.renewed()).await?;
+            life.take(L::STEPS - 1).await?;
         }
-        rig.until("the end of the object", || life.gone()).await
+        rig.until("the end of the object", || life.taken(L::STEPS - 1)).await
     };
     back().await.context("with the right again")?;
     Ok(if trouble { "named" } else { "not needed" })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes: `make faults`"]
-async fn each_right_that_is_missing_is_named() -> Result<()> {
-    let server = ApiOnly::up("rights")?;
+async fn lose_each<L: Life>(name: &str) -> Result<()> {
+    let server = ApiOnly::up(name)?;
     let rig = Rig::alone(&server).await?;
-    rig.test("rights", |rig, namespace| async move {
+    rig.test(name, |rig, namespace| async move {
         let _acker = Acker::start(&rig, &namespace);
         let roles: Api<ClusterRole> = Api::all(rig.client.clone());
-        let role = roles.get(ROLE).await?;
+        let role = roles.get(&role_of(L::CONTROLLER)).await?;
         let mut failures = Vec::new();
         for (number, right) in rights(&role).iter().enumerate() {
-            let what = format!("{} {}", right.verb, right.resource);
-            match lose(&rig, &namespace, &role, right, number).await {
+            let what = format!("{}: {} {}", L::CONTROLLER, right.verb, right.resource);
+            match lose::<L>(&rig, &namespace, &role, right, number).await {
                 Ok(told) => say(&format!("{what}: {told}")),
                 Err(error) => {
                     say(&format!("{what}: FAILED {error:#}"));
                     failures.push(format!("{what}: {error:#}"));
-                    give(&rig, &role, right, true).await?;
+                    give(&rig, L::CONTROLLER, &role, right, true).await?;
                 }
             }
         }
@@ -233,4 +359,16 @@ async fn each_right_that_is_missing_is_named() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn each_right_of_a_component_that_is_missing_is_named() -> Result<()> {
+    lose_each::<Component>("rights").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: `make faults`"]
+async fn each_right_of_a_mesh_that_is_missing_is_named() -> Result<()> {
+    lose_each::<Mesh>("meshright").await
 }
