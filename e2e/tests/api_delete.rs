@@ -24,20 +24,27 @@ fn spec(cleanup: bool) -> Value {
     spec
 }
 
-fn names() -> impl Iterator<Item = String> {
-    (0..N).map(|i| format!("f{i}"))
+fn names(number: usize) -> impl Iterator<Item = String> {
+    (0..number).map(|i| format!("f{i}"))
 }
 
-async fn make(rig: &Rig, api: &Api<DynamicObject>, cleanup: impl Fn(usize) -> bool) -> Result<()> {
-    each((0..N).map(|i| (format!("f{i}"), spec(cleanup(i)))), |(name, spec)| async move {
-        create(api, "Function", &name, &spec).await
+async fn make(
+    rig: &Rig,
+    api: &Api<DynamicObject>,
+    number: usize,
+    cleanup: impl Fn(usize) -> bool,
+) -> Result<()> {
+    each(names(number).enumerate(), |(i, name)| {
+        let spec = spec(cleanup(i));
+        async move { create(api, "Function", &name, &spec).await }
     })
     .await?;
-    each(names(), |name| async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }).await
+    each(names(number), |name| async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await })
+        .await
 }
 
 async fn delete(api: &Api<DynamicObject>) -> Result<()> {
-    each(names(), |name| async move {
+    each(names(N), |name| async move {
         api.delete(&name, &DeleteParams::default()).await?;
         Ok(())
     })
@@ -104,13 +111,13 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         let _acker = Acker::start(&rig, &namespace);
         let controller = Controller::start(&rig, "function-controller", &namespace).await?;
         let api = functions(&rig, &namespace);
-        make(&rig, &api, |_| false).await?;
+        make(&rig, &api, N, |_| false).await?;
         let since = Since::now(&rig, &controller.user)?;
         delete(&api).await?;
         let children = ["Function", "StatefulSet", "Service"];
         none_left(&rig, &namespace, &children).await?;
         // Once more, under the same names; the last of them would be in the way of a deletion that is acted upon late.
-        make(&rig, &api, |_| false).await?;
+        make(&rig, &api, N, |_| false).await?;
         since.wrote(&[
             ("patch statefulsets", N),
             ("patch services", N),
@@ -120,7 +127,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
 
         // At once: the children of the predecessors are in the way until they are collected, and told as such.
         let since = Since::now(&rig, &controller.user)?;
-        each(names(), |name| {
+        each(names(N), |name| {
             let api = &api;
             async move {
                 api.delete(&name, &DeleteParams::default()).await?;
@@ -128,7 +135,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
             }
         })
         .await?;
-        each(names(), |name| {
+        each(names(N), |name| {
             let (rig, api) = (&rig, &api);
             async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }
         })
@@ -152,7 +159,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         let _acker = Acker::start(&rig, &namespace);
         let controller = Controller::start(&rig, "function-controller", &namespace).await?;
         let api = functions(&rig, &namespace);
-        make(&rig, &api, |_| true).await?;
+        make(&rig, &api, N, |_| true).await?;
         let since = Since::now(&rig, &controller.user)?;
         delete(&api).await?;
         let jobs = Child::of(&rig, &namespace, "Job", "")?.api;
@@ -176,7 +183,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         };
         let status = json!({"status": {"startTime": time, "completionTime": time, "succeeded": 1,
             "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}});
-        each(names(), |name| {
+        each(names(N), |name| {
             let (jobs, status) = (&jobs, Patch::Merge(&status));
             async move {
                 let job = format!("{name}-function-cleanup");
@@ -197,6 +204,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
 /// Half of the objects have something to clean up, which cannot be done in a namespace that is being deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
+    const N: usize = 200;
     let rig = Rig::connect().await?;
     rig.prepare().await?;
     rig.test("leaving", |rig, namespace| async move {
@@ -204,7 +212,7 @@ async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
             let _acker = Acker::start(&rig, &namespace);
             let controller = Controller::start(&rig, "function-controller", &namespace).await?;
             let api = functions(&rig, &namespace);
-            make(&rig, &api, |i| i % 2 == 0).await?;
+            make(&rig, &api, N, |i| i % 2 == 0).await?;
             controller
         };
         let since = Since::now(&rig, &controller.user)?;
