@@ -109,15 +109,22 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
         }
         // The user is faster than the status, which is refused for that; no watch says so for now.
         let late = Action::Delay(std::time::Duration::from_secs(1));
-        proxy.add(Rule::new(late).verb("patch").resource("functions/status").times(1));
+        proxy.add(Rule::new(late.clone()).verb("patch").resource("functions/status").times(1));
         image(&rig, &namespace, failures.len()).await?;
         ensure!(proxy.end_watches() > 0, "no watch was open");
         image(&rig, &namespace, failures.len() + 1).await?;
         until_ready(&rig, &api, "f", AVAILABLE).await?;
+        // The same, and the edit cannot be run: what was applied before is known when it is taken back.
+        proxy.add(Rule::new(late).verb("patch").resource("functions/status").times(1));
+        image(&rig, &namespace, failures.len() + 2).await?;
+        merge(&api, "f", json!({"spec": {"timeout": 3_000_000_000_u64}})).await?;
+        until_ready(&rig, &api, "f", ("False", "Invalid")).await?;
+        merge(&api, "f", json!({"spec": {"timeout": null}})).await?;
+        until_ready(&rig, &api, "f", AVAILABLE).await?;
         controller.quiet(&rig).await?;
         let writes = rig.audit()?.by(&controller.user).writes();
         let sets = writes.writes_to("statefulsets", "f-function");
-        ensure!(sets == 1 + failures.len() + 2, "{:?}", writes.counts());
+        ensure!(sets == 1 + failures.len() + 3, "{:?}", writes.counts());
         Ok(())
     })
     .await

@@ -77,17 +77,21 @@ async fn give(rig: &Rig, controller: &str, role: &ClusterRole, right: &Right, ha
     .await
 }
 
-/// The life of an object in three steps, which need every right that its controller has.
+/// Steps of a [`Life`].
+const STEPS: usize = 3;
+
+/// The life of an object in steps, from its creation to its end, which need every right that its controller has.
 trait Life {
     const CONTROLLER: &'static str;
-    const STEPS: usize = 3;
 
     fn of(rig: &Rig, namespace: &str, number: usize) -> Self;
 
     async fn object(&self) -> Result<Option<DynamicObject>>;
 
+    /// Asks for a step.
     async fn take(&self, step: usize) -> Result<()>;
 
+    /// Whether a step is done.
     async fn taken(&self, step: usize) -> Result<()>;
 
     /// Whatever it was before, a new generation is tried at once.
@@ -298,7 +302,7 @@ async fn lose<L: Life>(
         Ok(ours.only(|r| r.code() == 403).requests().len())
     };
     let mut trouble = false;
-    for number in 0..L::STEPS {
+    for number in 0..STEPS {
         life.take(number).await?;
         trouble = step(rig, refused, || life.taken(number)).await?;
         if trouble {
@@ -328,9 +332,9 @@ async fn lose<L: Life>(
             life.renew().await?;
             controller.ready(rig).await?;
             rig.until("the object as it should be", || life.renewed()).await?;
-            life.take(L::STEPS - 1).await?;
+            life.take(STEPS - 1).await?;
         }
-        rig.until("the end of the object", || life.taken(L::STEPS - 1)).await
+        rig.until("the end of the object", || life.taken(STEPS - 1)).await
     };
     back().await.context("with the right again")?;
     Ok(if trouble { "named" } else { "not needed" })

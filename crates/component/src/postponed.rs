@@ -11,11 +11,12 @@
 use functionmesh_api::status::ComponentStatus;
 use kube::core::ObjectMeta;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Entries that were left behind by objects that are gone are dropped so long after their time.
-const KEPT: Duration = Duration::from_secs(60);
+/// Entries that were left behind by objects that are gone are dropped so long after their time: longer than the pause after
+/// which a write that fails is tried again.
+const KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses that are not written yet, or could not be, by the uid of their object.
 #[derive(Debug)]
@@ -33,8 +34,7 @@ impl Postponed {
     /// Keeps a status back, and says for how long still; none when its time has come.
     pub fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
         let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));
+        let mut waiting = self.without_leftovers();
         let entry = waiting.entry(uid).or_insert_with(|| (Instant::now(), status.clone()));
         let left = self.delay.checked_sub(entry.0.elapsed()).filter(|left| !left.is_zero())?;
         entry.1 = status.clone();
@@ -44,9 +44,14 @@ impl Postponed {
     /// Puts a status on record that is about to be written, whatever becomes of the write.
     pub fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
         let Some(uid) = object.uid.clone() else { return };
+        let mut waiting = self.without_leftovers();
+        waiting.insert(uid, (Instant::now(), status.clone()));
+    }
+
+    fn without_leftovers(&self) -> MutexGuard<'_, HashMap<String, (Instant, ComponentStatus)>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));
-        waiting.insert(uid, (Instant::now(), status.clone()));
+        waiting
     }
 
     /// Forgets it, because the object says it.
@@ -77,7 +82,7 @@ mod tests {
         assert_eq!(long.of(&object), Some(status(2)), "the newest");
         long.written(&object);
         assert_eq!(long.of(&object), None);
-        let since = Instant::now().checked_sub(KEPT * 2).unwrap();
+        let since = Instant::now().checked_sub(Duration::from_secs(120)).unwrap();
         long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
         let left = long.keep(&object, &status(1)).unwrap();
         assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");

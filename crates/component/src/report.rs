@@ -5,6 +5,7 @@ use crate::reason::Reason;
 use crate::reconcile::Object;
 use crate::status::{Outcome, status};
 use crate::verdict::Verdict;
+use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::Component;
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::condition;
@@ -24,7 +25,10 @@ pub async fn report<K: Component>(
     let before = cx.current_status(object);
     let (generation, now) = (object.meta().generation, condition::now());
     let verdict = Verdict::of(outcome, &cx.pods_of(object), &before, generation, &now);
-    let after = status(&before, outcome, &verdict, generation, &now);
+    // What was applied may be on record only here.
+    let recorded =
+        ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
+    let after = status(&recorded, outcome, &verdict, generation, &now);
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
     let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;

@@ -291,6 +291,22 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_came_too_late_is_left_out() {
+        let refused = |resource: &str| {
+            let (whole, code) = (format!("\"resource\":\"{resource}\","), "\"code\":409");
+            line("1", "patch", "ResponseComplete", "01", "a")
+                .replace("\"resource\":\"functions\",", &whole)
+                .replace("\"code\":200", code)
+        };
+        let log = [refused("functions"), refused("functions\",\"subresource\":\"status")].concat();
+        let audit = Audit::parse(&log, "");
+        assert_eq!(audit.requests().len(), 2);
+        for left in [audit.clone().writes(), audit.refused()] {
+            assert_eq!(left.counts(), BTreeMap::from([("patch functions".to_owned(), 1)]));
+        }
+    }
+
+    #[test]
     fn the_object_with_the_most_requests_is_told() {
         let log = ["a", "b", "a"].map(|name| line(name, "patch", "ResponseComplete", "01", name)).concat();
         let audit = Audit::parse(&log, "");

@@ -145,12 +145,8 @@ impl Controller {
     pub async fn reconciled(&self, rig: &Rig, number: u64) -> Result<()> {
         rig.until("reconciles", || async {
             let (made, failed) = (self.reconciles()?, self.metric("function_mesh_backoff_objects")?);
-            if made < number {
-                bail!("{made} of {number} reconciles made")
-            }
-            if failed > 0 {
-                bail!("{failed} objects are to be tried again")
-            }
+            ensure!(made >= number, "{made} of {number} reconciles made");
+            ensure!(failed == 0, "{failed} objects are to be tried again");
             Ok(())
         })
         .await
