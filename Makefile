@@ -36,7 +36,7 @@ demo-down: $(E2E) ## Take the demo's cluster down and leave nothing behind
 	@$(E2E) down --name demo
 
 # The test programs that need an API server and nothing else.
-API_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(sort $(wildcard e2e/tests/api*.rs e2e/tests/validation.rs)))
+API_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(sort $(wildcard e2e/tests/api*.rs e2e/tests/validation.rs))) --test guarantees
 
 .PHONY: test
 test: $(E2E) ## Unit, golden and real-API-server tests; generated files are current

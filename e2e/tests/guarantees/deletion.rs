@@ -1,0 +1,1 @@
+//! Deletion ends, and does what it says.

@@ -1,0 +1,1 @@
+//! No object, kind or namespace holds up another.

@@ -1,0 +1,1 @@
+//! Conditions as kstatus, kubectl and Argo CD read them.

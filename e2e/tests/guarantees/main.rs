@@ -1,0 +1,11 @@
+//! What an operator on call relies on, shown on a real API server: one module for each promise of `docs/reliability.md`.
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod conditions;
+mod deletion;
+mod isolation;
+mod kstatus;
+mod mesh;
+mod replicas;
+mod takeover;
+mod tenancy;

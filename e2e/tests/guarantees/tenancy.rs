@@ -1,0 +1,1 @@
+//! Who may do what: tenants and administrators stay inside their namespaces.
