@@ -2,12 +2,13 @@
 
 use crate::rules::{self, Rules};
 use crate::schema;
+use crate::size;
 use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
 /// The definitions of all five kinds, ready to apply, in the order Function, Source, Sink, FunctionMesh,
-/// BackendConfig. They are too large for the annotation of a client-side `kubectl apply`; use server-side apply.
+/// BackendConfig.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![
         finished(Function::crd(), true, &rules::function()),
@@ -30,6 +31,9 @@ fn finished(
             continue;
         };
         schema::finish(root);
+        if definition.spec.names.kind == "FunctionMesh" {
+            size::mesh_items(root);
+        }
         root.x_kubernetes_preserve_unknown_fields = keep_unknown.then_some(true);
         schema::add_rules(root, &rules.object);
         if let Some(spec) = root.properties.as_mut().and_then(|p| p.get_mut("spec")) {

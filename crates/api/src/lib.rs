@@ -40,6 +40,7 @@ mod free_form;
 mod limits;
 mod rules;
 mod schema;
+mod size;
 mod unused;
 
 pub use backend_config::{BackendConfig, BackendConfigSpec};

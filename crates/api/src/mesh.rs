@@ -45,12 +45,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct FunctionMeshSpec {
     /// The sources of the mesh. Each item is the spec of a Source and needs a name of its own.
+    /// `kubectl explain source.spec` says more about its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<SourceSpec>>,
     /// The sinks of the mesh. Each item is the spec of a Sink and needs a name of its own.
+    /// `kubectl explain sink.spec` says more about its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sinks: Option<Vec<SinkSpec>>,
     /// The functions of the mesh. Each item is the spec of a Function and needs a name of its own.
+    /// `kubectl explain function.spec` says more about its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionSpec>>,
 }

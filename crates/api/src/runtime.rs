@@ -74,8 +74,8 @@ pub struct GenericRuntime {
     /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_file_location: Option<String>,
-    /// Language: `nodejs`, `python`, `executable`, `wasm` or another one that the operator is configured with an
-    /// image for.
+    /// Language of the program: `nodejs`, `python`, `executable`, `wasm` or another one that the operator is configured
+    /// with an image for.
     pub language: String,
 }
 

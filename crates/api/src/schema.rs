@@ -12,6 +12,7 @@
 
 use crate::limits;
 use crate::rules::Rule;
+use crate::size;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -44,12 +45,10 @@ const CORE_FIELDS: &[&str] = &[
 const NOT_NULLABLE: &[&str] = &["replicas", "minReplicas"];
 
 /// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
-const QUANTITY: &str =
-    r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
+const QUANTITY: &str = r"^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$";
 
 /// The same, not negative.
-const AMOUNT: &str =
-    r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+\.?[0-9]*|\.[0-9]+))?$";
+const AMOUNT: &str = r"^\+?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$";
 
 /// Whose a part of a schema is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,6 +127,10 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     if owner == Owner::Embedded && name == "resources" {
         amounts(schema);
     }
+    size::format(schema);
+    if owner == Owner::Kubernetes {
+        size::embedded(schema, name);
+    }
     for (field, inner) in schema.properties.iter_mut().flatten() {
         let inner_owner = match owner {
             Owner::FunctionMesh if CORE_FIELDS.contains(&field.as_str()) => Owner::Embedded,
@@ -172,9 +175,10 @@ fn embedded_metadata() -> JSONSchemaProps {
     }
 }
 
-/// Ports are numbers or names; everything else that may be an integer or a string is a quantity.
+/// Ports are numbers or names; everything else that may be an integer or a string is a quantity. The API server adds the two
+/// types by itself.
 fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
-    schema.any_of = Some(["integer", "string"].map(of_type).to_vec());
+    schema.any_of = None;
     schema.type_ = None;
     if name != "port" {
         schema.pattern.get_or_insert_with(|| QUANTITY.to_owned());
@@ -185,7 +189,6 @@ fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
 /// refuses: it has no type, and is checked as the number or the text it is. Whatever else a node offers is kept.
 fn amounts(resources: &mut JSONSchemaProps) {
     let amount = JSONSchemaProps {
-        any_of: Some(["integer", "string"].map(of_type).to_vec()),
         x_kubernetes_int_or_string: Some(true),
         pattern: Some(AMOUNT.to_owned()),
         minimum: Some(0.0),
@@ -220,10 +223,6 @@ fn amounts(resources: &mut JSONSchemaProps) {
     for name in ["limits", "requests"] {
         resources.properties.get_or_insert_default().insert(name.to_owned(), list.clone());
     }
-}
-
-fn of_type(type_: &str) -> JSONSchemaProps {
-    JSONSchemaProps { type_: Some(type_.to_owned()), ..JSONSchemaProps::default() }
 }
 
 /// Makes a list that is merged by key of one whose keys a Pod keeps unique. The environment of the component is not

@@ -123,7 +123,29 @@ fn the_items_of_a_mesh_are_the_specs_of_the_components() {
         let mut spec = at(crd, "spec").clone();
         // Checked when the component is created.
         spec.as_object_mut().unwrap().remove("x-kubernetes-validations");
-        assert!(at(mesh, &format!("spec.{list}.[]")) == &spec, "{kind}");
+        let mut item = at(mesh, &format!("spec.{list}.[]")).clone();
+        // Shortened, so that the definition fits into the annotation of a client-side apply.
+        remove_descriptions(&mut spec);
+        remove_descriptions(&mut item);
+        assert!(item == spec, "{kind}");
+        for path in ["className", "java", "java.jar", "pod.env", "pulsar.authSecret"] {
+            let full = at(crd, &format!("spec.{path}"))["description"].as_str().unwrap();
+            let short = at(mesh, &format!("spec.{list}.[].{path}"))["description"].as_str().unwrap();
+            let short = short.trim_end_matches('.');
+            assert!(short.len() > 3 && full.starts_with(short), "{kind} {path}: {short}");
+        }
+    }
+}
+
+fn remove_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            // A field may have that name as well.
+            fields.retain(|name, value| name != "description" || !value.is_string());
+            fields.values_mut().for_each(remove_descriptions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_descriptions),
+        _ => {}
     }
 }
 
@@ -236,7 +258,7 @@ fn core_types_are_typed_slim_and_merged_by_key() {
     let function = definition("Function");
     let memory = at(function, "spec.resources.limits.memory");
     assert_eq!(memory["x-kubernetes-int-or-string"], true);
-    assert_eq!(memory["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
+    assert_eq!(memory.get("anyOf"), None);
     // May be a fraction; other resources are kept.
     let cpu = at(function, "spec.resources.requests.cpu");
     assert_eq!((cpu.get("type"), &cpu["x-kubernetes-preserve-unknown-fields"]), (None, &json!(true)));
@@ -292,7 +314,9 @@ fn check(kind: &str, path: &str, schema: &Value, ours: bool) {
 fn everything_of_ours_is_described_and_the_rest_is_not() {
     for crd in definitions() {
         let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_owned();
-        check(&kind, ".spec", &root(crd)["properties"]["spec"], true);
+        if kind != "FunctionMesh" {
+            check(&kind, ".spec", &root(crd)["properties"]["spec"], true);
+        }
         check(&kind, ".status", &root(crd)["properties"]["status"], true);
         walk(root(crd), "", &mut |path, schema| {
             let text = schema["description"].as_str().unwrap_or_default();
@@ -305,6 +329,23 @@ fn everything_of_ours_is_described_and_the_rest_is_not() {
         let spec = root(crd)["properties"]["spec"]["properties"].as_object().unwrap();
         assert!(spec.values().all(|field| field["description"].is_string()), "{kind}");
     }
+}
+
+/// What `kubectl apply` stores in an annotation is written by Go, which escapes the characters of HTML.
+fn size_in_an_annotation(crd: &Value) -> usize {
+    let text = crd.to_string();
+    text.len() + 1 + 5 * text.matches(['<', '>', '&']).count()
+}
+
+/// An annotation holds 262,144 bytes with its name. The next fields and rules need room.
+#[test]
+fn each_definition_fits_into_the_annotation_of_a_client_side_apply() {
+    let sizes = definitions().iter().map(|crd| (&crd["spec"]["names"]["plural"], size_in_an_annotation(crd)));
+    let too_large: Vec<_> = sizes.filter(|(_, size)| *size > 225_000).collect();
+    assert!(
+        too_large.is_empty(),
+        "{too_large:?} bytes; see `size.rs` for what can be left out, or write shorter descriptions"
+    );
     // What the storage of an API server can bear.
     let size: usize = definitions().iter().map(|crd| crd.to_string().len()).sum();
     assert!(size < 1_000_000, "{size} bytes");
