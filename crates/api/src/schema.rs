@@ -13,11 +13,12 @@
 use crate::limits;
 use crate::rules::Rule;
 use crate::size;
+use crate::status::NOT_OBSERVED;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use schemars::Schema;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Fields of ours that hold a type of Kubernetes.
@@ -73,6 +74,9 @@ pub(crate) fn finish(root: &mut JSONSchemaProps) {
             field.default = None;
             field.nullable = None;
         }
+        // An object is in progress until its controller has seen it.
+        let reported = status.properties.as_ref().is_some_and(|p| p.contains_key("observedGeneration"));
+        status.default = reported.then(|| JSON(json!({"observedGeneration": NOT_OBSERVED})));
     }
 }
 

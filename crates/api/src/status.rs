@@ -10,12 +10,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 
+/// The `observedGeneration` of an object that no controller has seen: it differs from every generation. Without it, tools
+/// that wait take an object that has no status for one that is finished (kstatus: "Resource is current").
+pub const NOT_OBSERVED: i64 = -1;
+
 /// Status of a Function, Source or Sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
     /// Generation of the object that the rest of the status speaks of.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "observed", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of pods wanted. The scale subresource reports it.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
@@ -61,7 +65,7 @@ pub struct StatefulSetStatusRef {
 #[serde(rename_all = "camelCase")]
 pub struct MeshStatus {
     /// Generation of the object that the rest of the status speaks of.
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "observed", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of components.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
@@ -77,6 +81,11 @@ pub struct MeshStatus {
 /// Status of a BackendConfig: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendConfigStatus {}
+
+/// Reads the observed generation. The kinds give [`NOT_OBSERVED`] to an object without a status.
+fn observed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    Ok(lenient(from)?.filter(|generation| *generation > NOT_OBSERVED))
+}
 
 /// Reads a field of a status, or leaves it out.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
@@ -188,6 +197,15 @@ mod tests {
         assert_eq!(serde_json::to_value(&status).unwrap(), list);
         let empty: ComponentStatus = serde_json::from_value(json!({"conditions": null})).unwrap();
         assert!(!empty.conditions.is_legacy());
+    }
+
+    #[test]
+    fn a_generation_that_nobody_observed_is_none() {
+        let new = json!({"observedGeneration": NOT_OBSERVED});
+        let status: ComponentStatus = serde_json::from_value(new.clone()).unwrap();
+        assert_eq!(status, ComponentStatus::default());
+        let status: MeshStatus = serde_json::from_value(new).unwrap();
+        assert_eq!(status, MeshStatus::default());
     }
 
     #[test]

@@ -3,18 +3,18 @@
 use crate::reason::Reason;
 use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, UPDATE_AVAILABLE};
 use crate::vertical::MISSING;
-use functionmesh_runtime::condition::Explained;
+use functionmesh_runtime::condition::{Explained, RECONCILING, STALLED};
 
 mod pods;
 
 /// Everything is there.
 const DONE: &[(&str, bool)] = &[(READY, true)];
 /// Not there yet, or in trouble that may end well: the controller goes on by itself.
-const UNDER_WAY: &[(&str, bool)] = &[(READY, false), (PROGRESSING, true)];
+const UNDER_WAY: &[(&str, bool)] = &[(READY, false), (PROGRESSING, true), (RECONCILING, true)];
 /// The pods could be rendered anew, and are not.
 const WAITING: &[(&str, bool)] = &[(UPDATE_AVAILABLE, true)];
 /// Nothing happens before somebody changes something.
-const STOPPED: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
+const STOPPED: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
 
 impl Reason {
     /// All of them, in the order of declaration. A new one does not compile until it is here; a test asks for its
@@ -33,6 +33,7 @@ impl Reason {
         Self::RolloutPaused,
         Self::RecreateRequired,
         Self::NameConflict,
+        Self::NodeLost,
         Self::ImagePullBackOff,
         Self::CreateContainerConfigError,
         Self::Unschedulable,
@@ -159,14 +160,14 @@ impl Reason {
                 "Install the Vertical Pod Autoscaler, which is noticed without a restart; or remove `spec.pod.vpa`.",
             ),
             Self::CleanupRunning => (
-                &[(READY, false), (PROGRESSING, true), (CLEANUP_PENDING, true)][..],
+                &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (CLEANUP_PENDING, true)][..],
                 "The object is deleted, and what it left in Pulsar is being removed.",
                 "`kubectl get jobs,pods -l compute.functionmesh.io/name=NAME` and the logs of the Job's pod.",
                 "Wait. To leave it there and let the object go at once: `kubectl annotate function NAME \
                  compute.functionmesh.io/need-cleanup=false`.",
             ),
             Self::CleanupFailed => (
-                &[(READY, false), (PROGRESSING, false), (CLEANUP_PENDING, true)][..],
+                &[(READY, false), (PROGRESSING, false), (STALLED, true), (CLEANUP_PENDING, true)][..],
                 "What a deleted object left in Pulsar could not be removed; the message says why. The object goes all \
                  the same, at the latest a quarter of an hour after its deletion; an Event tells of it.",
                 "`kubectl get events --field-selector involvedObject.name=NAME`, and the log of the Job's pod as long as it is there.",

@@ -20,6 +20,7 @@ pub mod children;
 pub mod cleanup;
 pub mod context;
 pub mod difference;
+pub mod examples;
 pub mod execute;
 pub mod explained;
 pub mod jobs;

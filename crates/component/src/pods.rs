@@ -11,6 +11,8 @@ use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod lost;
+
 /// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
 const START: SignedDuration = SignedDuration::from_secs(30);
 /// Most names in a list.
@@ -32,6 +34,9 @@ pub struct PodView {
     /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
     #[serde(skip)]
     starting: Option<(Timestamp, Option<String>)>,
+    /// From when on it counts as lost with its node, and in which words.
+    #[serde(skip)]
+    lost: Option<Box<(Timestamp, Cause)>>,
     /// Whether it is ready.
     #[serde(skip)]
     ready: bool,
@@ -57,6 +62,7 @@ pub(crate) struct PodCondition {
     pub(crate) status: String,
     pub(crate) reason: String,
     pub(crate) message: String,
+    last_transition_time: Option<Time>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -98,6 +104,7 @@ pub(crate) struct Spec {
     init_containers: Vec<Container>,
     containers: Vec<Container>,
     volumes: Vec<Volume>,
+    node_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -169,6 +176,7 @@ impl PodView {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
         self.cause = cause(&status, &spec);
         self.ready = status.is("Ready", "True");
+        self.lost = lost::lost(&self.metadata, &spec.node_name, &status).map(Box::new);
         // Volumes are mounted and the network is made before this condition is true (KEP-3085).
         let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
         self.starting = status.start_time.filter(|_| stuck).map(|since| (since.0, spec.needs()));
@@ -199,14 +207,18 @@ pub struct Pods {
     pub youngest: Option<Timestamp>,
     /// What is taken for the cause from some time on, when there is no other.
     pub later: Option<(Timestamp, Cause)>,
+    /// From when on a pod is lost with its node, whatever else is known.
+    pub lost: Option<(Timestamp, Cause)>,
 }
 
 impl Pods {
-    /// Puts pods together. What is wrong with a pod that ends is history.
+    /// Puts pods together. What is wrong with a pod that ends is history, unless its node does not let it end.
     pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>) -> Self {
         let mut all = Self::default();
         for pod in pods {
             all.number += 1;
+            let lost = [all.lost.take(), pod.lost.as_deref().cloned()];
+            all.lost = lost.into_iter().flatten().min();
             if pod.metadata.deletion_timestamp.is_some() {
                 continue;
             }

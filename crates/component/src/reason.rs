@@ -1,5 +1,6 @@
 //! Every reason a condition of a Function, Source or Sink can have.
 
+use functionmesh_runtime::condition::Health;
 use std::fmt;
 
 /// `reason` of the conditions `Ready` and `Progressing`, and of the Events that tell of a change.
@@ -31,6 +32,8 @@ pub enum Reason {
     RecreateRequired,
     /// An object with the name of one of ours exists and belongs to somebody else; it is left alone.
     NameConflict,
+    /// The node of a pod does not report, and Kubernetes does not replace the pod.
+    NodeLost,
     /// The kubelet cannot pull an image.
     ImagePullBackOff,
     /// A `ConfigMap`, Secret or key that the container needs is missing.
@@ -98,6 +101,7 @@ impl Reason {
             Self::RolloutPaused => "RolloutPaused",
             Self::RecreateRequired => "RecreateRequired",
             Self::NameConflict => "NameConflict",
+            Self::NodeLost => "NodeLost",
             Self::ImagePullBackOff => "ImagePullBackOff",
             Self::CreateContainerConfigError => "CreateContainerConfigError",
             Self::Unschedulable => "Unschedulable",
@@ -123,6 +127,57 @@ impl Reason {
             Self::TooLarge => "TooLarge",
             Self::ApplyFailed => "ApplyFailed",
         }
+    }
+
+    /// What it says to tools that wait for the object. One table for all: the conditions `Progressing`, `Reconciling` and
+    /// `Stalled` follow from it, and the documentation of kstatus, kubectl and Argo CD.
+    pub fn health(self) -> Health {
+        match self {
+            Self::AllReplicasAvailable
+            | Self::ScaledToZero
+            | Self::Complete
+            // What waits for an approval, or lacks an autoscaler, runs.
+            | Self::BackendConfigChanged
+            | Self::RendererChanged
+            | Self::OperatorConfigChanged
+            | Self::MadeByOriginal
+            | Self::RolloutPaused
+            | Self::ApiMissing => Health::Current,
+            // A cluster autoscaler, a registry, a broker or another controller may help, until the deadline is over.
+            Self::WaitingForPods
+            | Self::NodeLost
+            | Self::ImagePullBackOff
+            | Self::CreateContainerConfigError
+            | Self::Unschedulable
+            | Self::VolumesNotReady
+            | Self::PodsNotCreated
+            | Self::OutOfMemory
+            | Self::AuthenticationFailed
+            | Self::AuthorizationFailed
+            | Self::PackageUnavailable
+            | Self::ClassNotFound
+            | Self::IncompatibleSchema
+            | Self::TopicNotFound
+            | Self::BrokerUnreachable
+            | Self::InitContainerFailed
+            | Self::CrashLoop => Health::InProgress,
+            Self::Invalid
+            | Self::InvalidBackendConfig
+            | Self::NameConflict
+            | Self::RecreateRequired
+            | Self::ProgressDeadlineExceeded
+            | Self::Forbidden
+            | Self::QuotaExceeded
+            | Self::AdmissionDenied
+            | Self::TooLarge
+            | Self::ApplyFailed => Health::Failed,
+            Self::CleanupRunning | Self::CleanupFailed => Health::Terminating,
+        }
+    }
+
+    /// Whether nothing happens before a user changes something.
+    pub(crate) fn stops(self) -> bool {
+        self.health() == Health::Failed || self == Self::CleanupFailed
     }
 }
 

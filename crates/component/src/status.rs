@@ -100,7 +100,7 @@ pub fn status(
         }
     };
     next.observed_generation = generation;
-    let mut wanted = vec![verdict.ready(), verdict.progressing()];
+    let mut wanted = verdict.conditions();
     match outcome {
         Outcome::Applied { notices, .. } => wanted.extend(notices.iter().cloned()),
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {

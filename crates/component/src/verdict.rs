@@ -6,12 +6,13 @@ use crate::pods::Pods;
 use crate::reason::Reason;
 use crate::status::{Outcome, PROGRESSING, READY};
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_runtime::condition::Wanted;
+use functionmesh_runtime::condition::{Wanted, waited_for};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// How long after the last pod was made a roll-out counts as progressing: that of Deployments.
+/// How long a roll-out counts as progressing after it began, its last pod was created or it stopped being available: that
+/// of Deployments.
 const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
 /// How long the controller of StatefulSets may take to make pods.
 const CREATION: SignedDuration = SignedDuration::from_secs(20);
@@ -86,8 +87,17 @@ impl Verdict {
                 waits.push(from.duration_since(now));
             }
         }
-        let deadline = after(pods.youngest.unwrap_or(started.at(now)), DEADLINE);
-        let overdue = deadline <= now || (pods.youngest.is_none() && matches!(started, Started::Overdue));
+        if let Some((from, lost)) = pods.lost.clone() {
+            if from <= now {
+                cause = cause.into_iter().chain([lost]).min();
+            } else {
+                waits.push(from.duration_since(now));
+            }
+        }
+        // A pod that ran for weeks and fails now has its time as well.
+        let since = started.at(now).max(pods.youngest.unwrap_or(Timestamp::MIN));
+        let deadline = after(since, DEADLINE);
+        let overdue = deadline <= now;
         if !overdue {
             waits.push(deadline.duration_since(now));
         }
@@ -133,24 +143,12 @@ impl Verdict {
         };
         Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message }
     }
-}
 
-impl Reason {
-    /// Whether nothing happens before somebody changes something.
-    fn stops(self) -> bool {
-        matches!(
-            self,
-            Self::Invalid
-                | Self::InvalidBackendConfig
-                | Self::NameConflict
-                | Self::RecreateRequired
-                | Self::CleanupFailed
-                | Self::Forbidden
-                | Self::QuotaExceeded
-                | Self::AdmissionDenied
-                | Self::TooLarge
-                | Self::ApplyFailed
-        )
+    /// All conditions about the pods.
+    pub fn conditions(&self) -> Vec<Wanted> {
+        let (ready, progressing) = (self.ready(), self.progressing());
+        let waited_for = waited_for(&ready, &progressing);
+        [ready, progressing].into_iter().chain(waited_for).collect()
     }
 }
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod children;
+pub mod examples;
 mod items;
 mod plan;
 pub mod reason;

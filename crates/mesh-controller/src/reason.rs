@@ -1,6 +1,6 @@
 //! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
 
-use functionmesh_runtime::condition::Explained;
+use functionmesh_runtime::condition::{Explained, Health, RECONCILING, STALLED};
 use std::fmt;
 
 /// Condition: all components are ready.
@@ -52,9 +52,20 @@ impl Reason {
         }
     }
 
+    /// What it says to tools that wait for the mesh. Components that all need help make `ComponentsNotReady` a failure.
+    pub fn health(self) -> Health {
+        match self {
+            Self::AllComponentsReady | Self::Complete => Health::Current,
+            Self::ComponentsNotReady => Health::InProgress,
+            Self::ProgressDeadlineExceeded | Self::Invalid | Self::NameConflict | Self::ApplyFailed => {
+                Health::Failed
+            }
+        }
+    }
+
     /// What it means and what to do.
     pub fn explained(self) -> Explained {
-        let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false)];
+        let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
         let (conditions, meaning, check, advice) = match self {
             Self::AllComponentsReady => (
                 &[(READY, true)][..],
@@ -63,16 +74,23 @@ impl Reason {
                 "Nothing.",
             ),
             Self::ComponentsNotReady => (
-                &[(READY, false), (PROGRESSING, true), (PROGRESSING, false)][..],
+                &[
+                    (READY, false),
+                    (PROGRESSING, true),
+                    (PROGRESSING, false),
+                    (RECONCILING, true),
+                    (STALLED, true),
+                ][..],
                 "Some components are not ready. The message counts them and names up to five with their reason, those \
-                 in trouble first. `Progressing` is false when none of them will become ready without help.",
+                 in trouble first. `Progressing` is false, and `Stalled` true, when none of them will become ready \
+                 without help.",
                 "`kubectl get fn,src,snk -o wide`",
                 "Wait, or look up the component's reason in the table above.",
             ),
             Self::ProgressDeadlineExceeded => (
-                &[(PROGRESSING, false)][..],
-                "No component that is not ready is on its way any more, and at least one of them was not ready ten \
-                 minutes after its last pod was made.",
+                &[(PROGRESSING, false), (STALLED, true)][..],
+                "No component that is not ready is in progress any more, and at least one of them was not available for \
+                 ten minutes.",
                 "`kubectl get fmesh NAME -o wide`: `Ready` names the components and their causes.",
                 "Look up the component's reason in the table above. The mesh goes on as soon as one does.",
             ),

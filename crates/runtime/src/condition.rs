@@ -6,6 +6,47 @@ use k8s_openapi::jiff::Timestamp;
 /// Longest message, in characters.
 const MESSAGE_LIMIT: usize = 1024;
 
+/// Condition: work on the object is in progress. There only while true, as kstatus (`sigs.k8s.io/cli-utils`) defines it:
+/// `helm --wait`, Flux and others go on waiting.
+pub const RECONCILING: &str = "Reconciling";
+/// Condition: nothing happens before a user changes something. There only while true, and never together with
+/// [`RECONCILING`]: who waits for the object fails at once.
+pub const STALLED: &str = "Stalled";
+
+/// What a reason says to tools that wait for an object, in the terms of kstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// The object is as its spec says.
+    Current,
+    /// It may become so without help.
+    InProgress,
+    /// It needs help.
+    Failed,
+    /// It is being deleted.
+    Terminating,
+}
+
+impl Health {
+    /// The word of kstatus.
+    pub fn kstatus(self) -> &'static str {
+        match self {
+            Self::Current => "Current",
+            Self::InProgress => "InProgress",
+            Self::Failed => "Failed",
+            Self::Terminating => "Terminating",
+        }
+    }
+
+    /// The word of Argo CD.
+    pub fn argo(self) -> &'static str {
+        match self {
+            Self::Current => "Healthy",
+            Self::InProgress | Self::Terminating => "Progressing",
+            Self::Failed => "Degraded",
+        }
+    }
+}
+
 /// A condition to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -59,6 +100,16 @@ pub fn set(
     list
 }
 
+/// The condition for tools that wait, which follows from `Ready` and `Progressing`: none while ready, else
+/// [`RECONCILING`] with the reason of `Ready`, or [`STALLED`] with that of `Progressing`.
+pub fn waited_for(ready: &Wanted, progressing: &Wanted) -> Option<Wanted> {
+    match (ready.status, progressing.status) {
+        (true, _) => None,
+        (false, true) => Some(Wanted { type_: RECONCILING, status: true, ..ready.clone() }),
+        (false, false) => Some(Wanted { type_: STALLED, status: true, ..progressing.clone() }),
+    }
+}
+
 /// The conditions of a list that are ours: of a type that one of our reasons is given for. Others may keep conditions of
 /// their own in the same list; those are neither compared nor sent.
 pub fn ours(list: &[Condition], reasons: &[Explained]) -> Vec<Condition> {
@@ -104,6 +155,25 @@ mod tests {
         assert_eq!(second[0].observed_generation, Some(2));
         let third = set(&second, wanted(true, "b"), Some(2), &at(30));
         assert_eq!(third[0].last_transition_time, at(30));
+    }
+
+    #[test]
+    fn whoever_waits_reads_one_condition_at_most() {
+        let [ready] = &wanted(true, "a")[..] else { panic!() };
+        let [not_ready] = &wanted(false, "b")[..] else { panic!() };
+        let progressing = |status| Wanted {
+            type_: "Progressing",
+            status,
+            reason: "Late".to_owned(),
+            message: "c".to_owned(),
+        };
+        let of = |ready, status| {
+            waited_for(ready, &progressing(status)).map(|w| (w.type_, w.status, w.reason, w.message))
+        };
+        assert_eq!((of(ready, true), of(ready, false)), (None, None));
+        let because = (RECONCILING, true, "Because".to_owned(), "b".to_owned());
+        assert_eq!(of(not_ready, true), Some(because));
+        assert_eq!(of(not_ready, false), Some((STALLED, true, "Late".to_owned(), "c".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Generates what is derived from the code: CRDs and RBAC, for `kubectl apply` and for the charts, manifests from the chart,
 //! and the reference documentation.
 
+mod argocd;
 mod crds;
 mod docs;
 mod files;
@@ -50,8 +51,14 @@ fn roles(files: &mut Files) -> Result<()> {
     Ok(())
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the signature of a generator")]
+fn health(files: &mut Files) -> Result<()> {
+    argocd::generate(files);
+    Ok(())
+}
+
 fn main() -> Result<()> {
-    let all: &[Generator] = &[crds::generate, roles, docs::generate, install::generate];
+    let all: &[Generator] = &[crds::generate, roles, health, docs::generate, install::generate];
     let (generators, command, mode): (&[Generator], _, _) = match Args::parse().command {
         Command::Generate(mode) => (all, "cargo xtask generate", mode),
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),

@@ -3,12 +3,26 @@
 use super::UNDER_WAY;
 use crate::reason::Reason;
 use crate::status::PROGRESSING;
-use functionmesh_runtime::condition::Explained;
+use functionmesh_runtime::condition::{Explained, STALLED};
 
 /// What it means and what to do; without words for reasons that are not here, which a test would find.
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub(super) fn explained(reason: Reason) -> Explained {
     let (conditions, meaning, check, advice) = match reason {
+        Reason::NodeLost => (
+            UNDER_WAY,
+            "The node of a pod does not report, or did not remove the pod within its grace period. Kubernetes keeps the \
+             identity of a pod of a StatefulSet: it starts no other pod in its place while the old one may still run. The \
+             message names the node and the pod. A drained or cordoned node and a preempted pod are not reported as long as \
+             the pods end in time.",
+            "`kubectl get nodes`, and `kubectl get pods -o wide -l compute.functionmesh.io/name=NAME`: a pod of a node that is \
+             lost stays `Terminating`, or `Running` and not ready.",
+            "Bring the node back, and the pod starts again. If it is off for good, make sure that it is (two instances could \
+             run otherwise), and say so: `kubectl taint nodes NODE \
+             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. Kubernetes then removes its pods and detaches their \
+             volumes, and the pods start on other nodes. Before the node comes back: `kubectl taint nodes NODE \
+             node.kubernetes.io/out-of-service-`. A managed node group or `kubectl delete node NODE` has the same effect.",
+        ),
         Reason::ImagePullBackOff => (
             UNDER_WAY,
             "The kubelet cannot pull an image; the message has the registry's answer.",
@@ -112,9 +126,10 @@ pub(super) fn explained(reason: Reason) -> Explained {
             "Correct what the message says: often the code itself, or something that it connects to.",
         ),
         Reason::ProgressDeadlineExceeded => (
-            &[(PROGRESSING, false)][..],
-            "Ten minutes after its last pod was made, the object is still not available. The message and `Ready` have the \
-             reason. Nothing is given up: once it is available, both conditions say so.",
+            &[(PROGRESSING, false), (STALLED, true)][..],
+            "The object has not been available for ten minutes since the rollout began, its last pod was created or it was \
+             available last. The message and `Ready` have the reason. The controller goes on: once the object is \
+             available, all conditions say so.",
             "`kubectl get function NAME -o wide`",
             "See the reason of `Ready`.",
         ),

@@ -58,7 +58,7 @@ fn seconds(again: Option<Duration>) -> Option<u64> {
 #[test]
 fn a_roll_out_has_a_deadline() {
     let cause = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
-    let pods = Pods { number: 1, cause: Some(cause), youngest: Some(at(10)), later: None };
+    let pods = Pods { number: 1, cause: Some(cause), youngest: Some(at(10)), later: None, lost: None };
     let (verdict, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 10);
     assert_eq!(seconds(verdict.again), Some(600), "to be looked at when its time is over");
     assert_eq!(condition(&status, PROGRESSING).0, "True");
@@ -112,11 +112,82 @@ fn pods_that_are_not_made_are_suspected_after_a_while() {
 #[test]
 fn a_suspicion_counts_only_without_a_cause_and_from_its_time_on() {
     let suspected = Cause { reason: Reason::VolumesNotReady, message: "v".to_owned() };
-    let pods = Pods { number: 1, cause: None, youngest: Some(at(0)), later: Some((at(30), suspected)) };
+    let pods =
+        Pods { number: 1, cause: None, youngest: Some(at(0)), later: Some((at(30), suspected)), lost: None };
     let (verdict, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 5);
     assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::WaitingForPods, Some(25)));
     assert_eq!(judged(&status, &waiting(1, 1), &pods, 30).0.reason, Reason::VolumesNotReady);
     let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
     let known = Pods { cause: Some(cause), ..pods };
     assert_eq!(judged(&status, &waiting(1, 1), &known, 30).0.reason, Reason::CrashLoop);
+}
+
+#[test]
+fn a_pod_that_ran_for_long_has_its_time_when_it_fails() {
+    let old = Pods { number: 1, youngest: Some(at(0)), ..Pods::default() };
+    let mut available = waiting(1, 1);
+    if let Outcome::Applied { stateful_set, .. } = &mut available {
+        (stateful_set.status.available_replicas, stateful_set.status.updated_replicas) = (1, 1);
+    }
+    let weeks = 3_000_000;
+    let (_, status) = judged(&ComponentStatus::default(), &available, &Pods::default(), weeks);
+    assert_eq!(condition(&status, PROGRESSING).1, "Complete");
+    let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
+    let failing = Pods { cause: Some(cause), ..old };
+    let (verdict, status) = judged(&status, &waiting(1, 1), &failing, weeks);
+    assert_eq!(
+        (condition(&status, "Reconciling").1.as_str(), seconds(verdict.again)),
+        ("CrashLoop", Some(600))
+    );
+    // Still the same a minute later, for a controller that was restarted.
+    assert_eq!(judged(&status, &waiting(1, 1), &failing, weeks + 60).1, status);
+    let (_, status) = judged(&status, &waiting(1, 1), &failing, weeks + 600);
+    assert_eq!(condition(&status, "Stalled").1, "ProgressDeadlineExceeded");
+}
+
+#[test]
+fn whoever_waits_reads_at_most_one_of_two_conditions() {
+    let types = |status: &ComponentStatus| {
+        let list = status.conditions.list().iter();
+        list.map(|c| format!("{}={}", c.type_, c.status)).collect::<Vec<_>>().join(" ")
+    };
+    let (_, status) = judged(&ComponentStatus::default(), &waiting(1, 0), &Pods::default(), 0);
+    assert_eq!(types(&status), "Progressing=True Ready=False Reconciling=True");
+    let refused = Outcome::refused(Reason::Invalid, "spec.java: must be set".to_owned());
+    let (_, status) = judged(&status, &refused, &Pods::default(), 1);
+    assert_eq!(types(&status), "Progressing=False Ready=False Stalled=True");
+    assert_eq!(condition(&status, "Stalled").2, "spec.java: must be set");
+    let (_, status) = judged(&status, &waiting(0, 0), &Pods::default(), 2);
+    assert_eq!(types(&status), "Progressing=False Ready=True");
+}
+
+/// What the release before wrote had neither `Reconciling` nor `Stalled`.
+#[test]
+fn a_status_of_the_release_before_is_written_again_only_where_it_is_not_ready() {
+    let old = |status: &ComponentStatus| {
+        let list =
+            status.conditions.list().iter().filter(|c| matches!(c.type_.as_str(), "Ready" | "Progressing"));
+        ComponentStatus { conditions: status.conditions.with(list.cloned().collect()), ..status.clone() }
+    };
+    let refused = Outcome::refused(Reason::Invalid, "spec.java: must be set".to_owned());
+    for (outcome, writes) in [(waiting(0, 0), false), (waiting(1, 0), true), (refused, true)] {
+        let (_, status) = judged(&ComponentStatus::default(), &outcome, &Pods::default(), 0);
+        let (_, upgraded) = judged(&old(&status), &outcome, &Pods::default(), 10);
+        assert_eq!(upgraded != old(&status), writes);
+        assert_eq!(judged(&upgraded, &outcome, &Pods::default(), 15).1, upgraded, "once");
+    }
+}
+
+#[test]
+fn a_lost_node_is_named_from_its_time_on_whatever_else_is_known() {
+    let lost = Cause { reason: Reason::NodeLost, message: "node n1".to_owned() };
+    let other = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
+    let pods = Pods { number: 2, cause: Some(other), lost: Some((at(60), lost)), ..Pods::default() };
+    let (verdict, status) = judged(&ComponentStatus::default(), &waiting(2, 2), &pods, 0);
+    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::BrokerUnreachable, Some(60)));
+    let (verdict, status) = judged(&status, &waiting(2, 2), &pods, 60);
+    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::NodeLost, Some(540)));
+    assert_eq!(condition(&status, "Reconciling").2, "node n1");
+    // A scale-down that leaves out the lost pod waits for it as well.
+    assert_eq!(judged(&status, &waiting(1, 2), &pods, 61).0.reason, Reason::NodeLost);
 }

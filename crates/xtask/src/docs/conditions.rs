@@ -3,19 +3,31 @@
 use super::Page;
 use super::markdown::{Table, code};
 use functionmesh_component::reason::Reason;
-use functionmesh_runtime::condition::Explained;
+use functionmesh_runtime::condition::{Explained, Health, RECONCILING, STALLED};
 
 const INTRO: &str = "\
 The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \
 all of it runs, `Progressing` whether the controller or Kubernetes is still at work on it. The reason of `Ready` is also in \
-`kubectl get`, and an Event tells of each change. An Event with the reason `Repaired` tells of each StatefulSet, Service or \
+`kubectl get`, and an Event tells of each change. While an object is not ready, one more condition says whether to wait: \
+`Reconciling` is true while the object may become ready without help, `Stalled` when a user has to change something. Each is \
+there only while it is true, and they are never true together. An Event with the reason `Repaired` tells of each StatefulSet, Service or \
 autoscaler that somebody else edited, deleted or took away from its object, and that was put right.
 
 ```sh
 kubectl get fn,src,snk,fmesh -o wide        # READY, REASON and, wide, the message
 kubectl wait --for=condition=Ready function/NAME --timeout=5m
+kubectl wait --for=condition=Stalled function/NAME --timeout=5m   # ends as soon as it cannot become ready by itself
 kubectl events --for function/NAME
 ```
+";
+
+const TOOLS: &str = "\
+What tools that wait for an object make of each reason. `helm --wait` and Flux compute the status by \
+kstatus (`sigs.k8s.io/cli-utils`): *InProgress* goes on waiting, *Failed* ends the wait. \
+Argo CD needs the health script in `config/argocd`. `kubectl wait` ends with the condition in its column. An object that no \
+controller has seen yet has `status.observedGeneration: -1`, which is *InProgress* to kstatus; it stays so for an object that is \
+created with `compute.functionmesh.io/managed: \"false\"`.
+
 ";
 
 /// The page.
@@ -28,8 +40,43 @@ pub(super) fn page() -> Page {
         file: "conditions.md".to_owned(),
         title: "Conditions".to_owned(),
         summary: "What the status says, why, and what to do about it; [troubleshooting](../troubleshooting.md) has more.".to_owned(),
-        body: format!("{INTRO}\n## Function, Source, Sink\n\n{component}\n## FunctionMesh\n\n{mesh}"),
+        body: format!(
+            "{INTRO}\n## Function, Source, Sink\n\n{component}\n## FunctionMesh\n\n{mesh}\n## kstatus, kubectl wait and Argo \
+             CD\n\n{TOOLS}{}",
+            tools()
+        ),
     }
+}
+
+/// What a reason says to each tool.
+fn tools() -> Table {
+    let component =
+        Reason::ALL.into_iter().map(|r| ("Function, Source, Sink", r.as_str(), r.health(), r.explained()));
+    let mesh = mesh_controller::reason::Reason::ALL
+        .into_iter()
+        .map(|r| ("FunctionMesh", r.as_str(), r.health(), r.explained()));
+    let mut table = Table::new(&["Kind", "Reason", "kstatus", "`kubectl wait`", "Argo CD"]);
+    for (kind, reason, health, explained) in component.chain(mesh) {
+        // The components decide which of the two it is.
+        let both = [(RECONCILING, true), (STALLED, true)].iter().all(|c| explained.conditions.contains(c));
+        let healths = if both { vec![Health::InProgress, Health::Failed] } else { vec![health] };
+        let row = |words: fn(Health) -> String| {
+            healths.iter().map(|health| words(*health)).collect::<Vec<_>>().join(" or ")
+        };
+        table.row([
+            kind.to_owned(),
+            code(reason),
+            row(|health| health.kstatus().to_owned()),
+            row(|health| match health {
+                Health::Current => code("--for=condition=Ready"),
+                Health::InProgress => "waits".to_owned(),
+                Health::Failed => code("--for=condition=Stalled"),
+                Health::Terminating => code("--for=delete"),
+            }),
+            row(|health| health.argo().to_owned()),
+        ]);
+    }
+    table
 }
 
 fn table(reasons: impl Iterator<Item = (&'static str, Explained)>) -> Table {
@@ -62,7 +109,11 @@ mod tests {
             assert!(body.contains(&format!("| `{reason}` |")), "{reason}");
         }
         let row = body.lines().find(|line| line.contains("| `CrashLoop` |")).unwrap();
-        assert!(row.starts_with("| `Ready`<br>`Progressing` | False<br>True |"), "{row}");
+        assert!(
+            row.starts_with("| `Ready`<br>`Progressing`<br>`Reconciling` | False<br>True<br>True |"),
+            "{row}"
+        );
+        assert!(body.contains("| `Invalid` | Failed | `--for=condition=Stalled` | Degraded |"), "{body}");
         assert!(body.contains("| `AllComponentsReady` |"));
     }
 }

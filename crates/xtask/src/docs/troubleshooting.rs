@@ -19,8 +19,10 @@ kubelet, the API server, or the instance itself with its last errors. Tokens and
 `Ready` tells since when, and each change of the reason is an Event. Find the reason below. What is mended is noticed without \
 a restart of anything.
 
-`Progressing` is false once nothing will happen by itself, and ten minutes after the last pod was made: `kubectl wait \
---for=condition=Ready` need not wait any longer then.
+`Progressing` is false once a user has to change something, and when an object has not been available for ten minutes. \
+`Stalled` is true then, which ends `helm --wait`, the health checks of Flux and `kubectl wait --for=condition=Stalled` at \
+once; until then `Reconciling` is true. [Conditions](reference/conditions.md#kstatus-kubectl-wait-and-argo-cd) has what each \
+tool makes of each reason.
 ";
 
 /// The page.

@@ -1,0 +1,90 @@
+//! A status for each reason, as the controller writes it: for tests of what tools read in it.
+
+use crate::children::Seen;
+use crate::items::{Wanted, items};
+use crate::reason::{PROGRESSING, READY, Reason};
+use crate::status::{Findings, status};
+use functionmesh_api::status::MeshStatus;
+use functionmesh_runtime::condition::{self, Health};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::json;
+
+/// Every way to a status, with the reason that it is an example of and what tools are to make of it.
+pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
+    let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+    let some = vec!["an example".to_owned()];
+    let findings = |invalid: bool, conflicts: bool, failures: bool| {
+        let when = |there: bool| if there { some.clone() } else { Vec::new() };
+        Findings { invalid: when(invalid), conflicts: when(conflicts), failures: when(failures) }
+    };
+    let none = findings(false, false, false);
+    let late = "ProgressDeadlineExceeded";
+    let ready = (true, false, "AllReplicasAvailable");
+    let cases = [
+        (Reason::AllComponentsReady, Health::Current, Some(ready), none.clone()),
+        (Reason::Complete, Health::Current, Some(ready), none.clone()),
+        (Reason::ComponentsNotReady, Health::InProgress, None, none.clone()),
+        (Reason::ComponentsNotReady, Health::InProgress, Some((false, true, "CrashLoop")), none.clone()),
+        (Reason::ComponentsNotReady, Health::Failed, Some((false, false, "Invalid")), none.clone()),
+        (Reason::ProgressDeadlineExceeded, Health::Failed, Some((false, false, late)), none),
+        (Reason::Invalid, Health::Failed, None, findings(true, false, false)),
+        (Reason::NameConflict, Health::Failed, None, findings(false, true, false)),
+        (Reason::ApplyFailed, Health::Failed, None, findings(false, false, true)),
+    ];
+    cases
+        .into_iter()
+        .map(|(reason, health, component, findings)| {
+            let seen: Vec<Seen> =
+                wanted.iter().zip(component).map(|(w, conditions)| seen(w, conditions)).collect();
+            let before = MeshStatus::default();
+            (reason, health, status(&before, &wanted, &seen, &findings, Some(1), &condition::now()))
+        })
+        .collect()
+}
+
+/// A component whose `Ready` and `Progressing` are so.
+fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Seen {
+    let condition = |type_: &str, status: bool| Condition {
+        type_: type_.to_owned(),
+        status: if status { "True" } else { "False" }.to_owned(),
+        reason: reason.to_owned(),
+        message: String::new(),
+        observed_generation: Some(1),
+        last_transition_time: condition::now(),
+    };
+    Seen {
+        kind: wanted.kind,
+        name: wanted.name.clone(),
+        controller: None,
+        leaving: false,
+        hash: None,
+        spec: serde_json::Value::Null,
+        ready: Some(condition(READY, ready)),
+        progressing: Some(condition(PROGRESSING, progressing)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_conditions_are_those_that_are_explained() {
+        let mut found = BTreeSet::new();
+        for (reason, _, status) in statuses() {
+            assert!(status.conditions.list().iter().any(|c| c.reason == reason.as_str()), "{reason}");
+            for c in status.conditions.list() {
+                found.insert((c.type_.clone(), c.status == "True", c.reason.clone()));
+            }
+        }
+        let explained: BTreeSet<_> = Reason::ALL
+            .into_iter()
+            .flat_map(|reason| {
+                let conditions = reason.explained().conditions.iter();
+                conditions.map(move |(type_, status)| ((*type_).to_owned(), *status, reason.to_string()))
+            })
+            .collect();
+        assert_eq!(found, explained);
+    }
+}
