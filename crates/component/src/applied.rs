@@ -7,6 +7,7 @@
 
 use crate::children::{View, has_labels, has_owner, slim};
 use functionmesh_render::{RENDERED_HASH, hash_of};
+use functionmesh_runtime::shallow::metadata;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -81,6 +82,7 @@ impl<'de, K> Deserialize<'de> for Applied<K> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Read {
+            #[serde(deserialize_with = "metadata")]
             metadata: ObjectMeta,
         }
         let Read { metadata } = Read::deserialize(from)?;

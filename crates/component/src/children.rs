@@ -4,6 +4,7 @@ use crate::note::{Note, RENDERED_FROM};
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
+use functionmesh_runtime::shallow::metadata;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference};
@@ -38,6 +39,7 @@ pub trait View:
 #[resource(inherit = StatefulSet)]
 pub struct StatefulSetView {
     /// Name, owner, generation and the hash it was rendered with.
+    #[serde(deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// The desired number of pods.
     #[serde(default)]
@@ -129,6 +131,7 @@ impl StatefulSetView {
 #[resource(inherit = Service)]
 pub struct ServiceView {
     /// Name, owner and labels.
+    #[serde(deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// The fields that are rendered; [`View::trim`] leaves their digest only.
     #[serde(default, skip_serializing)]

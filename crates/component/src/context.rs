@@ -19,6 +19,7 @@ use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::condition;
+use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -64,6 +65,8 @@ pub struct Context<K: Component> {
     pub finalizers: Written<Object<K>, bool>,
     /// Namespaces that are being deleted.
     pub leaving: Leaving,
+    /// Namespaces that may not be watched.
+    pub denied: Denied,
     /// Whether every cache was filled once.
     pub filled: OnceCell<()>,
 }

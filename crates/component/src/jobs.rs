@@ -1,6 +1,7 @@
 //! Trimmed view of the Jobs that clean up: to whom one belongs and how it ended.
 
 use crate::children::{View, slim};
+use functionmesh_runtime::shallow::metadata;
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -14,6 +15,7 @@ const LABEL_OWNER: &str = "owner";
 #[resource(inherit = Job)]
 pub struct JobView {
     /// Name, labels and owner.
+    #[serde(deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     #[serde(default, skip_serializing)]
     status: Status,

@@ -88,12 +88,7 @@ pub fn run<K: Component>(
     args: &ComponentArgs,
     render: Render,
 ) -> impl Future<Output = anyhow::Result<()>> + use<K> {
-    let watches = Watches {
-        client: process.client.clone(),
-        metrics: process.metrics.clone(),
-        readiness: process.readiness.clone(),
-        args: args.watch.clone(),
-    };
+    let watches = Watches::of(process, &args.watch);
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
     let manager = process.name;
@@ -143,6 +138,7 @@ pub fn run<K: Component>(
             vertical_autoscalers: vertical.clone(),
             jobs: Recent::over(jobs),
             pods,
+            denied: watches.denied.clone(),
             filled: OnceCell::new(),
             leaving: Leaving::default(),
             finalizers: Written::over(objects.clone()),
@@ -261,6 +257,9 @@ async fn observed<K: Component>(
     let generation = object.meta().generation;
     if context.caches_filled().await.is_err() {
         return Ok(Action::await_change());
+    }
+    if let Some(wait) = context.denied.hold(&object.namespace().unwrap_or_default()) {
+        return Ok(Action::requeue(wait));
     }
     // On the heap: it holds rendered objects while it waits.
     let reconcile = Box::pin(reconcile::reconcile(object, context));

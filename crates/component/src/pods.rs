@@ -3,6 +3,7 @@
 use crate::cause::{Cause, cause};
 use crate::reason::Reason;
 use crate::verdict::after;
+use functionmesh_runtime::shallow::slim_metadata;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -23,6 +24,7 @@ const NAMED: usize = 5;
 #[resource(inherit = Pod)]
 pub struct PodView {
     /// Name, namespace, labels, times of creation and deletion.
+    #[serde(deserialize_with = "slim_metadata")]
     pub metadata: ObjectMeta,
     #[serde(default, skip_serializing)]
     status: Status,

@@ -25,7 +25,7 @@ pub struct Seen {
     pub leaving: bool,
     /// Hash of the item it was made from.
     pub hash: Option<String>,
-    /// Its `spec`.
+    /// Its `spec`; null when it cannot be read.
     pub spec: Value,
     /// Its `Ready` condition, when that speaks of the newest `spec`.
     pub ready: Option<Condition>,

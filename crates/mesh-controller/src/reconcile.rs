@@ -50,8 +50,15 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
         // Components go with their mesh.
         return Ok(Done::unchanged());
     }
-    // Any JSON is a Value.
-    let spec: Value = mesh.spec().unwrap_or_default();
+    let spec: Value = match mesh.spec() {
+        Ok(spec) => spec,
+        // What cannot be read is not empty: nothing is created, changed or deleted.
+        Err(problem) => {
+            let findings = Findings { invalid: vec![problem.to_string()], ..Findings::default() };
+            let writes = cx.report(&mesh, &[], &cx.seen(&mesh, &[]), &findings).await?;
+            return Ok(Done::refused(writes));
+        }
+    };
     let (wanted, invalid) = items(&mesh.name_any(), &spec);
     let uid = mesh.uid().unwrap_or_default();
     let seen = cx.seen(&mesh, &wanted);

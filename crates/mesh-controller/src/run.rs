@@ -6,6 +6,7 @@ use functionmesh_api::{Function, Sink, Source};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
+use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
@@ -25,12 +26,7 @@ use std::sync::Arc;
 /// # Errors
 /// When a metric cannot be registered.
 pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::Result<()>> + use<> {
-    let watches = Watches {
-        client: process.client.clone(),
-        metrics: process.metrics.clone(),
-        readiness: process.readiness.clone(),
-        args: args.clone(),
-    };
+    let watches = Watches::of(process, args);
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
     let (shutdown, metrics) = (process.shutdown.clone(), process.metrics.clone());
@@ -58,6 +54,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let line = Line::new(watches.args.concurrency, shutdown.clone());
+        let denied = watches.denied.clone();
         Controller::for_stream(changed, meshes)
             .with_config(watches.queue())
             .owns_stream(functions_changed)
@@ -65,7 +62,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .owns_stream(sinks_changed)
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |mesh, context| observed(mesh, context, observer.clone(), line.clone()),
+                move |mesh, context| observed(mesh, context, observer.clone(), line.clone(), denied.clone()),
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
@@ -86,6 +83,7 @@ async fn observed(
     context: Arc<Context>,
     observer: Arc<Observer<String>>,
     line: Line,
+    denied: Denied,
 ) -> Result<Action, Infallible> {
     let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
     // It may have changed while it waited. If it is gone, the watch has told the queue.
@@ -96,6 +94,9 @@ async fn observed(
         (context.functions.filled(), context.sources.filled(), context.sinks.filled());
     if futures::try_join!(functions, sources, sinks).is_err() {
         return Ok(Action::await_change());
+    }
+    if let Some(wait) = denied.hold(&mesh.namespace().unwrap_or_default()) {
+        return Ok(Action::requeue(wait));
     }
     Ok(observer.run(key, generation, reconcile(mesh, context)).await)
 }

@@ -13,7 +13,15 @@ use tokio::net::TcpListener;
 
 /// What has to be there before the process is ready.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+pub struct Readiness(Arc<Mutex<Parts>>);
+
+#[derive(Default)]
+struct Parts {
+    /// What has to be there; none when it is.
+    needed: BTreeMap<String, Option<String>>,
+    /// What is missing and does not keep the process from being ready for the rest.
+    notes: BTreeMap<String, String>,
+}
 
 /// One thing that has to be there.
 #[must_use = "the process is not ready before set_ready is called"]
@@ -32,11 +40,27 @@ impl Readiness {
     /// What is missing, each with the reason.
     pub fn pending(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().filter_map(|(name, missing)| Some(format!("{name}: {}", missing.as_ref()?))).collect()
+        let needed = parts.needed.iter();
+        needed.filter_map(|(name, missing)| Some(format!("{name}: {}", missing.as_ref()?))).collect()
+    }
+
+    /// What is missing although the process is ready, each with the reason.
+    pub fn notes(&self) -> Vec<String> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.notes.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
+    }
+
+    /// Says that something is missing without which the process is ready all the same, or that it is there.
+    pub(crate) fn note(&self, name: &str, missing: Option<String>) {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match missing {
+            Some(reason) => drop(parts.notes.insert(name.to_owned(), reason)),
+            None => drop(parts.notes.remove(name)),
+        }
     }
 
     fn set(&self, name: &str, missing: Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), missing);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed.insert(name.to_owned(), missing);
     }
 }
 
@@ -95,11 +119,16 @@ impl Admin {
 }
 
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
-    let pending = shared.readiness.pending();
+    let list = |title: &str, lines: Vec<String>| match lines.as_slice() {
+        [] => String::new(),
+        lines => format!("{title}:\n{}\n", lines.join("\n")),
+    };
+    let pending = list("waiting for", shared.readiness.pending());
+    let without = list("without", shared.readiness.notes());
     if pending.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
+        (StatusCode::OK, format!("ok\n{without}"))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for:\n{}\n", pending.join("\n")))
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{pending}{without}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Flags that every controller has; each can be set by an environment variable as well.
 
 use clap::{ArgAction, Args, ValueEnum};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -72,8 +73,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl WatchArgs {
-    /// The namespaces, empty text left out.
+    /// The namespaces, each once, empty text left out.
     pub fn namespaces(&self) -> Vec<&str> {
-        self.watched_namespace.iter().map(|n| n.trim()).filter(|n| !n.is_empty()).collect()
+        let names = self.watched_namespace.iter().map(|n| n.trim()).filter(|n| !n.is_empty());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

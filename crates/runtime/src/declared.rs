@@ -4,11 +4,11 @@
 //! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
 //! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
 
+use crate::shallow::{LEVELS, Shallow, slim_metadata};
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// An object of kind `K` with a status of type `S`.
 pub struct Declared<K, S> {
     metadata: ObjectMeta,
-    spec: Box<str>,
+    spec: Result<Box<str>, Box<Undecodable>>,
     /// The status; the default when what is stored does not decode.
     pub status: S,
     kind: PhantomData<fn() -> K>,
@@ -27,9 +27,11 @@ pub struct Declared<K, S> {
 
 /// A `spec` that is not of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("spec: cannot be read: {problem}")]
+#[error("{field}: {problem}")]
 pub struct Undecodable {
-    /// What is wrong, in the words of the decoder.
+    /// The field, as far as it is known.
+    pub field: String,
+    /// What is wrong.
     pub problem: String,
 }
 
@@ -39,41 +41,60 @@ impl<K, S> Declared<K, S> {
     /// # Errors
     /// When it is not of its type: the API server's schema lets some values through, such as too large numbers.
     pub fn spec<T: DeserializeOwned>(&self) -> Result<T, Undecodable> {
-        serde_json::from_str(&self.spec).map_err(|error| Undecodable { problem: self.explain(&error) })
+        let text = self.spec.as_deref().map_err(|problem| Undecodable::clone(problem))?;
+        serde_json::from_str(text).map_err(|error| {
+            let problem = format!("cannot be read: {}", explain(text, &error));
+            Undecodable { field: "spec".to_owned(), problem }
+        })
     }
 
-    /// The `spec` as it was written.
+    /// The `spec` as it was written; empty when it is nested too deeply, which [`Declared::spec`] reports.
     pub fn spec_text(&self) -> &str {
-        &self.spec
+        self.spec.as_deref().unwrap_or_default()
     }
+}
 
-    /// Positions in our compact copy mean nothing to the user; the text there does.
-    fn explain(&self, error: &serde_json::Error) -> String {
-        let text = error.to_string();
-        let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
-        match self.spec.get(..error.column()).and_then(|before| before.rsplit('"').nth(1)) {
-            Some(near) if error.column() > 0 => format!("{words}, near {near:?}"),
-            _ => words.to_owned(),
-        }
+/// Positions in our compact copy mean nothing to the user; the text there does.
+fn explain(spec: &str, error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
+    match spec.get(..error.column()).and_then(|before| before.rsplit('"').nth(1)) {
+        Some(near) if error.column() > 0 => format!("{words}, near {near:?}"),
+        _ => words.to_owned(),
     }
+}
+
+/// The text of a `spec`, with its fields in order.
+fn text(spec: &Shallow) -> Result<Box<str>, Box<Undecodable>> {
+    match spec.path() {
+        Some(path) => Err(Box::new(Undecodable {
+            field: format!("spec.{path}"),
+            problem: format!("is nested more than {LEVELS} levels deep; make it flatter"),
+        })),
+        None if spec.value.is_null() => Ok("{}".into()),
+        None => Ok(spec.value.to_string().into_boxed_str()),
+    }
+}
+
+/// The parts of an object, none of which stops the others from being decoded.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default, deserialize_with = "slim_metadata")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Shallow,
+    #[serde(default)]
+    status: Shallow,
 }
 
 impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for Declared<K, S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let mut object = match Value::deserialize(from)? {
-            Value::Object(object) => object,
-            _ => serde_json::Map::new(),
-        };
-        let mut take = |key: &str| object.remove(key).unwrap_or_default();
-        let mut metadata: ObjectMeta = serde_json::from_value(take("metadata")).unwrap_or_default();
-        metadata.managed_fields = None;
+        let Parts { mut metadata, spec, status } = Parts::deserialize(from)?;
         if let Some(annotations) = &mut metadata.annotations {
             annotations.remove(LAST_APPLIED);
         }
-        let spec = take("spec");
-        let spec = if spec.is_null() { "{}".into() } else { spec.to_string().into_boxed_str() };
-        let status = serde_json::from_value(take("status")).unwrap_or_default();
-        Ok(Self { metadata, spec, status, kind: PhantomData })
+        let status = serde_json::from_value(status.value).unwrap_or_default();
+        Ok(Self { metadata, spec: text(&spec), status, kind: PhantomData })
     }
 }
 
@@ -131,7 +152,8 @@ impl<K: Resource<DynamicType = ()>, S> Resource for Declared<K, S> {
 mod tests {
     use super::*;
     use k8s_openapi::api::core::v1::Pod;
-    use serde_json::json;
+    use kube::core::{ObjectList, WatchEvent};
+    use serde_json::{Value, json};
 
     #[derive(Debug, Deserialize)]
     struct Spec {
@@ -168,5 +190,32 @@ mod tests {
         let object: Declared<Pod, Option<String>> =
             serde_json::from_value(json!({"metadata": 5, "status": {"odd": true}})).unwrap();
         assert_eq!((object.spec_text(), &object.status), ("{}", &None));
+    }
+
+    #[test]
+    fn an_object_that_is_nested_too_deeply_stops_no_other() {
+        type Object = Declared<Pod, Option<String>>;
+        for levels in [125, 9_000, 100_000] {
+            let deep = format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+            let odd = format!(
+                r#"{{"metadata":{{"name":"deep","resourceVersion":"5","managedFields":[{{"fieldsV1":{deep}}}]}},
+                    "spec":{{"config":{deep}}},"status":"known"}}"#
+            );
+            let fine = r#"{"metadata":{"name":"fine"},"spec":{"count":1}}"#;
+            let list =
+                format!(r#"{{"apiVersion":"v1","kind":"L","metadata":{{}},"items":[{fine},{odd},{fine}]}}"#);
+            let list: ObjectList<Object> = serde_json::from_str(&list).unwrap();
+            let names: Vec<_> = list.items.iter().map(|o| o.meta().name.as_deref().unwrap()).collect();
+            assert_eq!(names, ["fine", "deep", "fine"]);
+            let event = format!(r#"{{"type":"MODIFIED","object":{odd}}}"#);
+            let WatchEvent::Modified(object) = serde_json::from_str::<WatchEvent<Object>>(&event).unwrap()
+            else {
+                panic!("another event")
+            };
+            assert_eq!(object.meta().resource_version.as_deref(), Some("5"));
+            assert_eq!((object.status.as_deref(), object.spec_text()), (Some("known"), ""));
+            let problem = object.spec::<Value>().unwrap_err().to_string();
+            assert!(problem.starts_with("spec.config.a.a.a.a: is nested more than 100 levels"), "{problem}");
+        }
     }
 }

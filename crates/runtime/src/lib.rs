@@ -19,6 +19,7 @@ pub mod backoff;
 pub mod client;
 pub mod condition;
 pub mod declared;
+pub mod denied;
 pub mod event;
 pub mod gate;
 pub mod line;
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod observe;
 pub mod process;
 pub mod recent;
+pub mod shallow;
 pub mod stream;
 pub mod telemetry;
 

@@ -1,8 +1,10 @@
 //! Several watches as one: a controller that may see some namespaces only watches each of them by itself.
 //!
 //! A cache takes a list for the whole truth. So the first lists of all watches become one list, and a later list of one
-//! namespace becomes single changes, deletions of what is missing in it included.
+//! namespace becomes single changes, deletions of what is missing in it included. A namespace that may not be listed does not
+//! hold up the others: it counts as empty until it may.
 
+use crate::stream::denial;
 use futures::stream::{self, BoxStream, StreamExt};
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher::{Error, Event};
@@ -24,7 +26,10 @@ where
         .flat_map(move |(namespace, event)| {
             stream::iter(match event {
                 Ok(event) => merge.translate(&namespace, event).into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
+                Err(error) => {
+                    let done = denial(&error).map(|_| merge.without(&namespace)).unwrap_or_default();
+                    std::iter::once(Err(error)).chain(done.into_iter().map(Ok)).collect::<Vec<_>>()
+                }
             })
         })
         .boxed()
@@ -92,6 +97,11 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
         }
     }
 
+    /// Goes on without the first list of a namespace: what comes of it later is a change.
+    fn without(&mut self, namespace: &str) -> Vec<Event<K>> {
+        if self.listed.contains(namespace) { Vec::new() } else { self.translate(namespace, Event::InitDone) }
+    }
+
     /// What the cache has of a namespace and its new list has not.
     fn missing(&mut self, namespace: &str) -> Vec<K> {
         let seen = self.relisting.remove(namespace).unwrap_or_default();
@@ -106,6 +116,29 @@ mod tests {
     use super::*;
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::runtime::reflector;
+
+    #[test]
+    fn a_namespace_that_may_not_be_listed_holds_up_no_other() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let mut merge = Merge::new(2, store.clone());
+        let mut feed = |events: Vec<Event<ConfigMap>>| {
+            for event in events {
+                writer.apply_watcher_event(&event);
+            }
+        };
+        feed(merge.translate("a", Event::Init));
+        feed(merge.translate("b", Event::Init));
+        feed(merge.translate("a", Event::InitApply(object("a", "a1"))));
+        feed(merge.translate("a", Event::InitDone));
+        assert_eq!(cached(&store), [""; 0]);
+        feed(merge.without("b"));
+        assert_eq!(cached(&store), ["a1"]);
+        assert!(merge.without("b").is_empty(), "denied again");
+        feed(merge.translate("b", Event::Init));
+        feed(merge.translate("b", Event::InitApply(object("b", "b1"))));
+        feed(merge.translate("b", Event::InitDone));
+        assert_eq!(cached(&store), ["a1", "b1"], "what is allowed later is a change");
+    }
 
     fn object(namespace: &str, name: &str) -> ConfigMap {
         let mut object = ConfigMap::default();

@@ -43,6 +43,8 @@ pub struct Metrics {
     pub watch_errors: IntCounterVec,
     /// Objects that wait before they are tried again.
     pub backoff_objects: IntGauge,
+    /// Namespaces of several that may not be watched at present.
+    pub unwatched_namespaces: IntGauge,
     /// Whether this process holds the lease.
     pub leader: IntGauge,
     /// Requests to the API server.
@@ -106,6 +108,10 @@ impl Metrics {
                 "function_mesh_backoff_objects",
                 "Objects that wait before they are tried again.",
             )?,
+            unwatched_namespaces: IntGauge::new(
+                "function_mesh_unwatched_namespaces",
+                "Namespaces of --watched-namespace that the API server does not let this process watch.",
+            )?,
             leader: IntGauge::new("function_mesh_leader", "1 while this process holds the lease.")?,
             requests: counter(
                 "kube_client_requests_total",
@@ -129,6 +135,7 @@ impl Metrics {
         metrics.register(&metrics.status_writes)?;
         metrics.register(&metrics.watch_errors)?;
         metrics.register(&metrics.backoff_objects)?;
+        metrics.register(&metrics.unwatched_namespaces)?;
         metrics.register(&metrics.leader)?;
         metrics.register(&metrics.requests)?;
         metrics.register(&metrics.request_duration)?;

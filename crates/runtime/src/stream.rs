@@ -1,7 +1,9 @@
 //! Caches and the streams that wake a controller. Everything that uses kube's unstable stream control is here.
 
-use crate::admin::Readiness;
+use crate::Process;
+use crate::admin::{Readiness, ReadyHandle};
 use crate::args::WatchArgs;
+use crate::denied::Denied;
 use crate::line::places;
 use crate::merge::merged;
 use crate::metrics::Metrics;
@@ -19,7 +21,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
 /// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
@@ -42,6 +44,8 @@ pub struct Watches {
     pub readiness: Readiness,
     /// Which objects.
     pub args: WatchArgs,
+    /// Namespaces, of several, that may not be watched.
+    pub denied: Denied,
 }
 
 /// A cache and the changes that fill it. The cache is filled only while the stream is polled.
@@ -61,6 +65,17 @@ struct Selection {
 }
 
 impl Watches {
+    /// Prepares the watches of a process.
+    pub fn of(process: &Process, args: &WatchArgs) -> Self {
+        Self {
+            client: process.client.clone(),
+            metrics: process.metrics.clone(),
+            readiness: process.readiness.clone(),
+            args: args.clone(),
+            denied: Denied::new(process.readiness.clone(), process.metrics.clone()),
+        }
+    }
+
     /// The objects that users declare: wakes on a new generation, label, annotation or finalizer, never on a status.
     pub fn primary<K>(&self) -> Cached<K>
     where
@@ -145,21 +160,32 @@ impl Watches {
         let which =
             selection.fields.iter().flat_map(|f| [" ".to_owned(), selection.namespaces.join(","), f.clone()]);
         let name = format!("cache of {kind}{}", which.collect::<String>());
-        let ready = (!selection.optional).then(|| self.readiness.register(&name));
+        let ready = (!selection.optional).then(|| Arc::new(self.readiness.register(&name)));
         let metrics = self.metrics.clone();
+        let several = selection.namespaces.len() > 1;
+        let mut told = None;
         let changes = self
-            .events(&config, &selection.namespaces, &store)
+            .events(&config, &selection.namespaces, &store, ready.clone().map(|ready| (name, ready)))
             .modify(trim)
             .reflect(writer)
             .inspect(move |event| match event {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
-                    warn!(kind, error = %error, "watch interrupted");
-                    if let (Some(ready), Some(reason)) = (&ready, denial(error)) {
-                        ready.set_missing(reason);
+                    let denial = denial(error);
+                    // A denial lasts until somebody grants the permission, and is tried again all the time.
+                    if denial.is_some() && denial == told {
+                        debug!(kind, error = %error, "watch interrupted");
+                    } else {
+                        warn!(kind, error = %error, "watch interrupted");
                     }
+                    // One of several namespaces is told about where it is known which.
+                    if let (Some(ready), Some(reason), false) = (&ready, &denial, several) {
+                        ready.set_missing(reason.clone());
+                    }
+                    told = denial;
                 }
                 Ok(watcher::Event::InitDone) => {
+                    told = None;
                     if let Some(ready) = &ready {
                         ready.set_ready();
                     }
@@ -179,6 +205,7 @@ impl Watches {
         config: &watcher::Config,
         namespaces: &[String],
         store: &Store<K>,
+        needed: Option<(String, Arc<ReadyHandle>)>,
     ) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -189,7 +216,16 @@ impl Watches {
             [] => watch(Api::all(self.client.clone())),
             [one] => watch(Api::namespaced(self.client.clone(), one)),
             many => {
-                let api = |n: &String| (n.clone(), watch(Api::namespaced(self.client.clone(), n)));
+                let api = |namespace: &String| {
+                    let events = watch(Api::namespaced(self.client.clone(), namespace));
+                    let one = Namespace {
+                        denied: self.denied.clone(),
+                        needed: needed.clone(),
+                        name: namespace.clone(),
+                        of: many.len(),
+                    };
+                    (namespace.clone(), events.inspect(move |event| one.note(event)).boxed())
+                };
                 merged(many.iter().map(api).collect(), store.clone())
             }
         }
@@ -198,6 +234,40 @@ impl Watches {
     /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::line`]).
     pub fn queue(&self) -> Config {
         Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
+    }
+}
+
+/// One of several namespaces of a cache.
+struct Namespace {
+    denied: Denied,
+    /// Name and readiness of the cache, when it is needed.
+    needed: Option<(String, Arc<ReadyHandle>)>,
+    name: String,
+    /// Number of the namespaces.
+    of: usize,
+}
+
+impl Namespace {
+    /// Notes whether it may be watched. Only a cache that may be filled in no namespace makes the process unready.
+    fn note<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
+        let Some((cache, ready)) = &self.needed else { return };
+        match event {
+            Err(error) => {
+                let Some(reason) = denial(error) else { return };
+                self.denied.note(&self.name, cache, Some(reason.clone()));
+                if self.denied.count(cache) == self.of {
+                    ready.set_missing(reason);
+                }
+            }
+            Ok(watcher::Event::InitDone) => {
+                let everywhere = self.denied.count(cache) == self.of;
+                self.denied.note(&self.name, cache, None);
+                if everywhere {
+                    ready.set_ready();
+                }
+            }
+            Ok(_) => {}
+        }
     }
 }
 
@@ -228,7 +298,7 @@ where
 }
 
 /// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
-fn denial(error: &watcher::Error) -> Option<String> {
+pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return None;
     };

@@ -1,1 +1,3 @@
 //! No object, kind or namespace holds up another.
+
+mod depth;

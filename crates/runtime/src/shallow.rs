@@ -1,0 +1,301 @@
+//! Decoding of JSON to a limited depth.
+//!
+//! The API server stores JSON that is nested 10,000 levels deep, and serde_json decodes 128. One field of one object beyond
+//! that would make a whole list undecodable, and so stop the work on all others. Everything here is total: what is nested too
+//! deeply is skipped without recursion, and the answer says where it was.
+
+use kube::core::ObjectMeta;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+
+/// Levels of a `spec`. A list adds three; serde_json's limit is 128.
+pub const LEVELS: usize = 100;
+/// Levels of the metadata. The fields listed in `managedFields` are nested as deeply as the object.
+const METADATA_LEVELS: usize = 40;
+/// The field that is dropped when the rest of the metadata does not decode with it.
+const MANAGED_FIELDS: &str = "managedFields";
+/// Longest path that is told, in steps.
+const TOLD: usize = 5;
+
+/// A value, without what is nested too deeply.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Shallow {
+    /// The value; null stands for what was skipped.
+    pub(crate) value: Value,
+    /// Steps to the first thing that was skipped, the last one first.
+    skipped: Option<Vec<String>>,
+}
+
+impl Shallow {
+    /// Decodes a value of at most so many levels.
+    pub(crate) fn decode<'de, D: Deserializer<'de>>(levels: usize, from: D) -> Result<Self, D::Error> {
+        Levels(levels).deserialize(from)
+    }
+
+    /// The beginning of the path to what was skipped, if anything was.
+    pub(crate) fn path(&self) -> Option<String> {
+        let steps = self.skipped.as_ref()?;
+        let mut path = String::new();
+        for step in steps.iter().rev().take(TOLD) {
+            if !path.is_empty() && !step.starts_with('[') {
+                path.push('.');
+            }
+            path.push_str(step);
+        }
+        Some(path)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shallow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::decode(LEVELS, from)
+    }
+}
+
+/// The number of levels that may follow.
+#[derive(Clone, Copy)]
+pub(crate) struct Levels(pub(crate) usize);
+
+impl<'de> DeserializeSeed<'de> for Levels {
+    type Value = Shallow;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Shallow, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+fn plain<E>(value: Value) -> Result<Shallow, E> {
+    Ok(Shallow { value, skipped: None })
+}
+
+impl<'de> Visitor<'de> for Levels {
+    type Value = Shallow;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Shallow, E> {
+        plain(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Shallow, E> {
+        plain(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Shallow, E> {
+        plain(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Shallow, E> {
+        plain(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Shallow, E> {
+        plain(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Shallow, E> {
+        plain(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Shallow, E> {
+        plain(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Shallow, E> {
+        plain(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Shallow, D::Error> {
+        self.deserialize(from)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Shallow, A::Error> {
+        let Some(below) = self.0.checked_sub(1) else {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Shallow { value: Value::Null, skipped: Some(Vec::new()) });
+        };
+        let (mut values, mut skipped) = (Vec::new(), None);
+        while let Some(item) = list.next_element_seed(Levels(below))? {
+            if let Some(mut path) = item.skipped.filter(|_| skipped.is_none()) {
+                path.push(format!("[{}]", values.len()));
+                skipped = Some(path);
+            }
+            values.push(item.value);
+        }
+        Ok(Shallow { value: Value::Array(values), skipped })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shallow, A::Error> {
+        let Some(below) = self.0.checked_sub(1) else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Shallow { value: Value::Null, skipped: Some(Vec::new()) });
+        };
+        let (mut values, mut skipped) = (Map::new(), None);
+        while let Some(key) = map.next_key::<String>()? {
+            let item = map.next_value_seed(Levels(below))?;
+            if let Some(mut path) = item.skipped.filter(|_| skipped.is_none()) {
+                path.push(key.clone());
+                skipped = Some(path);
+            }
+            values.insert(key, item.value);
+        }
+        Ok(Shallow { value: Value::Object(values), skipped })
+    }
+}
+
+/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever somebody wrote into
+/// `managedFields`, which is as deep as the object.
+///
+/// # Errors
+/// When it is no JSON.
+pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    Ok(metadata_of(Shallow::decode(METADATA_LEVELS, from)?.value))
+}
+
+/// The same without `managedFields`, which are most of an object's bytes.
+///
+/// # Errors
+/// When it is no JSON.
+pub fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    from.deserialize_any(Slim)
+}
+
+/// Reads metadata; anything else has none.
+struct Slim;
+
+impl<'de> Visitor<'de> for Slim {
+    type Value = ObjectMeta;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_unit<E>(self) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<ObjectMeta, E> {
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ObjectMeta, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(ObjectMeta::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectMeta, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if key == MANAGED_FIELDS {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                let field = map.next_value_seed(Levels(METADATA_LEVELS))?;
+                fields.insert(key, field.value);
+            }
+        }
+        Ok(metadata_of(Value::Object(fields)))
+    }
+}
+
+/// The metadata in a value. When the whole does not decode, what decodes by itself counts: without name and version the
+/// object could not even be named.
+fn metadata_of(value: Value) -> ObjectMeta {
+    let Value::Object(mut fields) = value else { return ObjectMeta::default() };
+    if let Ok(metadata) = ObjectMeta::deserialize(&Value::Object(fields.clone())) {
+        return metadata;
+    }
+    fields.retain(|key, value| {
+        let alone = Map::from_iter([(key.clone(), value.clone())]);
+        ObjectMeta::deserialize(Value::Object(alone)).is_ok()
+    });
+    ObjectMeta::deserialize(Value::Object(fields)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn nested(levels: usize) -> String {
+        format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels))
+    }
+
+    #[test]
+    fn what_fits_is_as_it_is() {
+        for text in [
+            r#"{"a":[1,-2,3.5,1e300,18446744073709551615,"x",null,true,{"b":[]}],"c":{}}"#,
+            "[]",
+            "null",
+            "\"\\u00fc\"",
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            let shallow: Shallow = serde_json::from_str(text).unwrap();
+            assert_eq!((shallow.path(), shallow.value), (None, value));
+        }
+        let deepest: Shallow = serde_json::from_str(&nested(LEVELS)).unwrap();
+        assert_eq!(deepest.path(), None);
+        assert_eq!(deepest.value.to_string(), nested(LEVELS));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_skipped_and_told() {
+        for levels in [LEVELS, 126, 10_000, 1_000_000] {
+            let text = format!(r#"{{"x":[0,{}],"y":2}}"#, nested(levels));
+            let shallow: Shallow = serde_json::from_str(&text).unwrap();
+            assert_eq!(shallow.path().as_deref(), Some("x[1].a.a.a"));
+            assert_eq!(shallow.value["y"], 2);
+        }
+        let lists = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let shallow: Shallow = serde_json::from_str(&lists).unwrap();
+        assert_eq!(shallow.path().as_deref(), Some("[0][0][0][0][0]"));
+    }
+
+    #[test]
+    fn metadata_decodes_whatever_is_in_it() {
+        #[derive(Deserialize)]
+        struct View {
+            #[serde(deserialize_with = "metadata")]
+            metadata: ObjectMeta,
+        }
+        #[derive(Deserialize)]
+        struct SlimView {
+            #[serde(deserialize_with = "slim_metadata")]
+            metadata: ObjectMeta,
+        }
+        let text = format!(
+            r#"{{"metadata":{{"name":"n","labels":{{"l":"v"}},"managedFields":[{{"manager":"m","fieldsV1":{}}}]}}}}"#,
+            nested(10_000)
+        );
+        let view: View = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (view.metadata.name.as_deref(), view.metadata.labels.unwrap()["l"].as_str()),
+            (Some("n"), "v")
+        );
+        assert_eq!(view.metadata.managed_fields.unwrap()[0].manager.as_deref(), Some("m"));
+        let slim: SlimView = serde_json::from_str(&text).unwrap();
+        assert_eq!((slim.metadata.name.as_deref(), slim.metadata.managed_fields), (Some("n"), None));
+        let odd = json!({"metadata": {"name": "n", "resourceVersion": "7", "labels": 5, "generation": "x"}});
+        let slim: SlimView = serde_json::from_value(odd).unwrap();
+        assert_eq!(slim.metadata.resource_version.as_deref(), Some("7"), "what is right is kept");
+    }
+}
