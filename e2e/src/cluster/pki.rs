@@ -19,8 +19,14 @@ const USERS: &[(&str, &str)] = &[
 ];
 
 /// Controllers of which a test may run several, each under a user of its own.
-const CONTROLLERS: &[&str] =
-    &["function-controller", "source-controller", "sink-controller", "mesh-controller"];
+const CONTROLLERS: &[&str] = &[
+    "function-controller",
+    "source-controller",
+    "sink-controller",
+    "mesh-controller",
+    // May do what a test allows it, and nothing else.
+    "restricted-controller",
+];
 
 /// Number of users for each controller.
 pub(crate) const SLOTS: usize = 1024;

@@ -1,3 +1,4 @@
 //! No object, kind or namespace holds up another.
 
 mod depth;
+mod namespaces;

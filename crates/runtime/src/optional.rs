@@ -1,0 +1,299 @@
+//! Kinds that a cluster may not have, such as those of another operator.
+//!
+//! Such a kind may be installed and removed at any time, and its list may be denied; neither holds up the work on what does
+//! not need it. It is asked for once at the start. While it is absent and an object wants it, it is asked for again from time
+//! to time; without such an object nothing is asked.
+
+use crate::denied::Denied;
+use crate::recent::Recent;
+use crate::source::{Source, denial};
+use futures::{Stream, StreamExt, stream};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::Store;
+use kube::runtime::watcher::{Error, Event};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+/// Pause between two questions about a kind that is absent.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Pause after a question that was not answered.
+const SOON: Duration = Duration::from_secs(3);
+/// How long a question that is not answered may hold up the start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a kind cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The cluster does not have it.
+    Missing,
+    /// The controller may not list or watch it; in the words of the API server.
+    Forbidden(String),
+    /// The API server does not answer the question.
+    Unavailable,
+}
+
+/// What is known of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Nothing yet.
+    Unknown,
+    /// It is there and its cache was filled.
+    Present,
+    /// It is not there.
+    Absent(Absence),
+}
+
+/// An optional kind: its cache, and whether it is there.
+pub struct Optional<V: Resource<DynamicType = ()> + 'static> {
+    /// The objects; empty while the kind is absent.
+    pub cache: Recent<V>,
+    /// Name of the cache.
+    name: String,
+    denied: Denied,
+    presence: Arc<watch::Sender<Presence>>,
+    lost: Arc<Notify>,
+}
+
+impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
+    pub(crate) fn new(
+        store: Store<V>,
+        name: String,
+        denied: Denied,
+        presence: Arc<watch::Sender<Presence>>,
+    ) -> Self {
+        Self { cache: Recent::over(store), name, denied, presence, lost: Arc::default() }
+    }
+
+    /// Why the kind cannot be used in a namespace; none when it can.
+    pub fn absence(&self, namespace: &str) -> Option<Absence> {
+        match &*self.presence.borrow() {
+            Presence::Unknown => Some(Absence::Unavailable),
+            Presence::Absent(absence) => Some(absence.clone()),
+            Presence::Present => self.denied.reason(namespace, &self.name).map(Absence::Forbidden),
+        }
+    }
+
+    /// Waits until it is known whether the kind is there, and if so until its cache was filled.
+    pub async fn known(&self) {
+        // The sender is ours: it cannot be gone.
+        let _ = self.presence.subscribe().wait_for(|presence| *presence != Presence::Unknown).await;
+    }
+
+    /// Says that a write was answered as if there were no such kind.
+    pub fn lost(&self) {
+        // At once, for the reconcile that found out; the watch follows.
+        let was_there = self.presence.send_if_modified(|presence| {
+            let was_there = *presence == Presence::Present;
+            if was_there {
+                *presence = Presence::Absent(Absence::Missing);
+            }
+            was_there
+        });
+        if was_there {
+            self.lost.notify_one();
+        }
+    }
+
+    /// Tells each time that the kind came or went: then every object is to be reconciled. What is found out at the start is no
+    /// change.
+    pub fn turns(&self) -> impl Stream<Item = ()> + Send + use<V> {
+        stream::unfold(self.presence.subscribe(), |mut presence| async move {
+            loop {
+                let known = *presence.borrow_and_update() != Presence::Unknown;
+                presence.changed().await.ok()?;
+                if known {
+                    return Some(((), presence));
+                }
+            }
+        })
+    }
+
+    /// The changes of the kind whenever it is there.
+    pub(crate) fn changes<W>(
+        &self,
+        client: Client,
+        source: Source<V>,
+        wanted: W,
+    ) -> impl Stream<Item = Result<Event<V>, Error>> + Send + use<V, W>
+    where
+        V: Resource<Scope = NamespaceResourceScope> + Debug + DeserializeOwned + Send + Sync,
+        W: Fn() -> bool + Send + Sync + 'static,
+    {
+        let guard = Guard {
+            client,
+            source,
+            wanted,
+            name: self.name.clone(),
+            denied: self.denied.clone(),
+            presence: self.presence.clone(),
+            lost: self.lost.clone(),
+            began: Instant::now(),
+            open: None,
+            queue: VecDeque::new(),
+            then: None,
+            is_filled: false,
+            is_asked: false,
+        };
+        stream::unfold(guard, Guard::next)
+    }
+}
+
+/// Watches a kind while it is there.
+struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
+    client: Client,
+    source: Source<V>,
+    /// Whether any object wants the kind.
+    wanted: W,
+    name: String,
+    denied: Denied,
+    presence: Arc<watch::Sender<Presence>>,
+    lost: Arc<Notify>,
+    began: Instant,
+    open: Option<stream::BoxStream<'static, Result<Event<V>, Error>>>,
+    /// What is to be told before anything else.
+    queue: VecDeque<Event<V>>,
+    /// What is known once the cache has everything that was told.
+    then: Option<Presence>,
+    is_filled: bool,
+    is_asked: bool,
+}
+
+impl<V, W> Guard<V, W>
+where
+    V: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+    W: Fn() -> bool + Send + Sync + 'static,
+{
+    async fn next(mut self) -> Option<(Result<Event<V>, Error>, Self)> {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Some((Ok(event), self));
+            }
+            if let Some(presence) = self.then.take() {
+                self.tell(presence);
+            }
+            let lost = self.lost.clone();
+            let Some(open) = &mut self.open else {
+                self.ask().await;
+                continue;
+            };
+            let event = tokio::select! {
+                event = open.next() => event,
+                () = lost.notified() => {
+                    self.close(Absence::Missing);
+                    continue;
+                }
+            };
+            match event {
+                Some(event) => {
+                    self.see(&event);
+                    return Some((event, self));
+                }
+                None => self.open = None,
+            }
+        }
+    }
+
+    /// Opens the watch if the kind is there.
+    async fn ask(&mut self) {
+        if self.is_asked {
+            sleep(AGAIN).await;
+            while !(self.wanted)() {
+                sleep(AGAIN).await;
+            }
+        }
+        match is_served::<V>(&self.client).await {
+            Ok(true) => self.start(),
+            // Who may not ask that may list the kind all the same.
+            Err(kube::Error::Api(status)) if status.code == 403 => self.start(),
+            Ok(false) => {
+                self.is_asked = true;
+                self.tell(Presence::Absent(Absence::Missing));
+            }
+            Err(error) => {
+                warn!(error = %error, "cannot ask for the API groups");
+                self.give_up_waiting();
+                sleep(SOON).await;
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.denied.forget(&self.name);
+        self.open = Some(self.source.open());
+    }
+
+    fn see(&mut self, event: &Result<Event<V>, Error>) {
+        match event {
+            Ok(Event::InitDone) => {
+                self.is_filled = true;
+                self.then = Some(Presence::Present);
+            }
+            Ok(_) => {}
+            Err(error) => match denial(error) {
+                // One of several namespaces.
+                Some(_) if self.denied.count(&self.name) < self.source.several() => {}
+                Some(reason) => self.close(absence(error, reason)),
+                None => self.give_up_waiting(),
+            },
+        }
+    }
+
+    /// Ends the watch and empties the cache.
+    fn close(&mut self, absence: Absence) {
+        self.open = None;
+        self.is_asked = true;
+        if std::mem::take(&mut self.is_filled) {
+            self.queue.extend([Event::Init, Event::InitDone]);
+        }
+        self.then = Some(Presence::Absent(absence));
+    }
+
+    /// Trouble of the API server may be over soon; if it is not, the others do not wait.
+    fn give_up_waiting(&self) {
+        if *self.presence.borrow() == Presence::Unknown && self.began.elapsed() > PATIENCE {
+            self.tell(Presence::Absent(Absence::Unavailable));
+        }
+    }
+
+    fn tell(&self, presence: Presence) {
+        self.presence.send_if_modified(|known| {
+            let news = *known != presence;
+            if news {
+                info!(kind = %V::kind(&()), ?presence, "optional kind");
+                *known = presence;
+            }
+            news
+        });
+    }
+}
+
+/// Asks for the list of groups, which exists on every cluster, and not for the kind: a question is no error.
+async fn is_served<V: Resource<DynamicType = ()>>(client: &Client) -> kube::Result<bool> {
+    let kind = (V::group(&()), V::api_version(&()));
+    let groups = client.list_api_groups().await?.groups;
+    let versions = groups.iter().filter(|group| group.name == kind.0).flat_map(|group| &group.versions);
+    Ok(versions.into_iter().any(|version| version.group_version == kind.1))
+}
+
+fn absence(error: &Error, reason: String) -> Absence {
+    let (Error::InitialListFailed(error) | Error::WatchStartFailed(error)) = error else {
+        return Absence::Unavailable;
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Absence::Missing,
+        _ => Absence::Forbidden(reason),
+    }
+}
