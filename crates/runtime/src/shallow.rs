@@ -66,8 +66,10 @@ impl<'de> DeserializeSeed<'de> for Levels {
     }
 }
 
-fn plain<E>(value: Value) -> Result<Shallow, E> {
-    Ok(Shallow { value, skipped: None })
+impl From<Value> for Shallow {
+    fn from(value: Value) -> Self {
+        Self { value, skipped: None }
+    }
 }
 
 impl<'de> Visitor<'de> for Levels {
@@ -78,35 +80,35 @@ impl<'de> Visitor<'de> for Levels {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Shallow, E> {
-        plain(Value::Bool(value))
+        Ok(Value::Bool(value).into())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Shallow, E> {
-        plain(value.into())
+        Ok(Value::from(value).into())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Shallow, E> {
-        plain(value.into())
+        Ok(Value::from(value).into())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Shallow, E> {
-        plain(Number::from_f64(value).map_or(Value::Null, Value::Number))
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number).into())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Shallow, E> {
-        plain(Value::String(value.to_owned()))
+        Ok(Value::String(value.to_owned()).into())
     }
 
     fn visit_string<E>(self, value: String) -> Result<Shallow, E> {
-        plain(Value::String(value))
+        Ok(Value::String(value).into())
     }
 
     fn visit_unit<E>(self) -> Result<Shallow, E> {
-        plain(Value::Null)
+        Ok(Value::Null.into())
     }
 
     fn visit_none<E>(self) -> Result<Shallow, E> {
-        plain(Value::Null)
+        Ok(Value::Null.into())
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Shallow, D::Error> {

@@ -165,7 +165,7 @@ impl Watches {
         let several = selection.namespaces.len() > 1;
         let mut told = None;
         let changes = self
-            .events(&config, &selection.namespaces, &store, ready.clone().map(|ready| (name, ready)))
+            .events(&config, &selection.namespaces, &store, ready.clone().map(|ready| (name, ready)).as_ref())
             .modify(trim)
             .reflect(writer)
             .inspect(move |event| match event {
@@ -205,7 +205,7 @@ impl Watches {
         config: &watcher::Config,
         namespaces: &[String],
         store: &Store<K>,
-        needed: Option<(String, Arc<ReadyHandle>)>,
+        needed: Option<&(String, Arc<ReadyHandle>)>,
     ) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -220,7 +220,7 @@ impl Watches {
                     let events = watch(Api::namespaced(self.client.clone(), namespace));
                     let one = Namespace {
                         denied: self.denied.clone(),
-                        needed: needed.clone(),
+                        needed: needed.cloned(),
                         name: namespace.clone(),
                         of: many.len(),
                     };
