@@ -51,7 +51,7 @@ e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real 
 	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pods -- --test-threads=1 --nocapture
 
 # Programs whose tests take minutes: `make test` leaves those out.
-FAULTS := api_contained api_faults api_identity api_large api_outages api_rights api_share api_weather
+FAULTS := api_contained api_faults api_identity api_large api_outages api_rights api_share api_weather guarantees
 .PHONY: faults
 faults: $(E2E) ## Every fault at every write of every scenario, and outages of minutes, on a real API server (AWAY_MINUTES=5; an hour)
 	$(CARGO) build --quiet --locked --workspace --bins

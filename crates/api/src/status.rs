@@ -58,6 +58,10 @@ pub struct StatefulSetStatusRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub pending_hash: Option<String>,
+    /// Hash of the list of fields that the controller applied. While it stays, others only added fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub fields_hash: Option<String>,
 }
 
 /// Status of a FunctionMesh.

@@ -34,14 +34,17 @@ pub async fn adjust(
     live.trim(writer.manager());
     let generation = live.metadata.generation;
     let recorded = left.map(|left| StatefulSetStatusRef {
-        generation: generation.filter(|_| adjustment.replicas.is_some()).unwrap_or(left.generation),
+        // A change by others that is still to be reverted must stay one.
+        generation: generation
+            .filter(|_| adjustment.replicas.is_some() && adjustment.settles)
+            .unwrap_or(left.generation),
         ..left
     });
     Ok(Adjusted { live, recorded })
 }
 
 fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
-    let Adjustment { replicas, labels, owner } = adjustment;
+    let Adjustment { replicas, labels, owner, settles } = adjustment;
     let generation = live.metadata.generation.unwrap_or_default();
     let mut steps = vec![
         json!({"op": "test", "path": "/metadata/uid", "value": live.uid()}),
@@ -50,7 +53,9 @@ fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
     let mut add = |path: String, value: Value| steps.push(json!({"op": "add", "path": path, "value": value}));
     if let Some(replicas) = replicas {
         add("/spec/replicas".to_owned(), json!(replicas));
-        add(format!("/metadata/annotations/{}", pointer(ADJUSTED)), json!((generation + 1).to_string()));
+        if *settles {
+            add(format!("/metadata/annotations/{}", pointer(ADJUSTED)), json!((generation + 1).to_string()));
+        }
     }
     if live.metadata.labels.is_none() && !labels.is_empty() {
         add("/metadata/labels".to_owned(), json!({}));
@@ -143,7 +148,10 @@ mod tests {
 
     #[test]
     fn a_new_number_of_replicas_says_to_which_generation_it_leads() {
-        let steps = patch(&Adjustment { replicas: Some(3), labels: [].into(), owner: None }, &live());
+        let adjustment = Adjustment { replicas: Some(3), labels: [].into(), owner: None, settles: true };
+        let unsettled = patch(&Adjustment { settles: false, ..adjustment.clone() }, &live());
+        assert_eq!(unsettled.as_array().map(Vec::len), Some(3), "an edit of others is not ours from now on");
+        let steps = patch(&adjustment, &live());
         assert_eq!(
             steps,
             json!([
@@ -159,7 +167,7 @@ mod tests {
     fn labels_and_owners_are_added_to_what_is_there() {
         let owner = OwnerReference { uid: "o".to_owned(), ..OwnerReference::default() };
         let labels = [("x/y".to_owned(), "z".to_owned())].into();
-        let steps = patch(&Adjustment { replicas: None, labels, owner: Some(owner) }, &live());
+        let steps = patch(&Adjustment { replicas: None, labels, owner: Some(owner), settles: true }, &live());
         assert_eq!(steps[2], json!({"op": "add", "path": "/metadata/labels/x~1y", "value": "z"}));
         assert_eq!((&steps[3]["value"][0]["uid"], &steps[3]["value"][1]["uid"]), (&json!("x"), &json!("o")));
     }

@@ -5,7 +5,7 @@
 //! the fields that the API server says our field manager holds (`managedFields`). Whoever changes or removes one of our
 //! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
 
-use crate::children::{View, has_labels, has_owner, slim};
+use crate::children::{View, editor, has_labels, has_owner, slim};
 use functionmesh_render::{RENDERED_HASH, hash_of};
 use functionmesh_runtime::shallow::metadata;
 use kube::Resource;
@@ -22,6 +22,8 @@ pub struct Applied<K> {
     pub metadata: ObjectMeta,
     /// The fields below `spec` that we hold, as the API server lists them: one tree for each kind of write.
     held: Vec<Value>,
+    /// The field manager that changed it last, when that is another one.
+    pub editor: Option<Box<str>>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -68,6 +70,7 @@ pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
 
 impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
     fn trim(&mut self, manager: &str) {
+        self.editor = editor(&self.metadata, manager);
         // Only an object as it came from the API server has the list.
         let entries = self.metadata.managed_fields.iter_mut().flatten();
         self.held = entries
@@ -86,19 +89,24 @@ impl<'de, K> Deserialize<'de> for Applied<K> {
             metadata: ObjectMeta,
         }
         let Read { metadata } = Read::deserialize(from)?;
-        Ok(Self { metadata, held: Vec::new(), kind: PhantomData })
+        Ok(Self { metadata, held: Vec::new(), editor: None, kind: PhantomData })
     }
 }
 
 impl<K> Clone for Applied<K> {
     fn clone(&self) -> Self {
-        Self { metadata: self.metadata.clone(), held: self.held.clone(), kind: PhantomData }
+        Self {
+            metadata: self.metadata.clone(),
+            held: self.held.clone(),
+            editor: self.editor.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
 impl<K> fmt::Debug for Applied<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Applied").field("metadata", &self.metadata).field("held", &self.held).finish()
+        f.debug_struct("Applied").field("metadata", &self.metadata).field("held", &self.held).finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,10 @@
-//! Why a pod does not run: the root cause from what its status says (design section 3). Pure.
+//! Why a pod is not available now: the root cause from what its status says. Pure.
 
-use crate::pods::{ContainerStatus, Spec, Status, Terminated};
+use crate::pods::{ContainerStatus, Spec, State, Status, Terminated};
 use crate::reason::Reason;
-use crate::words::{cleaned, known};
+use crate::verdict::after;
+use crate::words::{cleaned, known, without_amounts, without_counts};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// Something known to be wrong with a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,23 +20,42 @@ const MESSAGE_LIMIT: usize = 600;
 /// Numbers of restarts that are told apart, so that a container that ends again and again is not news each time.
 const RESTARTS: [i32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/// The worst thing a pod's status tells of.
-pub(crate) fn cause(status: &Status, spec: &Spec) -> Option<Cause> {
+/// How long a container that runs and is not ready counts as one that ends again and again: a kubelet forgets its back-off
+/// after the same time.
+const RELAPSE: SignedDuration = SignedDuration::from_secs(600);
+/// How long a pod that is ready may not be available yet: `minReadySeconds` and a little more.
+const SETTLING: SignedDuration = SignedDuration::from_secs(20);
+
+/// What a pod's status tells of, each with the time until which it counts, if it does not count as long as the status says
+/// so. Only what keeps the pod from being available now is in it, the worst first.
+pub(crate) fn causes(status: &Status, spec: &Spec) -> Vec<(Cause, Option<Timestamp>)> {
+    if status.phase == "Failed" && !status.reason.is_empty() {
+        // How its containers ended says less.
+        let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
+        let message = bounded(&format!("the pod failed: {words}"));
+        return vec![(Cause { reason: Reason::CrashLoop, message }, None)];
+    }
     let unschedulable = status
         .conditions
         .iter()
         .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
-        .map(|c| Cause { reason: Reason::Unschedulable, message: bounded(&c.message) });
-    let evicted = (status.phase == "Failed" && !status.reason.is_empty()).then(|| Cause {
-        reason: Reason::CrashLoop,
-        message: bounded(&format!("the pod failed: {}: {}", status.reason, cleaned(&status.message))),
-    });
-    let init = status.init_container_statuses.iter().filter_map(|c| container_cause(c, spec, true));
-    let main = status.container_statuses.iter().filter_map(|c| container_cause(c, spec, false));
-    unschedulable.into_iter().chain(init).chain(main).chain(evicted).min()
+        .map(|c| Cause { reason: Reason::Unschedulable, message: bounded(&without_counts(&c.message)) });
+    let init = status.init_container_statuses.iter().map(|c| (c, !spec.is_sidecar(&c.name)));
+    let main = status.container_statuses.iter().map(|c| (c, false));
+    let containers = init.chain(main).filter_map(|(c, ends)| container_cause(c, status, spec, ends));
+    let mut causes: Vec<_> = unschedulable.map(|cause| (cause, None)).into_iter().chain(containers).collect();
+    causes.sort();
+    causes.shrink_to_fit();
+    causes
 }
 
-fn container_cause(container: &ContainerStatus, spec: &Spec, init: bool) -> Option<Cause> {
+/// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.
+fn container_cause(
+    container: &ContainerStatus,
+    pod: &Status,
+    spec: &Spec,
+    ends: bool,
+) -> Option<(Cause, Option<Timestamp>)> {
     let waiting = container.state.waiting.as_ref();
     match waiting.map(|w| w.reason.as_str()) {
         Some(
@@ -48,18 +69,29 @@ fn container_cause(container: &ContainerStatus, spec: &Spec, init: bool) -> Opti
         ) => {
             let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
             let message = format!("cannot pull image {:?}{}", container.image, cleaned(&answer));
-            return Some(Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) });
+            return Some((Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) }, None));
         }
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
             let message = waiting.map(|w| cleaned(&w.message)).unwrap_or_default();
             let message = format!("container {}: {message}", container.name);
-            return Some(Cause { reason: Reason::CreateContainerConfigError, message: bounded(&message) });
+            let cause = Cause { reason: Reason::CreateContainerConfigError, message: bounded(&message) };
+            return Some((cause, None));
         }
+        // It waits for others: what became of it in an earlier sandbox is history.
+        Some("PodInitializing" | "ContainerCreating") => return None,
         _ => {}
     }
-    // The current end, or the one before the running restart: a restart alone proves nothing.
-    let ended = container.state.terminated.as_ref().or(container.last_state.terminated.as_ref())?;
-    (!init || ended.exit_code != 0).then(|| end(container, ended, spec, init))
+    let State { running, terminated, .. } = &container.state;
+    let last = container.last_state.terminated.as_ref();
+    let (ended, until) = match (terminated, running) {
+        (Some(ended), _) => (ended, None),
+        // A pod that is ready long enough is available; one that is not has another container to wait for.
+        (None, Some(_)) if container.ready => (last?, Some(after(pod.ready_since()?, SETTLING))),
+        (None, Some(running)) => (last?, running.started_at.as_ref().map(|at| after(at.0, RELAPSE))),
+        // Between two restarts.
+        (None, None) => (last?, None),
+    };
+    (!ends || ended.exit_code != 0).then(|| (end(container, ended, spec, ends), until))
 }
 
 /// What the end of a container tells.

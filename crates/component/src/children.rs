@@ -3,7 +3,7 @@
 use crate::note::{Note, RENDERED_FROM};
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::RENDERED_HASH;
+use functionmesh_render::{RENDERED_HASH, hash_of};
 use functionmesh_runtime::shallow::metadata;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
@@ -47,6 +47,12 @@ pub struct StatefulSetView {
     /// What became of the pods.
     #[serde(default)]
     pub status: StatefulSetStatusView,
+    /// Hash of the list of fields below `spec` that we applied, the number of replicas left out.
+    #[serde(skip)]
+    pub fields: Option<Box<str>>,
+    /// The field manager that changed it last, when that is another one.
+    #[serde(skip)]
+    pub editor: Option<Box<str>>,
 }
 
 /// The part of the `spec` that is read.
@@ -69,6 +75,8 @@ pub struct StatefulSetStatusView {
     pub available_replicas: i32,
     /// Pods of the newest template.
     pub updated_replicas: i32,
+    /// The newest template, in the words of the label of its pods.
+    pub update_revision: Option<Box<str>>,
 }
 
 /// Whether the live set is in the state that the last write left.
@@ -84,6 +92,8 @@ pub enum Trace {
 
 impl View for StatefulSetView {
     fn trim(&mut self, manager: &str) {
+        let holders = Holders::of(&self.metadata, manager);
+        (self.fields, self.editor) = (holders.fields, holders.editor);
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
     }
 }
@@ -94,7 +104,8 @@ impl StatefulSetView {
         let rendered_hash = self.rendered_hash()?.to_owned();
         let inputs_hash = Note::on(&self.metadata).map(|note| note.inputs);
         let generation = self.metadata.generation?;
-        Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None })
+        let fields_hash = self.fields.as_deref().map(str::to_owned);
+        Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None, fields_hash })
     }
 
     /// The generation in which our last change of anything but the template left it, if there was one.
@@ -116,8 +127,24 @@ impl StatefulSetView {
             None => Trace::Unknown,
             Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
             Some(_) if self.adjusted_generation() == generation => Trace::Untouched,
+            // Others changed the number of replicas, or added something that is not ours to remove: what `kubectl rollout
+            // restart` and Reloader do.
+            Some(recorded) if self.holds(recorded) == Some(true) => Trace::Untouched,
             Some(_) => Trace::Edited,
         }
+    }
+
+    /// Whether every field that we applied is still ours, as far as that is known: whoever changes or removes one takes it
+    /// from us, whoever adds one does not.
+    pub fn holds(&self, recorded: &StatefulSetStatusRef) -> Option<bool> {
+        Some(recorded.fields_hash.as_deref()? == self.fields.as_deref()?)
+    }
+
+    /// Whether its spec was changed since our last write, in whatever way.
+    pub fn moved(&self, recorded: Option<&StatefulSetStatusRef>) -> bool {
+        let generation = self.metadata.generation;
+        self.record(recorded).is_some_and(|recorded| Some(recorded.generation) != generation)
+            && self.adjusted_generation() != generation
     }
 
     /// The hash of the object it was rendered as.
@@ -136,9 +163,15 @@ pub struct ServiceView {
     /// The fields that are rendered; [`View::trim`] leaves their digest only.
     #[serde(default, skip_serializing)]
     spec: ServiceSpecView,
-    /// Stands for the fields that are rendered: they are compared as a whole.
+    /// Stands for the fields that are rendered but the ports: they are compared as a whole.
     #[serde(skip)]
     content: u64,
+    /// Stands for each of the ports. Others may add some, which a server-side apply of ours does not remove.
+    #[serde(skip)]
+    ports: Box<[u64]>,
+    /// The field manager that changed it last, when that is another one.
+    #[serde(skip)]
+    pub editor: Option<Box<str>>,
     /// The hash of what was rendered, which tells a foreign edit from another rendering. Out of the annotations: a map
     /// for one text is ten times its size.
     #[serde(skip)]
@@ -158,24 +191,63 @@ struct ServiceSpecView {
     selector: Option<BTreeMap<String, String>>,
 }
 
-/// Digest of the fields of a Service that are rendered. It never leaves the process.
-fn content(
-    cluster_ip: Option<&String>,
-    ports: Option<&Vec<ServicePort>>,
-    selector: Option<&BTreeMap<String, String>>,
-) -> u64 {
+/// Digest of a value. It never leaves the process.
+fn digest(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    // Ports can be serialised but not hashed; their fields come in one order.
-    let ports = serde_json::to_string(&ports).unwrap_or_default();
-    (cluster_ip, ports, selector).hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Digests of ports, which can be serialised but not hashed; their fields come in one order.
+fn digests(ports: Option<&Vec<ServicePort>>) -> Box<[u64]> {
+    let text = |port: &ServicePort| serde_json::to_string(port).unwrap_or_default();
+    ports.into_iter().flatten().map(|port| digest(text(port))).collect()
+}
+
+/// Who holds which fields of a child, in the words of the API server.
+struct Holders {
+    /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
+    fields: Option<Box<str>>,
+    /// The last field manager to change something that we write, when that is another one.
+    editor: Option<Box<str>>,
+}
+
+impl Holders {
+    fn of(metadata: &ObjectMeta, manager: &str) -> Self {
+        let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+        let is_ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(manager);
+        let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
+        let ours = entries().filter(is_ours).find(|entry| entry.operation.as_deref() == Some("Apply"));
+        let fields = ours.and_then(|entry| {
+            let mut fields = entry.fields_v1.as_ref()?.0.get("f:spec")?.clone();
+            if let Some(fields) = fields.as_object_mut() {
+                fields.remove("f:replicas");
+            }
+            Some(hash_of(&serde_json::to_vec(&fields).ok()?).into_boxed_str())
+        });
+        let last = entries().filter(is_ours).filter_map(time).max();
+        let writes_ours = |entry: &&ManagedFieldsEntry| {
+            let held = |path: &str| entry.fields_v1.as_ref().is_some_and(|f| f.0.pointer(path).is_some());
+            ["/f:spec", "/f:metadata/f:labels", "/f:metadata/f:ownerReferences"].into_iter().any(held)
+        };
+        let others = entries().filter(|entry| !is_ours(entry) && time(entry) >= last).filter(writes_ours);
+        let editor = others.max_by_key(|entry| time(entry)).and_then(|entry| entry.manager.as_deref());
+        Self { fields, editor: editor.map(Into::into) }
+    }
+}
+
+/// The last field manager to change a child of ours, when that is another one.
+pub(crate) fn editor(metadata: &ObjectMeta, manager: &str) -> Option<Box<str>> {
+    Holders::of(metadata, manager).editor
 }
 
 impl View for ServiceView {
     fn trim(&mut self, manager: &str) {
+        self.editor = editor(&self.metadata, manager);
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
         let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
-        self.content = content(cluster_ip.as_ref(), ports.as_ref(), selector.as_ref());
+        self.content = digest((cluster_ip, selector));
+        self.ports = digests(ports.as_ref());
         let annotations = self.metadata.annotations.take();
         self.hash = annotations.and_then(|mut all| all.remove(RENDERED_HASH)).map(String::into_boxed_str);
     }
@@ -192,7 +264,8 @@ impl ServiceView {
     pub fn matches(&self, desired: &Service) -> bool {
         let Some(spec) = &desired.spec else { return false };
         self.was_rendered_as(desired)
-            && self.content == content(spec.cluster_ip.as_ref(), spec.ports.as_ref(), spec.selector.as_ref())
+            && self.content == digest((&spec.cluster_ip, &spec.selector))
+            && digests(spec.ports.as_ref()).iter().all(|port| self.ports.contains(port))
             && has_owner(&self.metadata, &desired.metadata)
             && has_labels(&self.metadata, &desired.metadata)
     }
@@ -327,6 +400,55 @@ mod tests {
         assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
         assert!(live.matches(&rendered(1, "a")));
         assert!(!live.matches(&rendered(2, "a")) && !live.matches(&rendered(1, "b")));
+        let mut more = rendered(1, "a");
+        let ports = more.spec.as_mut().and_then(|spec| spec.ports.as_mut());
+        ports.unwrap().push(ServicePort { port: 7, ..ServicePort::default() });
+        let mut live: ServiceView = serde_json::from_value(serde_json::to_value(more).unwrap()).unwrap();
+        live.trim("ours");
+        assert!(live.matches(&rendered(1, "a")), "what others add stays, whatever is applied");
+    }
+
+    /// A set in a generation, with what we applied of it and what another field manager holds.
+    fn set(generation: i64, ours: &serde_json::Value, other: &str, at: &str) -> StatefulSetView {
+        let mut set: StatefulSetView = serde_json::from_value(json!({"metadata": {
+            "generation": generation, "annotations": {RENDERED_HASH: "h"}, "managedFields": [
+                {"manager": "ours", "operation": "Apply", "time": "2026-01-01T00:00:10Z", "fieldsV1": {"f:spec": ours}},
+                {"manager": other, "operation": "Update", "time": at, "fieldsV1": {"f:spec": {"f:template": {}}}},
+                {"manager": "kcm", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:01:00Z",
+                    "fieldsV1": {"f:status": {}}},
+            ]}}))
+        .unwrap();
+        set.trim("ours");
+        set
+    }
+
+    #[test]
+    fn an_edit_is_a_change_of_a_field_that_we_applied() {
+        let fields =
+            json!({"f:replicas": {}, "f:template": {"f:spec": {"f:a": {}}}, "f:minReadySeconds": {}});
+        let recorded = set(1, &fields, "other", "2026-01-01T00:00:00Z").reference();
+        let trace = |fields: &serde_json::Value| {
+            let set = set(2, fields, "other", "2026-01-01T00:00:20Z");
+            assert!(set.moved(recorded.as_ref()));
+            set.trace(recorded.as_ref())
+        };
+        assert_eq!(trace(&fields), Trace::Untouched, "something was added");
+        let mut scaled = fields.clone();
+        scaled.as_object_mut().unwrap().remove("f:replicas");
+        assert_eq!(trace(&scaled), Trace::Untouched, "the number of replicas is compared by itself");
+        let mut edited = fields.clone();
+        edited.as_object_mut().unwrap().remove("f:minReadySeconds");
+        assert_eq!(trace(&edited), Trace::Edited);
+        // A record of an earlier release has no hash.
+        let old = recorded.map(|recorded| StatefulSetStatusRef { fields_hash: None, ..recorded });
+        assert_eq!(set(2, &fields, "other", "2026-01-01T00:00:20Z").trace(old.as_ref()), Trace::Edited);
+    }
+
+    #[test]
+    fn the_editor_is_the_last_other_manager_after_us() {
+        let editor = |at: &str| set(2, &json!({"f:template": {}}), "kubectl-edit", at).editor;
+        assert_eq!(editor("2026-01-01T00:00:20Z").as_deref(), Some("kubectl-edit"));
+        assert_eq!(editor("2026-01-01T00:00:00Z"), None, "before our own write");
     }
 
     #[test]

@@ -23,7 +23,8 @@ use functionmesh_api::constants::{
 };
 use functionmesh_render::{Component, Workload, cleanup};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
-use functionmesh_runtime::observe::{Done, Failure};
+use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::refusal::Refusal;
 use k8s_openapi::api::batch::v1::Job;
 use kube::{Resource, ResourceExt};
 use std::time::Duration;
@@ -99,7 +100,11 @@ pub async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result
         Ok(Step::Done) => release(object, progress.writes, cx).await,
         Ok(Step::Failed(message)) => give_up(object, message, progress.writes, cx).await,
         // Nothing can be created any more, so there is nothing to wait for.
-        Err(error) if error.reason() == "NamespaceTerminating" => release(object, progress.writes, cx).await,
+        Err(error) if error.refusal() == Some(Refusal::NamespaceTerminating) => {
+            release(object, progress.writes, cx).await
+        }
+        // It may succeed in a moment.
+        Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
         Err(error) => {
             let outcome =
                 Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.to_string() };

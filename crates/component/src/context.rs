@@ -21,8 +21,10 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::condition;
 use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::jiff::Timestamp;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::{Resource, ResourceExt};
@@ -61,6 +63,8 @@ pub struct Context<K: Component> {
     pub statuses: Written<Object<K>, ComponentStatus>,
     /// The first statuses that are kept back.
     pub postponed: Postponed,
+    /// Objects whose writes fail.
+    pub failing: Failing,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
     pub finalizers: Written<Object<K>, bool>,
     /// Namespaces that are being deleted.
@@ -110,10 +114,10 @@ impl<K: Component> Context<K> {
             || self.vertical_autoscalers.cache.awaits(&keys.same())
     }
 
-    /// What the pods of an object tell.
-    pub fn pods_of(&self, object: &Object<K>) -> Pods {
+    /// What the pods of an object tell now. `newest` is the revision of the newest template, when it is known.
+    pub fn pods_of(&self, object: &Object<K>, newest: Option<&str>, now: Timestamp) -> Pods {
         let pods = self.pods.state();
-        Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)))
+        Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)), newest, now)
     }
 
     /// Whether pods of an object are left.

@@ -4,7 +4,7 @@ use crate::cause::Cause;
 use crate::children::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
 use crate::pods::Pods;
 use crate::reason::Reason;
-use crate::status::{Outcome, UPDATE_AVAILABLE, status};
+use crate::status::{Failed, Outcome, RECONCILE_FAILED, UPDATE_AVAILABLE, status};
 use crate::verdict::Verdict;
 use crate::vertical;
 use functionmesh_api::status::ComponentStatus;
@@ -40,6 +40,7 @@ fn outcome(reason: Reason) -> (Outcome, Option<Cause>) {
         (Reason::ScaledToZero, _) => (applied(0, 0), None),
         (Reason::AllReplicasAvailable | Reason::Complete, _) => (applied(1, 1), None),
         (Reason::ApiMissing, _) => (noted(vertical::missing()), None),
+        (Reason::ApplyFailed, _) => (Outcome::refused(reason, message), None),
         (Reason::WaitingForPods | Reason::ProgressDeadlineExceeded, _) => (applied(1, 0), None),
         (_, Health::Current) => {
             let reason = reason.to_string();
@@ -75,7 +76,20 @@ fn applied(wanted: i32, live: i32) -> Outcome {
         selector: BTreeMap::new(),
         notices: Vec::new(),
         blocked: None,
+        failed: None,
     }
+}
+
+/// What is written while the pods run and another write fails for a reason that a write can fail for.
+pub fn failing(reason: Reason) -> Option<ComponentStatus> {
+    let mut outcome = applied(1, 1);
+    let is_told = reason.explained().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
+    if let Outcome::Applied { failed, .. } = &mut outcome {
+        *failed = Some(Failed { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
+    }
+    let (before, now) = (ComponentStatus::default(), condition::now());
+    let verdict = Verdict::of(&outcome, &Pods::default(), &before, Some(1), &now);
+    is_told.then(|| status(&before, &outcome, &verdict, Some(1), &now))
 }
 
 #[cfg(test)]
@@ -88,7 +102,7 @@ mod tests {
     #[test]
     fn the_conditions_are_those_that_are_explained() {
         let mut found = BTreeSet::new();
-        for status in Reason::ALL.into_iter().flat_map(statuses) {
+        for status in Reason::ALL.into_iter().flat_map(statuses).chain(Reason::ALL.into_iter().filter_map(failing)) {
             let types: Vec<_> = status.conditions.list().iter().map(|c| c.type_.as_str()).collect();
             assert!(!(types.contains(&RECONCILING) && types.contains(&STALLED)), "{types:?}");
             for c in status.conditions.list() {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::fmt::Debug;
 
 /// What was written before the end, also when the end was an error.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Progress {
     /// Number of writes.
     pub writes: u32,
@@ -22,6 +22,12 @@ pub struct Progress {
     pub kinds: Vec<String>,
     /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
     pub stateful_set: Option<StatefulSetStatusRef>,
+    /// Whether the `StatefulSet` was written and its spec was what was written already.
+    pub set_was_same: bool,
+    /// Whether the template and the number of the pods are as the object says.
+    pub pods_are_current: bool,
+    /// What could not be read for the text of a condition.
+    pub unread: Option<ApplyError>,
 }
 
 /// How the children were left.
@@ -49,10 +55,15 @@ pub async fn execute<K: Component>(
     let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left } = plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
+    let is_blocked = pending.as_ref().is_some_and(|pending| !pending.immutable.is_empty());
+    if stateful_set.is_none() {
+        progress.stateful_set.clone_from(&left);
+    }
     write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
     let (live, recorded) =
         set(stateful_set, observed.stateful_set, left, keys.same(), &cx.stateful_sets, writer, progress)
             .await?;
+    progress.pods_are_current = !is_blocked;
     let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
     write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
@@ -125,7 +136,10 @@ async fn set(
             return Ok((Some(live), progress.stateful_set.clone()));
         }
     };
+    let before = object.as_ref().and_then(|live| live.metadata.generation);
     let live = write(Some(create), object, key, cache, writer, progress).await?;
+    progress.set_was_same =
+        before.is_some() && live.as_ref().and_then(|live| live.metadata.generation) == before;
     progress.stateful_set = live.as_ref().and_then(StatefulSetView::reference);
     Ok((live, progress.stateful_set.clone()))
 }

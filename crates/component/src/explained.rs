@@ -1,7 +1,7 @@
 //! What each [`Reason`] means and what to do about it: the source of the reference documentation.
 
 use crate::reason::Reason;
-use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, UPDATE_AVAILABLE};
+use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, RECONCILE_FAILED, UPDATE_AVAILABLE};
 use crate::vertical::MISSING;
 use functionmesh_runtime::condition::{Explained, RECONCILING, STALLED};
 
@@ -15,6 +15,12 @@ const UNDER_WAY: &[(&str, bool)] = &[(READY, false), (PROGRESSING, true), (RECON
 const WAITING: &[(&str, bool)] = &[(UPDATE_AVAILABLE, true)];
 /// Nothing happens before somebody changes something.
 const STOPPED: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
+/// The API server refuses a write: of the pods, or of something beside pods that are as the object says.
+const REFUSED: &[(&str, bool)] =
+    &[(READY, false), (PROGRESSING, false), (STALLED, true), (RECONCILE_FAILED, true)];
+/// The same, but the controller may succeed by trying again.
+const RETRIED: &[(&str, bool)] =
+    &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (RECONCILE_FAILED, true)];
 
 impl Reason {
     /// All of them, in the order of declaration. A new one does not compile until it is here; a test asks for its
@@ -89,8 +95,9 @@ impl Reason {
                 "Nothing; `Ready` is true as well.",
             ),
             Self::Invalid => (
-                STOPPED,
-                "The object says something that cannot run. Pods that run already go on running.",
+                REFUSED,
+                "The object says something that cannot run, or that the API server does not accept in a StatefulSet, \
+                 Service or autoscaler. Pods that run already go on running.",
                 "`kubectl get function NAME -o wide`: the message has each field with what is wrong with it.",
                 "Correct the fields that the message names.",
             ),
@@ -137,7 +144,7 @@ impl Reason {
                 "Remove the annotation or the flag, or approve as for `RendererChanged`.",
             ),
             Self::RecreateRequired => (
-                STOPPED,
+                REFUSED,
                 "A field of the StatefulSet would have to change that Kubernetes does not let change, such as its \
                  volume claim templates. The pods run on as they are.",
                 "The message names the fields. `kubectl get statefulset -l compute.functionmesh.io/name=NAME -o yaml` has their values.",
@@ -146,7 +153,7 @@ impl Reason {
                  Volume claims that exist stay as they are.",
             ),
             Self::NameConflict => (
-                STOPPED,
+                REFUSED,
                 "An object with the name of a StatefulSet or Service of this one exists and belongs to somebody else. \
                  It is left alone.",
                 "The message names the object. `kubectl get KIND NAME -o yaml`: its owner references and labels tell whose it is.",
@@ -174,38 +181,39 @@ impl Reason {
                 "Remove the subscription by hand: `pulsar-admin topics unsubscribe`.",
             ),
             Self::Forbidden => (
-                STOPPED,
+                REFUSED,
                 "The controller lacks a right; the message names the verb and the resource. It tries again, at the \
                  latest every five minutes.",
                 "`kubectl auth can-i VERB RESOURCE -n NAMESPACE --as=system:serviceaccount:NAMESPACE-OF-THE-OPERATOR:ACCOUNT`",
                 "Give the controller's service account the rights of the chart, or of `config/rbac`.",
             ),
             Self::QuotaExceeded => (
-                STOPPED,
+                REFUSED,
                 "A ResourceQuota of the namespace does not admit a child; the message says which amount is used up. \
                  The controller tries again, at the latest every five minutes.",
                 "`kubectl describe resourcequota -n NAMESPACE`",
                 "Raise the quota, or remove what uses it up: `kubectl describe resourcequota`.",
             ),
             Self::AdmissionDenied => (
-                STOPPED,
+                REFUSED,
                 "An admission webhook or policy of the cluster does not admit a child; the message has its words. The \
                  controller tries again, at the latest every five minutes.",
                 "`kubectl get validatingwebhookconfigurations,validatingadmissionpolicies`; the message names the one.",
                 "Change the object so that the policy admits its pods, or have the policy make an exception.",
             ),
             Self::TooLarge => (
-                STOPPED,
+                REFUSED,
                 "A child is larger than the API server stores. It is tried again when the object changes.",
                 "`kubectl get function NAME -o yaml | wc -c`: an object may have about 1.5 MB.",
                 "Make the object smaller: often `userConfig`, a log configuration, or `spec.pod`.",
             ),
             Self::ApplyFailed => (
-                STOPPED,
-                "The API server refused a write or did not answer it; the message has its words. The controller \
-                 tries again.",
+                RETRIED,
+                "The API server failed or did not answer a write six times in a row; the message has its words. The \
+                 controller tries again, at the latest every five minutes. Pods that run already go on running.",
                 "The message has the API server's words. The controller's log has each attempt: `kubectl logs deployment/function-mesh-function-controller`.",
-                "Correct what was refused: often a field that Kubernetes does not accept.",
+                "Nothing when the API server was away: the controller catches up. Otherwise fix what the message names, \
+                 often an admission webhook that does not answer.",
             ),
 
             _ => return pods::explained(self),

@@ -37,6 +37,7 @@ pub mod reconcile;
 pub mod repair;
 pub mod report;
 pub mod status;
+pub mod unfinished;
 pub mod verdict;
 pub mod vertical;
 pub mod words;
@@ -60,6 +61,7 @@ use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
@@ -144,6 +146,7 @@ pub fn run<K: Component>(
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
             postponed,
+            failing: Failing::default(),
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();

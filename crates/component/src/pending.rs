@@ -3,41 +3,48 @@
 use crate::children::StatefulSetView;
 use crate::context::Context;
 use crate::difference::{difference, summary};
+use crate::execute::Progress;
 use crate::plan::Pending;
 use crate::reason::Reason;
 use crate::status::UPDATE_AVAILABLE;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, rendered_hash};
-use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::condition::Wanted;
+
+/// Stands for the differences when the live object could not be read.
+const UNREAD: &str = "the differences could not be read yet";
 
 /// Most differences that are named.
 const NAMED: usize = 8;
 
-/// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already.
-///
-/// # Errors
-/// When the API server does not answer.
+/// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already; a
+/// read that fails leaves the differences out of the text, and is in `progress`.
 pub async fn notice<K: Component>(
     waiting: &Pending,
     live: &StatefulSetView,
     known: &ComponentStatus,
     cx: &Context<K>,
-) -> Result<Wanted, ApplyError> {
+    progress: &mut Progress,
+) -> Wanted {
     let hash = rendered_hash(&waiting.desired).unwrap_or_default();
     let told = known.conditions.get(UPDATE_AVAILABLE).filter(|told| {
         let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
-        pending == Some(hash) && told.reason == waiting.reason.as_str()
+        pending == Some(hash) && told.reason == waiting.reason.as_str() && !told.message.contains(UNREAD)
     });
     let message = if let Some(told) = told {
         told.message.clone()
     } else {
-        let live = cx.writer.read(live).await?;
-        let changes = difference(&live, &waiting.desired, cx.writer.manager());
-        message(waiting.reason, hash, &summary(&changes, NAMED))
+        let changes = match cx.writer.read(live).await {
+            Ok(live) => summary(&difference(&live, &waiting.desired, cx.writer.manager()), NAMED),
+            Err(error) => {
+                progress.unread = Some(error);
+                UNREAD.to_owned()
+            }
+        };
+        message(waiting.reason, hash, &changes)
     };
-    Ok(Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message })
+    Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message }
 }
 
 /// What waits, for what, and what to do.

@@ -106,7 +106,9 @@ impl Situation<'_> {
             None
         } else if self.wishes.paused {
             Some(Reason::RolloutPaused)
-        } else if self.wishes.approve_all || (self.is_edited() && !self.is_rescaled()) {
+        } else if self.wishes.approve_all
+            || (self.is_edited() && (self.knows_fields() || !self.is_rescaled()))
+        {
             None
         } else {
             old.reason_to_wait(new)
@@ -165,6 +167,16 @@ impl Situation<'_> {
     /// Whether somebody changed it since our last write.
     pub fn is_edited(&self) -> bool {
         self.trace() == Trace::Edited
+    }
+
+    /// Whether an edit is known to be one of a field that we applied, and not of the number of replicas alone.
+    fn knows_fields(&self) -> bool {
+        self.known().is_some_and(|recorded| self.live.holds(recorded).is_some())
+    }
+
+    /// Whether the set is as we left it once its number of replicas is right. An edit that is left alone stays one.
+    pub fn settles(&self) -> bool {
+        !self.is_edited() || !(self.wishes.paused || self.knows_fields())
     }
 
     /// Whether the number of replicas is another than wanted: putting that right may be all there is to repair.

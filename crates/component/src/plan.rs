@@ -64,6 +64,8 @@ pub struct Adjustment {
     pub labels: BTreeMap<String, String>,
     /// Its owner, when it lacks one.
     pub owner: Option<OwnerReference>,
+    /// Whether the generation after it is as we left it: not while a change by others is still to be reverted.
+    pub settles: bool,
 }
 
 /// A rendering that waits.
@@ -92,6 +94,14 @@ pub struct Plan {
     pub pending: Option<Pending>,
     /// What the status is to say of a `StatefulSet` whose template is left alone.
     pub left: Option<StatefulSetStatusRef>,
+}
+
+impl Plan {
+    /// Whether the pods are as the object says before anything is written.
+    pub fn leaves_pods(&self) -> bool {
+        self.stateful_set.is_none()
+            && self.pending.as_ref().is_none_or(|pending| pending.immutable.is_empty())
+    }
 }
 
 /// Why nothing can be written.
@@ -185,7 +195,7 @@ fn pinned(
             return (note, None, None);
         }
         Decision::Same => {
-            return (adjust(live, &desired, &given.owner), None, situation.left_alone(false));
+            return (adjust(live, &desired, &given.owner, true), None, situation.left_alone(false));
         }
         Decision::Hold(reason) => (reason, String::new()),
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
@@ -193,12 +203,17 @@ fn pinned(
     let left = situation.left_alone(true);
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
     let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
-    let adjusted = if on_purpose { None } else { adjust(live, &desired, &given.owner) };
+    let adjusted = if on_purpose { None } else { adjust(live, &desired, &given.owner, situation.settles()) };
     (adjusted, Some(Pending { reason, immutable, desired: Box::new(desired) }), left)
 }
 
 /// What differs besides the template.
-fn adjust(live: &StatefulSetView, desired: &StatefulSet, owner: &OwnerReference) -> Option<SetWrite> {
+fn adjust(
+    live: &StatefulSetView,
+    desired: &StatefulSet,
+    owner: &OwnerReference,
+    settles: bool,
+) -> Option<SetWrite> {
     let replicas = desired.spec.replicas.filter(|wanted| *wanted != live.spec.replicas);
     let lacks =
         |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
@@ -209,6 +224,7 @@ fn adjust(live: &StatefulSetView, desired: &StatefulSet, owner: &OwnerReference)
         replicas,
         labels,
         owner,
+        settles,
     }))
 }
 
@@ -232,6 +248,11 @@ where
     let exists = check(&K::kind(&()), live.map(|live| &live.metadata), owner)?;
     let same = live.is_some_and(|live| live.is(&desired, desired.meta()));
     Ok(write(desired, exists, same))
+}
+
+/// The `StatefulSet` when it is ours, and stays.
+pub fn observed_set(live: Option<StatefulSetView>, owner: &OwnerReference) -> Option<StatefulSetView> {
+    live.filter(|live| matches!(check("StatefulSet", Some(&live.metadata), owner), Ok(true)))
 }
 
 /// Whether the child exists and is ours.

@@ -1,6 +1,6 @@
 //! A trimmed view of the pods: what is wrong with each, and since when it is there.
 
-use crate::cause::{Cause, cause};
+use crate::cause::{Cause, causes};
 use crate::reason::Reason;
 use crate::verdict::after;
 use functionmesh_runtime::shallow::slim_metadata;
@@ -16,6 +16,8 @@ mod lost;
 
 /// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
 const START: SignedDuration = SignedDuration::from_secs(30);
+/// Label by which the controller of `StatefulSet`s says from which template a pod was made.
+const REVISION: &str = "controller-revision-hash";
 /// Most names in a list.
 const NAMED: usize = 5;
 
@@ -30,9 +32,12 @@ pub struct PodView {
     status: Status,
     #[serde(default, skip_serializing)]
     spec: Spec,
-    /// Why the pod does not run, when something is known to be wrong.
+    /// What is known to keep the pod from being available, each with the time until which it counts.
     #[serde(skip)]
-    cause: Option<Cause>,
+    causes: Vec<(Cause, Option<Timestamp>)>,
+    /// The revision of the template that it was made from.
+    #[serde(skip)]
+    revision: Option<Box<str>>,
     /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
     #[serde(skip)]
     starting: Option<(Timestamp, Option<String>)>,
@@ -72,6 +77,7 @@ pub(crate) struct PodCondition {
 pub(crate) struct ContainerStatus {
     pub(crate) name: String,
     pub(crate) image: String,
+    pub(crate) ready: bool,
     pub(crate) state: State,
     pub(crate) last_state: State,
     pub(crate) restart_count: i32,
@@ -81,6 +87,7 @@ pub(crate) struct ContainerStatus {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct State {
     pub(crate) waiting: Option<Waiting>,
+    pub(crate) running: Option<Running>,
     pub(crate) terminated: Option<Terminated>,
 }
 
@@ -89,6 +96,12 @@ pub(crate) struct State {
 pub(crate) struct Waiting {
     pub(crate) reason: String,
     pub(crate) message: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Running {
+    pub(crate) started_at: Option<Time>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,9 +123,10 @@ pub(crate) struct Spec {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Container {
     name: String,
+    restart_policy: String,
     resources: Resources,
 }
 
@@ -146,6 +160,11 @@ impl Spec {
         limits.get("memory").map(String::as_str)
     }
 
+    /// Whether an init container runs as long as the pod (KEP-753).
+    pub(crate) fn is_sidecar(&self, container: &str) -> bool {
+        self.init_containers.iter().any(|c| c.name == container && c.restart_policy == "Always")
+    }
+
     /// The objects without which the volumes cannot be mounted.
     fn needs(&self) -> Option<String> {
         let named = |kind: &str, source: &Option<Source>| {
@@ -167,6 +186,12 @@ impl Spec {
 }
 
 impl Status {
+    /// Since when the pod is ready, when it is.
+    pub(crate) fn ready_since(&self) -> Option<Timestamp> {
+        let ready = self.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
+        Some(ready.last_transition_time.as_ref()?.0)
+    }
+
     fn is(&self, condition: &str, status: &str) -> bool {
         self.conditions.iter().any(|c| c.type_ == condition && c.status == status)
     }
@@ -176,13 +201,15 @@ impl PodView {
     /// Finds the cause and drops everything else.
     pub fn trim(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
-        self.cause = cause(&status, &spec);
+        self.causes = causes(&status, &spec);
         self.ready = status.is("Ready", "True");
         self.lost = lost::lost(&self.metadata, &spec.node_name, &status).map(Box::new);
         // Volumes are mounted and the network is made before this condition is true (KEP-3085).
         let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
         self.starting = status.start_time.filter(|_| stuck).map(|since| (since.0, spec.needs()));
         let metadata = std::mem::take(&mut self.metadata);
+        let labels = metadata.labels.as_ref();
+        self.revision = labels.and_then(|labels| labels.get(REVISION)).map(|text| text.as_str().into());
         self.metadata = ObjectMeta {
             name: metadata.name,
             namespace: metadata.namespace,
@@ -209,13 +236,17 @@ pub struct Pods {
     pub youngest: Option<Timestamp>,
     /// What is taken for the cause from some time on, when there is no other.
     pub later: Option<(Timestamp, Cause)>,
+    /// When a cause stops to count although nothing happens.
+    pub until: Option<Timestamp>,
     /// From when on a pod is lost with its node, whatever else is known.
     pub lost: Option<(Timestamp, Cause)>,
 }
 
 impl Pods {
-    /// Puts pods together. What is wrong with a pod that ends is history, unless its node does not let it end.
-    pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>) -> Self {
+    /// Puts pods together. What is wrong with a pod that ends is history, unless its node does not let it end; and so is what
+    /// is wrong with one of another template than the newest, when that is known: the controller of `StatefulSet`s is about
+    /// to replace it.
+    pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>, newest: Option<&str>, now: Timestamp) -> Self {
         let mut all = Self::default();
         for pod in pods {
             all.number += 1;
@@ -224,13 +255,20 @@ impl Pods {
             if pod.metadata.deletion_timestamp.is_some() {
                 continue;
             }
-            let causes = [all.cause.take(), pod.cause.clone()];
-            all.cause = causes.into_iter().flatten().min();
+            let is_old =
+                newest.is_some_and(|n| pod.revision.as_deref().is_some_and(|revision| revision != n));
+            for (cause, until) in pod.causes.iter().filter(|_| !is_old) {
+                if until.is_some_and(|until| until <= now) {
+                    continue;
+                }
+                all.until = all.until.into_iter().chain(*until).min();
+                all.cause = all.cause.take().into_iter().chain([cause.clone()]).min();
+            }
             if !pod.ready {
                 let made = pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
                 all.youngest = all.youngest.max(made);
             }
-            if let Some((since, needs)) = &pod.starting {
+            if let Some((since, needs)) = pod.starting.as_ref().filter(|_| !is_old) {
                 let cause = not_starting(pod.metadata.name.as_deref().unwrap_or_default(), needs.as_deref());
                 let later = [all.later.take(), Some((after(*since, START), cause))];
                 all.later = later.into_iter().flatten().min();

@@ -80,11 +80,16 @@ pub enum Reason {
     AdmissionDenied,
     /// A child is larger than the API server stores.
     TooLarge,
-    /// The API server refused or did not answer a write; the message has its words.
+    /// The API server failed or did not answer a write, again and again; the message has its words.
     ApplyFailed,
 }
 
 impl Reason {
+    /// Whether the object was not brought to what it says: what is read of the children then is not of the newest spec.
+    pub fn is_refusal(self) -> bool {
+        self == Self::ApplyFailed || (self.health() == Health::Failed && self != Self::ProgressDeadlineExceeded)
+    }
+
     /// The word in the condition.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -160,7 +165,8 @@ impl Reason {
             | Self::TopicNotFound
             | Self::BrokerUnreachable
             | Self::InitContainerFailed
-            | Self::CrashLoop => Health::InProgress,
+            | Self::CrashLoop
+            | Self::ApplyFailed => Health::InProgress,
             Self::Invalid
             | Self::InvalidBackendConfig
             | Self::NameConflict
@@ -169,8 +175,7 @@ impl Reason {
             | Self::Forbidden
             | Self::QuotaExceeded
             | Self::AdmissionDenied
-            | Self::TooLarge
-            | Self::ApplyFailed => Health::Failed,
+            | Self::TooLarge => Health::Failed,
             Self::CleanupRunning | Self::CleanupFailed => Health::Terminating,
         }
     }

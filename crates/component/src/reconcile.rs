@@ -11,23 +11,22 @@ use crate::plan::{Given, Obstacle, plan};
 use crate::reason::Reason;
 use crate::repair::{repairs, tell};
 use crate::report::report;
-use crate::status::Outcome;
+use crate::status::{Failed, Outcome};
+use crate::unfinished;
 use crate::vertical;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
-use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
+use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Desired, Workload, decode, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
-use functionmesh_runtime::observe::{Done, Failure};
+use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::GRACE;
+use functionmesh_runtime::refusal::Refusal;
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 
 /// A Function, Source or Sink as it is cached.
 pub type Object<K> = Declared<K, ComponentStatus>;
-
-/// In the words of the API server for fields of a `StatefulSet` that cannot change.
-const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
 
 /// Brings the cluster to what the object says and tells in its status how that went.
 ///
@@ -67,20 +66,23 @@ pub async fn reconcile<K: Component>(
     match Box::pin(bring_about(&object, &workload, desired, cleanup.is_some(), &cx, &mut progress)).await {
         Ok(outcome) => {
             let done = report(&object, &outcome, progress.writes, &cx).await?;
+            if let Some(error) = progress.unread {
+                return Err(error);
+            }
+            cx.failing.succeeded(object.meta());
             Ok(if cx.awaits_children(&workload) { done.again_in(GRACE) } else { done })
         }
         // The object goes as well: nobody needs to be told.
-        Err(error) if error.reason() == "NamespaceTerminating" => {
+        Err(error) if error.refusal() == Some(Refusal::NamespaceTerminating) => {
             cx.leaving.note(object.meta());
             Ok(Done::unchanged().again_in(HOLD))
         }
         Err(error) => {
-            let failure = failure(&error, progress.stateful_set, &hash);
-            let settled = matches!(
-                failure,
-                Outcome::Refused { reason: Reason::RecreateRequired | Reason::TooLarge, .. }
-            );
-            let done = report(&object, &failure, progress.writes, &cx).await?;
+            let failed = unfinished::failed(&error, &hash);
+            let settled = matches!(failed.reason, Reason::RecreateRequired | Reason::TooLarge);
+            let is_told = cx.failing.failed(object.meta()) || !error.is_transient();
+            let failed = Some(failed).filter(|_| is_told);
+            let done = unfinished::report(&object, &workload, failed, &progress, &cx).await?;
             // Trying the same again cannot help.
             if settled { Ok(done) } else { Err(error) }
         }
@@ -125,8 +127,9 @@ async fn bring_about<K: Component>(
     };
     let plan = match plan(desired, &observed, &given) {
         Ok(plan) => plan,
-        Err(obstacle) => return Ok(refusal(&obstacle)),
+        Err(obstacle) => return Ok(refusal(object, workload, &obstacle, progress, cx)),
     };
+    progress.pods_are_current = plan.leaves_pods();
     // Before there are pods that subscribe.
     cleanup::prepare(object, workload, cleanup, cx, progress).await?;
     let repairs = repairs(&plan, &observed, &status, object.meta().generation, &given.wishes);
@@ -138,7 +141,7 @@ async fn bring_about<K: Component>(
     let mut blocked = None;
     match &pending {
         Some(pending) if pending.immutable.is_empty() => {
-            notices.push(pending::notice(pending, &live, &status, cx).await?);
+            notices.push(pending::notice(pending, &live, &status, cx, progress).await);
         }
         Some(pending) => {
             let hash = rendered_hash(&pending.desired).unwrap_or_default();
@@ -152,6 +155,7 @@ async fn bring_about<K: Component>(
         selector: selector_labels(workload),
         notices,
         blocked,
+        failed: None,
     })
 }
 
@@ -161,30 +165,18 @@ fn made_anew(workload: &Workload) -> Outcome {
     Outcome::refused(Reason::WaitingForPods, message)
 }
 
-fn refusal(obstacle: &Obstacle) -> Outcome {
-    let reason = match obstacle {
-        Obstacle::NameConflict { .. } => Reason::NameConflict,
-        Obstacle::Leaving { .. } => Reason::WaitingForPods,
-    };
-    Outcome::refused(reason, obstacle.to_string())
-}
-
-fn failure(error: &ApplyError, written: Option<StatefulSetStatusRef>, hash: &str) -> Outcome {
-    let (reason, message) = match error {
-        ApplyError::NameConflict { .. } => (Reason::NameConflict, error.to_string()),
-        ApplyError::Refused { reason: "Invalid", message, .. } if message.contains(IMMUTABLE) => {
-            (Reason::RecreateRequired, pending::blocked("fields", hash) + ": " + message)
+fn refusal<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    obstacle: &Obstacle,
+    progress: &Progress,
+    cx: &Context<K>,
+) -> Outcome {
+    match obstacle {
+        Obstacle::NameConflict { .. } => {
+            let failed = Failed { reason: Reason::NameConflict, message: obstacle.to_string() };
+            unfinished::outcome(object, workload, failed, progress, cx)
         }
-        _ => {
-            let reason = match error.reason() {
-                "Forbidden" => Reason::Forbidden,
-                "QuotaExceeded" => Reason::QuotaExceeded,
-                "AdmissionDenied" => Reason::AdmissionDenied,
-                "TooLarge" => Reason::TooLarge,
-                _ => Reason::ApplyFailed,
-            };
-            (reason, error.told())
-        }
-    };
-    Outcome::Refused { reason, message, written }
+        Obstacle::Leaving { .. } => Outcome::refused(Reason::WaitingForPods, obstacle.to_string()),
+    }
 }

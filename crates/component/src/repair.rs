@@ -8,9 +8,8 @@ use crate::context::Context;
 use crate::execute::Progress;
 use crate::pinned::Wishes;
 use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
-use crate::reason::Reason;
 use crate::reconcile::Object;
-use crate::status::READY;
+use crate::status::{RECONCILE_FAILED, is_current};
 use crate::vertical::MISSING;
 use functionmesh_api::constants::LABEL_COMPONENT;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
@@ -39,6 +38,8 @@ pub struct Repair {
     pub child: ObjectReference,
     /// What was wrong with it.
     pub found: Found,
+    /// The field manager that did it, where the API server knows.
+    pub by: Option<Box<str>>,
 }
 
 impl Found {
@@ -52,19 +53,24 @@ impl Found {
         }
     }
 
-    fn told(self, child: &ObjectReference) -> String {
+    fn told(self, child: &ObjectReference, by: Option<&str>) -> String {
         let name = |text: &Option<String>| text.clone().unwrap_or_default();
         let child = format!("{} {}", name(&child.kind), name(&child.name));
+        let by = by.unwrap_or("another field manager");
         match self {
-            Self::Edited => format!("{child} was edited by somebody else; it was applied again"),
+            Self::Edited => format!("Reverted changes made to {child} by {by}"),
             Self::Deleted => {
-                format!("{child} was deleted, or its label {LABEL_COMPONENT} was removed; it is there again")
+                format!("Recreated {child}: it was deleted, or its label {LABEL_COMPONENT} was removed")
             }
-            Self::WithoutOwner => format!("{child} was without its owner reference; it has it again"),
-            Self::WithoutLabel => {
-                format!("{child} was without one of its labels, or with another value; it has it again")
-            }
+            Self::WithoutOwner => format!("Restored the owner reference of {child}, removed by {by}"),
+            Self::WithoutLabel => format!("Restored labels of {child}, removed or changed by {by}"),
         }
+    }
+}
+
+impl Repair {
+    fn by(self, editor: Option<&str>) -> Self {
+        Self { by: editor.map(Into::into), ..self }
     }
 }
 
@@ -84,31 +90,29 @@ pub fn repairs(
         let live = observed.service.as_ref()?;
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
+    let service = service.map(|repair| repair.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
     let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
-    let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded);
+    let same_spec = status.observed_generation == generation;
+    let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
+    let set = set.map(|repair| repair.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
     let horizontal = repair(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
         observed.horizontal_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
+    let editor = observed.horizontal_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
+    let horizontal = horizontal.map(|repair| repair.by(editor));
     let vertical = repair(plan.vertical_autoscaler.as_ref(), complete, |desired| {
         observed.vertical_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
+    let editor = observed.vertical_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
+    let vertical = vertical.map(|repair| repair.by(editor));
     [service, set, horizontal, vertical].into_iter().flatten().collect()
 }
 
 /// Whether everything that is wanted was there once. Autoscalers come and go with the spec: one that is missing was
 /// deleted when the same generation was brought about before.
 fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
-    let refused = [
-        Reason::Invalid,
-        Reason::InvalidBackendConfig,
-        Reason::NameConflict,
-        Reason::RecreateRequired,
-        Reason::ApplyFailed,
-    ];
-    let ready = status.conditions.get(READY);
-    status.observed_generation == generation
-        && ready.is_some_and(|c| !refused.iter().any(|reason| reason.as_str() == c.reason))
-        && status.conditions.get(MISSING).is_none()
+    let lacks = |type_| status.conditions.get(type_).is_some();
+    is_current(status, generation) && !lacks(MISSING) && !lacks(RECONCILE_FAILED)
 }
 
 /// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
@@ -124,6 +128,7 @@ fn repair_of_set(
     existed: bool,
     live: Option<&StatefulSetView>,
     recorded: Option<&StatefulSetStatusRef>,
+    same_spec: bool,
 ) -> Option<Repair> {
     match write? {
         SetWrite::Create(desired) => created(&**desired, existed),
@@ -137,10 +142,11 @@ fn repair_of_set(
             let found = match adjustment {
                 Adjustment { owner: Some(_), .. } => Found::WithoutOwner,
                 Adjustment { labels, .. } if !labels.is_empty() => Found::WithoutLabel,
-                Adjustment { .. } if live.trace(recorded) == Trace::Edited => Found::Edited,
+                // The number of replicas: another one is wanted, or somebody else changed it.
+                Adjustment { .. } if same_spec && live.moved(recorded) => Found::Edited,
                 Adjustment { .. } => return None,
             };
-            Some(Repair { child: live.object_ref(&()), found })
+            Some(Repair { child: live.object_ref(&()), found, by: None })
         }
         // Neither puts anything right.
         SetWrite::Adopt(_) | SetWrite::Recreate => None,
@@ -168,7 +174,7 @@ fn repair<'a, T: Resource<DynamicType = ()>>(
 }
 
 fn created<T: Resource<DynamicType = ()>>(desired: &T, existed: bool) -> Option<Repair> {
-    existed.then(|| Repair { child: desired.object_ref(&()), found: Found::Deleted })
+    existed.then(|| Repair { child: desired.object_ref(&()), found: Found::Deleted, by: None })
 }
 
 fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited: bool) -> Option<Repair> {
@@ -177,19 +183,23 @@ fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited
         () if !has_labels(live, desired.meta()) => Found::WithoutLabel,
         () => edited.then_some(Found::Edited)?,
     };
-    Some(Repair { child: desired.object_ref(&()), found })
+    Some(Repair { child: desired.object_ref(&()), found, by: None })
 }
 
-/// Publishes an Event for each repair that was written, whatever became of the writes after it.
+/// Publishes an Event for each repair that was written, whatever became of the writes after it. An edit that our write did
+/// not change anything of was none of our fields.
 pub async fn tell<K: Component>(
     object: &Object<K>,
     repairs: Vec<Repair>,
     progress: &Progress,
     cx: &Context<K>,
 ) {
-    for Repair { child, found } in repairs {
-        if child.kind.as_ref().is_some_and(|kind| progress.kinds.contains(kind)) {
-            let note = found.told(&child);
+    for Repair { child, found, by } in repairs {
+        let is_written = child.kind.as_ref().is_some_and(|kind| progress.kinds.contains(kind));
+        let is_of_set = child.kind.as_deref() == Some("StatefulSet");
+        let changed_nothing = found == Found::Edited && is_of_set && progress.set_was_same;
+        if is_written && !changed_nothing {
+            let note = found.told(&child, by.as_deref());
             cx.events.repaired(object, child, found.action(), &note).await;
         }
     }
@@ -288,7 +298,10 @@ mod tests {
         };
         assert!(was_complete(&status(1, "Other", "AllReplicasAvailable"), Some(1)));
         assert!(!was_complete(&status(1, "Other", "AllReplicasAvailable"), Some(2)));
-        assert!(!was_complete(&status(1, "Other", "NameConflict"), Some(1)));
+        for refusal in crate::reason::Reason::ALL.into_iter().filter(|reason| reason.is_refusal()) {
+            assert!(!was_complete(&status(1, "Other", refusal.as_str()), Some(1)), "{refusal}");
+        }
+        assert!(!was_complete(&status(1, RECONCILE_FAILED, "AllReplicasAvailable"), Some(1)));
         assert!(!was_complete(&status(1, MISSING, "AllReplicasAvailable"), Some(1)));
         assert!(!was_complete(&ComponentStatus::default(), None));
     }

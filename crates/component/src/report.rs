@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::reason::Reason;
 use crate::reconcile::Object;
-use crate::status::{Outcome, status};
+use crate::status::{Outcome, RECONCILE_FAILED, status};
 use crate::verdict::Verdict;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::Component;
@@ -24,11 +24,19 @@ pub async fn report<K: Component>(
 ) -> Result<Done, ApplyError> {
     let before = cx.current_status(object);
     let (generation, now) = (object.meta().generation, condition::now());
-    let verdict = Verdict::of(outcome, &cx.pods_of(object), &before, generation, &now);
+    let newest = match outcome {
+        Outcome::Applied { stateful_set, .. } => stateful_set.status.update_revision.as_deref(),
+        Outcome::Refused { .. } | Outcome::CleanupPending { .. } => None,
+    };
+    let pods = cx.pods_of(object, newest, now.0);
+    let verdict = Verdict::of(outcome, &pods, &before, generation, &now);
     // What was applied may be on record only here.
     let recorded =
         ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
-    let after = status(&recorded, outcome, &verdict, generation, &now);
+    let mut after = status(&recorded, outcome, &verdict, generation, &now);
+    if after != before {
+        complete(&mut after, outcome);
+    }
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
     let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;
@@ -46,6 +54,7 @@ pub async fn report<K: Component>(
         cx.statuses.wrote(object, answered, after.clone());
         cx.postponed.written(object.meta());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
+        cx.events.on_trouble(object, known, new, RECONCILE_FAILED).await;
         writes += 1;
     } else if kept.is_none() {
         cx.postponed.written(object.meta());
@@ -56,4 +65,16 @@ pub async fn report<K: Component>(
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
     };
     Ok([kept, verdict.again].into_iter().flatten().fold(done, Done::again_in))
+}
+
+/// A record of an earlier release gets what it lacks when the status is written anyway.
+fn complete(after: &mut ComponentStatus, outcome: &Outcome) {
+    let (Outcome::Applied { stateful_set: live, .. }, Some(set)) = (outcome, &mut after.stateful_set) else {
+        return;
+    };
+    let same = Some(set.generation) == live.metadata.generation
+        && Some(set.rendered_hash.as_str()) == live.rendered_hash();
+    if same && set.fields_hash.is_none() {
+        set.fields_hash = live.fields.as_deref().map(str::to_owned);
+    }
 }

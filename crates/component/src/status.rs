@@ -3,9 +3,10 @@
 use crate::children::StatefulSetView;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
+use crate::vertical::MISSING;
 use functionmesh_api::status::{ComponentStatus, Conditions, StatefulSetStatusRef};
-use functionmesh_runtime::condition::{self, Wanted};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use functionmesh_runtime::condition::{self, STALLED, Wanted};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use std::collections::BTreeMap;
 
 /// Condition: all wanted replicas run the newest template and are available.
@@ -15,6 +16,10 @@ pub const PROGRESSING: &str = "Progressing";
 /// Condition: the pods would be rendered differently now; they are left alone until there is a reason to change them.
 /// There only while true.
 pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
+
+/// Condition: the pods run as the object says, and a write beside that fails: of another child, or a repair. There only while
+/// true; when the pods themselves are concerned, `Ready` has the reason.
+pub const RECONCILE_FAILED: &str = "ReconcileFailed";
 
 /// Condition: the object is deleted and waits for its cleanup. There only while true.
 pub const CLEANUP_PENDING: &str = "CleanupPending";
@@ -29,7 +34,7 @@ pub enum Outcome {
         /// What is wrong and what to do.
         message: String,
         /// The `StatefulSet`, when it was written before something went wrong.
-        written: Option<StatefulSetStatusRef>,
+        written: Option<Box<StatefulSetStatusRef>>,
     },
     /// The object is deleted and not cleaned up.
     CleanupPending {
@@ -50,7 +55,18 @@ pub enum Outcome {
         notices: Vec<Wanted>,
         /// Why what the object says cannot be brought about, when it cannot.
         blocked: Option<String>,
+        /// What fails although the pods are as the object says.
+        failed: Option<Failed>,
     },
+}
+
+/// A write that fails: for good, or again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The kind of failure.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
 }
 
 impl Outcome {
@@ -79,7 +95,7 @@ pub fn status(
     let mut next = match outcome {
         // What runs goes on running; its numbers stay.
         Outcome::Refused { written, .. } => ComponentStatus {
-            stateful_set: written.clone().or_else(|| previous.stateful_set.clone()),
+            stateful_set: written.as_deref().cloned().or_else(|| previous.stateful_set.clone()),
             ..previous.clone()
         },
         Outcome::CleanupPending { .. } => previous.clone(),
@@ -102,7 +118,19 @@ pub fn status(
     next.observed_generation = generation;
     let mut wanted = verdict.conditions();
     match outcome {
-        Outcome::Applied { notices, .. } => wanted.extend(notices.iter().cloned()),
+        Outcome::Applied { notices, failed, .. } => {
+            wanted.extend(notices.iter().cloned());
+            let told = |failed: &Failed, type_| Wanted {
+                type_,
+                status: true,
+                reason: failed.reason.to_string(),
+                message: failed.message.clone(),
+            };
+            wanted.extend(failed.iter().map(|failed| told(failed, RECONCILE_FAILED)));
+            // For tools that wait: the pods run, and the rest of what the object says needs help.
+            let helpless = failed.as_ref().filter(|failed| failed.reason.stops() && verdict.ready().status);
+            wanted.extend(helpless.map(|failed| told(failed, STALLED)));
+        }
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {
             type_: CLEANUP_PENDING,
             status: true,
@@ -113,6 +141,29 @@ pub fn status(
     }
     next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
     next
+}
+
+/// Whether the pods were brought to what a generation of the object says, whatever became of them since.
+pub fn is_current(status: &ComponentStatus, generation: Option<i64>) -> bool {
+    let is_refusal = |c: &Condition| Reason::ALL.iter().any(|r| r.is_refusal() && r.as_str() == c.reason);
+    status.observed_generation == generation && status.conditions.get(READY).is_some_and(|c| !is_refusal(c))
+}
+
+/// What failed although the pods were as the object says.
+pub fn failed_before(status: &ComponentStatus) -> Option<Failed> {
+    let condition = status.conditions.get(RECONCILE_FAILED)?;
+    let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == condition.reason)?;
+    Some(Failed { reason, message: condition.message.clone() })
+}
+
+/// The conditions of a status that a failed write says nothing about.
+pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
+    let kept = [UPDATE_AVAILABLE, MISSING].into_iter().filter_map(|type_| {
+        let condition = status.conditions.get(type_)?;
+        let (reason, message) = (condition.reason.clone(), condition.message.clone());
+        Some(Wanted { type_, status: condition.status == "True", reason, message })
+    });
+    kept.collect()
 }
 
 #[cfg(test)]
@@ -129,11 +180,13 @@ mod tests {
                 metadata: ObjectMeta { generation: Some(2), ..ObjectMeta::default() },
                 spec: StatefulSetSpecView { replicas: wanted },
                 status: live,
+                ..StatefulSetView::default()
             }),
             recorded: None,
             selector: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]),
             notices: Vec::new(),
             blocked: None,
+            failed: None,
         }
     }
 
@@ -161,6 +214,7 @@ mod tests {
             replicas: n,
             available_replicas: n,
             updated_replicas: n,
+            update_revision: None,
         }
     }
 

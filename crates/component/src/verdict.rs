@@ -39,22 +39,29 @@ impl Verdict {
         generation: Option<i64>,
         now: &Time,
     ) -> Self {
+        let started = || Started::of(previous.conditions.get(PROGRESSING), generation);
         match outcome {
+            Outcome::Refused { reason: Reason::ApplyFailed, message, .. } => {
+                Self::retried(message.clone(), started(), now.0)
+            }
             Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
                 Self::final_(*reason, message.clone())
             }
             Outcome::Applied { blocked: Some(message), .. } => {
                 Self::final_(Reason::RecreateRequired, message.clone())
             }
-            Outcome::Applied { stateful_set, .. } => {
-                let progressing = previous.conditions.get(PROGRESSING);
-                Self::of_pods(stateful_set, pods, Started::of(progressing, generation), now.0)
-            }
+            Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, pods, started(), now.0),
         }
     }
 
     fn final_(reason: Reason, message: String) -> Self {
         Self { reason, message, overdue: false, again: None }
+    }
+
+    /// The controller tries again what fails; for some time that counts as progress.
+    fn retried(message: String, started: Started, now: Timestamp) -> Self {
+        let overdue = matches!(started, Started::Overdue) || after(started.at(now), DEADLINE) <= now;
+        Self { reason: Reason::ApplyFailed, message, overdue, again: None }
     }
 
     fn of_pods(stateful_set: &StatefulSetView, pods: &Pods, started: Started, now: Timestamp) -> Self {
@@ -79,7 +86,8 @@ impl Verdict {
             pods.later.clone(),
             (seen && few).then(|| (after(started.at(now), CREATION), not_created(stateful_set, pods.number))),
         ];
-        let (mut waits, mut cause) = (Vec::new(), pods.cause.clone());
+        let mut waits: Vec<_> = pods.until.iter().map(|until| until.duration_since(now)).collect();
+        let mut cause = pods.cause.clone();
         for (from, suspected) in later.into_iter().flatten().filter(|_| pods.cause.is_none()) {
             if from <= now {
                 cause = cause.into_iter().chain([suspected]).min();
@@ -127,8 +135,8 @@ impl Verdict {
         }
     }
 
-    /// The condition `Progressing`: nothing progresses when nothing could be written; trouble with pods is a roll-out that
-    /// may end well, for some time.
+    /// The condition `Progressing`: nothing progresses when the API server refuses what is to be written; trouble with pods,
+    /// and with the API server, may end well, for some time.
     pub fn progressing(&self) -> Wanted {
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
@@ -195,10 +203,11 @@ fn not_created(stateful_set: &StatefulSetView, number: usize) -> Cause {
     let metadata = &stateful_set.metadata;
     let name = metadata.name.as_deref().unwrap_or_default();
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    // Without a count, which changes with every pod.
+    let some = if number == 0 { "no pod exists" } else { "some pods do not exist" };
     let message = format!(
-        "{number} of {} pods exist: something does not admit the others, often a ResourceQuota, a LimitRange or Pod \
-         Security; the reason is in: kubectl -n {namespace} describe statefulset {name}",
-        stateful_set.spec.replicas
+        "{some}: something does not admit them, often a ResourceQuota, a LimitRange or Pod Security; the reason is in: \
+         kubectl -n {namespace} describe statefulset {name}"
     );
     Cause { reason: Reason::PodsNotCreated, message }
 }

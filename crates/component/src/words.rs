@@ -53,6 +53,8 @@ static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         // The own end again, another for each pod, and the address of a broker that has a name.
         (r#",?\s*"local"\s*:\s*"[^"]*""#, ""),
         (r"(\b[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*)/\d{1,3}(?:\.\d{1,3}){3}\b", "${1}"),
+        // Containers and sandboxes, but no digests of images.
+        (r"(^|[^:0-9a-fA-F])[0-9a-f]{32,64}\b", "${1}…"),
         // Numbers of requests, milliseconds since 1970.
         (r"\b\d{10,}\b", "…"),
     ])
@@ -77,6 +79,33 @@ fn replaced(text: &str, patterns: &[(Regex, String)]) -> String {
 /// A text without tokens, passwords and what is different each time.
 pub fn cleaned(text: &str) -> String {
     replaced(&replaced(text, &SECRETS), &VOLATILE)
+}
+
+/// The scheduler's words without the numbers of nodes and pods, which change with every node and pod of the cluster, and
+/// without what it says of preemption: the reasons in one order, whatever number of nodes each is for.
+pub fn without_counts(text: &str) -> String {
+    let text = text.split(" preemption: ").next().unwrap_or_default();
+    let Some((head, reasons)) = text.split_once(" nodes are available: ") else { return text.to_owned() };
+    if head.split_once('/').is_none_or(|(n, m)| n.parse::<u32>().is_err() || m.parse::<u32>().is_err()) {
+        return text.to_owned();
+    }
+    let mut found: Vec<String> = Vec::new();
+    for part in reasons.trim_end().trim_end_matches('.').split(", ") {
+        match (part.split_once(' ').filter(|(n, _)| n.parse::<u32>().is_ok()), found.last_mut()) {
+            (Some((_, reason)), _) => found.push(reason.to_owned()),
+            // A comma within a reason.
+            (None, Some(last)) => *last = format!("{last}, {part}"),
+            (None, None) => found.push(part.to_owned()),
+        }
+    }
+    found.sort();
+    found.dedup();
+    format!("no node is available: {}", found.join(", "))
+}
+
+/// A kubelet's words about an eviction without the amounts, which are other ones for each pod.
+pub fn without_amounts(text: &str) -> String {
+    text.split(" Threshold quantity:").next().unwrap_or_default().to_owned()
 }
 
 /// A failure that is known: its reason and the one line that tells of it.

@@ -15,8 +15,14 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
     let some = vec!["an example".to_owned()];
     let findings = |invalid: bool, conflicts: bool, failures: bool| {
         let when = |there: bool| if there { some.clone() } else { Vec::new() };
-        Findings { invalid: when(invalid), conflicts: when(conflicts), failures: when(failures) }
+        let unwritten = wanted.iter().filter(|_| failures).map(|w| (w.kind, w.name.clone())).collect();
+        let (invalid, conflicts, failures) = (when(invalid), when(conflicts), when(failures));
+        Findings { invalid, conflicts, failures, unwritten, stopped: false }
     };
+    let failing = findings(false, false, true);
+    let refused = Findings { stopped: true, ..failing.clone() };
+    // Of what is not a component any more: all that are wanted run.
+    let beside = |findings: &Findings| Findings { unwritten: Vec::new(), ..findings.clone() };
     let none = findings(false, false, false);
     let late = "ProgressDeadlineExceeded";
     let ready = (true, false, "AllReplicasAvailable");
@@ -29,7 +35,10 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
         (Reason::ProgressDeadlineExceeded, Health::Failed, Some((false, false, late)), none),
         (Reason::Invalid, Health::Failed, None, findings(true, false, false)),
         (Reason::NameConflict, Health::Failed, None, findings(false, true, false)),
-        (Reason::ApplyFailed, Health::Failed, None, findings(false, false, true)),
+        (Reason::ApplyFailed, Health::InProgress, None, failing.clone()),
+        (Reason::ApplyFailed, Health::Failed, None, refused.clone()),
+        (Reason::ApplyFailed, Health::Current, Some(ready), beside(&failing)),
+        (Reason::ApplyFailed, Health::Failed, Some(ready), beside(&refused)),
     ];
     cases
         .into_iter()

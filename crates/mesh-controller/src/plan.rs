@@ -14,6 +14,16 @@ pub enum Step {
     Delete(String),
 }
 
+impl Step {
+    /// The component that is written.
+    pub fn written(&self) -> Option<&str> {
+        match self {
+            Self::Create(item) | Self::Update(item) => Some(&item.name),
+            Self::Delete(_) => None,
+        }
+    }
+}
+
 /// What to do for one mesh.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {

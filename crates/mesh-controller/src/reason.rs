@@ -8,6 +8,10 @@ pub const READY: &str = "Ready";
 /// Condition: components are being made or started.
 pub const PROGRESSING: &str = "Progressing";
 
+/// Condition: the components are as the mesh says, and a write fails: a repair, or a deletion. There only while true; when the
+/// components themselves are concerned, `Ready` has the reason.
+pub const RECONCILE_FAILED: &str = "ReconcileFailed";
+
 /// `reason` of the conditions, and of the Events that tell of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -23,7 +27,7 @@ pub enum Reason {
     Invalid,
     /// The name of a component is taken by an object of somebody else.
     NameConflict,
-    /// The API server refused or did not answer a write.
+    /// The API server refused a write, or did not answer it again and again.
     ApplyFailed,
 }
 
@@ -56,10 +60,9 @@ impl Reason {
     pub fn health(self) -> Health {
         match self {
             Self::AllComponentsReady | Self::Complete => Health::Current,
-            Self::ComponentsNotReady => Health::InProgress,
-            Self::ProgressDeadlineExceeded | Self::Invalid | Self::NameConflict | Self::ApplyFailed => {
-                Health::Failed
-            }
+            // A failure once trying again cannot help.
+            Self::ComponentsNotReady | Self::ApplyFailed => Health::InProgress,
+            Self::ProgressDeadlineExceeded | Self::Invalid | Self::NameConflict => Health::Failed,
         }
     }
 
@@ -115,9 +118,17 @@ impl Reason {
                 "Delete or rename one of the two.",
             ),
             Self::ApplyFailed => (
-                stopped,
-                "The API server refused a component or did not answer; the message has its words. The controller \
-                 tries again.",
+                &[
+                    (READY, false),
+                    (PROGRESSING, true),
+                    (PROGRESSING, false),
+                    (RECONCILING, true),
+                    (STALLED, true),
+                    (RECONCILE_FAILED, true),
+                ][..],
+                "The API server refused a component, or failed to answer six times in a row; the message has its words. \
+                 `Progressing` is true while trying again may help. The controller tries again, at the latest every five \
+                 minutes.",
                 "The message has the API server's words; `kubectl logs deployment/function-mesh-mesh-controller` has each attempt.",
                 "Correct what was refused: often a rule of the component's kind, which speaks of `spec` and means the \
                  item.",

@@ -3,7 +3,7 @@
 use crate::children::{Child, Seen};
 use crate::items::{Kind, Wanted, items, object};
 use crate::plan::{Plan, Step, plan};
-use crate::reason::Reason;
+use crate::reason::{RECONCILE_FAILED, Reason};
 use crate::status::{Findings, status};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
@@ -12,6 +12,7 @@ use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::condition;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::{GRACE, Recent, Written};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -38,6 +39,8 @@ pub struct Context {
     pub sinks: Recent<Child<Sink>>,
     /// Our own status writes, until the cache shows them.
     pub statuses: Written<Mesh, MeshStatus>,
+    /// Meshes whose writes fail.
+    pub failing: Failing,
 }
 
 /// Brings the components to what the mesh says and tells in its status how they are.
@@ -63,29 +66,43 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let uid = mesh.uid().unwrap_or_default();
     let seen = cx.seen(&mesh, &wanted);
     let Plan { steps, conflicts } = plan(&wanted, &seen, &uid);
-    let mut findings = Findings { invalid, conflicts, failures: Vec::new() };
-    let (mut writes, mut failed) = (0, None);
+    let mut findings = Findings { invalid, conflicts, ..Findings::default() };
+    let (mut writes, mut failures) = (0, Vec::new());
     for (kind, step) in steps {
+        let written = step.written().map(|name| (kind, name.to_owned()));
         match cx.execute(&mesh, kind, step).await {
             Ok(()) => writes += 1,
             Err(ApplyError::NameConflict { kind, name }) => findings.conflicts.push(format!("{kind} {name}")),
             Err(error) => {
                 // One component's trouble is not the others'.
-                findings.failures.push(error.told());
-                failed = Some(error);
+                findings.unwritten.extend(written);
+                failures.push(error);
             }
         }
     }
+    let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
+    // What may succeed in a moment is not told.
+    let told = failures.iter().filter(|error| lasts || !error.is_transient());
+    findings.failures = told.map(ApplyError::told).collect();
+    findings.stopped = failures.iter().any(|error| !error.is_transient());
+    let failed = failures.pop();
     let seen = cx.seen(&mesh, &wanted);
     writes += cx.report(&mesh, &wanted, &seen, &findings).await?;
     let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
-        None if !findings.invalid.is_empty() || !findings.conflicts.is_empty() => {
-            Ok(again(Done::refused(writes)))
-        }
-        None if writes == 0 => Ok(again(Done::unchanged())),
-        None => Ok(again(Done::applied(writes))),
+        None => Ok(again(succeeded(&findings, writes, &mesh, &cx))),
+    }
+}
+
+fn succeeded(findings: &Findings, writes: u32, mesh: &Mesh, cx: &Context) -> Done {
+    cx.failing.succeeded(mesh.meta());
+    if !findings.invalid.is_empty() || !findings.conflicts.is_empty() {
+        Done::refused(writes)
+    } else if writes == 0 {
+        Done::unchanged()
+    } else {
+        Done::applied(writes)
     }
 }
 
@@ -160,6 +177,7 @@ impl Context {
         let answered = self.writer.patch_status(mesh, self.statuses.version(mesh), &after, legacy).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         self.events.on_change(mesh, known, new, Reason::ComponentsNotReady.as_str()).await;
+        self.events.on_trouble(mesh, known, new, RECONCILE_FAILED).await;
         self.statuses.wrote(mesh, answered, after);
         Ok(1)
     }

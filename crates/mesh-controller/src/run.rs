@@ -8,6 +8,7 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
 use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
@@ -50,6 +51,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             sources: Recent::over(sources),
             sinks: Recent::over(sinks),
             statuses: Written::over(meshes.clone()),
+            failing: Failing::default(),
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();

@@ -1,10 +1,10 @@
 //! The status of a mesh, from its components. Pure.
 
 use crate::children::Seen;
-use crate::items::Wanted;
-use crate::reason::{PROGRESSING, READY, Reason};
+use crate::items::{Kind, Wanted};
+use crate::reason::{PROGRESSING, READY, RECONCILE_FAILED, Reason};
 use functionmesh_api::status::{Conditions, MeshStatus};
-use functionmesh_runtime::condition::{self, Wanted as Condition};
+use functionmesh_runtime::condition::{self, STALLED, Wanted as Condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Most components that a message names.
@@ -17,8 +17,12 @@ pub struct Findings {
     pub invalid: Vec<String>,
     /// Names taken by others.
     pub conflicts: Vec<String>,
-    /// Writes that the API server refused or did not answer.
+    /// Writes that the API server refused, or did not answer again and again.
     pub failures: Vec<String>,
+    /// Whether one of the failures needs a change by somebody.
+    pub stopped: bool,
+    /// Components that could not be written, whether that lasts or not.
+    pub unwritten: Vec<(Kind, String)>,
 }
 
 /// Derives the status.
@@ -31,20 +35,29 @@ pub fn status(
     now: &Time,
 ) -> MeshStatus {
     let find = |w: &Wanted| seen.iter().find(|s| s.kind == w.kind && s.name == w.name && !s.leaving);
-    let ready = wanted.iter().filter(|w| find(w).is_some_and(Seen::is_ready)).count();
+    // Of a mesh that was ready as it says, what is written is a repair: a component stays as ready as it is.
+    let was_ready = previous.observed_generation == generation
+        && previous.conditions.get(READY).is_some_and(|ready| ready.status == "True");
+    let is_unwritten = |w: &Wanted| findings.unwritten.contains(&(w.kind, w.name.clone()));
+    let is_ready = |w: &Wanted| (was_ready || !is_unwritten(w)) && find(w).is_some_and(Seen::is_ready);
+    let is_held_up = !findings.failures.is_empty() && wanted.iter().any(|w| is_unwritten(w) && !is_ready(w));
+    let ready = wanted.iter().filter(|w| is_ready(w)).count();
     let total = wanted.len() + findings.invalid.len();
     let mut troubles: Vec<String> = Vec::new();
     troubles.extend(findings.invalid.iter().cloned());
     troubles.extend(findings.conflicts.iter().map(|name| {
         format!("{name} exists and does not belong to this mesh; it is left alone: delete or rename one of the two")
     }));
-    troubles.extend(findings.failures.iter().cloned());
+    if is_held_up {
+        troubles.extend(findings.failures.iter().cloned());
+    }
     // Known causes before mere waiting.
     let mut waiting: Vec<(bool, String)> = wanted
         .iter()
         .filter_map(|w| {
-            let seen = find(w).filter(|s| !s.is_ready());
+            let seen = find(w).filter(|_| !is_ready(w));
             let (known, words) = match seen.and_then(|s| s.ready.as_ref()) {
+                Some(c) if c.status == "True" => (false, "not updated yet".to_owned()),
                 Some(c) => (c.reason != "WaitingForPods", format!("{}: {}", c.reason, c.message)),
                 None if seen.is_some() => (false, "not reported yet".to_owned()),
                 None => return None,
@@ -59,7 +72,7 @@ pub fn status(
         Reason::Invalid
     } else if !findings.conflicts.is_empty() {
         Reason::NameConflict
-    } else if !findings.failures.is_empty() {
+    } else if is_held_up {
         Reason::ApplyFailed
     } else if ready == total {
         Reason::AllComponentsReady
@@ -82,12 +95,13 @@ pub fn status(
         reason: reason.to_string(),
         message: message.clone(),
     };
-    let missing = || wanted.iter().map(find).filter(|seen| !seen.is_some_and(Seen::is_ready));
-    // What was not made yet is on its way.
-    let moves = missing().any(|seen| seen.is_none_or(Seen::progresses));
+    let missing = || wanted.iter().filter(|w| !is_ready(w)).map(find);
+    // What was not made yet is on its way, and what was not updated yet.
+    let moves = missing().any(|seen| seen.is_none_or(|seen| seen.is_ready() || seen.progresses()));
     let overdue = missing().flatten().any(Seen::is_overdue);
     let (progressing, why) = match reason {
         _ if complete => (false, Reason::Complete),
+        Reason::ApplyFailed if !findings.stopped => (true, reason),
         Reason::ComponentsNotReady if moves => (true, reason),
         Reason::ComponentsNotReady if overdue => (false, Reason::ProgressDeadlineExceeded),
         _ => (false, reason),
@@ -95,7 +109,22 @@ pub fn status(
     let (is_ready, progressing) =
         (condition(READY, complete, reason), condition(PROGRESSING, progressing, why));
     let waited_for = condition::waited_for(&is_ready, &progressing);
-    let conditions = [is_ready, progressing].into_iter().chain(waited_for).collect();
+    let mut conditions: Vec<_> = [is_ready, progressing].into_iter().chain(waited_for).collect();
+    if !findings.failures.is_empty() && reason != Reason::ApplyFailed {
+        let mut told = findings.failures.clone();
+        told.truncate(NAMED);
+        let message = told.join("; ");
+        let failed = |type_| Condition {
+            type_,
+            status: true,
+            reason: Reason::ApplyFailed.to_string(),
+            message: message.clone(),
+        };
+        conditions.push(failed(RECONCILE_FAILED));
+        if complete && findings.stopped {
+            conditions.push(failed(STALLED));
+        }
+    }
     MeshStatus {
         observed_generation: generation,
         components: i32::try_from(total).ok(),
@@ -149,6 +178,38 @@ mod tests {
         let (status, reason, message) = ready_of(&wanted, &one, &Findings::default());
         assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
         assert_eq!(message, "1/2 ready; sink es: ImagePullBackOff: cannot pull image \"x\"");
+    }
+
+    #[test]
+    fn a_write_that_fails_makes_no_component_unready() {
+        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
+        let now = condition::now();
+        let of = |previous: &MeshStatus, generation: i64, failures: &[&str]| {
+            let findings = Findings {
+                failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+                unwritten: vec![(wanted[0].kind, wanted[0].name.clone())],
+                ..Findings::default()
+            };
+            status(previous, &wanted, &ready, &findings, Some(generation), &now)
+        };
+        let text = |status: &MeshStatus, type_: &str| {
+            status.conditions.get(type_).map(|c| format!("{} {}: {}", c.status, c.reason, c.message))
+        };
+        let before = status(&MeshStatus::default(), &wanted, &ready, &Findings::default(), Some(1), &now);
+        assert_eq!(of(&before, 1, &[]), before, "a repair that may succeed in a moment");
+        let lasting = of(&before, 1, &["no answer"]);
+        assert_eq!(lasting.conditions.get(READY), before.conditions.get(READY));
+        assert_eq!(text(&lasting, RECONCILE_FAILED).as_deref(), Some("True ApplyFailed: no answer"));
+        let edited = of(&before, 2, &[]);
+        assert_eq!(
+            text(&edited, READY).as_deref(),
+            Some("False ComponentsNotReady: 0/1 ready; function a: not updated yet")
+        );
+        assert_eq!(edited.conditions.get(PROGRESSING).map(|c| c.status.as_str()), Some("True"));
+        let refused = of(&edited, 2, &["no answer"]);
+        let want = "False ApplyFailed: 0/1 ready; no answer; function a: not updated yet";
+        assert_eq!(text(&refused, READY).as_deref(), Some(want));
     }
 
     #[test]

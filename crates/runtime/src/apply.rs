@@ -3,6 +3,8 @@
 use crate::declared::Declared;
 use crate::metrics::Metrics;
 use crate::observe::Failure;
+use crate::refusal::Refusal;
+use crate::wording;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
@@ -99,10 +101,10 @@ impl Writer {
         let answer: kube::Result<V> = self.json_patch(object, body).await;
         answer.map_err(|error| match ApplyError::from_request(&kind, &name, ApplyMode::Update, error) {
             // What the API server answers to a test that fails has no cause in it.
-            ApplyError::Refused { kind, name, reason: "Invalid", message }
+            ApplyError::Refused { kind, name, reason: Refusal::Invalid, message }
                 if message.contains(REJECTED_TEST) =>
             {
-                ApplyError::Refused { kind, name, reason: "Conflict", message }
+                ApplyError::Refused { kind, name, reason: Refusal::Conflict, message }
             }
             error => error,
         })
@@ -285,15 +287,15 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// The API server refused for good: the same write will be refused again.
+    /// The API server answered that it does not carry out the request.
     #[error("{kind} {name} was refused: {message}")]
     Refused {
         /// Kind of the object.
         kind: String,
         /// Its name.
         name: String,
-        /// CamelCase reason of the API server.
-        reason: &'static str,
+        /// Why.
+        reason: Refusal,
         /// Its words.
         message: String,
     },
@@ -310,8 +312,13 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// What a person is told: with the words of the API server, where it answered.
+    /// What a condition says: with the words of the API server, where it answered, but without those that are others each
+    /// time.
     pub fn told(&self) -> String {
+        wording::stable(&self.whole())
+    }
+
+    fn whole(&self) -> String {
         if let Self::Unanswered { source, .. } = self
             && let kube::Error::Api(status) = source.as_ref()
         {
@@ -320,32 +327,34 @@ impl ApplyError {
         self.to_string()
     }
 
+    /// Why the API server refused, when it did.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { reason, .. } => Some(*reason),
+            Self::NameConflict { .. } | Self::Unanswered { .. } => None,
+        }
+    }
+
+    /// Whether the same request may well succeed in a moment: it was not answered, the API server failed, or the object
+    /// changed meanwhile. Everything else is refused again until somebody changes something.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unanswered { .. } => true,
+            Self::Refused { reason, .. } => reason.is_transient(),
+            Self::NameConflict { .. } => false,
+        }
+    }
+
     fn from_request(kind: &str, name: &str, mode: ApplyMode, error: kube::Error) -> Self {
         let (kind, name) = (kind.to_owned(), name.to_owned());
         let kube::Error::Api(status) = error else {
             return Self::Unanswered { kind, name, source: Box::new(error) };
         };
-        let cause = |wanted: &str| {
-            let causes = status.details.iter().flat_map(|d| &d.causes);
-            causes.into_iter().any(|c| c.reason == wanted)
-        };
-        if mode == ApplyMode::Create && status.is_conflict() && cause("FieldManagerConflict") {
+        if mode == ApplyMode::Create && Refusal::is_of_managers(&status) {
             return Self::NameConflict { kind, name };
         }
-        let says = |words: &str| status.message.contains(words);
-        let reason = match status.code {
-            403 if cause("NamespaceTerminating") => "NamespaceTerminating",
-            403 if says("exceeded quota") => "QuotaExceeded",
-            // Of a webhook, with the code that it chose, and of a ValidatingAdmissionPolicy.
-            400..=499 if says(" denied the request") || says(" denied request") => "AdmissionDenied",
-            403 => "Forbidden",
-            413 => "TooLarge",
-            // The API server's own limit is above that of etcd.
-            500 if says("request is too large") => "TooLarge",
-            404 => "NotFound",
-            409 => "Conflict",
-            422 => "Invalid",
-            _ => return Self::Unanswered { kind, name, source: Box::new(kube::Error::Api(status)) },
+        let Some(reason) = Refusal::of(&status) else {
+            return Self::Unanswered { kind, name, source: Box::new(kube::Error::Api(status)) };
         };
         Self::Refused { kind, name, reason, message: status.message.clone() }
     }
@@ -355,7 +364,7 @@ impl Failure for ApplyError {
     fn reason(&self) -> &'static str {
         match self {
             Self::NameConflict { .. } => "NameConflict",
-            Self::Refused { reason, .. } => reason,
+            Self::Refused { reason, .. } => reason.as_str(),
             Self::Unanswered { .. } => "ApiServer",
         }
     }
@@ -388,7 +397,10 @@ mod tests {
             (413, "Request entity too large: limit is 3145728", "TooLarge"),
             (500, "etcdserver: request is too large", "TooLarge"),
             (500, "failed calling webhook", "ApiServer"),
-            (400, "the body is no JSON", "ApiServer"),
+            (400, "quantities must match the regular expression", "BadRequest"),
+            (409, "the object has been modified", "Conflict"),
+            (429, "too many requests", "ApiServer"),
+            (504, "the request timed out", "ApiServer"),
         ];
         for (code, message, want) in cases {
             let status =
@@ -397,6 +409,7 @@ mod tests {
             let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
             assert_eq!(error.reason(), want, "{code} {message}");
             assert_eq!(error.told().matches(message).count(), 1, "{}", error.told());
+            assert_eq!(error.is_transient(), matches!(want, "Conflict" | "ApiServer"), "{code} {message}");
         }
     }
 

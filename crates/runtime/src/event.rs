@@ -65,6 +65,21 @@ impl Events {
         self.publish(object, type_, &after.reason, "Reconcile", &after.message, None).await;
     }
 
+    /// One Warning when a condition that is there only while something is wrong appears, or has another reason.
+    pub async fn on_trouble<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        before: &[Condition],
+        after: &[Condition],
+        type_: &str,
+    ) {
+        let find = |list: &[Condition]| list.iter().find(|c| c.type_ == type_).cloned();
+        let Some(after) = find(after) else { return };
+        if find(before).is_none_or(|before| before.reason != after.reason) {
+            self.publish(object, WARNING, &after.reason, "Reconcile", &after.message, None).await;
+        }
+    }
+
     /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
     /// whoever changed it will not see the change last. `action` tells for machines what was found, `note` for people.
     pub async fn repaired<K: Resource<DynamicType = ()>>(

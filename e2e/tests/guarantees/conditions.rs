@@ -1,1 +1,43 @@
 //! Conditions are evidence: what keeps a pod from being available now, and nothing else.
+
+mod causes;
+mod edits;
+mod weather;
+mod writes;
+
+use anyhow::{Context, Result, ensure};
+use e2e::testing::Rig;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DynamicObject, ListParams};
+use serde_json::{Value, json};
+
+/// Reasons of the Warnings in a namespace, those about repairs left out.
+async fn warnings(rig: &Rig, namespace: &str) -> Result<Vec<String>> {
+    let api: Api<Event> = Api::namespaced(rig.client.clone(), namespace);
+    let events = api.list(&ListParams::default()).await?.items.into_iter();
+    let warnings = events.filter(|e| e.type_.as_deref() == Some("Warning"));
+    let told = |e: Event| {
+        let object = e.regarding.and_then(|r| r.name).unwrap_or_default();
+        format!("{object} {}: {}", e.reason.unwrap_or_default(), e.note.unwrap_or_default())
+    };
+    Ok(warnings.filter(|e| e.reason.as_deref() != Some("Repaired")).map(told).collect())
+}
+
+/// Status and time of the last change of the condition `Ready`: a condition that went and came back has another time.
+fn ready(object: &DynamicObject) -> Result<Value> {
+    let conditions =
+        object.data.pointer("/status/conditions").and_then(Value::as_array).context("no status")?;
+    let ready = conditions.iter().find(|c| c["type"] == "Ready").context("not reported")?;
+    Ok(json!([ready["status"], ready["lastTransitionTime"]]))
+}
+
+/// Waits until a condition that is there only while true is gone.
+async fn until_gone(rig: &Rig, api: &Api<DynamicObject>, name: &str, type_: &str) -> Result<()> {
+    rig.until(&format!("the end of {type_}"), || async {
+        let status = api.get(name).await?.data["status"].clone();
+        let conditions = status["conditions"].as_array().context("no conditions")?;
+        ensure!(!conditions.iter().any(|c| c["type"] == type_), "{status}");
+        Ok(())
+    })
+    .await
+}

@@ -3,7 +3,8 @@ use serde_json::json;
 
 fn cause_in(spec: &serde_json::Value, status: &serde_json::Value) -> Option<(Reason, String)> {
     let spec = serde_json::from_value(spec.clone()).unwrap();
-    cause(&serde_json::from_value(status.clone()).unwrap(), &spec).map(|c| (c.reason, c.message))
+    let causes = causes(&serde_json::from_value(status.clone()).unwrap(), &spec);
+    causes.into_iter().next().map(|(c, _)| (c.reason, c.message))
 }
 
 fn cause_of(status: &serde_json::Value) -> Option<(Reason, String)> {
@@ -129,6 +130,11 @@ fn a_pod_that_the_node_put_out_says_so() {
     let status =
         json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
     let want = "the pod failed: Evicted: The node was low on resource: memory.";
+    let amounts = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 92848Ki.";
+    let killed = json!([{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]);
+    let whole =
+        json!({"phase": "Failed", "reason": "Evicted", "message": amounts, "containerStatuses": killed});
+    assert_eq!(cause_of(&whole), Some((Reason::CrashLoop, want.to_owned())));
     assert_eq!(cause_of(&status), Some((Reason::CrashLoop, want.to_owned())));
 }
 
@@ -149,4 +155,54 @@ fn secrets_are_not_shown() {
         message,
         "container pulsar-function ended with exit code 1: login with token:<redacted> failed"
     );
+}
+
+/// A container that ended once, as it is now, in a pod that became ready at some time.
+fn once_killed(name: &str, ready: bool, started: &str) -> serde_json::Value {
+    json!({"name": name, "ready": ready, "restartCount": 1, "state": {"running": {"startedAt": started}},
+        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
+}
+
+fn until(status: &serde_json::Value) -> Vec<Option<String>> {
+    let causes = causes(&serde_json::from_value(status.clone()).unwrap(), &Spec::default());
+    causes.into_iter().map(|(_, until)| until.map(|at| at.to_string())).collect()
+}
+
+#[test]
+fn a_container_that_runs_has_no_past() {
+    let ready = |since: &str| json!([{"type": "Ready", "status": "True", "lastTransitionTime": since}]);
+    let pod = |conditions: &serde_json::Value, containers: serde_json::Value| {
+        until(&json!({"conditions": conditions, "containerStatuses": containers}))
+    };
+    let old = "2026-01-01T00:00:00Z";
+    // Ready: until the pod is available.
+    let runs = once_killed("a", true, old);
+    assert_eq!(pod(&ready(old), json!([runs])), [Some("2026-01-01T00:00:20Z".to_owned())]);
+    // Another container is what the pod waits for.
+    assert!(
+        pod(&json!([]), json!([runs, {"name": "b", "state": {"running": {"startedAt": old}}}])).is_empty()
+    );
+    // Not ready: as long as it may end again.
+    assert_eq!(
+        pod(&json!([]), json!([once_killed("a", false, old)])),
+        [Some("2026-01-01T00:10:00Z".to_owned())]
+    );
+    // Between two restarts: as long as that lasts.
+    let mut waits = runs;
+    waits["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}});
+    assert_eq!(pod(&json!([]), json!([waits])), [None]);
+    waits["state"] = json!({"waiting": {"reason": "PodInitializing"}});
+    assert!(pod(&json!([]), json!([waits])).is_empty(), "a new sandbox");
+}
+
+#[test]
+fn init_containers_are_to_end_and_sidecars_are_not() {
+    let status = |state: &serde_json::Value, last: &serde_json::Value| json!({"initContainerStatuses": [{"name": "i", "state": state, "lastState": last}]});
+    let ended = |code: i32| json!({"terminated": {"exitCode": code}});
+    let none = json!({});
+    assert_eq!(cause_of(&status(&ended(0), &ended(1))), None, "it succeeded in the end");
+    let waits = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    assert_eq!(cause_of(&status(&waits, &ended(1))).unwrap().0, Reason::InitContainerFailed);
+    let sidecar = json!({"initContainers": [{"name": "i", "restartPolicy": "Always"}]});
+    assert_eq!(cause_in(&sidecar, &status(&ended(0), &none)).unwrap().0, Reason::CrashLoop);
 }

@@ -66,7 +66,7 @@ mod tests {
         }
         let mut pod: PodView = serde_json::from_value(object).unwrap();
         pod.trim();
-        Pods::of([&pod].into_iter()).lost
+        Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).lost
     }
 
     fn running(ready: &str, containers: &str, reason: &str) -> Value {
@@ -129,6 +129,6 @@ mod tests {
         )
         .unwrap();
         pod.trim();
-        assert_eq!(Pods::of([&pod].into_iter()).lost, None);
+        assert_eq!(Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).lost, None);
     }
 }

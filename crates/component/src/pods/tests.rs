@@ -46,13 +46,13 @@ fn pods_are_put_together() {
         pod("f-1", "2026-01-01T00:00:10Z", &image),
         pod("f-2", "2026-01-01T00:00:20Z", &ready),
     ];
-    let all = Pods::of(pods.iter());
+    let all = Pods::of(pods.iter(), None, Timestamp::UNIX_EPOCH);
     assert_eq!(all.number, 3);
     assert_eq!(all.cause.map(|c| c.reason), Some(Reason::ImagePullBackOff));
     assert_eq!(all.youngest, Some(at("2026-01-01T00:00:10Z")), "ready ones do not count");
     let mut leaving = pods[1].clone();
     leaving.metadata.deletion_timestamp = Some(Time(at("2026-01-01T00:01:00Z")));
-    let all = Pods::of([&leaving].into_iter());
+    let all = Pods::of([&leaving].into_iter(), None, Timestamp::UNIX_EPOCH);
     assert_eq!((all.number, all.cause, all.youngest), (1, None, None), "what ends is history");
 }
 
@@ -69,7 +69,7 @@ fn volumes_that_do_not_come_are_suspected_after_a_while() {
         {"name": "c", "configMap": {"name": "spare", "optional": true}}, {"name": "d", "emptyDir": {}},
         {"name": "e", "persistentVolumeClaim": {"claimName": "data"}}]);
     let pods = pod("f-0", "2026-01-01T00:00:00Z", &stuck(&volumes));
-    let (from, cause) = Pods::of([&pods].into_iter()).later.unwrap();
+    let (from, cause) = Pods::of([&pods].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
     assert_eq!(from, at("2026-01-01T00:00:30Z"));
     assert_eq!(cause.reason, Reason::VolumesNotReady);
     assert_eq!(
@@ -78,9 +78,27 @@ fn volumes_that_do_not_come_are_suspected_after_a_while() {
          PersistentVolumeClaim data: check that each exists"
     );
     let plain = pod("f-0", "2026-01-01T00:00:00Z", &stuck(&json!([])));
-    let (_, cause) = Pods::of([&plain].into_iter()).later.unwrap();
+    let (_, cause) = Pods::of([&plain].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
     assert_eq!(cause.message, "pod f-0 has a node, and its volumes or its network are not ready there");
     let pulling = json!({"status": {"startTime": "2026-01-01T00:00:00Z", "conditions": [
         {"type": "PodScheduled", "status": "True"}, {"type": "PodReadyToStartContainers", "status": "True"}]}});
-    assert_eq!(Pods::of([&pod("f-0", "2026-01-01T00:00:00Z", &pulling)].into_iter()).later, None);
+    let pulling = pod("f-0", "2026-01-01T00:00:00Z", &pulling);
+    assert_eq!(Pods::of([&pulling].into_iter(), None, Timestamp::UNIX_EPOCH).later, None);
+}
+
+#[test]
+fn what_is_over_or_about_to_be_replaced_is_no_cause() {
+    let crash = json!({"metadata": {"labels": {"compute.functionmesh.io/name": "f", "controller-revision-hash": "old"}},
+        "status": {"containerStatuses": [{"name": "c", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+            "lastState": {"terminated": {"exitCode": 1}}}]}});
+    let pod = pod("f-0", "2026-01-01T00:00:00Z", &crash);
+    let of = |newest, now| Pods::of([&pod].into_iter(), newest, at(now));
+    let recent = of(Some("old"), "2026-01-01T00:09:59Z");
+    assert_eq!(recent.cause.map(|c| c.reason), Some(Reason::CrashLoop));
+    assert_eq!(recent.until, Some(at("2026-01-01T00:10:00Z")), "to be looked at when it is over");
+    assert_eq!(of(None, "2026-01-01T00:00:01Z").cause.map(|c| c.reason), Some(Reason::CrashLoop));
+    assert_eq!(
+        (of(None, "2026-01-01T00:10:00Z").cause, of(Some("new"), "2026-01-01T00:00:01Z").cause),
+        (None, None)
+    );
 }

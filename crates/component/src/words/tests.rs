@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_pattern_compiles() {
-    assert_eq!((SECRETS.len(), VOLATILE.len()), (7, 10));
+    assert_eq!((SECRETS.len(), VOLATILE.len()), (7, 11));
 }
 
 #[test]
@@ -170,4 +170,33 @@ fn what_the_users_own_code_says_is_not_taken_for_pulsar() {
     for words in words {
         assert_eq!(known(words), None, "{words}");
     }
+}
+
+#[test]
+fn the_scheduler_is_told_without_counts() {
+    let told = |text: &str| without_counts(text);
+    let want = "no node is available: Insufficient cpu, node(s) had untolerated taint {a: b}";
+    for text in [
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. preemption: 0/3 nodes are \
+         available: 3 No preemption victims found for incoming pod.",
+        "0/12 nodes are available: 10 node(s) had untolerated taint {a: b}, 2 Insufficient cpu.",
+    ] {
+        assert_eq!(told(text), want);
+    }
+    let comma = "0/1 nodes are available: 1 node(s) lack x, y, 1 Insufficient memory.";
+    assert_eq!(told(comma), "no node is available: Insufficient memory, node(s) lack x, y");
+    for same in ["no nodes available to schedule pods", "persistentvolumeclaim \"x\" not found"] {
+        assert_eq!(told(same), same);
+    }
+}
+
+#[test]
+fn containers_have_no_number() {
+    let id = "0123456789abcdef".repeat(4);
+    assert_eq!(
+        cleaned(&format!("failed to start container \"{id}\": no")),
+        "failed to start container \"…\": no"
+    );
+    let image = format!("image@sha256:{id}: not found");
+    assert_eq!(cleaned(&image), image);
 }

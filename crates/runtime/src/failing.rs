@@ -1,0 +1,73 @@
+//! How often in a row each object could not be brought to what it says. One failure is weather: an API server that is
+//! slow, restarted or asked at the same time by others. Users hear of what lasts.
+
+use kube::core::ObjectMeta;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Failures in a row from which on it is no weather: half a minute, by the pauses between attempts.
+const LASTING: u32 = 6;
+/// Entries of objects that are gone are dropped so long after their last failure: longer than the longest pause between
+/// attempts.
+const KEPT: Duration = Duration::from_secs(1200);
+
+/// Failures in a row, by the uid of the object.
+#[derive(Debug, Default)]
+pub struct Failing {
+    objects: Mutex<HashMap<String, Failures>>,
+}
+
+#[derive(Debug)]
+struct Failures {
+    /// A new generation starts over, as its pauses do.
+    generation: Option<i64>,
+    number: u32,
+    last: Instant,
+}
+
+impl Failing {
+    /// Notes a failure, and says whether it lasts.
+    pub fn failed(&self, object: &ObjectMeta) -> bool {
+        let (uid, generation, now) =
+            (object.uid.clone().unwrap_or_default(), object.generation, Instant::now());
+        let mut objects = self.objects();
+        objects.retain(|_, failures| failures.last.elapsed() < KEPT);
+        let failures = objects.entry(uid).or_insert(Failures { generation, number: 0, last: now });
+        if failures.generation != generation {
+            *failures = Failures { generation, number: 0, last: now };
+        }
+        (failures.number, failures.last) = (failures.number.saturating_add(1), now);
+        failures.number >= LASTING
+    }
+
+    /// Forgets the failures of an object.
+    pub fn succeeded(&self, object: &ObjectMeta) {
+        self.objects().remove(object.uid.as_deref().unwrap_or_default());
+    }
+
+    fn objects(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_row_last() {
+        let object = |generation| ObjectMeta {
+            uid: Some("u".to_owned()),
+            generation: Some(generation),
+            ..ObjectMeta::default()
+        };
+        let failing = Failing::default();
+        let lasting = |generation| (1..LASTING).any(|_| failing.failed(&object(generation)));
+        assert!(!lasting(1));
+        failing.succeeded(&object(1));
+        assert!(!lasting(1), "a success between");
+        assert!(!lasting(2), "another generation");
+        assert!(failing.failed(&object(2)));
+    }
+}

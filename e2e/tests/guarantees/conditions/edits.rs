@@ -1,0 +1,172 @@
+//! What others do to a StatefulSet: what only adds to it stays and is no repair; what changes a field of ours is reverted,
+//! however long that has to wait.
+
+use anyhow::{Context, Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::Rig;
+use e2e::testing::children::{Child, repairs};
+use e2e::testing::objects::{merge, until_condition};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+const SET: &str = "o0-function";
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+async fn running(rig: &Rig, namespace: &str) -> Result<Fleet> {
+    let fleet = Fleet::start(rig, namespace, &FUNCTION, 1).await?;
+    fleet.create(&FUNCTION.spec()).await?;
+    fleet.until_ready().await?;
+    fleet.controller.quiet(rig).await?;
+    Ok(fleet)
+}
+
+/// Changes the StatefulSet as a field manager of this name does.
+async fn edit(fleet: &Fleet, manager: &str, patch: &Value) -> Result<()> {
+    let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    fleet.sets.patch(SET, &parameters, &Patch::Strategic(patch)).await?;
+    Ok(())
+}
+
+/// What `kubectl rollout restart` sends.
+async fn restart(fleet: &Fleet, time: &str) -> Result<()> {
+    let annotations = json!({RESTARTED: time});
+    edit(fleet, "kubectl-rollout", &json!({"spec": {"template": {"metadata": {"annotations": annotations}}}}))
+        .await
+}
+
+/// Waits until the object's status knows the generation of the StatefulSet.
+async fn until_seen(fleet: &Fleet) -> Result<StatefulSet> {
+    let set = fleet.sets.get(SET).await?;
+    fleet
+        .rig
+        .until("the generation in the status", || async {
+            let status = fleet.objects.get("o0").await?.data["status"].clone();
+            ensure!(status["statefulSet"]["generation"] == json!(set.metadata.generation), "{status}");
+            Ok(())
+        })
+        .await?;
+    fleet.controller.quiet(&fleet.rig).await?;
+    Ok(fleet.sets.get(SET).await?)
+}
+
+fn annotation(set: &StatefulSet, key: &str) -> Option<String> {
+    set.spec.template.metadata.as_ref()?.annotations.as_ref()?.get(key).cloned()
+}
+
+fn writes(fleet: &Fleet) -> Result<usize> {
+    Ok(fleet.rig.audit()?.by(&fleet.controller.user).writes_to("statefulsets", SET))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("restart", |rig, namespace| async move {
+        let mut fleet = running(&rig, &namespace).await?;
+        restart(&fleet, "2026-11-29T10:00:00Z").await?;
+        let set = until_seen(&fleet).await?;
+        ensure!((set.metadata.generation, writes(&fleet)?) == (Some(2), 1), "{:?}", set.metadata);
+        // Reloader, by its annotation and by its variable.
+        let reloader = json!({"spec": {"template": {
+            "metadata": {"annotations": {"reloader.stakater.com/last-reloaded-from": "{}"}},
+            "spec": {"containers": [{"name": "pulsar-function", "env": [{"name": "STAKATER_PULSAR_CONFIGMAP", "value": "a1"}]}]}}}});
+        edit(&fleet, "Reloader", &reloader).await?;
+        let set = until_seen(&fleet).await?;
+        ensure!((set.metadata.generation, writes(&fleet)?) == (Some(3), 1), "{:?}", set.metadata);
+        let told = repairs(&rig, &namespace, "o0").await?;
+        ensure!(told.is_empty(), "{told:?}");
+
+        // A change of a field of ours is reverted; the Event says whose it was, and what others added stays.
+        edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3}})).await?;
+        rig.until("the repair", || async {
+            let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
+            ensure!(seconds == Some(15), "{seconds:?}");
+            Ok(())
+        })
+        .await?;
+        let set = until_seen(&fleet).await?;
+        ensure!(annotation(&set, RESTARTED).as_deref() == Some("2026-11-29T10:00:00Z"), "{:?}", set.spec.template);
+        let told = repairs(&rig, &namespace, "o0").await?;
+        let (times, note) = told.values().next().context("not told")?;
+        ensure!((told.len(), *times) == (1, 1), "{told:?}");
+        ensure!(note == "Reverted changes made to StatefulSet o0-function by kubectl-edit", "{note}");
+
+        // A restart approves nothing that waits.
+        fleet.flags.push("--add-default-affinity=false".to_owned());
+        fleet.replace(None).await?;
+        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
+        let before = fleet.sets.get(SET).await?.spec.template.spec;
+        restart(&fleet, "2026-11-29T11:00:00Z").await?;
+        let set = until_seen(&fleet).await?;
+        ensure!(set.spec.template.spec == before && writes(&fleet)? == 0, "the restart took an update along");
+        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
+        // An edit of ours together with the number of replicas is one all the same.
+        edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3, "replicas": 5}})).await?;
+        rig.until("the repair", || async {
+            let spec = fleet.sets.get(SET).await?.spec;
+            ensure!((spec.min_ready_seconds, spec.replicas) == (Some(15), Some(1)), "{spec:?}");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("pausededit", |rig, namespace| async move {
+        let fleet = running(&rig, &namespace).await?;
+        let pause = |value: Option<&str>| {
+            json!({"metadata": {"annotations": {"compute.functionmesh.io/pause-rollout": value}}})
+        };
+        merge(&fleet.objects, "o0", pause(Some("true"))).await?;
+        edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 1}})).await?;
+        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "RolloutPaused")).await?;
+        for replicas in [2, 3] {
+            merge(&fleet.objects, "o0", json!({"spec": {"replicas": replicas}})).await?;
+            rig.until("the replicas", || async {
+                let spec = fleet.sets.get(SET).await?.spec;
+                ensure!(spec.replicas == Some(replicas), "{:?}", spec.replicas);
+                ensure!(spec.min_ready_seconds == Some(1), "reverted during the pause");
+                Ok(())
+            })
+            .await?;
+            fleet.until_ready().await?;
+        }
+        fleet.controller.quiet(&rig).await?;
+        ensure!(writes(&fleet)? == 3, "{} writes", writes(&fleet)?);
+        merge(&fleet.objects, "o0", pause(None)).await?;
+        rig.until("the end of the edit", || async {
+            let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
+            ensure!(seconds == Some(15), "it became permanent: {seconds:?}");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+/// A port that others added cannot be removed by server-side apply: it is not applied again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_add_to_a_service_stays() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("port", |rig, namespace| async move {
+        let fleet = running(&rig, &namespace).await?;
+        let service = Child::of(&rig, &namespace, "Service", "o0-function-headless")?;
+        let mut ports = service.state().await?["spec"]["ports"].as_array().context("no ports")?.clone();
+        ports.push(json!({"name": "theirs", "port": 9999, "protocol": "TCP"}));
+        let before = fleet.controller.reconciles()?;
+        service.patch(&json!({"spec": {"ports": ports}})).await?;
+        fleet.controller.reconciled(&rig, before + 1).await?;
+        fleet.controller.quiet(&rig).await?;
+        let written = rig.audit()?.by(&fleet.controller.user).writes_to("services", &service.name);
+        let told = repairs(&rig, &namespace, "o0").await?;
+        ensure!(written == 1 && told.is_empty(), "{written} writes, {told:?}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,118 @@
+//! A write that fails says nothing about pods that run.
+
+use super::{ready, until_gone, warnings};
+use anyhow::{Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::testing::children::{Child, repairs};
+use e2e::testing::objects::{AVAILABLE, create, merge, until_condition, until_ready};
+use e2e::testing::proxy::rule::{Action, Rule};
+use e2e::testing::{Proxy, Rig};
+use serde_json::json;
+
+const FAILED: &str = "ReconcileFailed";
+
+/// A Function that runs, behind a proxy.
+async fn running(rig: &Rig, namespace: &str) -> Result<Fleet> {
+    let mut fleet = Fleet::start(rig, namespace, &FUNCTION, 1).await?;
+    fleet.replace(Some(Proxy::start(rig).await?)).await?;
+    fleet.create(&FUNCTION.spec()).await?;
+    fleet.until_ready().await?;
+    fleet.controller.quiet(rig).await?;
+    Ok(fleet)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("onefault", |rig, namespace| async move {
+        let fleet = running(&rig, &namespace).await?;
+        let before = ready(&fleet.objects.get("o0").await?)?;
+        let service = Child::of(&rig, &namespace, "Service", "o0-function-headless")?;
+        let rule = |code| Rule::new(Action::Answer(code)).verb("patch").resource("services");
+        for code in [409, 500, 504] {
+            fleet.proxy()?.add(rule(code).times(1));
+        }
+        service.delete().await?;
+        rig.until("the Service", || async { service.whole().await.map(drop) }).await?;
+        ensure!(fleet.proxy()?.rules_left() == 0, "not every fault came");
+        ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
+        let told = warnings(&rig, &namespace).await?;
+        ensure!(told.is_empty(), "{told:?}");
+
+        // What is refused is a condition of its own.
+        fleet.proxy()?.add(rule(403));
+        service.delete().await?;
+        let message = until_condition(&rig, &fleet.objects, "o0", FAILED, ("True", "Forbidden")).await?;
+        ensure!(message.contains("Service o0-function-headless"), "{message}");
+        let now = fleet.objects.get("o0").await?;
+        ensure!(ready(&now)? == before, "{:?}", now.data);
+        let told = warnings(&rig, &namespace).await?;
+        ensure!(told.len() == 1 && told[0].starts_with("o0 Forbidden: "), "{told:?}");
+        fleet.proxy()?.clear();
+        until_gone(&rig, &fleet.objects, "o0", FAILED).await?;
+        ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
+        Ok(())
+    })
+    .await
+}
+
+/// The text of a difference is read from the API server once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("unread", |rig, namespace| async move {
+        let mut fleet = running(&rig, &namespace).await?;
+        let before = ready(&fleet.objects.get("o0").await?)?;
+        let proxy = Proxy::start(&rig).await?;
+        proxy.add(Rule::new(Action::Answer(500)).verb("get").resource("statefulsets").times(2));
+        fleet.flags.push("--add-default-affinity=false".to_owned());
+        fleet.replace(Some(proxy)).await?;
+        rig.until("the differences", || async {
+            let waits = ("True", "OperatorConfigChanged");
+            let message = until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", waits).await?;
+            ensure!(message.contains("affinity"), "{message}");
+            Ok(())
+        })
+        .await?;
+        ensure!(fleet.proxy()?.rules_left() == 0, "the read did not fail");
+        ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
+        let told = warnings(&rig, &namespace).await?;
+        ensure!(told.is_empty(), "{told:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// An autoscaler that is refused at first was not there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("late", |rig, namespace| async move {
+        let fleet = running(&rig, &namespace).await?;
+        let refused = Rule::new(Action::Answer(403)).verb("patch").resource("horizontalpodautoscalers");
+        fleet.proxy()?.add(refused.clone());
+        merge(&fleet.objects, "o0", json!({"spec": {"maxReplicas": 3}})).await?;
+        let mut spec = FUNCTION.spec();
+        spec["maxReplicas"] = json!(3);
+        create(&fleet.objects, FUNCTION.kind, "new", &spec).await?;
+        for name in ["o0", "new"] {
+            until_condition(&rig, &fleet.objects, name, FAILED, ("True", "Forbidden")).await?;
+            // Its pods run as it says.
+            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+        }
+        fleet.proxy()?.clear();
+        for name in ["o0", "new"] {
+            until_gone(&rig, &fleet.objects, name, FAILED).await?;
+            Child::of(&rig, &namespace, "HorizontalPodAutoscaler", &format!("{name}-function"))?
+                .state()
+                .await?;
+            let told = repairs(&rig, &namespace, name).await?;
+            ensure!(told.is_empty(), "{told:?}");
+        }
+        Ok(())
+    })
+    .await
+}
