@@ -106,7 +106,10 @@ impl<K> Clone for Applied<K> {
 
 impl<K> fmt::Debug for Applied<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Applied").field("metadata", &self.metadata).field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("Applied")
+            .field("metadata", &self.metadata)
+            .field("held", &self.held)
+            .finish_non_exhaustive()
     }
 }
 

@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn the_conditions_are_those_that_are_explained() {
         let mut found = BTreeSet::new();
-        for status in Reason::ALL.into_iter().flat_map(statuses).chain(Reason::ALL.into_iter().filter_map(failing)) {
+        for status in
+            Reason::ALL.into_iter().flat_map(statuses).chain(Reason::ALL.into_iter().filter_map(failing))
+        {
             let types: Vec<_> = status.conditions.list().iter().map(|c| c.type_.as_str()).collect();
             assert!(!(types.contains(&RECONCILING) && types.contains(&STALLED)), "{types:?}");
             for c in status.conditions.list() {

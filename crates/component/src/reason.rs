@@ -87,7 +87,8 @@ pub enum Reason {
 impl Reason {
     /// Whether the object was not brought to what it says: what is read of the children then is not of the newest spec.
     pub fn is_refusal(self) -> bool {
-        self == Self::ApplyFailed || (self.health() == Health::Failed && self != Self::ProgressDeadlineExceeded)
+        self == Self::ApplyFailed
+            || (self.health() == Health::Failed && self != Self::ProgressDeadlineExceeded)
     }
 
     /// The word in the condition.

@@ -90,7 +90,8 @@ pub fn repairs(
         let live = observed.service.as_ref()?;
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
-    let service = service.map(|repair| repair.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
+    let service =
+        service.map(|repair| repair.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
     let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
     let same_spec = status.observed_generation == generation;
     let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);

@@ -114,8 +114,13 @@ fn pods_that_are_not_made_are_suspected_after_a_while() {
 #[test]
 fn a_suspicion_counts_only_without_a_cause_and_from_its_time_on() {
     let suspected = Cause { reason: Reason::VolumesNotReady, message: "v".to_owned() };
-    let pods =
-        Pods { number: 1, cause: None, youngest: Some(at(0)), later: Some((at(30), suspected)), ..Pods::default() };
+    let pods = Pods {
+        number: 1,
+        cause: None,
+        youngest: Some(at(0)),
+        later: Some((at(30), suspected)),
+        ..Pods::default()
+    };
     let (verdict, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 5);
     assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::WaitingForPods, Some(25)));
     assert_eq!(judged(&status, &waiting(1, 1), &pods, 30).0.reason, Reason::VolumesNotReady);

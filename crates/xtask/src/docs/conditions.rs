@@ -10,8 +10,10 @@ The status of every object has conditions, each with a status, a reason and a me
 all of it runs, `Progressing` whether the controller or Kubernetes is still at work on it. The reason of `Ready` is also in \
 `kubectl get`, and an Event tells of each change. While an object is not ready, one more condition says whether to wait: \
 `Reconciling` is true while the object may become ready without help, `Stalled` when a user has to change something. Each is \
-there only while it is true, and they are never true together. An Event with the reason `Repaired` tells of each StatefulSet, Service or \
-autoscaler that somebody else edited, deleted or took away from its object, and that was put right.
+there only while it is true, and they are never true together. `ReconcileFailed` is true while the pods run as the object says \
+and a write beside that is refused or keeps failing; `Ready` is about pods and stays. An Event with the reason `Repaired` tells of \
+each StatefulSet, Service or autoscaler that another field manager edited or deleted, with its name, and that was restored; what \
+only adds to it (`kubectl rollout restart`, Reloader) stays as it is.
 
 ```sh
 kubectl get fn,src,snk,fmesh -o wide        # READY, REASON and, wide, the message

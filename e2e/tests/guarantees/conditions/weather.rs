@@ -82,7 +82,7 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         }
         let items: Vec<Value> = (0..size.items)
             .map(|i| {
-                let mut item = spec.clone();
+                let mut item = FUNCTION.spec();
                 item["name"] = json!(format!("f{i}"));
                 item
             })
@@ -132,11 +132,8 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         };
         until_all(&rig, &functions, number, |object| is_ready(object) && waits(object)).await?;
         let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
-        let is_new = |h: &HorizontalPodAutoscaler| {
-            let max = h.spec.max_replicas;
-            max == if h.name_any().starts_with('a') { 6 } else { 5 }
-        };
-        until_all(&rig, &autoscalers, number, is_new).await?;
+        let is_new = |autoscaler: &HorizontalPodAutoscaler| autoscaler.spec.max_replicas == 6;
+        until_all(&rig, &autoscalers, size.alone, is_new).await?;
         let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
         until_all(&rig, &services, number, |_| true).await?;
         controller.quiet(&rig).await?;
