@@ -1,11 +1,13 @@
 //! Writes of a `StatefulSet` that leave its template alone, and so its pods.
 
 use crate::children::{ADJUSTED, StatefulSetView, View};
+use crate::difference::immutable;
 use crate::note::{Note, ORIGINAL, RENDERED_FROM};
 use crate::plan::Adjustment;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::RENDERED_HASH;
 use functionmesh_runtime::apply::{ApplyError, Writer};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
@@ -72,16 +74,21 @@ fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
 }
 
 /// Takes over a set that the Go operator made: notes what it came from, and takes its fields into our name, so that
-/// whatever is no longer wanted goes with the first rendering that is approved.
+/// whatever is no longer wanted goes with the first rendering that is approved. `roll` says that this rendering need not
+/// wait. Says besides whether fields that cannot change stand in its way.
 ///
 /// # Errors
 /// When the API server refuses or fails.
 pub async fn adopt(
-    note: &Note,
+    desired: &StatefulSet,
+    roll: bool,
     live: &StatefulSetView,
     writer: &Writer,
-) -> Result<StatefulSetView, ApplyError> {
+) -> Result<(StatefulSetView, bool), ApplyError> {
     let full = writer.read(live).await?;
+    let immutable = immutable(&full, desired);
+    let note = Note::on(&desired.metadata).map(|note| note.of_the_original(&immutable, roll));
+    let note = note.as_ref().map(Note::text).unwrap_or_default();
     let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
     let mut steps = vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
@@ -90,14 +97,14 @@ pub async fn adopt(
     if at("/metadata/annotations").is_null() {
         steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
     }
-    for (key, value) in [(RENDERED_HASH, ORIGINAL), (RENDERED_FROM, &note.text())] {
+    for (key, value) in [(RENDERED_HASH, ORIGINAL), (RENDERED_FROM, &note)] {
         steps.push(
             json!({"op": "add", "path": format!("/metadata/annotations/{}", pointer(key)), "value": value}),
         );
     }
     let mut live: StatefulSetView = writer.patch(live, Value::Array(steps)).await?;
     live.trim(writer.manager());
-    Ok(live)
+    Ok((live, !immutable.is_empty()))
 }
 
 /// The lists of fields with all that somebody wrote below `spec` under our name, as if we had applied it: what

@@ -17,6 +17,7 @@ mod tests;
 
 use crate::difference::held::Held;
 use crate::difference::walk::Walk;
+use crate::note::Immutable;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 use std::fmt;
@@ -92,6 +93,32 @@ impl Change {
     }
 }
 
+impl Change {
+    /// The field of the set that it is in, when that is one which cannot change.
+    pub fn immutable(&self) -> Option<&'static str> {
+        let field = self.item.split(['.', ' ']).next().unwrap_or_default();
+        // A claim template is an item of its own.
+        let is = |known: &&&str| {
+            field == **known || (field.strip_suffix('s').is_none() && known.strip_suffix('s') == Some(field))
+        };
+        (self.place == Place::Set).then(|| Immutable::FIELDS.iter().find(is).copied()).flatten()
+    }
+
+    /// How soon it is told: what the pods run first, then what they run with, then how they are described.
+    fn rank(&self) -> u8 {
+        let word = self.item.split(['.', ' ']).next().unwrap_or_default();
+        match word {
+            _ if self.immutable().is_some() => 0,
+            "" | "image" | "command" | "args" => 1,
+            "label" | "annotation" | "owner" | "finalizers" | "updateStrategy" | "revisionHistoryLimit" => 3,
+            "terminationMessagePath" | "terminationMessagePolicy" | "imagePullPolicy" | "minReadySeconds" => {
+                3
+            }
+            _ => 2,
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words(None))
@@ -113,6 +140,23 @@ pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Cha
     walk.set(&desired, live, &applied.unwrap_or(Held::Nothing));
     walk.pods(desired.pointer("/spec/template"), live.pointer("/spec/template"), &template);
     walk.changes
+}
+
+/// The fields that cannot change and differ: their names, each once.
+pub fn immutable(live: &Value, desired: &StatefulSet) -> Vec<&'static str> {
+    let desired = serde_json::to_value(desired).unwrap_or_default();
+    let mut walk = Walk::default();
+    // Whoever holds them.
+    walk.set(&desired, live, &Held::All);
+    let mut names: Vec<_> = walk.changes.iter().filter_map(Change::immutable).collect();
+    names.dedup();
+    names
+}
+
+/// The changes in the order in which a person needs them, those of one place together.
+pub fn by_weight(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.sort_by_key(Change::rank);
+    changes
 }
 
 /// The first changes on one line, `most` at most, and how many there are besides: `container a: env X added; image changed

@@ -5,7 +5,7 @@ use crate::children::{StatefulSetView, View};
 use crate::context::Context;
 use crate::plan::{Observed, Pending, Plan, SetWrite, Write};
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::{Component, Workload};
+use functionmesh_render::{Component, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::recent::Recent;
 use kube::runtime::reflector::ObjectRef;
@@ -111,7 +111,7 @@ async fn set(
         (Some(SetWrite::Create(object)), _) => (Write::Create(object), None),
         (Some(SetWrite::Update(object)), live) => (Write::Update(object), live),
         // Only what is there is adjusted.
-        (Some(SetWrite::Adjust(_) | SetWrite::Adopt(_) | SetWrite::Recreate), None) => {
+        (Some(SetWrite::Adjust(_) | SetWrite::Adopt { .. } | SetWrite::Recreate), None) => {
             return Ok((None, left));
         }
         (Some(SetWrite::Recreate), Some(live)) => {
@@ -128,12 +128,17 @@ async fn set(
             cache.wrote(key, live.clone());
             return Ok((Some(live), recorded));
         }
-        (Some(SetWrite::Adopt(note)), Some(live)) => {
-            let live = adjust::adopt(&note, &live, writer).await?;
+        (Some(SetWrite::Adopt { desired, roll }), Some(live)) => {
+            let (live, is_blocked) = adjust::adopt(&desired, roll, &live, writer).await?;
             progress.writes += 1;
-            progress.stateful_set = live.reference();
-            cache.wrote(key, live.clone());
-            return Ok((Some(live), progress.stateful_set.clone()));
+            let pending_hash = rendered_hash(&desired).filter(|_| is_blocked).map(str::to_owned);
+            progress.stateful_set =
+                live.reference().map(|left| StatefulSetStatusRef { pending_hash, ..left });
+            cache.wrote(key.clone(), live.clone());
+            if is_blocked || !roll {
+                return Ok((Some(live), progress.stateful_set.clone()));
+            }
+            (Write::Update(desired), Some(live))
         }
     };
     let before = object.as_ref().and_then(|live| live.metadata.generation);

@@ -74,10 +74,12 @@ impl Note {
         }
     }
 
-    /// The same for a `StatefulSet` that the Go operator rendered from it.
+    /// The same for a `StatefulSet` that the Go operator rendered. `immutable` are the names of the fields that cannot change
+    /// and are not those that we render. `outdated` says that it was rendered from another spec.
     #[must_use]
-    pub fn of_the_original(self) -> Self {
-        Self { renderer: ORIGINAL.to_owned(), ..self }
+    pub fn of_the_original(self, immutable: &[&str], outdated: bool) -> Self {
+        let inputs = if outdated { String::new() } else { self.inputs };
+        Self { renderer: ORIGINAL.to_owned(), inputs, immutable: self.immutable.but_for(immutable), ..self }
     }
 
     /// Why what differs in `newer`, of the same spec, has to wait for somebody's word; `None` when it need not:
@@ -105,7 +107,8 @@ impl Note {
 
 impl Immutable {
     /// The fields, as they are spelled.
-    const FIELDS: [&str; 4] = ["serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"];
+    pub(crate) const FIELDS: [&str; 4] =
+        ["serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"];
 
     fn of(spec: &StatefulSetSpec) -> Self {
         let hash = |bytes: Result<Vec<u8>, _>| {
@@ -118,6 +121,22 @@ impl Immutable {
             hash(serde_json::to_vec(&spec.pod_management_policy)),
             hash(serde_json::to_vec(&spec.volume_claim_templates)),
         ])
+    }
+
+    /// Whether a field is noted to be the Go operator's and other than ours, whatever that was.
+    pub fn is_of_the_original(&self) -> bool {
+        self.0.iter().any(|hash| hash == ORIGINAL)
+    }
+
+    /// The same, but other than any rendering in the fields of these names.
+    fn but_for(self, names: &[&str]) -> Self {
+        let mut hashes = self.0;
+        for (field, hash) in Self::FIELDS.iter().zip(&mut hashes) {
+            if names.contains(field) {
+                ORIGINAL.clone_into(hash);
+            }
+        }
+        Self(hashes)
     }
 
     /// The names of the fields that differ, with commas between; empty when none does.

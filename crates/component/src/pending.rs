@@ -2,7 +2,7 @@
 
 use crate::children::StatefulSetView;
 use crate::context::Context;
-use crate::difference::{difference, summary};
+use crate::difference::{by_weight, difference, immutable, summary};
 use crate::execute::Progress;
 use crate::plan::Pending;
 use crate::reason::Reason;
@@ -16,7 +16,7 @@ use functionmesh_runtime::condition::Wanted;
 const UNREAD: &str = "the differences could not be read yet";
 
 /// Most differences that are named.
-const NAMED: usize = 8;
+const NAMED: usize = 24;
 
 /// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already; a
 /// read that fails leaves the differences out of the text, and is in `progress`.
@@ -35,21 +35,31 @@ pub async fn notice<K: Component>(
     let message = if let Some(told) = told {
         told.message.clone()
     } else {
-        let changes = match cx.writer.read(live).await {
-            Ok(live) => summary(&difference(&live, &waiting.desired, cx.writer.manager()), NAMED),
+        let (changes, fixed) = match cx.writer.read(live).await {
+            Ok(live) => {
+                let changes = by_weight(difference(&live, &waiting.desired, cx.writer.manager()));
+                (summary(&changes, NAMED), immutable(&live, &waiting.desired).join(", "))
+            }
             Err(error) => {
                 progress.unread = Some(error);
-                UNREAD.to_owned()
+                (UNREAD.to_owned(), String::new())
             }
         };
-        message(waiting.reason, hash, &changes)
+        message(waiting.reason, hash, &changes, &fixed)
     };
     Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message }
 }
 
-/// What waits, for what, and what to do.
-fn message(reason: Reason, hash: &str, changes: &str) -> String {
-    let approve = format!("to let it through, annotate the object with {ANNOTATION_APPROVE_UPDATE}={hash}");
+/// What waits, for what, and what to do. `fixed` names the fields among the changes that cannot change.
+fn message(reason: Reason, hash: &str, changes: &str, fixed: &str) -> String {
+    let approve = if fixed.is_empty() {
+        format!("to let it through, annotate the object with {ANNOTATION_APPROVE_UPDATE}={hash}")
+    } else {
+        format!(
+            "{fixed} of a StatefulSet cannot be changed: to let it through, annotate the object with \
+             {ANNOTATION_RECREATE}={hash}, which deletes the StatefulSet without its pods and makes it anew"
+        )
+    };
     let changes = if changes.is_empty() { "no difference that is rendered" } else { changes };
     match reason {
         Reason::MadeByOriginal => {

@@ -4,6 +4,7 @@
 //! `StatefulSet`, or somebody approved. A newer renderer, or another configuration of the operator, is no reason.
 //!
 //! ```text
+//!  the Go operator's? ─── yes, until taken over ───────> Adopt, unless approved or of another spec
 //!  rendered as it runs? ── yes ─ edited since? ── no ──> Same
 //!        │ no                        └─ yes ──────────> Apply, unless paused and not approved
 //!        ├─ approved, or another spec ────────────────> Apply   ┐ but for fields that cannot change:
@@ -56,8 +57,10 @@ pub enum Decision {
     Apply,
     /// Leave it as it is, for the reason given.
     Hold(Reason),
-    /// The Go operator made it: note on it what it came from, and leave its pods alone.
+    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods alone.
     Adopt,
+    /// The same, and then write what is rendered.
+    TakeOver,
     /// The change is of fields that cannot change; their names.
     Blocked(String),
     /// Delete it without its pods, to be made anew.
@@ -83,6 +86,10 @@ impl Situation<'_> {
     pub fn decide(&self) -> Decision {
         let desired = rendered_hash(self.desired);
         let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
+        // Our annotations outlive what the Go operator writes: they speak of what was there before.
+        if self.live.changed_by_go_operator && self.trace() != Trace::Untouched {
+            return self.unnoted();
+        }
         if desired.is_some() && self.live.rendered_hash() == desired {
             return match self.trace() {
                 Trace::Edited if self.wishes.paused && !self.is_approved() => {
@@ -125,8 +132,10 @@ impl Situation<'_> {
         let everybody = self.wishes.approve_all && !self.wishes.paused;
         if self.is_to_be_made_anew() {
             Decision::Recreate
-        } else if is_ours || self.is_approved() || everybody || !self.observed {
+        } else if is_ours {
             Decision::Apply
+        } else if self.is_approved() || everybody || !self.observed {
+            Decision::TakeOver
         } else {
             Decision::Adopt
         }
@@ -138,9 +147,17 @@ impl Situation<'_> {
             Decision::Recreate
         } else if blocked.is_empty() {
             Decision::Apply
+        } else if old.immutable.is_of_the_original() && !self.is_pending() {
+            // Noted was only that another rendering differed: this one is compared with the live object.
+            Decision::TakeOver
         } else {
             Decision::Blocked(blocked)
         }
+    }
+
+    /// Whether the status names the rendering as the one that waits.
+    fn is_pending(&self) -> bool {
+        self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
     }
 
     /// Whoever wants the set made anew for a rendering wants the rendering.
@@ -382,13 +399,29 @@ mod tests {
         );
         let unseen =
             Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
-        assert_eq!(unseen.decide(), Decision::Apply, "the spec changed while nobody looked");
-        let text = Note::on(&set.metadata).unwrap().of_the_original().text();
+        assert_eq!(unseen.decide(), Decision::TakeOver, "the spec changed while nobody looked");
+        let text = Note::on(&set.metadata).unwrap().of_the_original(&[], false).text();
         let annotations =
             [(RENDERED_HASH.to_owned(), crate::note::ORIGINAL.to_owned()), (RENDERED_FROM.to_owned(), text)];
         live.metadata.annotations = Some(annotations.into());
         let recorded = live.reference();
         assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::MadeByOriginal));
-        assert_eq!(decide(&live, recorded.as_ref(), &set, &wishes(Some(hash(&set)), false)), Decision::Apply);
+        let approved = wishes(Some(hash(&set)), false);
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::Apply);
+
+        // Back to the Go operator, which changed the template under our annotations, and to us again.
+        live.metadata.generation = Some(5);
+        live.changed_by_go_operator = true;
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Adopt);
+        assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt, "the status was reset");
+        assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::TakeOver);
+        // The same when we had rendered it.
+        let (mut live, recorded) = left(&set);
+        live.changed_by_go_operator = true;
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same, "that was before our write");
+        live.metadata.generation = Some(5);
+        assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Adopt);
+        let paused = Wishes { approve_all: true, paused: true, ..Wishes::default() };
+        assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Adopt);
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::applied::{Applied, stamped};
 use crate::children::{Ownership, ServiceView, StatefulSetView, has_owner, ownership};
-use crate::note::Note;
 use crate::pinned::{Decision, Situation, Wishes};
 use crate::reason::Reason;
 use functionmesh_api::status::StatefulSetStatusRef;
@@ -49,8 +48,13 @@ pub enum SetWrite {
     Update(Box<StatefulSet>),
     /// What is not the template.
     Adjust(Adjustment),
-    /// The note of what the Go operator made it from.
-    Adopt(Box<Note>),
+    /// The note of what the Go operator made it from, and then all of it, as rendered, where that has not to wait.
+    Adopt {
+        /// As rendered, with its note.
+        desired: Box<StatefulSet>,
+        /// Whether what is rendered is written as well.
+        roll: bool,
+    },
     /// Delete it and leave its pods.
     Recreate,
 }
@@ -189,10 +193,9 @@ fn pinned(
     let (reason, immutable) = match decision {
         Decision::Apply => return (Some(SetWrite::Update(Box::new(desired))), None, None),
         Decision::Recreate => return (Some(SetWrite::Recreate), None, situation.left_alone(false)),
-        Decision::Adopt => {
-            let note =
-                Note::on(&desired.metadata).map(|note| SetWrite::Adopt(Box::new(note.of_the_original())));
-            return (note, None, None);
+        Decision::Adopt | Decision::TakeOver => {
+            let roll = decision == Decision::TakeOver;
+            return (Some(SetWrite::Adopt { desired: Box::new(desired), roll }), None, None);
         }
         Decision::Same => {
             return (adjust(live, &desired, &given.owner, true), None, situation.left_alone(false));

@@ -150,7 +150,7 @@ fn repair_of_set(
             Some(Repair { child: live.object_ref(&()), found, by: None })
         }
         // Neither puts anything right.
-        SetWrite::Adopt(_) | SetWrite::Recreate => None,
+        SetWrite::Adopt { .. } | SetWrite::Recreate => None,
     }
 }
 

@@ -114,6 +114,7 @@ fn default_number(field: &str) -> Option<i64> {
         "expirationSeconds" => 3600,
         // Of the set, as the limit above.
         "partition" => 0,
+        "maxUnavailable" => 1,
         _ => return None,
     })
 }
@@ -129,6 +130,10 @@ fn default_words(field: &str) -> &'static [&'static str] {
         "terminationMessagePath" => &["/dev/termination-log"],
         "terminationMessagePolicy" => &["File"],
         "procMount" => &["Default"],
+        // Of the set.
+        "podManagementPolicy" => &["OrderedReady"],
+        "whenDeleted" | "whenScaled" => &["Retain"],
+        "type" => &["RollingUpdate"],
         // Of ports, probes and variables.
         "protocol" => &["TCP"],
         "scheme" => &["HTTP"],

@@ -188,3 +188,43 @@ fn an_object_that_is_none_differs_in_everything() {
         assert!(words(&live, &with(&Map::new())).contains(&"container pulsar-function added".to_owned()));
     }
 }
+
+/// In an object that the Go operator made, everything counts as held.
+#[test]
+fn what_the_api_server_fills_in_is_no_difference() {
+    let mut live = created();
+    for (path, value) in [
+        ("/spec/persistentVolumeClaimRetentionPolicy", json!({"whenDeleted": "Retain", "whenScaled": "Retain"})),
+        ("/spec/updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}})),
+    ] {
+        edit(&mut live, path, &value);
+    }
+    let manager = json!([{"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {}, "f:metadata": {}}}]);
+    edit(&mut live, "/metadata/managedFields", &manager);
+    let mut desired = rendered();
+    for field in ["persistentVolumeClaimRetentionPolicy", "updateStrategy", "revisionHistoryLimit"] {
+        desired["spec"].as_object_mut().unwrap().remove(field);
+    }
+    let desired: StatefulSet = serde_json::from_value(desired).unwrap();
+    assert_eq!(words(&live, &desired), [""; 0]);
+    edit(&mut live, "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted", &json!("Delete"));
+    assert_eq!(words(&live, &desired), ["persistentVolumeClaimRetentionPolicy.whenDeleted removed"]);
+}
+
+#[test]
+fn fields_that_cannot_change_are_found_whoever_holds_them() {
+    let edits = json!({"/spec/serviceName": "other", "/spec/volumeClaimTemplates/0/metadata/name": "other",
+        "/spec/minReadySeconds": 0, "/spec/template/spec/containers/1/image": "example.com/java:2"});
+    let desired = with(edits.as_object().unwrap());
+    for live in [applied(), created()] {
+        assert_eq!(immutable(&live, &desired), ["serviceName", "volumeClaimTemplates"]);
+        assert_eq!(immutable(&live, &with(&Map::new())), [""; 0]);
+    }
+    let told = summary(&by_weight(difference(&applied(), &desired, MANAGER)), 10);
+    assert_eq!(
+        told,
+        "serviceName changed; volumeClaimTemplate data removed; volumeClaimTemplate other added; \
+         container pulsar-function: image changed from example.com/java:1 to example.com/java:2; \
+         minReadySeconds changed from 15 to 0"
+    );
+}
