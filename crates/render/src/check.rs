@@ -8,7 +8,7 @@ use crate::workload::CryptoSecret;
 use crate::{Role, filebeat, package};
 use functionmesh_api::common::{Common, LogTopicAgent};
 use functionmesh_api::pod::PodPolicy;
-use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
@@ -203,6 +203,7 @@ fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
             );
         }
     }
+    probes(pod, problems);
     problems.when(
         pod.vpa.is_some() && autoscaled,
         "spec.pod.vpa",
@@ -228,6 +229,36 @@ fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
             seen.push(resource);
         }
     }
+}
+
+/// A probe that does nothing, and what else the API server takes in no pod.
+fn probes(pod: &PodPolicy, problems: &mut Problems) {
+    let mut check = |probe: Option<&Probe>, field: &str| {
+        let idle = |probe: &Probe| {
+            probe.exec.is_none()
+                && probe.http_get.is_none()
+                && probe.tcp_socket.is_none()
+                && probe.grpc.is_none()
+        };
+        problems.when(probe.is_some_and(idle), field, "must have one of exec, httpGet, tcpSocket and grpc");
+    };
+    check(pod.startup_probe.as_ref(), "spec.pod.startupProbe");
+    for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
+        for (i, container) in containers.iter().flatten().enumerate() {
+            for (name, probe) in [
+                ("livenessProbe", &container.liveness_probe),
+                ("readinessProbe", &container.readiness_probe),
+                ("startupProbe", &container.startup_probe),
+            ] {
+                check(probe.as_ref(), &format!("spec.pod.{list}[{i}].{name}"));
+            }
+        }
+    }
+    problems.when(
+        pod.liveness.as_ref().and_then(|liveness| liveness.success_threshold).is_some_and(|n| n > 1),
+        "spec.pod.liveness.successThreshold",
+        "must be 1, as Kubernetes takes no other for a liveness probe; remove it",
+    );
 }
 
 /// No container of the user's own has the name of one of ours, which the API server refuses.

@@ -55,6 +55,8 @@ fn go_text(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(b) => b.to_string(),
+        // A double cannot tell larger integers apart.
+        Value::Number(n) if n.as_i64().is_some_and(|n| n.unsigned_abs() > 1 << 53) => n.to_string(),
         Value::Number(n) => n.as_f64().map_or_else(|| n.to_string(), json::general),
         Value::String(text) => text.clone(),
         Value::Array(items) => {
@@ -111,6 +113,7 @@ mod tests {
             (json!(true), "true"),
             (json!(7), "7"),
             (json!(1_000_000), "1e+06"),
+            (json!(9_007_199_254_740_993_i64), "9007199254740993"),
             (json!([1, "a"]), "[1 a]"),
             (json!({"b": 1, "a": null}), "map[a:<nil> b:1]"),
         ] {

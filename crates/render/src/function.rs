@@ -40,6 +40,7 @@ impl Component for Function {
             },
             user_config: user_config(&spec, &class_name),
             auto_ack: spec.consumption.auto_ack.unwrap_or(true),
+            acknowledges_itself: acknowledges_itself(&spec),
             go: go(&spec, &source, retry.as_ref().map(|r| r.dead_letter_topic.clone())),
             leftovers: consumption::leftovers(&spec.consumption, &source.input_specs, &name),
             source,
@@ -106,11 +107,27 @@ fn user_config(spec: &FunctionSpec, class_name: &str) -> Option<String> {
     let config = spec.func_config.as_ref().map(|config| &config.0);
     match &spec.window_config {
         Some(window) => {
-            let window = window::json(window, class_name);
+            let guarantee = window::guarantee(window, spec.common.processing_guarantee);
+            let window = window::json(window, class_name, guarantee);
             Some(json::object_with(config.unwrap_or(&Map::new()), window::USER_CONFIG_KEY, &window))
         }
         None => config.map(json::object),
     }
+}
+
+/// Whether the instance has to leave the acknowledgement of messages to what it runs, although `processingGuarantee` does
+/// not say so: to the executor of windows, as Pulsar's own worker does, which knows when a window is done; and to a Go program
+/// that asks for it, as its instance refuses to start otherwise.
+fn acknowledges_itself(spec: &FunctionSpec) -> bool {
+    let guarantee = spec.common.processing_guarantee;
+    let window = spec.window_config.as_ref().filter(|_| spec.common.java.is_some());
+    let go = spec.common.golang.is_some() && spec.consumption.auto_ack == Some(false);
+    go && is_default(guarantee) || window.is_some_and(|window| window::acts(window, guarantee))
+}
+
+/// Whether it is what the Go operator's webhook stored in every object.
+fn is_default(guarantee: Option<ProcessingGuarantee>) -> bool {
+    matches!(guarantee, None | Some(ProcessingGuarantee::AtleastOnce))
 }
 
 /// What the configuration of a Go program says besides.
@@ -137,6 +154,13 @@ fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String
 }
 
 fn check(spec: &FunctionSpec, problems: &mut Problems) {
+    for (config, path) in [
+        (spec.func_config.as_ref(), "spec.funcConfig"),
+        (spec.source_config.as_ref().and_then(|source| source.configs.as_ref()), "spec.sourceConfig.configs"),
+        (spec.sink_config.as_ref().and_then(|sink| sink.configs.as_ref()), "spec.sinkConfig.configs"),
+    ] {
+        json::check(config.map_or(&Map::new(), |config| &config.0), path, problems);
+    }
     check_ordering(&spec.common, &spec.consumption, problems);
     if let Some(window) = &spec.window_config {
         window::check(window, problems);

@@ -58,8 +58,8 @@ impl Go {
     /// The part of the command that runs the program.
     pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
         let file = quote(file);
-        let configuration = self.configuration(workload);
-        format!("ls -l {file} && chmod +x {file} && exec {file} -instance-conf {configuration}")
+        let (preparation, configuration) = (credentials(workload), self.configuration(workload));
+        format!("ls -l {file} && chmod +x {file} && {preparation}exec {file} -instance-conf {configuration}")
     }
 
     /// The configuration as one word of the shell, in which the ordinal and the address are still variables.
@@ -75,7 +75,18 @@ impl Go {
         let mut rest = vec![format!("-{}\"", workload.owner.uid)];
         let fields = self.fixed(workload).into_iter().chain(connection(workload));
         rest.extend(fields.map(|(name, value)| format!("\"{name}\":{value}")));
-        word.push(Piece::literal(&(rest.join(",") + "}")));
+        let from_secrets = [
+            (matches!(workload.pulsar.auth(), Auth::Environment), AUTHENTICATION),
+            (workload.pulsar.tls() == Tls::Environment, TLS),
+        ];
+        let fixed = rest.join(",");
+        if from_secrets.iter().any(|(used, _)| *used) {
+            word.push(Piece::literal(&fixed));
+            word.extend(from_secrets.iter().filter(|(used, _)| *used).map(|(_, name)| Piece::variable(name)));
+            word.push(Piece::literal("}"));
+        } else {
+            word.push(Piece::literal(&(fixed + "}")));
+        }
         write_word(&word)
     }
 
@@ -136,6 +147,42 @@ impl Go {
         }
         fields
     }
+}
+
+/// Variables of the shell with the part of the configuration that comes from a Secret.
+const AUTHENTICATION: &str = "AUTHENTICATION_CONF";
+const TLS: &str = "TLS_CONF";
+
+/// Commands that put what `authSecret` and `tlsSecret` hold, which is in the environment, into a form in which the instance
+/// reads it. A token and a path as texts of JSON; control characters, such as the end of line at the end of a file, are no
+/// part of either. The instance refuses other plugins than that for tokens, and goes on without where it is given none.
+fn credentials(workload: &Workload) -> String {
+    let text = |name: &str| {
+        let short = "value";
+        format!(
+            r#"{short}="${{{name}//[[:cntrl:]]/}}" && {short}="${{{short}//\\/\\\\}}" && {short}="${{{short}//\"/\\\"}}""#
+        )
+    };
+    let mut steps = Vec::new();
+    if matches!(workload.pulsar.auth(), Auth::Environment) {
+        let parameters = text("clientAuthenticationParameters");
+        steps.push(format!(
+            r#"if [ "${{clientAuthenticationPlugin}}" = {TOKEN_PLUGIN} ]; then {parameters} && {AUTHENTICATION}=",\"clientAuthenticationPlugin\":\"{TOKEN_PLUGIN}\",\"clientAuthenticationParameters\":\"${{value}}\""; fi"#
+        ));
+    }
+    if workload.pulsar.tls() == Tls::Environment {
+        let path = text("tlsTrustCertsFilePath");
+        let switch = |variable: &str, name: &str, default: bool| {
+            let other = !default;
+            format!(r#"{variable}={default} && if [ "${{{name}}}" = {other} ]; then {variable}={other}; fi"#)
+        };
+        let insecure = switch("insecure", "tlsAllowInsecureConnection", false);
+        let verify = switch("verify", "tlsHostnameVerificationEnable", true);
+        steps.push(format!(
+            r#"{path} && {insecure} && {verify} && {TLS}=",\"tlsTrustCertsFilePath\":\"${{value}}\",\"tlsAllowInsecureConnection\":${{insecure}},\"tlsHostnameVerificationEnable\":${{verify}}""#
+        ));
+    }
+    steps.into_iter().map(|step| step + " && ").collect()
 }
 
 /// Authentication by token and TLS, in the fields that the Go instance has had since Pulsar 3.1 and that the original

@@ -1,10 +1,11 @@
 //! JSON as Go writes it, for the texts nested inside `function_details` (behaviour reference 3.6).
 
+use crate::invalid::Problems;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// Encodes an object like Go's `encoding/json` does for a `map[string]interface{}`: keys sorted, numbers as IEEE
-/// doubles in Go's shortest form, and `<`, `>`, `&` escaped.
+/// Encodes an object like Go's `encoding/json` does for a `map[string]interface{}`: keys sorted, fractions as IEEE
+/// doubles in Go's shortest form, and `<`, `>`, `&` escaped. Integers keep all their digits, unlike there.
 pub fn object(map: &Map<String, Value>) -> String {
     let mut out = String::new();
     write_object(&mut out, map);
@@ -55,7 +56,10 @@ fn write_value(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        Value::Number(n) => out.push_str(&n.as_f64().map_or_else(|| n.to_string(), double)),
+        Value::Number(n) => out.push_str(&match n.as_f64() {
+            Some(number) if n.is_f64() => double(number),
+            _ => n.to_string(),
+        }),
         Value::String(s) => write_string(out, s),
         Value::Array(items) => {
             out.push('[');
@@ -68,6 +72,33 @@ fn write_value(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::Object(map) => write_object(out, map),
+    }
+}
+
+/// Notes the numbers of which digits are lost: integers beyond 64 bits, which the API server stores as doubles. From 1e21 on
+/// a double is written with an exponent, so that nobody can have meant an integer.
+pub(crate) fn check(map: &Map<String, Value>, path: &str, problems: &mut Problems) {
+    for (key, value) in map {
+        check_value(value, &format!("{path}.{key}"), problems);
+    }
+}
+
+fn check_value(value: &Value, path: &str, problems: &mut Problems) {
+    // 2^63, below which a double of that size is stored as the integer that it is.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    match value {
+        Value::Number(n) if n.as_i64().is_none() => problems.when(
+            n.as_f64().is_some_and(|n| (BEYOND..1e21).contains(&n.abs())),
+            path,
+            "is an integer beyond 64 bits, of which Kubernetes keeps 15 to 17 digits only; write it as text, in quotes",
+        ),
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                check_value(item, &format!("{path}[{i}]"), problems);
+            }
+        }
+        Value::Object(map) => check(map, path, problems),
+        _ => {}
     }
 }
 
@@ -122,7 +153,32 @@ mod tests {
         .unwrap();
         assert_eq!(
             object(value.as_object().unwrap()),
-            r#"{"a":1,"b":"p\u003cq\u0026r\u003e","c":[1,2.5,1e+21,1e-7,0.000001,-0],"d":{"y":true,"z":null},"n":9007199254740992}"#
+            r#"{"a":1,"b":"p\u003cq\u0026r\u003e","c":[1,2.5,1e+21,1e-7,0.000001,-0],"d":{"y":true,"z":null},"n":9007199254740993}"#
         );
+    }
+
+    #[test]
+    fn integers_arrive_with_all_their_digits_or_are_refused() {
+        let read = |text: &str| -> (String, Vec<String>) {
+            let value: Value = serde_json::from_str(text).unwrap();
+            let mut problems = Problems::default();
+            check(value.as_object().unwrap(), "spec.sinkConfig", &mut problems);
+            (
+                object(value.as_object().unwrap()),
+                problems.into_vec().into_iter().map(|problem| problem.field).collect(),
+            )
+        };
+        for text in [
+            r#"{"a":9007199254740992}"#,
+            r#"{"a":9007199254740993}"#,
+            r#"{"a":9223372036854775807,"b":[-9223372036854775808]}"#,
+            r#"{"a":-9007199254740993}"#,
+            r#"{"a":1e+21,"b":0.1}"#,
+        ] {
+            assert_eq!(read(text), (text.to_owned(), Vec::new()));
+        }
+        let beyond =
+            r#"{"a":{"b":[1,18446744073709552000]},"c":-9300000000000000000,"d":18446744073709551615}"#;
+        assert_eq!(read(beyond).1, ["spec.sinkConfig.a.b[1]", "spec.sinkConfig.c", "spec.sinkConfig.d"]);
     }
 }

@@ -23,6 +23,13 @@ impl WorkloadName {
                 name.len()
             ));
         }
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(
+                "must begin with a letter, because it becomes the beginning of the name of a Service; \
+                        create the object under another name"
+                    .to_owned(),
+            );
+        }
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(label) || name.starts_with('-') || name.ends_with('-') {
             return Err(
@@ -88,7 +95,7 @@ mod tests {
         let name = WorkloadName::new(&longest, Role::Function).unwrap();
         assert!(name.as_str().len() + "-0123456789".len() <= 63);
         assert!(name.service().len() <= 63);
-        for wrong in ["", "a.b", "A", "-a", "a-", &"a".repeat(MAX_NAME_LENGTH + 1)] {
+        for wrong in ["", "a.b", "A", "-a", "a-", "3rd-party", &"a".repeat(MAX_NAME_LENGTH + 1)] {
             assert!(WorkloadName::new(wrong, Role::Sink).is_err(), "{wrong}");
         }
     }

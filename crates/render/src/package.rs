@@ -82,8 +82,7 @@ impl Package {
 
     /// Whether it comes from Pulsar's package service.
     pub(crate) fn is_from_pulsar(&self) -> bool {
-        let location = self.location.as_deref().unwrap_or_default();
-        ["function://", "sink://", "source://"].iter().any(|prefix| location.starts_with(prefix))
+        self.location.as_deref().is_some_and(|location| has_scheme(location, &PACKAGES))
     }
 
     /// The command that downloads the package to `target`. `None` when the image brings it.
@@ -91,9 +90,9 @@ impl Package {
     /// A web address that the image cannot fetch itself is given to Pulsar's function worker, which fetches it for the
     /// client (`functions download` of a path that begins with `http`).
     pub(crate) fn download(&self, target: &str, tools: Tools, service: &Messaging) -> Option<String> {
-        let location = self.location.as_deref()?;
-        let (from, to) = (quote(location), quote(target));
-        if is_web(location) && tools.wget {
+        let location = normal(self.location.as_deref()?);
+        let (from, to) = (quote(&location), quote(target));
+        if is_web(&location) && tools.wget {
             return Some(format!("wget {from} -O {to}"));
         }
         let admin = Admin::new(tools.admin, service, service.auth());
@@ -105,20 +104,40 @@ impl Package {
     }
 }
 
-fn is_web(location: &str) -> bool {
-    location.starts_with("http://") || location.starts_with("https://")
+/// Schemes of web addresses.
+const WEB: [&str; 2] = ["http", "https"];
+/// Schemes of packages in Pulsar.
+const PACKAGES: [&str; 3] = ["function", "source", "sink"];
+
+/// Whether a location has one of these schemes, in any case.
+fn has_scheme(location: &str, schemes: &[&str]) -> bool {
+    let scheme = location.split_once("://").map_or("", |(scheme, _)| scheme);
+    schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
-/// What is wrong with a location, if anything (behaviour reference 5.3).
+fn is_web(location: &str) -> bool {
+    has_scheme(location, &WEB)
+}
+
+/// The location with its scheme in lower case, as Pulsar's tools want it.
+fn normal(location: &str) -> String {
+    match location.split_once("://") {
+        Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => location.to_owned(),
+    }
+}
+
+/// What is wrong with a location, if anything (behaviour reference 5.3). One without a scheme, such as `public/default/x`, is
+/// the path of an upload in Pulsar's function worker. Components that have one keep it.
 pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     const PROBLEM: &str = "must be http://..., https://..., or function://, source:// or sink:// followed by \
-                           tenant/namespace/name, with @version at the end if you like";
-    let (scheme, rest) = location.split_once("://").unwrap_or(("", location));
-    let is = |names: &[&str]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
-    if is(&["http", "https"]) {
+                           tenant/namespace/name, with @version at the end if you like; what was uploaded to a path such as \
+                           public/default/x has to be uploaded as a package again, see docs/migrate.md";
+    let (_, rest) = location.split_once("://").unwrap_or(("", location));
+    if is_web(location) {
         return None;
     }
-    if !is(&["function", "source", "sink"]) {
+    if !has_scheme(location, &PACKAGES) {
         return Some(PROBLEM);
     }
     // A version is any text, as in `@release/1.2`; there is one at most.
@@ -165,6 +184,27 @@ mod tests {
             if package.location.is_some() {
                 assert_eq!(package.mount(), (mount.0.to_owned(), mount.1.map(str::to_owned)), "{file}");
             }
+        }
+    }
+
+    #[test]
+    fn schemes_are_compared_in_any_case() {
+        let service = Messaging::new(crate::messaging::Side::Runtime, Default::default());
+        let tools = Tools { wget: true, ..Tools::FULL };
+        for (location, web, pulsar, command) in [
+            ("HTTPS://h/A.jar", true, false, "wget https://h/A.jar -O a.jar"),
+            ("Function://A/b/c", false, true, "packages download function://A/b/c --path a.jar"),
+            (
+                "public/default/x",
+                false,
+                false,
+                "functions download --path public/default/x --destination-file a.jar",
+            ),
+        ] {
+            let package = package("a.jar", location);
+            assert_eq!((package.is_from_web(), package.is_from_pulsar()), (web, pulsar), "{location}");
+            let download = package.download("a.jar", tools, &service).unwrap();
+            assert!(download.ends_with(command), "{download}");
         }
     }
 

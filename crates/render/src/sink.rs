@@ -24,6 +24,9 @@ impl Component for Sink {
             "spec.sinkConfig",
             "must be set: it is the connector's configuration",
         );
+        if let Some(config) = &spec.sink_config {
+            json::check(config, "spec.sinkConfig", &mut problems);
+        }
         let name = PulsarName::of(metadata, &spec.common);
         let mut source = consumption::source_spec(&spec.common, &spec.consumption, true, &mut problems);
         source.negative_ack_redelivery_delay_ms =

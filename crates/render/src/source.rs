@@ -33,6 +33,15 @@ impl Component for Source {
             "spec.sourceConfig",
             "must be set: it is the connector's configuration",
         );
+        for (config, path) in [
+            (spec.source_config.as_ref(), "spec.sourceConfig"),
+            (
+                spec.batch_source_config.as_ref().and_then(|batch| batch.discovery_triggerer_config.as_ref()),
+                "spec.batchSourceConfig.discoveryTriggererConfig",
+            ),
+        ] {
+            json::check(config.map_or(&Map::new(), |config| &config.0), path, &mut problems);
+        }
         let name = PulsarName::of(metadata, &spec.common);
         let class_name = text(spec.common.class_name.as_ref());
         let given = spec.source_config.as_ref().map(|config| &config.0);

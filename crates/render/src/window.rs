@@ -1,6 +1,7 @@
 //! Windows of messages (behaviour reference 3.6 and 5.2).
 
 use crate::invalid::Problems;
+use functionmesh_api::common::ProcessingGuarantee;
 use functionmesh_api::function::{WindowConfig, WindowProcessingGuarantees};
 use serde::Serialize;
 
@@ -32,9 +33,32 @@ struct Executed<'a> {
     processing_guarantees: Option<WindowProcessingGuarantees>,
 }
 
+/// Whether the executor acknowledges the messages of a window: those of a window with a guarantee of its own, which is what
+/// that guarantee is about, and of one without when the component has the default. `effectively_once` is the instance's.
+pub(crate) fn acts(config: &WindowConfig, component: Option<ProcessingGuarantee>) -> bool {
+    match component {
+        None | Some(ProcessingGuarantee::AtleastOnce) => true,
+        Some(ProcessingGuarantee::AtmostOnce) => config.processing_guarantees.is_some(),
+        Some(ProcessingGuarantee::Manual | ProcessingGuarantee::EffectivelyOnce) => false,
+    }
+}
+
+/// The guarantee that the executor reads. Without one it never acknowledges.
+pub(crate) fn guarantee(
+    config: &WindowConfig,
+    component: Option<ProcessingGuarantee>,
+) -> Option<WindowProcessingGuarantees> {
+    let default = acts(config, component).then_some(WindowProcessingGuarantees::AtleastOnce);
+    config.processing_guarantees.or(default)
+}
+
 /// JSON text of the window. Without a sliding interval, windows follow each other: the interval is the length, for
 /// both kinds of length (the original fails for a length in messages, behaviour reference 8.1 #7).
-pub(crate) fn json(config: &WindowConfig, class_name: &str) -> String {
+pub(crate) fn json(
+    config: &WindowConfig,
+    class_name: &str,
+    guarantee: Option<WindowProcessingGuarantees>,
+) -> String {
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let (late, extractor) = (given(&config.late_data_topic), given(&config.timestamp_extractor_class_name));
     let window = Executed {
@@ -49,7 +73,7 @@ pub(crate) fn json(config: &WindowConfig, class_name: &str) -> String {
         max_lag_ms: config.max_lag_ms,
         watermark_emit_interval_ms: config.watermark_emit_interval_ms,
         timestamp_extractor_class_name: extractor.as_deref(),
-        processing_guarantees: config.processing_guarantees,
+        processing_guarantees: guarantee,
     };
     // Texts and numbers: encoding them cannot fail.
     serde_json::to_string(&window).unwrap_or_default()

@@ -52,8 +52,104 @@ fn d004_d005_what_the_webhook_filled_in_or_an_update_removed_is_no_crash() {
 fn d007_a_window_needs_no_sliding_interval() {
     let details = details(&function("{windowConfig: {windowLengthCount: 10}}"));
     let config: Value = serde_json::from_str(details["userConfig"].as_str().unwrap()).unwrap();
-    let window = json!({"actualWindowFunctionClassName": "org.Example", "windowLengthCount": 10, "slidingIntervalCount": 10});
+    let window = json!({"actualWindowFunctionClassName": "org.Example", "windowLengthCount": 10, "slidingIntervalCount": 10,
+        "processingGuarantees": "ATLEAST_ONCE"});
     assert_eq!(config["__WINDOWCONFIGS__"], window);
+}
+
+/// The instance acknowledges each message as it comes unless the guarantee is MANUAL, and the executor of windows only where
+/// the window has a guarantee (read off Pulsar 4.0.6).
+#[test]
+fn the_messages_of_a_window_are_acknowledged_with_it() {
+    for (given, instance, window) in [
+        ("", "MANUAL", "ATLEAST_ONCE"),
+        ("processingGuarantee: atleast_once", "MANUAL", "ATLEAST_ONCE"),
+        ("processingGuarantee: manual", "MANUAL", ""),
+        ("processingGuarantee: atmost_once", "ATMOST_ONCE", ""),
+        ("processingGuarantee: effectively_once", "EFFECTIVELY_ONCE", ""),
+    ] {
+        let details = details(&function(&format!("{{windowConfig: {{windowLengthCount: 10}}, {given}}}")));
+        let config: Value = serde_json::from_str(details["userConfig"].as_str().unwrap()).unwrap();
+        let of_window = config["__WINDOWCONFIGS__"]["processingGuarantees"].as_str().unwrap_or_default();
+        assert_eq!(
+            (details["processingGuarantees"].as_str().unwrap(), of_window),
+            (instance, window),
+            "{given}"
+        );
+    }
+    for (given, instance) in [("", "MANUAL"), ("processingGuarantee: atmost_once", "MANUAL")] {
+        let window = "{windowLengthCount: 10, processingGuarantees: ATMOST_ONCE}";
+        let details = details(&function(&format!("{{windowConfig: {window}, {given}}}")));
+        assert_eq!(details["processingGuarantees"], instance, "{given}");
+    }
+    // Without a window nothing changes.
+    assert_eq!(details(&function("{autoAck: false}")).get("processingGuarantees"), None);
+    assert_eq!(
+        go_configuration("autoAck: false")["processingGuarantees"],
+        3,
+        "its instance would refuse to start"
+    );
+    assert_eq!(go_configuration("autoAck: true")["processingGuarantees"], 0);
+}
+
+/// What a shell makes of the configuration of a Go program, with an environment.
+fn go_run(patch: &str, environment: &[(&str, &str)]) -> Value {
+    let object = function(&format!("{{java: null, golang: {{go: /pulsar/go}}, {patch}}}"));
+    let script = script(main_container(&rendered(&object))).to_owned();
+    let (_, program) = script.split_once("chmod +x /pulsar/go && ").unwrap();
+    let program = program.replace("exec /pulsar/go -instance-conf", "printf %s");
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", &program]).env_clear().env("SHARD_ID", "0").env("brokerServiceURL", "pulsar://b");
+    let output = shell.envs(environment.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn credentials_from_secrets_reach_a_go_program() {
+    const TOKEN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
+    let secrets = "pulsar: {pulsarConfig: p, authSecret: a, tlsSecret: t}";
+    let found = go_run(
+        secrets,
+        &[
+            ("clientAuthenticationPlugin", TOKEN),
+            ("clientAuthenticationParameters", "token:a\"b\\c d\n"),
+            ("tlsTrustCertsFilePath", "/etc/tls/ca.crt"),
+            ("tlsAllowInsecureConnection", "true"),
+            ("tlsHostnameVerificationEnable", "false"),
+        ],
+    );
+    assert_eq!(found["clientAuthenticationPlugin"], TOKEN);
+    assert_eq!(found["clientAuthenticationParameters"], "token:a\"b\\c d");
+    assert_eq!(found["tlsTrustCertsFilePath"], "/etc/tls/ca.crt");
+    assert_eq!(found["tlsAllowInsecureConnection"], true);
+    assert_eq!(found["tlsHostnameVerificationEnable"], false);
+    // Certificates are checked unless the Secret says otherwise, and the instance knows no other plugin.
+    let found =
+        go_run(secrets, &[("clientAuthenticationPlugin", "Other"), ("clientAuthenticationParameters", "x")]);
+    assert_eq!(
+        (found.get("clientAuthenticationPlugin"), &found["tlsTrustCertsFilePath"]),
+        (None, &json!(""))
+    );
+    assert_eq!(
+        (&found["tlsAllowInsecureConnection"], &found["tlsHostnameVerificationEnable"]),
+        (&json!(false), &json!(true))
+    );
+    let found = go_run("pulsar: {pulsarConfig: p}", &[]);
+    assert_eq!(
+        (found.get("tlsTrustCertsFilePath"), &found["pulsarServiceURL"]),
+        (None, &json!("pulsar://b"))
+    );
+}
+
+#[test]
+fn a_probe_without_a_handler_is_named() {
+    let idle = "{pod: {startupProbe: {periodSeconds: 1}, sidecars: [{name: a, livenessProbe: {}}], liveness: {successThreshold: 2}}}";
+    assert_eq!(
+        problems(&function(idle)),
+        ["spec.pod.startupProbe", "spec.pod.sidecars[0].livenessProbe", "spec.pod.liveness.successThreshold"]
+    );
 }
 
 #[test]
