@@ -135,7 +135,8 @@ pub struct Consumption {
     /// after a failure. Not with `effectively_once`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i32>,
-    /// Whether messages are acknowledged for the component once it has processed them. Defaults to true.
+    /// Whether messages are acknowledged for the component once it has processed them. Java programs need
+    /// `processingGuarantee: manual` for false to have an effect. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_ack: Option<bool>,
     /// How often a failed message is delivered again before it goes to `deadLetterTopic`. Not with

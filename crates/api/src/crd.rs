@@ -14,7 +14,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         finished(Function::crd(), true, &rules::function()),
         finished(Source::crd(), true, &rules::source()),
         finished(Sink::crd(), true, &rules::sink()),
-        finished(FunctionMesh::crd(), false, &Rules::default()),
+        finished(FunctionMesh::crd(), false, &rules::mesh()),
         finished(BackendConfig::crd(), true, &Rules::default()),
     ]
 }

@@ -60,7 +60,8 @@ pub struct FunctionSpec {
     /// Topic that receives the results, and how they are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Configuration of your code, which reads it from its context; given to it as it is.
+    /// Configuration of your code, which reads it from its context; given to it as it is. Java
+    /// programs read its numbers as doubles: write an integer above 2^53 as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub func_config: Option<FreeForm>,
     /// A source connector to read from instead of `input`.
@@ -161,7 +162,8 @@ pub struct WindowConfig {
     /// Class that finds the time of a message in it. Without it the time of processing counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp_extractor_class_name: Option<String>,
-    /// How often a window may be processed: at least once or at most once.
+    /// How often a window may be processed: its messages are acknowledged after it (`ATLEAST_ONCE`) or as they come. Not
+    /// with the `processingGuarantee` `manual` or `effectively_once`. Defaults to `ATLEAST_ONCE`, unless that is `atmost_once`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processing_guarantees: Option<WindowProcessingGuarantees>,
 }

@@ -16,6 +16,13 @@ const LOCATION_LENGTH: i64 = 8192;
 /// Most entries of a list that nobody writes by the dozen.
 const ENTRIES: i64 = 100;
 
+/// Sets the bound of a list of containers of the user's own.
+pub(crate) fn set_embedded(schema: &mut JSONSchemaProps, name: &str) {
+    if ["initContainers", "sidecars"].contains(&name) && schema.type_.as_deref() == Some("array") {
+        schema.max_items = Some(ENTRIES);
+    }
+}
+
 /// Sets the bounds of a field.
 pub(crate) fn set(schema: &mut JSONSchemaProps, name: &str) {
     match name {

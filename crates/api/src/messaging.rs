@@ -10,7 +10,8 @@ pub struct PulsarMessaging {
     /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_config: Option<String>,
-    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`.
+    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`. Of the plugins, Go
+    /// programs know that for tokens only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_secret: Option<String>,
     /// Name of a Secret with the keys `tlsAllowInsecureConnection`, `tlsHostnameVerificationEnable` and

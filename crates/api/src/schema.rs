@@ -128,6 +128,9 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     if owner == Owner::FunctionMesh {
         limits::set(schema, name);
     }
+    if owner == Owner::Embedded {
+        limits::set_embedded(schema, name);
+    }
     if owner == Owner::Embedded && name == "resources" {
         amounts(schema);
     }

@@ -1,9 +1,293 @@
 //! Objects and children that the Go operator left are taken over as a whole.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::cluster::ApiOnly;
 use e2e::shell;
-use e2e::testing::Rig;
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready};
+use e2e::testing::{Controller, Rig};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::EnvVar;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+/// In the name of the Go operator.
+fn go_operator() -> PostParams {
+    PostParams { field_manager: Some("manager".to_owned()), ..PostParams::default() }
+}
+
+/// Writes a StatefulSet as the Go operator does after a switch back: a whole object, with another program.
+async fn rewritten(rig: &Rig, namespace: &str, name: &str) -> Result<StatefulSet> {
+    let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
+    let name = format!("{name}-function");
+    let mut set = sets.get(&name).await?;
+    let pod = set.spec.template.spec.as_mut().context("no pod")?;
+    let container = pod.containers.first_mut().context("no container")?;
+    container.command = Some(vec!["sh".to_owned(), "-c".to_owned(), "go".to_owned()]);
+    let variable = EnvVar { name: "GO".to_owned(), value: Some("1".to_owned()), value_from: None };
+    container.env.get_or_insert_default().push(variable);
+    Ok(sets.replace(&name, &go_operator(), &set).await?)
+}
+
+fn variables(set: &StatefulSet) -> Vec<String> {
+    let containers = set.spec.template.spec.iter().flat_map(|pod| &pod.containers);
+    containers.flat_map(|c| c.env.iter().flatten()).map(|variable| variable.name.clone()).collect()
+}
+
+async fn pending_hash(functions: &Api<DynamicObject>, name: &str) -> Result<String> {
+    let object = functions.get(name).await?;
+    let hash = object.data.pointer("/status/statefulSet/pendingHash").and_then(Value::as_str);
+    hash.map(str::to_owned).context("no pending hash")
+}
+
+async fn annotate(functions: &Api<DynamicObject>, name: &str, key: &str, value: &str) -> Result<()> {
+    let key = format!("compute.functionmesh.io/{key}");
+    merge(functions, name, json!({"metadata": {"annotations": {key: value}}})).await
+}
+
+/// To the Go operator and back: what it wrote over our annotations is taken over again, whatever these say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_switch_restarts_nothing() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("second", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let functions = functions(&rig, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        for name in ["f0", "f1", "f2"] {
+            create(&functions, "Function", name, &function_spec()).await?;
+        }
+        for name in ["f0", "f1", "f2"] {
+            until_ready(&rig, &functions, name, AVAILABLE).await?;
+        }
+        controller.signal("TERM")?;
+
+        // The second one was changed meanwhile, which the Go operator saw; a person edited the third one.
+        merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
+        let status = json!({"status": {"observedGeneration": 2, "statefulSet": null}});
+        functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await?;
+        let (f0, f1) = (rewritten(&rig, &namespace, "f0").await?, rewritten(&rig, &namespace, "f1").await?);
+        let person = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        let edit = Patch::Merge(json!({"spec": {"minReadySeconds": 1}}));
+        sets.patch("f2-function", &person, &edit).await?;
+
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        for (name, written) in [("f0", &f0), ("f1", &f1)] {
+            let waits = ("True", "MadeByOriginal");
+            let message = until_condition(&rig, &functions, name, "UpdateAvailable", waits).await?;
+            ensure!(message.contains("command changed") && message.contains("env GO removed"), "{message}");
+            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            let set = sets.get(&format!("{name}-function")).await?;
+            ensure!(set.metadata.generation == written.metadata.generation, "{name}: {:?}", set.spec);
+        }
+        rig.until("the edit is undone", || async {
+            let seconds = sets.get("f2-function").await?.spec.min_ready_seconds;
+            if seconds == Some(15) { Ok(()) } else { bail!("{seconds:?}") }
+        })
+        .await?;
+        let counts = rig.audit()?.by(&controller.user).counts();
+        ensure!(counts["patch statefulsets"] == 3, "{counts:?}");
+        controller.signal("TERM")?;
+
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        controller.reconciled(&rig, 3).await?;
+        let writes = rig.audit()?.by(&controller.user).writes();
+        ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
+
+        let hash = pending_hash(&functions, "f0").await?;
+        annotate(&functions, "f0", "approve-update", &hash).await?;
+        rig.until("what the Go operator wrote goes", || async {
+            let set = sets.get("f0-function").await?;
+            if variables(&set).contains(&"GO".to_owned()) { bail!("it is there") } else { Ok(()) }
+        })
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A StatefulSet with fields that cannot change and are other than ours.
+async fn made_otherwise(rig: &Rig, namespace: &str, name: &str) -> Result<()> {
+    let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
+    let functions = functions(rig, namespace);
+    let full = format!("{name}-function");
+    let owner = functions.get(name).await?.metadata.uid;
+    let labels = json!({
+        "app": "function-mesh", "app.kubernetes.io/instance": full, "app.kubernetes.io/name": full,
+        "component": "function", "name": name, "namespace": namespace,
+        "compute.functionmesh.io/app": "function-mesh", "compute.functionmesh.io/component": "function",
+        "compute.functionmesh.io/name": name, "compute.functionmesh.io/namespace": namespace,
+    });
+    let container = json!({"name": "pulsar-function", "image": "example.com/image:1", "command": ["sh", "-c", "go"]});
+    let set: StatefulSet = serde_json::from_value(json!({
+        "metadata": {"name": full, "labels": labels, "ownerReferences": [{
+            "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function", "name": name, "uid": owner,
+            "controller": true, "blockOwnerDeletion": true}]},
+        "spec": {"replicas": 1, "serviceName": "another", "podManagementPolicy": "OrderedReady",
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}},
+    }))?;
+    sets.create(&go_operator(), &set).await?;
+    Ok(())
+}
+
+/// The live fields are compared, before anybody approves and without a write that the API server refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("fixed", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let functions = functions(&rig, &namespace);
+        for name in ["f0", "f1"] {
+            create(&functions, "Function", name, &function_spec()).await?;
+            made_otherwise(&rig, &namespace, name).await?;
+        }
+        annotate(&functions, "f1", "pause-rollout", "false").await?;
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let waits = ("True", "MadeByOriginal");
+        let message = until_condition(&rig, &functions, "f0", "UpdateAvailable", waits).await?;
+        ensure!(message.contains("serviceName, podManagementPolicy") || message.contains("podManagementPolicy, serviceName"), "{message}");
+        ensure!(message.contains("cannot be changed") && message.contains("/recreate="), "{message}");
+        ensure!(!message.contains("persistentVolumeClaim") && !message.contains(" more"), "{message}");
+
+        let hash = pending_hash(&functions, "f0").await?;
+        annotate(&functions, "f0", "approve-update", &hash).await?;
+        let message = until_ready(&rig, &functions, "f0", ("False", "RecreateRequired")).await?;
+        ensure!(message.contains("serviceName") && message.contains("podManagementPolicy"), "{message}");
+        // The same when the spec is a reason to roll.
+        merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
+        until_ready(&rig, &functions, "f1", ("False", "RecreateRequired")).await?;
+        let refused = rig.audit()?.by(&controller.user).refused();
+        ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
+
+        annotate(&functions, "f0", "recreate", &hash).await?;
+        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The way back of docs/migrate.md, as far as it goes without the Go operator: what its types need is there, and coming back
+/// writes no StatefulSet.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
+    let server = ApiOnly::up("wayback")?;
+    let rig = Rig::alone(&server).await?;
+    let kubeconfig = server.folder().join("admin.kubeconfig");
+    rig.test("wayback", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let functions = functions(&rig, &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        create(&functions, "Function", "f0", &function_spec()).await?;
+        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        let set: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let before = set.get("f0-function").await?;
+
+        // The defaults of its webhook, while ours runs: nothing restarts.
+        run_of_the_page("defaults", &kubeconfig)?;
+        let spec = functions.get("f0").await?.data["spec"].clone();
+        for (field, value) in [("autoAck", json!(true)), ("maxPendingAsyncRequests", json!(1000)),
+            ("forwardSourceMessageProperty", json!(true)), ("replicas", json!(1))] {
+            ensure!(spec[field] == value, "{field}: {spec}");
+        }
+        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        controller.signal("TERM")?;
+
+        // Its kinds, in which the conditions are a map, and a status that they take.
+        let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
+        let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
+        let map = json!([{"op": "replace", "path": conditions,
+            "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
+        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &map.to_string()]))?;
+        rig.until("its kinds", || async {
+            run_of_the_page("statuses", &kubeconfig)?;
+            let status = functions.get("f0").await?.data["status"].clone();
+            ensure!(status["conditions"] == json!({}), "{status}");
+            Ok(())
+        })
+        .await?;
+        rig.install().await?;
+
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        let after = set.get("f0-function").await?;
+        ensure!(after.metadata.generation == before.metadata.generation, "{:?}", after.spec);
+        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        ensure!(!counts.contains_key("patch statefulsets"), "{counts:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// What has no effect is accepted, and said.
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("warned", |rig, namespace| async move {
+        let java = json!({"className": "a.B", "java": {"jar": "/a.jar"}});
+        let go = |pulsar: Value| json!({"golang": {"go": "/go"}, "pulsar": pulsar});
+        let oauth = json!({"pulsarConfig": "p", "authConfig": {"oauth2Config": {"audience": "a", "issuerUrl": "https://i",
+            "keySecretName": "s", "keySecretKey": "k"}}});
+        let token = json!({"pulsarConfig": "p", "authSecret": "s"});
+        let with = |spec: &Value, more: Value| -> Value {
+            let mut spec = spec.clone();
+            let more = more.as_object().cloned().unwrap_or_default();
+            spec.as_object_mut().into_iter().for_each(|fields| fields.extend(more.clone()));
+            spec
+        };
+        let cases = [
+            (with(&java, json!({"autoAck": false})), Some("spec.autoAck: false has no effect")),
+            (with(&java, json!({"autoAck": false, "processingGuarantee": "manual"})), None),
+            (java.clone(), None),
+            (go(oauth), Some("spec.pulsar.authConfig has no effect")),
+            (go(token), None),
+        ];
+        for (spec, warning) in cases {
+            let topics = json!({"input": {"topics": ["a"]}, "output": {"topic": "b"}});
+            let mut spec = with(&spec, topics);
+            if spec["pulsar"].is_null() {
+                spec["pulsar"] = json!({"pulsarConfig": "p"});
+            }
+            let manifest = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function",
+                "metadata": {"name": "warned", "namespace": namespace}, "spec": spec});
+            rig.until("the warning", || async {
+                let mut kubectl = rig.kubectl.with(["create", "--dry-run=server", "-f", "-"]);
+                let mut child = kubectl.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+                child.stdin.take().context("no input")?.write_all(manifest.to_string().as_bytes())?;
+                let output = child.wait_with_output()?;
+                let said = String::from_utf8_lossy(&output.stderr);
+                ensure!(output.status.success(), "{said}");
+                match warning {
+                    Some(warning) => ensure!(said.contains(warning), "{said}"),
+                    None => ensure!(!said.contains("no effect"), "{said}"),
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Runs commands of the page, so that what it says is what was tried.
+fn run_of_the_page(name: &str, kubeconfig: &Path) -> Result<()> {
+    let page = std::fs::read_to_string(e2e::paths::root().join("docs/migrate.md"))?;
+    let (_, rest) = page.split_once(&format!("<!-- {name} -->\n```sh\n")).context("no commands")?;
+    let (commands, _) = rest.split_once("```").context("no end")?;
+    let tools = e2e::paths::binary("kubectl").parent().context("no folder")?.display().to_string();
+    let path = format!("{tools}:{}", std::env::var("PATH")?);
+    let script = format!("set -o pipefail\n{commands}");
+    let mut shell = shell::command("bash", ["-ec", script.as_str()]);
+    shell::run(shell.env("KUBECONFIG", kubeconfig).env("PATH", path))
+}
 
 /// The kinds can be installed by a plain `kubectl apply`, which stores each in an annotation.
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@
 //! Expressions are written with `@` for the object or its `spec`, and are used twice: for the new one and, negated, for
 //! the stored one. A field that is `null` counts as left out.
 
+mod pods;
 mod program;
 mod scale;
 mod streams;
@@ -142,6 +143,22 @@ fn name_length() -> Rule {
     .of_the_whole()
 }
 
+/// The name of a Service is a DNS label that begins with a letter, and begins with that of the object.
+fn name_form() -> Rule {
+    Rule::invalid(
+        "",
+        "@.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must begin with a letter and have only lower-case letters, digits and '-', as the name of a \
+         Service is made from it; choose another name",
+    )
+    .of_the_whole()
+}
+
+/// For FunctionMeshes.
+pub(crate) fn mesh() -> Rules {
+    Rules { object: vec![name_form()], ..Rules::default() }
+}
+
 /// For Functions.
 pub(crate) fn function() -> Rules {
     let spec = [
@@ -149,6 +166,7 @@ pub(crate) fn function() -> Rules {
         program::function(),
         scale::rules(),
         scale::builtin_rules(),
+        pods::rules(),
         streams::input(Some("sourceConfig")),
         streams::retries(),
         streams::ordering(),
@@ -157,7 +175,7 @@ pub(crate) fn function() -> Rules {
         streams::log_topic(),
         streams::window(),
     ];
-    Rules { object: vec![name_length()], spec: spec.concat() }
+    Rules { object: vec![name_length(), name_form()], spec: spec.concat() }
 }
 
 /// For Sources.
@@ -167,9 +185,15 @@ pub(crate) fn source() -> Rules {
         given("sourceConfig"),
         "spec.sourceConfig must be set: it is the configuration of the connector; {} if it needs none",
     );
-    let spec =
-        [program::services(), program::connector(), vec![config], scale::rules(), streams::output(None)];
-    Rules { object: vec![name_length()], spec: spec.concat() }
+    let spec = [
+        program::services(),
+        program::connector(),
+        vec![config],
+        scale::rules(),
+        pods::rules(),
+        streams::output(None),
+    ];
+    Rules { object: vec![name_length(), name_form()], spec: spec.concat() }
 }
 
 /// For Sinks.
@@ -184,8 +208,9 @@ pub(crate) fn sink() -> Rules {
         program::connector(),
         vec![config],
         scale::rules(),
+        pods::rules(),
         streams::input(None),
         streams::retries(),
     ];
-    Rules { object: vec![name_length()], spec: spec.concat() }
+    Rules { object: vec![name_length(), name_form()], spec: spec.concat() }
 }
