@@ -110,10 +110,16 @@ impl Change {
         match word {
             _ if self.immutable().is_some() => 0,
             "" | "image" | "command" | "args" => 1,
-            "label" | "annotation" | "owner" | "finalizers" | "updateStrategy" | "revisionHistoryLimit" => 3,
-            "terminationMessagePath" | "terminationMessagePolicy" | "imagePullPolicy" | "minReadySeconds" => {
-                3
-            }
+            "label"
+            | "annotation"
+            | "owner"
+            | "finalizers"
+            | "updateStrategy"
+            | "revisionHistoryLimit"
+            | "terminationMessagePath"
+            | "terminationMessagePolicy"
+            | "imagePullPolicy"
+            | "minReadySeconds" => 3,
             _ => 2,
         }
     }

@@ -68,7 +68,8 @@ fn policy() -> Value {
 
 /// What is accepted, as the Go operator accepts it, and has no effect. A warning that cannot be decided is left out.
 fn warnings() -> Value {
-    let warning = |applies: &str, message: &str| json!({"expression": format!("!({applies})"), "message": message});
+    let warning =
+        |applies: &str, message: &str| json!({"expression": format!("!({applies})"), "message": message});
     let auth = "object.spec.?pulsar.?authConfig";
     let token = "'org.apache.pulsar.client.impl.auth.AuthenticationToken'";
     let plugin = format!("{auth}.?genericAuth.?clientAuthenticationPlugin");

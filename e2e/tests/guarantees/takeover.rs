@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::shell;
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready};
+use e2e::testing::objects::{
+    AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
+};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::EnvVar;
@@ -122,7 +124,8 @@ async fn made_otherwise(rig: &Rig, namespace: &str, name: &str) -> Result<()> {
         "compute.functionmesh.io/app": "function-mesh", "compute.functionmesh.io/component": "function",
         "compute.functionmesh.io/name": name, "compute.functionmesh.io/namespace": namespace,
     });
-    let container = json!({"name": "pulsar-function", "image": "example.com/image:1", "command": ["sh", "-c", "go"]});
+    let container =
+        json!({"name": "pulsar-function", "image": "example.com/image:1", "command": ["sh", "-c", "go"]});
     let set: StatefulSet = serde_json::from_value(json!({
         "metadata": {"name": full, "labels": labels, "ownerReferences": [{
             "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function", "name": name, "uid": owner,
@@ -152,7 +155,11 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
         let controller = Controller::start(&rig, "function-controller", &namespace).await?;
         let waits = ("True", "MadeByOriginal");
         let message = until_condition(&rig, &functions, "f0", "UpdateAvailable", waits).await?;
-        ensure!(message.contains("serviceName, podManagementPolicy") || message.contains("podManagementPolicy, serviceName"), "{message}");
+        ensure!(
+            message.contains("serviceName, podManagementPolicy")
+                || message.contains("podManagementPolicy, serviceName"),
+            "{message}"
+        );
         ensure!(message.contains("cannot be changed") && message.contains("/recreate="), "{message}");
         ensure!(!message.contains("persistentVolumeClaim") && !message.contains(" more"), "{message}");
 
@@ -192,8 +199,12 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
         // The defaults of its webhook, while ours runs: nothing restarts.
         run_of_the_page("defaults", &kubeconfig)?;
         let spec = functions.get("f0").await?.data["spec"].clone();
-        for (field, value) in [("autoAck", json!(true)), ("maxPendingAsyncRequests", json!(1000)),
-            ("forwardSourceMessageProperty", json!(true)), ("replicas", json!(1))] {
+        for (field, value) in [
+            ("autoAck", json!(true)),
+            ("maxPendingAsyncRequests", json!(1000)),
+            ("forwardSourceMessageProperty", json!(true)),
+            ("replicas", json!(1)),
+        ] {
             ensure!(spec[field] == value, "{field}: {spec}");
         }
         until_ready(&rig, &functions, "f0", AVAILABLE).await?;

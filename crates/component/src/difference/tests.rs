@@ -194,12 +194,19 @@ fn an_object_that_is_none_differs_in_everything() {
 fn what_the_api_server_fills_in_is_no_difference() {
     let mut live = created();
     for (path, value) in [
-        ("/spec/persistentVolumeClaimRetentionPolicy", json!({"whenDeleted": "Retain", "whenScaled": "Retain"})),
-        ("/spec/updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}})),
+        (
+            "/spec/persistentVolumeClaimRetentionPolicy",
+            json!({"whenDeleted": "Retain", "whenScaled": "Retain"}),
+        ),
+        (
+            "/spec/updateStrategy",
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}}),
+        ),
     ] {
         edit(&mut live, path, &value);
     }
-    let manager = json!([{"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {}, "f:metadata": {}}}]);
+    let manager =
+        json!([{"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {}, "f:metadata": {}}}]);
     edit(&mut live, "/metadata/managedFields", &manager);
     let mut desired = rendered();
     for field in ["persistentVolumeClaimRetentionPolicy", "updateStrategy", "revisionHistoryLimit"] {

@@ -71,7 +71,8 @@ pub(super) fn explained(reason: Reason) -> Explained {
             "Pulsar does not accept who the instance says it is: its token or certificate is wrong, expired or missing.",
             "`kubectl get secret NAME -o yaml` of the one in `spec.pulsar.authSecret` or `spec.pulsar.authConfig`; the \
              broker's log has the reason.",
-            "Put a valid token into the Secret. An instance reads it when it starts, and it is started again by itself.",
+            "Put a valid token into the Secret. An instance reads it when it starts, and it is started again by itself. Go \
+             programs know the plugin for tokens only.",
         ),
         Reason::AuthorizationFailed => (
             UNDER_WAY,
