@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_ready};
+use e2e::testing::objects::{
+    AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
+};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -150,7 +152,9 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
         }))?;
         autoscalers.create(&PostParams::default(), &foreign).await?;
         create(&api, "Function", "g", &scaled()).await?;
-        let message = until_ready(&rig, &api, "g", ("False", "NameConflict")).await?;
+        // The pods run as they should; that they do not scale is a condition of its own.
+        let conflict = ("True", "NameConflict");
+        let message = until_condition(&rig, &api, "g", "ReconcileFailed", conflict).await?;
         ensure!(message.contains("HorizontalPodAutoscaler g-function exists"), "{message}");
         ensure!(autoscalers.get("g-function").await?.spec.max_replicas == 2, "a foreign object was changed");
         merge(&api, "g", json!({"spec": {"maxReplicas": null, "pod": null}})).await?;

@@ -271,6 +271,22 @@ fn foreign(child: &Child, labels: &Value) -> Result<DynamicObject> {
     serde_json::from_value(object).with_context(|| types.to_owned())
 }
 
+/// Waits until a condition of the newest generation names what is in the way: `Ready` when the pods wait for it,
+/// `ReconcileFailed` when they do not.
+async fn until_in_the_way(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<String> {
+    rig.until(&format!("the conflict of {name}"), || async {
+        for type_ in ["Ready", "ReconcileFailed"] {
+            if let Ok((_, reason, message)) = condition(api, name, type_).await
+                && reason == "NameConflict"
+            {
+                return Ok(message);
+            }
+        }
+        anyhow::bail!("not told")
+    })
+    .await
+}
+
 /// With labels of nobody, with ours, and with ours applied by a manager that is not ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_never_touched() -> Result<()> {
@@ -313,7 +329,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
             create(&api, "Function", owner, &spec).await?;
         }
         for (owner, child) in &there {
-            let message = until_ready(&rig, &api, owner, ("False", "NameConflict")).await?;
+            let message = until_in_the_way(&rig, &api, owner).await?;
             ensure!(message.contains(&format!("{} {} exists", child.kind, child.name)), "{message}");
         }
         // An edit wakes each of them once more.
@@ -321,7 +337,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
             merge(&api, owner, json!({"spec": {"image": "example.com/image:2"}})).await?;
         }
         for (owner, _) in &there {
-            until_ready(&rig, &api, owner, ("False", "NameConflict")).await?;
+            until_in_the_way(&rig, &api, owner).await?;
         }
         let audit = rig.audit()?.by(&controller.user);
         for ((owner, child), before) in there.iter().zip(before) {
