@@ -150,6 +150,8 @@ pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messaging::Side;
+    use functionmesh_api::messaging::PulsarMessaging;
 
     fn package(file: &str, location: &str) -> Package {
         Package::new(file, Some(&location.to_owned()))
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn schemes_are_compared_in_any_case() {
-        let service = Messaging::new(crate::messaging::Side::Runtime, Default::default());
+        let service = Messaging::new(Side::Runtime, PulsarMessaging::default());
         let tools = Tools { wget: true, ..Tools::FULL };
         for (location, web, pulsar, command) in [
             ("HTTPS://h/A.jar", true, false, "wget https://h/A.jar -O a.jar"),

@@ -249,8 +249,9 @@ async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
         let token = json!({"pulsarConfig": "p", "authSecret": "s"});
         let with = |spec: &Value, more: Value| -> Value {
             let mut spec = spec.clone();
-            let more = more.as_object().cloned().unwrap_or_default();
-            spec.as_object_mut().into_iter().for_each(|fields| fields.extend(more.clone()));
+            if let (Some(fields), Value::Object(more)) = (spec.as_object_mut(), more) {
+                fields.extend(more);
+            }
             spec
         };
         let cases = [
