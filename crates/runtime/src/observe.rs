@@ -1,6 +1,7 @@
 //! The one wrapper around a reconcile: time limit, panics, backoff, metrics, one line of log.
 
 use crate::backoff::Backoff;
+use crate::error_text::chain;
 use crate::metrics::Metrics;
 use futures::FutureExt;
 use kube::runtime::controller::Action;
@@ -180,17 +181,6 @@ fn pause(longest: Duration, started: Instant) -> Duration {
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
     let spread = millis / 3;
     Duration::from_millis(millis - RandomState::new().hash_one(started) % spread.saturating_add(1))
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::Process;
 use crate::admin::{Readiness, ReadyHandle};
 use crate::args::WatchArgs;
 use crate::denied::Denied;
+use crate::error_text;
 use crate::line::places;
 use crate::merge::merged;
 use crate::metrics::Metrics;
@@ -83,7 +84,8 @@ impl Watches {
         K: Send + Sync + 'static,
     {
         let labels = self.args.watch_label_selector.clone();
-        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, |_: &mut K| {});
+        let trim = |object: &mut K| object.meta_mut().managed_fields = None;
+        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim);
         let meaningful = predicates::generation
             .combine(predicates::labels)
             .combine(predicates::annotations)
@@ -174,9 +176,9 @@ impl Watches {
                     let denial = denial(error);
                     // A denial lasts until somebody grants the permission, and is tried again all the time.
                     if denial.is_some() && denial == told {
-                        debug!(kind, error = %error, "watch interrupted");
+                        debug!(kind, error = error_text::of_watch(error), "watch interrupted");
                     } else {
-                        warn!(kind, error = %error, "watch interrupted");
+                        warn!(kind, error = error_text::of_watch(error), "watch interrupted");
                     }
                     // One of several namespaces is told about where it is known which.
                     if let (Some(ready), Some(reason), false) = (&ready, &denial, several) {
