@@ -1,7 +1,6 @@
 //! Trimmed views of the objects a component owns: what is compared is kept, nothing else.
 
 use crate::note::{Note, RENDERED_FROM};
-use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{RENDERED_HASH, hash_of};
 use functionmesh_runtime::shallow::metadata;
@@ -321,25 +320,20 @@ pub enum Ownership {
     Foreign,
 }
 
-/// Finds out to whom a child belongs; the uid decides, since names are used again. A child that lost its owner is ours
-/// when we applied it, which the API server says, and it is labelled for the object in hand.
+/// Finds out to whom a child of the object's name belongs; the uid decides, since names are used again. A child that lost
+/// its owner is ours when we applied it, which the API server says. Labels do not count: its name says for which object it
+/// was applied.
 pub fn ownership(child: &ObjectMeta, owner: &OwnerReference) -> Ownership {
     match controller(child) {
         Some(r) if r.uid == owner.uid => Ownership::Ours,
         Some(r) if r.kind == owner.kind && r.name == owner.name => Ownership::Predecessor,
-        None if child.managed_fields.is_some() && is_labelled_for(child, owner) => Ownership::Ours,
+        None if child.managed_fields.is_some() => Ownership::Ours,
         _ => Ownership::Foreign,
     }
 }
 
 fn controller(of: &ObjectMeta) -> Option<&OwnerReference> {
     of.owner_references.iter().flatten().find(|r| r.controller == Some(true))
-}
-
-fn is_labelled_for(child: &ObjectMeta, owner: &OwnerReference) -> bool {
-    let label = |key: &str| child.labels.as_ref()?.get(key).map(String::as_str);
-    label(LABEL_NAME) == Some(owner.name.as_str())
-        && label(LABEL_COMPONENT).is_some_and(|word| word.eq_ignore_ascii_case(&owner.kind))
 }
 
 /// The one entry of `managedFields` that is kept, without its list of fields: that we applied an object that has no
@@ -395,9 +389,8 @@ mod tests {
     }
 
     /// Found by `manager` as the field manager of a write.
-    fn child(owners: &serde_json::Value, manager: &str, operation: &str, name: &str) -> Ownership {
+    fn child(owners: &serde_json::Value, manager: &str, operation: &str) -> Ownership {
         let metadata = json!({
-            "labels": {LABEL_NAME: name, LABEL_COMPONENT: "function"},
             "ownerReferences": owners,
             "managedFields": [{"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {}}}],
         });
@@ -511,17 +504,16 @@ mod tests {
     #[test]
     fn a_child_without_an_owner_is_ours_when_we_applied_it() {
         let none = json!([]);
-        assert_eq!(child(&none, "ours", "Apply", "f"), Ownership::Ours);
-        assert_eq!(child(&none, "ours", "Update", "f"), Ownership::Foreign);
-        assert_eq!(child(&none, "kubectl", "Apply", "f"), Ownership::Foreign);
-        assert_eq!(child(&none, "ours", "Apply", "g"), Ownership::Foreign);
+        assert_eq!(child(&none, "ours", "Apply"), Ownership::Ours);
+        assert_eq!(child(&none, "ours", "Update"), Ownership::Foreign);
+        assert_eq!(child(&none, "kubectl", "Apply"), Ownership::Foreign);
         let mut reference = json!({"apiVersion": "v1", "kind": "Function", "name": "f", "uid": "u"});
-        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Ours, "no controller");
+        assert_eq!(child(&json!([reference]), "ours", "Apply"), Ownership::Ours, "no controller");
         reference["controller"] = json!(true);
-        assert_eq!(child(&json!([reference]), "kubectl", "Apply", "f"), Ownership::Ours);
+        assert_eq!(child(&json!([reference]), "kubectl", "Apply"), Ownership::Ours);
         reference["uid"] = json!("old");
-        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Predecessor);
+        assert_eq!(child(&json!([reference]), "ours", "Apply"), Ownership::Predecessor);
         reference["name"] = json!("g");
-        assert_eq!(child(&json!([reference]), "ours", "Apply", "f"), Ownership::Foreign);
+        assert_eq!(child(&json!([reference]), "ours", "Apply"), Ownership::Foreign);
     }
 }

@@ -168,7 +168,20 @@ async fn run<K: Component>(
     if cx.has_pods(object) && !patience.is_zero() {
         return Ok(Step::Wait("waiting for the pods to end".to_owned(), patience));
     }
-    let mut answer: JobView = cx.writer.apply(&workload.namespace, ApplyMode::Create, &job).await?;
+    let applied = cx.writer.apply(&workload.namespace, ApplyMode::Create, &job).await;
+    let mut answer: JobView = match applied {
+        // One of ours without the label by which it is watched: it gets that again.
+        Err(conflict @ ApplyError::NameConflict { .. }) => {
+            let owner = object.controller_owner_ref(&()).unwrap_or_default();
+            if !cx.find("Job", workload, &owner).await? {
+                return Err(conflict);
+            }
+            let mut job = job;
+            job.metadata.uid = cx.jobs.get(&keys.cleanup()).and_then(|known| known.uid());
+            cx.writer.apply(&workload.namespace, ApplyMode::Update, &job).await?
+        }
+        applied => applied?,
+    };
     answer.trim(cx.writer.manager());
     let name = answer.name_any();
     cx.jobs.wrote(keys.cleanup(), answer);

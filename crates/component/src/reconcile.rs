@@ -3,7 +3,6 @@
 use crate::cleanup;
 use crate::context::Context;
 use crate::execute::{Executed, Progress, execute};
-use crate::leaving::HOLD;
 use crate::note::Note;
 use crate::pending;
 use crate::pinned::{self, Wishes};
@@ -19,6 +18,7 @@ use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Desired, Workload, decode, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::leaving::HOLD;
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::GRACE;
 use functionmesh_runtime::refusal::Refusal;
@@ -56,14 +56,33 @@ pub async fn reconcile<K: Component>(
         }
         Ok(backend) => backend,
     };
-    let mut desired = (cx.render)(&workload, &cx.environment, &backend.defaults);
-    Note::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
-        .write(&mut desired.stateful_set);
+    let rendered = || {
+        let mut desired = (cx.render)(&workload, &cx.environment, &backend.defaults);
+        Note::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
+            .write(&mut desired.stateful_set);
+        desired
+    };
+    let desired = rendered();
     let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
     let cleanup = cleanup::job(&object, &workload, &backend, &cx);
     let mut progress = Progress::default();
     // On the heap: it holds rendered objects while it waits.
-    match Box::pin(bring_about(&object, &workload, desired, cleanup.is_some(), &cx, &mut progress)).await {
+    let mut result =
+        Box::pin(bring_about(&object, &workload, desired, cleanup.is_some(), &cx, &mut progress)).await;
+    // A child that nobody saw is in the way: it may be ours, without the label by which it is watched.
+    if let Err(ApplyError::NameConflict { kind, .. }) = &result {
+        let owner = object.controller_owner_ref(&()).unwrap_or_default();
+        match cx.find(kind, &workload, &owner).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let again =
+                    bring_about(&object, &workload, rendered(), cleanup.is_some(), &cx, &mut progress);
+                result = Box::pin(again).await;
+            }
+            Err(error) => result = Err(error),
+        }
+    }
+    match result {
         Ok(outcome) => {
             let done = report(&object, &outcome, progress.writes, &cx).await?;
             if let Some(error) = progress.unread {
@@ -116,14 +135,22 @@ async fn bring_about<K: Component>(
     progress: &mut Progress,
 ) -> Result<Outcome, ApplyError> {
     let missing = !cx.vertical_autoscalers.is_present() && desired.vertical_autoscaler.take().is_some();
-    let observed = cx.observed(workload);
+    let mut observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
+    let owner = owner.unwrap_or_default();
     let status = cx.recorded_status(object);
+    // Without the label by which it is watched it looks as if it were deleted, and what waits for approval would be applied.
+    if observed.stateful_set.is_none()
+        && status.stateful_set.is_some()
+        && cx.find("StatefulSet", workload, &owner).await?
+    {
+        observed = cx.observed(workload);
+    }
     let given = Given {
         recorded: status.stateful_set.clone(),
         observed: pinned::observed(&status, object.meta()),
         wishes: Wishes::of(object.meta(), &cx.wishes),
-        owner: owner.unwrap_or_default(),
+        owner,
     };
     let plan = match plan(desired, &observed, &given) {
         Ok(plan) => plan,

@@ -5,7 +5,9 @@ use crate::metrics::Metrics;
 use crate::observe::Failure;
 use crate::refusal::Refusal;
 use crate::wording;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -143,6 +145,21 @@ impl Writer {
         value.map_err(|error| ApplyError::from_request(&kind, &name, ApplyMode::Update, error))
     }
 
+    /// Looks for an object of which a cache knows nothing, by its name. It is a list of one, for which the right to list
+    /// suffices that every cache has.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn find<V>(&self, namespace: &str, name: &str) -> Result<Option<V>, ApplyError>
+    where
+        V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<V> = Api::namespaced(self.client.clone(), namespace);
+        let answer = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
+        let found = answer.map(|list| list.items.into_iter().next());
+        found.map_err(|error| ApplyError::from_request(&V::kind(&()), name, ApplyMode::Update, error))
+    }
+
     /// Writes the status of an object and returns the resource version of the answer. `version` is the newest one that is
     /// known: when the object moved on, was made again, or has a status by our successor, the write is refused as a conflict.
     /// `legacy` says that the status stored holds the original's map of conditions, which only a merge patch can replace
@@ -184,6 +201,38 @@ impl Writer {
             ApplyError::from_request(&format!("status of {kind}"), &name, ApplyMode::Update, error)
         })?;
         Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default())
+    }
+
+    /// Removes the map of conditions that the Go operator stored in a status of another controller: no server-side apply
+    /// works on such an object, not of its `spec` either. When the object changed meanwhile, its controller may have done
+    /// so; nothing is removed then.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    pub async fn clear_conditions<K, S>(&self, object: &Declared<K, S>) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
+        let body = json!({
+            "metadata": {"uid": object.uid(), "resourceVersion": object.resource_version()},
+            "status": {"conditions": null},
+        });
+        let api: Api<Declared<K, IgnoredAny>> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let manager = Some(format!("{}-status", self.manager));
+        let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
+        let answer = api.patch_status(&name, &parameters, &Patch::Merge(&body)).await;
+        let result = if answer.is_ok() { "written" } else { "failed" };
+        self.metrics.status_writes.with_label_values(&[result]).inc();
+        match answer {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(error) => {
+                let kind = format!("status of {kind}");
+                Err(ApplyError::from_request(&kind, &name, ApplyMode::Update, error))
+            }
+        }
     }
 
     /// Adds or removes a finalizer and returns the resource version of the answer. The patch names what it expects to

@@ -44,7 +44,8 @@ pub struct WatchArgs {
     /// Namespaces to work on, separated by commas; all when not given.
     #[arg(long, env = "WATCHED_NAMESPACE", value_delimiter = ',')]
     pub watched_namespace: Vec<String>,
-    /// Work only on objects with these labels, such as `shard=a`.
+    /// Label selector of the objects to work on, such as `shard=a`. The mesh-controller passes the labels that it names on
+    /// from a mesh to its components.
     #[arg(long, env = "WATCH_LABEL_SELECTOR")]
     pub watch_label_selector: Option<String>,
     /// Objects that are worked on at the same time.
@@ -73,9 +74,57 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl WatchArgs {
+    /// Keys of the labels that the selector names, set-based requirements included.
+    pub fn selected_by(&self) -> Vec<String> {
+        keys(self.watch_label_selector.as_deref().unwrap_or_default())
+    }
+
     /// The namespaces, each once, empty text left out.
     pub fn namespaces(&self) -> Vec<&str> {
         let names = self.watched_namespace.iter().map(|n| n.trim()).filter(|n| !n.is_empty());
         names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// The keys of a label selector (`a=b, c in (d,e), f notin (g), h, !i`), each once and in order. One that the API server
+/// refuses gives keys all the same: its watch says what is wrong with it.
+fn keys(selector: &str) -> Vec<String> {
+    let (mut keys, mut depth, mut start) = (BTreeSet::new(), 0_u32, 0);
+    let ends = selector.char_indices().chain([(selector.len(), ',')]);
+    for (at, c) in ends {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                let requirement = selector.get(start..at).unwrap_or_default();
+                let key = requirement.trim().trim_start_matches('!').trim_start();
+                let end = key.find(|c: char| c.is_whitespace() || "=!<>(".contains(c)).unwrap_or(key.len());
+                keys.insert(key.get(..end).unwrap_or_default().to_owned());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    keys.retain(|key| !key.is_empty());
+    keys.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_selector_are_found_in_every_form() {
+        for (selector, want) in [
+            ("", &[][..]),
+            ("shard=a", &["shard"]),
+            ("shard == a,example.com/team!=b", &["example.com/team", "shard"]),
+            ("x in (a, b), y notin (c,d),z", &["x", "y", "z"]),
+            ("!legacy, ! other,x=1,x!=2", &["legacy", "other", "x"]),
+            ("n>3,m<4", &["m", "n"]),
+            (",,", &[]),
+        ] {
+            assert_eq!(keys(selector), want, "{selector}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
 //! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
 
-use crate::shallow::{LEVELS, Shallow, slim_metadata};
+use crate::shallow::{LEVELS, Shallow, metadata_with_managers};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::de::DeserializeOwned;
@@ -79,7 +80,7 @@ fn text(spec: &Shallow) -> Result<Box<str>, Box<Undecodable>> {
 /// The parts of an object, none of which stops the others from being decoded.
 #[derive(Deserialize)]
 struct Parts {
-    #[serde(default, deserialize_with = "slim_metadata")]
+    #[serde(default, deserialize_with = "metadata_with_managers")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Shallow,
@@ -90,12 +91,27 @@ struct Parts {
 impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for Declared<K, S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Parts { mut metadata, spec, status } = Parts::deserialize(from)?;
+        metadata.managed_fields = applied(&metadata);
         if let Some(annotations) = &mut metadata.annotations {
             annotations.remove(LAST_APPLIED);
         }
         let status = serde_json::from_value(status.value).unwrap_or_default();
         Ok(Self { metadata, spec: text(&spec), status, kind: PhantomData })
     }
+}
+
+/// Who applied an object that has no controller, by the word of the API server: what is kept of `managedFields`, without
+/// the fields. An object that lost its owner may belong to one of us.
+fn applied(metadata: &ObjectMeta) -> Option<Vec<ManagedFieldsEntry>> {
+    let controlled = metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+    let applied = |entry: &&ManagedFieldsEntry| {
+        entry.operation.as_deref() == Some("Apply") && entry.subresource.is_none() && !controlled
+    };
+    let entries = metadata.managed_fields.iter().flatten().filter(applied);
+    let kept: Vec<_> = entries
+        .map(|entry| ManagedFieldsEntry { manager: entry.manager.clone(), ..ManagedFieldsEntry::default() })
+        .collect();
+    (!kept.is_empty()).then_some(kept)
 }
 
 impl<K, S: Clone> Clone for Declared<K, S> {
@@ -183,6 +199,28 @@ mod tests {
         assert_eq!(object.spec::<Spec>().unwrap().count, 3);
         assert!(object.meta().managed_fields.is_none());
         assert_eq!(object.meta().annotations.as_ref().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn who_applied_an_object_is_kept_when_nobody_controls_it() {
+        let entry = |operation: &str, manager: &str, subresource: Option<&str>| json!({"manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": {"f:spec": {}}});
+        let managed = [
+            entry("Apply", "ours", None),
+            entry("Update", "kubectl", None),
+            entry("Apply", "ours-status", Some("status")),
+        ];
+        let object = |owners: &Value| -> Declared<Pod, Option<String>> {
+            serde_json::from_value(
+                json!({"metadata": {"name": "a", "managedFields": managed, "ownerReferences": owners}}),
+            )
+            .unwrap()
+        };
+        let mut owner = json!({"apiVersion": "v1", "kind": "X", "name": "x", "uid": "u"});
+        let only_ours =
+            ManagedFieldsEntry { manager: Some("ours".to_owned()), ..ManagedFieldsEntry::default() };
+        assert_eq!(object(&json!([owner])).meta().managed_fields, Some(vec![only_ours]));
+        owner["controller"] = json!(true);
+        assert_eq!(object(&json!([owner])).meta().managed_fields, None);
     }
 
     #[test]

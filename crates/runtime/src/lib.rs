@@ -23,6 +23,7 @@ pub mod denied;
 pub mod event;
 pub mod failing;
 pub mod gate;
+pub mod leaving;
 pub mod line;
 pub mod metrics;
 pub mod observe;
@@ -33,6 +34,7 @@ pub mod shallow;
 pub mod stream;
 pub mod telemetry;
 
+mod error_text;
 mod lease;
 mod merge;
 mod pace;

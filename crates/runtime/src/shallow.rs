@@ -163,11 +163,21 @@ pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Err
 /// # Errors
 /// When it is no JSON.
 pub fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    from.deserialize_any(Slim)
+    from.deserialize_any(Slim { managers: false })
+}
+
+/// The same with who wrote the object, without the fields.
+///
+/// # Errors
+/// When it is no JSON.
+pub fn metadata_with_managers<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    from.deserialize_any(Slim { managers: true })
 }
 
 /// Reads metadata; anything else has none.
-struct Slim;
+struct Slim {
+    managers: bool,
+}
 
 impl<'de> Visitor<'de> for Slim {
     type Value = ObjectMeta;
@@ -208,7 +218,11 @@ impl<'de> Visitor<'de> for Slim {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectMeta, A::Error> {
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            if key == MANAGED_FIELDS {
+            if key == MANAGED_FIELDS && self.managers {
+                // The list and its entries; the fields are further down.
+                let entries = map.next_value_seed(Levels(2))?;
+                fields.insert(key, entries.value);
+            } else if key == MANAGED_FIELDS {
                 map.next_value::<IgnoredAny>()?;
             } else {
                 let field = map.next_value_seed(Levels(METADATA_LEVELS))?;
@@ -296,6 +310,10 @@ mod tests {
         assert_eq!(view.metadata.managed_fields.unwrap()[0].manager.as_deref(), Some("m"));
         let slim: SlimView = serde_json::from_str(&text).unwrap();
         assert_eq!((slim.metadata.name.as_deref(), slim.metadata.managed_fields), (Some("n"), None));
+        let mut with_managers = serde_json::Deserializer::from_str(text.trim_start_matches(r#"{"metadata":"#));
+        let slim = metadata_with_managers(&mut with_managers).unwrap();
+        let entry = &slim.managed_fields.unwrap()[0];
+        assert_eq!((entry.manager.as_deref(), &entry.fields_v1), (Some("m"), &None));
         let odd = json!({"metadata": {"name": "n", "resourceVersion": "7", "labels": 5, "generation": "x"}});
         let slim: SlimView = serde_json::from_value(odd).unwrap();
         assert_eq!(slim.metadata.resource_version.as_deref(), Some("7"), "what is right is kept");
