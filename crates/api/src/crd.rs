@@ -4,7 +4,9 @@ use crate::rules::{self, Rules};
 use crate::schema;
 use crate::size;
 use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
 /// The definitions of all five kinds, ready to apply, in the order Function, Source, Sink, FunctionMesh,
@@ -14,7 +16,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         finished(Function::crd(), true, &rules::function()),
         finished(Source::crd(), true, &rules::source()),
         finished(Sink::crd(), true, &rules::sink()),
-        finished(FunctionMesh::crd(), false, &rules::mesh()),
+        named_items(finished(FunctionMesh::crd(), false, &rules::mesh())),
         finished(BackendConfig::crd(), true, &Rules::default()),
     ]
 }
@@ -38,6 +40,27 @@ fn finished(
         schema::add_rules(root, &rules.object);
         if let Some(spec) = root.properties.as_mut().and_then(|p| p.get_mut("spec")) {
             schema::add_rules(spec, &rules.spec);
+        }
+    }
+    definition
+}
+
+/// A DNS label, which is so short that the name of a component, the mesh's name and a dash before it, has at most the 43
+/// characters that any component's has.
+const ITEM_NAME: &str = "^[a-z0-9]([-a-z0-9]{0,39}[a-z0-9])?$";
+
+/// Demands a name of each item of a mesh that can become a part of its component's name.
+fn named_items(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let roots = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for root in roots.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        let spec = root.properties.as_mut().and_then(|fields| fields.get_mut("spec"));
+        for list in spec.into_iter().flat_map(|spec| spec.properties.iter_mut().flatten()) {
+            let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut list.1.items else { continue };
+            item.required.get_or_insert_default().push("name".to_owned());
+            if let Some(name) = item.properties.as_mut().and_then(|fields| fields.get_mut("name")) {
+                name.nullable = None;
+                name.pattern = Some(ITEM_NAME.to_owned());
+            }
         }
     }
     definition

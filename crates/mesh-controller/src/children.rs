@@ -1,16 +1,27 @@
 //! The components as the caches show them.
 
-use crate::items::Kind;
+use crate::items::{Kind, label};
 use crate::reason::{PROGRESSING, READY, Reason};
-use functionmesh_api::constants::ANNOTATION_MESH_ITEM_HASH;
+use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_runtime::declared::Declared;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
+use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A Function, Source or Sink as it is cached.
 pub type Child<K> = Declared<K, ComponentStatus>;
+
+/// Drops what is not read. `manager` is the field manager under which we write.
+pub fn trim<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
+    let entries = &mut child.meta_mut().managed_fields;
+    if let Some(applied) = entries {
+        applied.retain(|entry| entry.manager.as_deref() == Some(manager));
+    }
+    *entries = entries.take().filter(|applied| !applied.is_empty());
+}
 
 /// What is read of a component.
 #[derive(Clone, Debug)]
@@ -19,34 +30,67 @@ pub struct Seen {
     pub kind: Kind,
     /// Name of the object.
     pub name: String,
-    /// Uid of the object that controls it, if any.
-    pub controller: Option<String>,
+    /// To whom it belongs.
+    pub owner: Owner,
     /// Whether it is being deleted.
-    pub leaving: bool,
+    pub terminating: bool,
     /// Hash of the item it was made from.
     pub hash: Option<String>,
-    /// Its `spec`; null when it cannot be read.
-    pub spec: Value,
+    /// Its `spec`; none when that cannot be read, which is not the same as an empty one.
+    pub spec: Option<Value>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// Its `Ready` condition, when that speaks of the newest `spec`.
     pub ready: Option<Condition>,
     /// Its `Progressing` condition, in the same way.
     pub progressing: Option<Condition>,
 }
 
+/// To whom a component belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// To the mesh.
+    Ours,
+    /// To no object any more; we applied it for a mesh of this name. `kubectl delete --cascade=orphan` leaves it so.
+    Orphan,
+    /// To a deleted mesh of the same name: the garbage collector is about to delete it.
+    Predecessor,
+    /// To another object, or to nobody.
+    Foreign,
+}
+
+impl Owner {
+    /// Finds out to whom a component belongs; the uid decides, since names are used again. Without a controller it is
+    /// the API server's word on who applied it that counts, which labels cannot forge; for which mesh says the label,
+    /// as two names of a mesh and an item may come to the same name of a component.
+    pub fn of(component: &ObjectMeta, mesh: &OwnerReference) -> Self {
+        let controller = component.owner_references.iter().flatten().find(|r| r.controller == Some(true));
+        let labelled = || component.labels.as_ref().and_then(|all| all.get(LABEL_MESH));
+        match controller {
+            Some(r) if r.uid == mesh.uid => Self::Ours,
+            Some(r) if r.kind == mesh.kind && r.name == mesh.name => Self::Predecessor,
+            None if component.managed_fields.is_some() && labelled() == Some(&label(&mesh.name)) => {
+                Self::Orphan
+            }
+            _ => Self::Foreign,
+        }
+    }
+}
+
 impl Seen {
-    /// Reads a cached component.
-    pub fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>) -> Self {
+    /// Reads a cached component. `mesh` is the one that wants it.
+    pub fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>, mesh: &OwnerReference) -> Self {
         let metadata = child.meta();
         let current = child.status.observed_generation >= metadata.generation;
         let condition = |type_| child.status.conditions.get(type_).filter(|_| current).cloned();
-        let controllers = metadata.owner_references.iter().flatten();
         Self {
             kind,
             name: child.name_any(),
-            controller: controllers.filter(|r| r.controller == Some(true)).map(|r| r.uid.clone()).next(),
-            leaving: metadata.deletion_timestamp.is_some(),
+            owner: Owner::of(metadata, mesh),
+            terminating: metadata.deletion_timestamp.is_some(),
             hash: child.annotations().get(ANNOTATION_MESH_ITEM_HASH).cloned(),
-            spec: child.spec().unwrap_or_default(),
+            spec: child.spec().ok(),
+            labels: metadata.labels.clone().unwrap_or_default(),
             ready: condition(READY),
             progressing: condition(PROGRESSING),
         }

@@ -62,13 +62,20 @@ pub struct Wanted {
 /// A problem with an item, for the status.
 pub type Problem = String;
 
-/// Reads all items. A wrong one is a problem and does not stop the others.
+/// Reads all items. A wrong one is a problem and does not stop the others; nor does it mean that its component is not wanted.
 pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
     let (mut wanted, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let mut names = BTreeSet::new();
-        let list = spec.get(kind.list()).and_then(Value::as_array);
-        for (i, item) in list.into_iter().flatten().enumerate() {
+        let list = match spec.get(kind.list()) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(list)) => list,
+            Some(_) => {
+                problems.push(format!("spec.{}: must be a list", kind.list()));
+                continue;
+            }
+        };
+        for (i, item) in list.iter().enumerate() {
             let field = format!("spec.{}[{i}].name", kind.list());
             let spec = item.as_object().cloned().unwrap_or_default();
             let Some(item) = spec.get("name").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
@@ -81,6 +88,11 @@ pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
                     "{field}: the component's name {name:?} would have {} characters, at most {MAX_NAME_LENGTH} are possible; \
                      shorten this name or that of the mesh",
                     name.len()
+                ));
+            } else if !is_dns_label(&item) {
+                problems.push(format!(
+                    "{field}: must be lowercase letters, digits and dashes, with a letter or digit at both ends, \
+                     is {item:?}"
                 ));
             } else if !names.insert(name.clone()) {
                 problems.push(format!("{field}: {item:?} is used twice; the first one counts"));
@@ -143,8 +155,13 @@ fn within(wanted: &Value, live: &Value) -> bool {
     }
 }
 
+fn is_dns_label(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.starts_with(plain) && name.ends_with(plain) && name.chars().all(|c| plain(c) || c == '-')
+}
+
 /// A label value for the name of a mesh, which may be longer than a label can be.
-fn label(mesh: &str) -> String {
+pub fn label(mesh: &str) -> String {
     if mesh.len() <= 63 { mesh.to_owned() } else { hex(mesh.as_bytes()) }
 }
 
@@ -179,6 +196,23 @@ mod tests {
         assert!(problems[0].starts_with("spec.functions[1].name: \"a\" is used twice"), "{problems:?}");
         assert!(problems[1].starts_with("spec.functions[2].name: must be set"), "{problems:?}");
         assert!(problems[2].starts_with("spec.sinks[1].name: the component's name"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_no_list_of_objects_with_names_is_a_problem() {
+        for (spec, problem) in [
+            (json!({"functions": {"name": "a"}}), "spec.functions: must be a list"),
+            (json!({"sinks": "a"}), "spec.sinks: must be a list"),
+            (json!({"sources": [5]}), "spec.sources[0].name: must be set"),
+            (json!({"sources": [{"name": "a.b"}]}), "spec.sources[0].name: must be lowercase letters"),
+            (json!({"sources": [{"name": "-a"}]}), "spec.sources[0].name: must be lowercase letters"),
+            (json!({"sources": [{"name": "A"}]}), "spec.sources[0].name: must be lowercase letters"),
+        ] {
+            let (wanted, problems) = items("m", &spec);
+            assert!(wanted.is_empty() && problems.len() == 1, "{spec}: {problems:?}");
+            assert!(problems[0].starts_with(problem), "{problems:?}");
+        }
+        assert_eq!(items("m", &json!({"functions": null})), (vec![], vec![]));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod children;
 pub mod examples;
+mod execute;
 mod items;
 mod plan;
 pub mod reason;

@@ -1,7 +1,8 @@
 //! What to write: the items against the components that are there. Pure.
 
-use crate::children::Seen;
-use crate::items::{Wanted, contained};
+use crate::children::{Owner, Seen};
+use crate::items::{Kind, Wanted, contained};
+use std::collections::BTreeMap;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,105 +29,153 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// In this order.
-    pub steps: Vec<(crate::items::Kind, Step)>,
-    /// Components whose name is taken by an object of somebody else.
+    pub steps: Vec<(Kind, Step)>,
+    /// Components whose name is taken by an object of another owner.
     pub conflicts: Vec<String>,
+    /// Components without an item that are kept because some items cannot be read: one of these may be theirs.
+    pub kept: Vec<String>,
 }
 
-/// Compares. A component that did not change is never touched; one of somebody else neither.
-pub fn plan(wanted: &[Wanted], seen: &[Seen], mesh_uid: &str) -> Plan {
+/// Compares. A component that did not change is never touched; one of another owner neither. `labels` are those that
+/// every component has to carry, and `complete` says that every item could be read: while one could not, nothing is deleted.
+pub fn plan(wanted: &[Wanted], seen: &[Seen], labels: &BTreeMap<String, String>, complete: bool) -> Plan {
     let mut plan = Plan::default();
     for item in wanted {
         let live = seen.iter().find(|s| s.kind == item.kind && s.name == item.name);
         let step = match live {
             None => Step::Create(item.clone()),
-            // Deleted by somebody: made again once it is gone.
-            Some(live) if live.leaving => continue,
-            Some(live) if live.controller.as_deref() != Some(mesh_uid) => {
-                plan.conflicts.push(format!("{} {}", item.kind.name(), item.name));
-                continue;
-            }
-            Some(live)
-                if live.hash.as_ref() == Some(&item.hash)
-                    // What cannot be read cannot be compared: it was written by another field manager, whose fields
-                    // another write of the item would not remove. The component's own status reports it.
-                    && (live.spec.is_null() || contained(&item.spec, &live.spec)) =>
-            {
-                continue;
-            }
-            Some(_) => Step::Update(item.clone()),
+            Some(live) => match live.owner {
+                Owner::Foreign => {
+                    plan.conflicts.push(format!("{} {}", item.kind.name(), item.name));
+                    continue;
+                }
+                // Recreated once it is gone.
+                Owner::Predecessor => continue,
+                Owner::Ours | Owner::Orphan if live.terminating => continue,
+                Owner::Ours if is_current(live, item, labels) => continue,
+                Owner::Ours | Owner::Orphan => Step::Update(item.clone()),
+            },
         };
         plan.steps.push((item.kind, step));
     }
-    let ours = seen.iter().filter(|s| s.controller.as_deref() == Some(mesh_uid) && !s.leaving);
+    let ours = seen.iter().filter(|s| s.owner == Owner::Ours && !s.terminating);
     for live in ours.filter(|s| !wanted.iter().any(|w| w.kind == s.kind && w.name == s.name)) {
-        plan.steps.push((live.kind, Step::Delete(live.name.clone())));
+        if complete {
+            plan.steps.push((live.kind, Step::Delete(live.name.clone())));
+        } else {
+            plan.kept.push(format!("{} {}", live.kind.name(), live.name));
+        }
     }
     plan
+}
+
+/// Whether a component was made from the item as it is now, still says everything the item says, and has its labels. One
+/// whose spec cannot be read is not compared: that is no difference.
+fn is_current(live: &Seen, item: &Wanted, labels: &BTreeMap<String, String>) -> bool {
+    live.hash.as_ref() == Some(&item.hash)
+        && live.spec.as_ref().is_none_or(|spec| contained(&item.spec, spec))
+        && labels.iter().all(|(key, value)| live.labels.get(key) == Some(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::items::{Kind, items};
+    use crate::items::items;
     use serde_json::json;
 
-    fn live(wanted: &Wanted, controller: &str) -> Seen {
+    fn live(wanted: &Wanted, owner: Owner) -> Seen {
         Seen {
             kind: wanted.kind,
             name: wanted.name.clone(),
-            controller: Some(controller.to_owned()),
-            leaving: false,
+            owner,
+            terminating: false,
             hash: Some(wanted.hash.clone()),
-            spec: wanted.spec.clone().into(),
+            spec: Some(wanted.spec.clone().into()),
+            labels: BTreeMap::new(),
             ready: None,
             progressing: None,
         }
+    }
+
+    fn plan_of(wanted: &[Wanted], seen: &[Seen]) -> Plan {
+        plan(wanted, seen, &BTreeMap::new(), true)
     }
 
     #[test]
     fn only_what_changed_is_touched() {
         let spec = json!({"functions": [{"name": "a"}, {"name": "b", "className": "B"}, {"name": "c"}, {"name": "d"}]});
         let (wanted, _) = items("m", &spec);
-        let mut edited = live(&wanted[1], "uid");
-        edited.spec["className"] = json!("Other");
-        let mut old = live(&wanted[2], "uid");
+        let mut edited = live(&wanted[1], Owner::Ours);
+        edited.spec = Some(json!({"name": "b", "className": "Other"}));
+        let mut old = live(&wanted[2], Owner::Ours);
         old.hash = Some("of an older item".to_owned());
-        let mut gone = live(&wanted[0], "uid");
+        let mut gone = live(&wanted[0], Owner::Ours);
         gone.name = "m-z".to_owned();
-        let seen = [live(&wanted[0], "uid"), edited, old, gone];
-        let plan = plan(&wanted, &seen, "uid");
+        let seen = [live(&wanted[0], Owner::Ours), edited, old, gone];
         let want = [
             (Kind::Function, Step::Update(wanted[1].clone())),
             (Kind::Function, Step::Update(wanted[2].clone())),
             (Kind::Function, Step::Create(wanted[3].clone())),
             (Kind::Function, Step::Delete("m-z".to_owned())),
         ];
-        assert_eq!(plan.steps, want);
-        assert!(plan.conflicts.is_empty());
+        let plan = plan_of(&wanted, &seen);
+        assert_eq!(plan, Plan { steps: want.to_vec(), ..Plan::default() });
     }
 
     #[test]
-    fn a_component_that_cannot_be_read_is_written_once() {
-        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
-        let mut unreadable = live(&wanted[0], "uid");
-        unreadable.spec = serde_json::Value::Null;
-        assert!(plan(&wanted, &[unreadable.clone()], "uid").steps.is_empty());
-        unreadable.hash = Some("of an older item".to_owned());
-        assert_eq!(plan(&wanted, &[unreadable], "uid").steps.len(), 1);
+    fn nothing_is_deleted_while_an_item_cannot_be_read() {
+        let spec = json!({"functions": [{"name": "a"}, {"name": "b"}]});
+        let (wanted, _) = items("m", &spec);
+        let seen = [live(&wanted[0], Owner::Ours), live(&wanted[1], Owner::Ours)];
+        let (fewer, invalid) = items("m", &json!({"functions": [{"name": "a"}, {"name": ""}]}));
+        assert_eq!(invalid.len(), 1);
+        let plan = plan(&fewer, &seen, &BTreeMap::new(), false);
+        assert_eq!(plan, Plan { kept: vec!["Function m-b".to_owned()], ..Plan::default() });
+        assert_eq!(plan_of(&fewer, &seen).steps, [(Kind::Function, Step::Delete("m-b".to_owned()))]);
     }
 
     #[test]
-    fn objects_of_others_are_left_alone() {
+    fn a_component_that_cannot_be_read_is_not_written_again_and_again() {
+        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a", "className": "A"}]}));
+        let mut unreadable = live(&wanted[0], Owner::Ours);
+        unreadable.spec = None;
+        assert_eq!(plan_of(&wanted, &[unreadable.clone()]), Plan::default());
+        unreadable.hash = None;
+        assert_eq!(plan_of(&wanted, &[unreadable]).steps.len(), 1, "its item changed");
+    }
+
+    #[test]
+    fn objects_of_others_are_not_touched() {
         let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
-        let mut foreign = live(&wanted[0], "other");
+        let mut foreign = live(&wanted[0], Owner::Foreign);
         foreign.hash = None;
-        let plan_of = |seen: &[Seen]| plan(&wanted, seen, "uid");
-        assert_eq!(plan_of(&[foreign.clone()]).conflicts, ["Sink m-a"]);
-        assert!(plan_of(&[foreign]).steps.is_empty());
-        assert!(plan(&[], &[live(&wanted[0], "other")], "uid").steps.is_empty());
-        let mut leaving = live(&wanted[0], "uid");
-        leaving.leaving = true;
-        assert_eq!(plan_of(&[leaving]), Plan::default());
+        let conflict = Plan { conflicts: vec!["Sink m-a".to_owned()], ..Plan::default() };
+        assert_eq!(plan_of(&wanted, &[foreign.clone()]), conflict);
+        assert_eq!(plan_of(&[], &[foreign]), Plan::default());
+        for owner in [Owner::Ours, Owner::Orphan] {
+            let terminating = Seen { terminating: true, ..live(&wanted[0], owner) };
+            assert_eq!(plan_of(&wanted, &[terminating]), Plan::default(), "{owner:?}");
+        }
+        assert_eq!(plan_of(&wanted, &[live(&wanted[0], Owner::Predecessor)]), Plan::default());
+    }
+
+    #[test]
+    fn an_orphan_is_adopted_when_it_is_wanted_and_never_deleted() {
+        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
+        let orphan = live(&wanted[0], Owner::Orphan);
+        let adopted = (Kind::Sink, Step::Update(wanted[0].clone()));
+        assert_eq!(plan_of(&wanted, &[orphan.clone()]).steps, [adopted]);
+        assert_eq!(plan_of(&[], &[orphan]), Plan::default());
+    }
+
+    #[test]
+    fn a_component_without_the_label_of_its_shard_is_written() {
+        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
+        let shard = BTreeMap::from([("shard".to_owned(), "a".to_owned())]);
+        let mut live = live(&wanted[0], Owner::Ours);
+        live.labels = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
+        assert_eq!(plan(&wanted, &[live.clone()], &shard, true).steps.len(), 1);
+        live.labels.extend(shard.clone());
+        assert_eq!(plan(&wanted, &[live], &shard, true), Plan::default());
     }
 }

@@ -105,8 +105,9 @@ impl Reason {
             ),
             Self::Invalid => (
                 stopped,
-                "An item of the mesh cannot become a component: its name is missing, too long or there twice. The \
-                 other items are looked after all the same.",
+                "An item of the mesh cannot become a component: its name is missing, too long, no DNS label or there twice. \
+                 The other items are reconciled all the same, but no component is deleted until all items are valid, as it \
+                 may be the component of an invalid one. When the whole spec cannot be read, nothing is written at all.",
                 "`kubectl get fmesh NAME -o wide`: the message has each item with what is wrong with it.",
                 "Correct the items that the message names.",
             ),
@@ -115,7 +116,7 @@ impl Reason {
                 "A Function, Source or Sink with the name of a component exists and does not belong to this mesh. It \
                  is left alone.",
                 "The message names the object. `kubectl get KIND NAME -o yaml`: its owner references tell whose it is.",
-                "Delete or rename one of the two.",
+                "Delete or rename one of the two. The mesh creates its component as soon as the name is free.",
             ),
             Self::ApplyFailed => (
                 &[

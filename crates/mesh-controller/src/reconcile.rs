@@ -1,26 +1,29 @@
 //! One reconcile of a mesh.
 
 use crate::children::{Child, Seen};
-use crate::items::{Kind, Wanted, items, object};
-use crate::plan::{Plan, Step, plan};
+use crate::execute::{Executed, rotated};
+use crate::items::{Kind, Wanted, items};
+use crate::plan::{Plan, plan};
 use crate::reason::{RECONCILE_FAILED, Reason};
 use crate::status::{Findings, status};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
-use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_runtime::apply::{ApplyError, Writer};
 use functionmesh_runtime::condition;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::leaving::{HOLD, Leaving};
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::{GRACE, Recent, Written};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A mesh as it is cached.
 pub type Mesh = Declared<FunctionMesh, MeshStatus>;
@@ -41,6 +44,10 @@ pub struct Context {
     pub statuses: Written<Mesh, MeshStatus>,
     /// Meshes whose writes fail.
     pub failing: Failing,
+    /// Namespaces that are being deleted.
+    pub leaving: Leaving,
+    /// Keys of the labels by which meshes are selected; their components carry them as well.
+    pub selected_by: Vec<String>,
 }
 
 /// Brings the components to what the mesh says and tells in its status how they are.
@@ -53,33 +60,32 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
         // Components go with their mesh.
         return Ok(Done::unchanged());
     }
+    if let Some(wait) = cx.leaving.hold(mesh.meta()) {
+        return Ok(Done::unchanged().again_in(wait));
+    }
     let spec: Value = match mesh.spec() {
         Ok(spec) => spec,
-        // What cannot be read is not empty: nothing is created, changed or deleted.
-        Err(problem) => {
-            let findings = Findings { invalid: vec![problem.to_string()], ..Findings::default() };
-            let writes = cx.report(&mesh, &[], &cx.seen(&mesh, &[]), &findings).await?;
-            return Ok(Done::refused(writes));
+        // Not the same as an empty one, which would delete everything.
+        Err(error) => {
+            let invalid = vec![error.to_string()];
+            let findings = Findings { invalid, unreadable: true, ..Findings::default() };
+            return Ok(Done::refused(cx.report(&mesh, &[], &[], &findings).await?));
         }
     };
     let (wanted, invalid) = items(&mesh.name_any(), &spec);
-    let uid = mesh.uid().unwrap_or_default();
+    let labels = cx.passed_on(&mesh);
     let seen = cx.seen(&mesh, &wanted);
-    let Plan { steps, conflicts } = plan(&wanted, &seen, &uid);
-    let mut findings = Findings { invalid, conflicts, ..Findings::default() };
-    let (mut writes, mut failures) = (0, Vec::new());
-    for (kind, step) in steps {
-        let written = step.written().map(|name| (kind, name.to_owned()));
-        match cx.execute(&mesh, kind, step).await {
-            Ok(()) => writes += 1,
-            Err(ApplyError::NameConflict { kind, name }) => findings.conflicts.push(format!("{kind} {name}")),
-            Err(error) => {
-                // One component's trouble is not the others'.
-                findings.unwritten.extend(written);
-                failures.push(error);
-            }
-        }
+    let Plan { steps, conflicts, kept } = plan(&wanted, &seen, &labels, invalid.is_empty());
+    let steps = if cx.failed_before(&mesh) { rotated(steps) } else { steps };
+    let done = cx.carry_out(&mesh, steps, &labels).await;
+    let Executed { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
+    if terminating {
+        // The mesh goes as well: nobody needs to be told.
+        cx.leaving.note(mesh.meta());
+        return Ok(Done::unchanged().again_in(HOLD));
     }
+    let conflicts = [conflicts, found].concat();
+    let mut findings = Findings { invalid, kept, conflicts, unwritten, ..Findings::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
     // What may succeed in a moment is not told.
     let told = failures.iter().filter(|error| lasts || !error.is_transient());
@@ -91,6 +97,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
+        None if unfinished => Ok(Done::applied(writes).again_in(Duration::ZERO)),
         None => Ok(again(succeeded(&findings, writes, &mesh, &cx))),
     }
 }
@@ -116,6 +123,19 @@ impl Context {
         seen
     }
 
+    /// The labels of the mesh by which it was selected.
+    fn passed_on(&self, mesh: &Mesh) -> BTreeMap<String, String> {
+        let labels = mesh.labels();
+        let selected = self.selected_by.iter().filter_map(|key| labels.get_key_value(key));
+        selected.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Whether writes failed the last time, by the status.
+    fn failed_before(&self, mesh: &Mesh) -> bool {
+        let status = self.statuses.newest(mesh, |mesh| mesh.status.clone());
+        status.conditions.list().iter().any(|condition| condition.reason == Reason::ApplyFailed.as_str())
+    }
+
     /// Whether a component was written that its cache does not show yet, or no more.
     fn awaits_components(&self, mesh: &Mesh) -> bool {
         let uid = mesh.uid();
@@ -123,39 +143,6 @@ impl Context {
         self.functions.unconfirmed(|c| ours(c.owner_references()))
             || self.sources.unconfirmed(|c| ours(c.owner_references()))
             || self.sinks.unconfirmed(|c| ours(c.owner_references()))
-    }
-
-    async fn execute(&self, mesh: &Mesh, kind: Kind, step: Step) -> Result<(), ApplyError> {
-        match kind {
-            Kind::Function => self.write(&self.functions, mesh, step).await,
-            Kind::Source => self.write(&self.sources, mesh, step).await,
-            Kind::Sink => self.write(&self.sinks, mesh, step).await,
-        }
-    }
-
-    async fn write<K>(&self, cache: &Recent<Child<K>>, mesh: &Mesh, step: Step) -> Result<(), ApplyError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
-    {
-        let namespace = mesh.namespace().unwrap_or_default();
-        let (item, mode) = match step {
-            Step::Create(item) => (item, ApplyMode::Create),
-            Step::Update(item) => (item, ApplyMode::Update),
-            Step::Delete(name) => {
-                let key = ObjectRef::new(&name).within(&namespace);
-                return match cache.get(&key) {
-                    Some(child) => self.writer.delete(&child).await,
-                    None => Ok(()),
-                };
-            }
-        };
-        let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
-        let key = ObjectRef::new(&item.name).within(&namespace);
-        let live = cache.get(&key).filter(|_| mode == ApplyMode::Update).and_then(|child| child.uid());
-        let body = object(&item, &namespace, &owner, live);
-        let answer: Child<K> = self.writer.apply_json(&namespace, mode, &item.name, &body).await?;
-        cache.wrote(key, answer);
-        Ok(())
     }
 
     /// Writes the status if it differs. Returns the number of writes.
@@ -188,11 +175,12 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
 {
     let (uid, namespace) = (mesh.uid(), mesh.namespace());
+    let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
     let named = |name: &str| wanted.iter().any(|w| w.kind == kind && w.name == name);
     let related = |child: &Child<K>| {
         child.namespace() == namespace
             && (named(&child.name_any())
                 || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
     };
-    seen.extend(cache.newest(related).iter().map(|child| Seen::of(kind, child)));
+    seen.extend(cache.newest(related).iter().map(|child| Seen::of(kind, child, &owner)));
 }

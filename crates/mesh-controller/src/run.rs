@@ -1,22 +1,24 @@
 //! The watches of the mesh controller and the queue they fill.
 
-use crate::children::Child;
+use crate::children::{Child, trim};
 use crate::reconcile::{Context, Mesh, reconcile};
-use functionmesh_api::{Function, Sink, Source};
+use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
 use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::recent::{Recent, Written};
-use functionmesh_runtime::stream::Watches;
+use functionmesh_runtime::stream::{Cached, Watches};
 use futures::StreamExt;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,13 +32,14 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
     let watches = Watches::of(process, args);
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
+    let manager = process.name;
     let (shutdown, metrics) = (process.shutdown.clone(), process.metrics.clone());
     async move {
         let (meshes, changed) = watches.primary::<Mesh>();
         // All components, not only those of meshes: a name that is taken has to be seen.
-        let (functions, functions_changed) = watches.owned("", |_: &mut Child<Function>| {});
-        let (sources, sources_changed) = watches.owned("", |_: &mut Child<Source>| {});
-        let (sinks, sinks_changed) = watches.owned("", |_: &mut Child<Sink>| {});
+        let (functions, functions_changed) = components::<Function>(&watches, manager);
+        let (sources, sources_changed) = components::<Source>(&watches, manager);
+        let (sinks, sinks_changed) = components::<Sink>(&watches, manager);
         let counted = meshes.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
             let ready = |m: &Mesh| m.status.conditions.get("Ready").is_some_and(|c| c.status == "True");
@@ -52,16 +55,20 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             sinks: Recent::over(sinks),
             statuses: Written::over(meshes.clone()),
             failing: Failing::default(),
+            leaving: Leaving::default(),
+            selected_by: watches.args.selected_by(),
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let line = Line::new(watches.args.concurrency, shutdown.clone());
         let denied = watches.denied.clone();
+        let known = [meshes.clone(), meshes.clone(), meshes.clone()];
+        let [of_functions, of_sources, of_sinks] = known;
         Controller::for_stream(changed, meshes)
             .with_config(watches.queue())
-            .owns_stream(functions_changed)
-            .owns_stream(sources_changed)
-            .owns_stream(sinks_changed)
+            .watches_stream(functions_changed, move |child: Child<Function>| concerned(&child, &of_functions))
+            .watches_stream(sources_changed, move |child: Child<Source>| concerned(&child, &of_sources))
+            .watches_stream(sinks_changed, move |child: Child<Sink>| concerned(&child, &of_sinks))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |mesh, context| observed(mesh, context, observer.clone(), line.clone(), denied.clone()),
@@ -77,6 +84,31 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .await;
         Ok(())
     }
+}
+
+/// The components of one kind.
+fn components<K>(watches: &Watches, manager: &'static str) -> Cached<Child<K>>
+where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    watches.owned("", move |child: &mut Child<K>| trim(child, manager))
+}
+
+/// The meshes that a component concerns: its owner, and those that may want its name. A name that another object has
+/// taken becomes free when that is deleted, and of that no owner reference tells.
+fn concerned<K>(child: &Child<K>, meshes: &Store<Mesh>) -> Vec<ObjectRef<Mesh>>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (name, namespace) = (child.name_any(), child.namespace().unwrap_or_default());
+    let mesh = |name: &str| ObjectRef::<Mesh>::new(name).within(&namespace);
+    let kind = FunctionMesh::kind(&());
+    let owners = child.owner_references().iter().filter(|r| r.kind == kind).map(|r| mesh(&r.name));
+    let named = name.match_indices('-').filter_map(|(at, _)| name.get(..at)).map(mesh);
+    let mut all: Vec<_> = owners.chain(named.filter(|mesh| meshes.get(mesh).is_some())).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all.dedup();
+    all
 }
 
 /// One reconcile, observed: infallible toward the queue.

@@ -1,6 +1,6 @@
 //! The status of a mesh, from its components. Pure.
 
-use crate::children::Seen;
+use crate::children::{Owner, Seen};
 use crate::items::{Kind, Wanted};
 use crate::reason::{PROGRESSING, READY, RECONCILE_FAILED, Reason};
 use functionmesh_api::status::{Conditions, MeshStatus};
@@ -15,6 +15,10 @@ const NAMED: usize = 5;
 pub struct Findings {
     /// Items that cannot become a component.
     pub invalid: Vec<String>,
+    /// Components that are kept because of these.
+    pub kept: Vec<String>,
+    /// Whether the spec cannot be read at all: nothing is known of how many components there should be.
+    pub unreadable: bool,
     /// Names taken by others.
     pub conflicts: Vec<String>,
     /// Writes that the API server refused, or did not answer again and again.
@@ -34,7 +38,8 @@ pub fn status(
     generation: Option<i64>,
     now: &Time,
 ) -> MeshStatus {
-    let find = |w: &Wanted| seen.iter().find(|s| s.kind == w.kind && s.name == w.name && !s.leaving);
+    let is_there = |s: &&Seen| matches!(s.owner, Owner::Ours | Owner::Orphan) && !s.terminating;
+    let find = |w: &Wanted| seen.iter().filter(is_there).find(|s| s.kind == w.kind && s.name == w.name);
     // Of a mesh that was ready as it says, what is written is a repair: a component stays as ready as it is.
     let was_ready = previous.observed_generation == generation
         && previous.conditions.get(READY).is_some_and(|ready| ready.status == "True");
@@ -45,6 +50,11 @@ pub fn status(
     let total = wanted.len() + findings.invalid.len();
     let mut troubles: Vec<String> = Vec::new();
     troubles.extend(findings.invalid.iter().cloned());
+    if let Some(kept) = findings.kept.first() {
+        let more = findings.kept.len() - 1;
+        let more = if more > 0 { format!(" and {more} more without an item are") } else { " is".to_owned() };
+        troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
+    }
     troubles.extend(findings.conflicts.iter().map(|name| {
         format!("{name} exists and does not belong to this mesh; it is left alone: delete or rename one of the two")
     }));
@@ -81,13 +91,13 @@ pub fn status(
     };
     let more = troubles.len().saturating_sub(NAMED);
     troubles.truncate(NAMED);
-    let mut message = format!("{ready}/{total} ready");
-    for trouble in &troubles {
-        message = format!("{message}; {trouble}");
-    }
+    let counted = format!("{ready}/{total} ready");
+    let mut parts: Vec<String> = if findings.unreadable { Vec::new() } else { vec![counted] };
+    parts.extend(troubles);
     if more > 0 {
-        message = format!("{message}; and {more} more");
+        parts.push(format!("and {more} more"));
     }
+    let message = parts.join("; ");
     let complete = reason == Reason::AllComponentsReady;
     let condition = |type_, status, reason: Reason| Condition {
         type_,
@@ -125,10 +135,15 @@ pub fn status(
             conditions.push(failed(STALLED));
         }
     }
+    let (components, ready_components) = if findings.unreadable {
+        (previous.components, previous.ready_components)
+    } else {
+        (i32::try_from(total).ok(), i32::try_from(ready).ok())
+    };
     MeshStatus {
         observed_generation: generation,
-        components: i32::try_from(total).ok(),
-        ready_components: i32::try_from(ready).ok(),
+        components,
+        ready_components,
         conditions: Conditions::from(condition::set(previous.conditions.list(), conditions, generation, now)),
     }
 }
@@ -143,10 +158,11 @@ mod tests {
         Seen {
             kind: wanted.kind,
             name: wanted.name.clone(),
-            controller: None,
-            leaving: false,
+            owner: Owner::Ours,
+            terminating: false,
             hash: None,
-            spec: Value::Null,
+            spec: None,
+            labels: std::collections::BTreeMap::new(),
             ready: serde_json::from_value(ready.clone()).ok(),
             progressing: None,
         }
@@ -265,5 +281,32 @@ mod tests {
         let (_, reason, message) = ready_of(&wanted, &seen, &findings);
         assert_eq!(reason, "Invalid");
         assert!(message.starts_with("0/10 ready; spec.functions[3].name: must be set"), "{message}");
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_read_says_so_and_keeps_the_counts() {
+        let previous = MeshStatus { components: Some(3), ready_components: Some(2), ..MeshStatus::default() };
+        let findings = Findings {
+            invalid: vec!["spec: cannot be read: x".to_owned()],
+            unreadable: true,
+            ..Findings::default()
+        };
+        let status = status(&previous, &[], &[], &findings, Some(4), &condition::now());
+        let ready = status.conditions.get("Ready").unwrap();
+        assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("Invalid", "spec: cannot be read: x"));
+        assert_eq!((status.components, status.ready_components), (Some(3), Some(2)));
+    }
+
+    #[test]
+    fn what_belongs_to_others_is_not_counted() {
+        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let ready = seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""));
+        let findings = Findings { conflicts: vec!["Function m-a".to_owned()], ..Findings::default() };
+        let foreign = Seen { owner: Owner::Foreign, ..ready };
+        let (_, reason, message) = ready_of(&wanted, &[foreign], &findings);
+        assert!(
+            reason == "NameConflict" && message.starts_with("0/1 ready; Function m-a exists"),
+            "{message}"
+        );
     }
 }

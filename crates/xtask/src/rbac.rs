@@ -97,6 +97,10 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "functions", OWN),
             grant(GROUP, "sources", OWN),
             grant(GROUP, "sinks", OWN),
+            // The Go operator's map of conditions is removed before a component can be applied.
+            grant(GROUP, "functions/status", STATUS),
+            grant(GROUP, "sources/status", STATUS),
+            grant(GROUP, "sinks/status", STATUS),
             EVENTS,
         ],
     ),

@@ -45,8 +45,27 @@ struct Shared {
     state: Mutex<State>,
     /// Changes when every open watch is to end.
     round: watch::Sender<u64>,
-    /// Whether watches say nothing more, without ending.
-    frozen: watch::Sender<bool>,
+    /// Which watches say nothing more, without ending.
+    frozen: watch::Sender<Frozen>,
+}
+
+/// Watches that are held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Frozen {
+    None,
+    All,
+    /// Those of a resource.
+    Of(String),
+}
+
+impl Frozen {
+    fn holds(&self, target: &Target) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Of(resource) => *resource == target.resource,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -79,7 +98,7 @@ impl Proxy {
             upstream,
             state: Mutex::default(),
             round: watch::Sender::new(0),
-            frozen: watch::Sender::new(false),
+            frozen: watch::Sender::new(Frozen::None),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { port, shared, accepting })
@@ -129,7 +148,12 @@ impl Proxy {
 
     /// Lets nothing more of any watch through, or everything that was held back.
     pub fn freeze_watches(&self, frozen: bool) {
-        self.shared.frozen.send_replace(frozen);
+        self.shared.frozen.send_replace(if frozen { Frozen::All } else { Frozen::None });
+    }
+
+    /// Lets nothing more of the watches of one resource through.
+    pub fn freeze_watches_of(&self, resource: &str) {
+        self.shared.frozen.send_replace(Frozen::Of(resource.to_owned()));
     }
 
     /// Ends every open watch and answers the next one like it with 410, so that everything is listed anew. Returns the
@@ -232,6 +256,7 @@ fn kill(process: u32) -> Result<(), BoxError> {
 struct Open {
     shared: Arc<Shared>,
     number: u64,
+    target: Target,
 }
 
 impl Open {
@@ -239,9 +264,9 @@ impl Open {
         let mut state = shared.state();
         state.next += 1;
         let number = state.next;
-        state.open.insert(number, target);
+        state.open.insert(number, target.clone());
         drop(state);
-        Self { shared, number }
+        Self { shared, number, target }
     }
 }
 
@@ -255,7 +280,7 @@ impl Drop for Open {
 fn stream_until(
     body: Body,
     round: watch::Receiver<u64>,
-    frozen: watch::Receiver<bool>,
+    frozen: watch::Receiver<Frozen>,
     open: Open,
 ) -> UnsyncBoxBody<Bytes, BoxError> {
     let frames =
@@ -263,7 +288,7 @@ fn stream_until(
             let thawed = async {
                 let frame = body.frame().await;
                 // The proxy is gone when this fails, and so is the connection.
-                let _ = frozen.wait_for(|frozen| !frozen).await;
+                let _ = frozen.wait_for(|frozen| !frozen.holds(&open.target)).await;
                 frame
             };
             let frame = tokio::select! {

@@ -1,0 +1,212 @@
+//! Carries out a plan: some components at a time, for as long as one reconcile may last.
+
+use crate::children::{Child, Owner, trim};
+use crate::items::{Kind, Wanted, object};
+use crate::plan::Step;
+use crate::reconcile::{Context, Mesh};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode};
+use functionmesh_runtime::recent::Recent;
+use functionmesh_runtime::refusal::Refusal;
+use futures::future::join_all;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+/// Most components of one mesh that are written at the same time.
+const AT_ONCE: usize = 8;
+/// After so long the status is written and the rest is left to the next reconcile, which begins at once: a reconcile is
+/// given up after a minute, and what it did not report is not known to anybody.
+const SLICE: Duration = Duration::from_secs(20);
+
+/// What became of the steps.
+#[derive(Debug, Default)]
+pub struct Executed {
+    /// Number of writes.
+    pub writes: u32,
+    /// Names that turned out to be taken.
+    pub conflicts: Vec<String>,
+    /// Writes that the API server refused or did not answer.
+    pub failures: Vec<ApplyError>,
+    /// Components that were not written.
+    pub unwritten: Vec<(Kind, String)>,
+    /// Whether steps are left because the time was up.
+    pub unfinished: bool,
+    /// Whether the namespace is being deleted; steps are left then as well.
+    pub terminating: bool,
+}
+
+impl Context {
+    /// Carries out the steps, one at first and then twice as many at a time up to [`AT_ONCE`], as Kubernetes' own
+    /// controllers do: what all of them would be refused for is learned from one. One component's failure does not stop
+    /// the others.
+    pub async fn carry_out(
+        &self,
+        mesh: &Mesh,
+        steps: Vec<(Kind, Step)>,
+        labels: &BTreeMap<String, String>,
+    ) -> Executed {
+        let started = Instant::now();
+        let mut done = Executed::default();
+        let mut steps = steps.into_iter().peekable();
+        let mut size = 1;
+        let component = |(kind, step): &(Kind, Step)| step.written().map(|name| (*kind, name.to_owned()));
+        while steps.peek().is_some() {
+            if started.elapsed() > SLICE {
+                done.unfinished = true;
+                done.unwritten.extend(steps.filter_map(|step| component(&step)));
+                break;
+            }
+            let batch: Vec<_> = steps.by_ref().take(size).collect();
+            let components: Vec<_> = batch.iter().map(component).collect();
+            let writes = batch.into_iter().map(|(kind, step)| self.execute(mesh, kind, step, labels));
+            for (result, component) in join_all(writes).await.into_iter().zip(components) {
+                done.add(result, component);
+            }
+            if done.terminating {
+                break;
+            }
+            size = (size * 2).min(AT_ONCE);
+        }
+        done
+    }
+
+    async fn execute(
+        &self,
+        mesh: &Mesh,
+        kind: Kind,
+        step: Step,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), ApplyError> {
+        match kind {
+            Kind::Function => self.write(&self.functions, mesh, step, labels).await,
+            Kind::Source => self.write(&self.sources, mesh, step, labels).await,
+            Kind::Sink => self.write(&self.sinks, mesh, step, labels).await,
+        }
+    }
+
+    async fn write<K>(
+        &self,
+        cache: &Recent<Child<K>>,
+        mesh: &Mesh,
+        step: Step,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+    {
+        let namespace = mesh.namespace().unwrap_or_default();
+        let item = match step {
+            Step::Create(item) => return self.apply(cache, mesh, &item, None, labels).await,
+            Step::Update(item) => item,
+            Step::Delete(name) => {
+                let key = ObjectRef::new(&name).within(&namespace);
+                return match cache.get(&key) {
+                    Some(child) => self.writer.delete(&child).await,
+                    None => Ok(()),
+                };
+            }
+        };
+        // Gone meanwhile: it is created like any other.
+        let live = cache.get(&ObjectRef::new(&item.name).within(&namespace));
+        self.apply(cache, mesh, &item, live.as_ref(), labels).await
+    }
+
+    /// Applies a component: by force when it is there. One that was not seen and turns out to be there is read and judged.
+    async fn apply<K>(
+        &self,
+        cache: &Recent<Child<K>>,
+        mesh: &Mesh,
+        item: &Wanted,
+        live: Option<&Child<K>>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+    {
+        let namespace = mesh.namespace().unwrap_or_default();
+        let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
+        let body = |live: Option<&Child<K>>| {
+            let uid = live.and_then(ResourceExt::uid);
+            with_labels(object(item, &namespace, &owner, uid), labels)
+        };
+        let name = item.name.as_str();
+        let apply = async |live: Option<&Child<K>>| {
+            let mode = if live.is_some() { ApplyMode::Update } else { ApplyMode::Create };
+            self.writer.apply_json::<Value, Child<K>>(&namespace, mode, name, &body(live)).await
+        };
+        if let Some(live) = live.filter(|live| live.status.conditions.is_legacy()) {
+            self.writer.clear_conditions(live).await?;
+        }
+        let mut answer = match apply(live).await {
+            Err(conflict @ ApplyError::NameConflict { .. }) => {
+                let mut found: Option<Child<K>> = self.writer.find(&namespace, name).await?;
+                found.iter_mut().for_each(|child| trim(child, self.writer.manager()));
+                let ours =
+                    |child: &Child<K>| matches!(Owner::of(child.meta(), &owner), Owner::Ours | Owner::Orphan);
+                let Some(found) = found.filter(ours) else { return Err(conflict) };
+                apply(Some(&found)).await?
+            }
+            answer => answer?,
+        };
+        trim(&mut answer, self.writer.manager());
+        cache.wrote(ObjectRef::new(name).within(&namespace), answer);
+        Ok(())
+    }
+}
+
+impl Executed {
+    fn add(&mut self, result: Result<(), ApplyError>, component: Option<(Kind, String)>) {
+        match result {
+            Ok(()) => self.writes += 1,
+            Err(ApplyError::NameConflict { kind, name }) => self.conflicts.push(format!("{kind} {name}")),
+            Err(error) => {
+                self.terminating |= error.refusal() == Some(Refusal::NamespaceTerminating);
+                self.unwritten.extend(component);
+                self.failures.push(error);
+            }
+        }
+    }
+}
+
+/// The steps from another one on, by chance: after a failure, so that those that fail slowly do not use up the time of
+/// the others at each attempt.
+pub fn rotated<T>(mut steps: Vec<T>) -> Vec<T> {
+    let length = u64::try_from(steps.len()).unwrap_or(u64::MAX).max(1);
+    let first = RandomState::new().hash_one(length) % length;
+    steps.rotate_left(usize::try_from(first).unwrap_or_default());
+    steps
+}
+
+fn with_labels(mut object: Value, labels: &BTreeMap<String, String>) -> Value {
+    if let Some(Value::Object(all)) = object.pointer_mut("/metadata/labels") {
+        for (key, value) in labels {
+            // The labels of the component itself count more.
+            all.entry(key.clone()).or_insert_with(|| json!(value));
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotating_keeps_all() {
+        let mut steps = rotated((0..10).collect::<Vec<_>>());
+        steps.sort_unstable();
+        assert_eq!(steps, (0..10).collect::<Vec<_>>());
+        assert!(rotated(Vec::<()>::new()).is_empty());
+    }
+
+    #[test]
+    fn labels_are_added_beside_those_of_the_component() {
+        let labels = BTreeMap::from([("a".to_owned(), "x".to_owned()), ("shard".to_owned(), "b".to_owned())]);
+        let object = with_labels(json!({"metadata": {"labels": {"a": "own"}}}), &labels);
+        assert_eq!(object["metadata"]["labels"], json!({"a": "own", "shard": "b"}));
+    }
+}

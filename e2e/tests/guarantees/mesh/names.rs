@@ -1,0 +1,118 @@
+//! Names of components that other objects have, or had.
+
+use super::{MESH, meshes, spec, until_gone, until_there};
+use anyhow::{Context, Result, ensure};
+use e2e::testing::objects::{create, function_spec, functions, merge, until_ready};
+use e2e::testing::proxy::Proxy;
+use e2e::testing::{Controller, Rig};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use serde_json::json;
+use std::time::Duration;
+
+/// Whether a component is the one of a uid, and belongs to the mesh of a uid.
+async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &str) -> Result<()> {
+    let component = functions.get(name).await?;
+    ensure!(component.uid().as_deref() == Some(uid), "{name} was created again");
+    let owners: Vec<_> = component.owner_references().iter().map(|owner| owner.uid.as_str()).collect();
+    ensure!(owners == [mesh], "{name} belongs to {owners:?}");
+    Ok(())
+}
+
+/// 14.10: nobody tells of the end of an object that does not belong to the mesh but the watch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_becomes_free_is_taken() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("freename", |rig, namespace| async move {
+        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
+        create(&functions, "Function", "m-a", &function_spec()).await?;
+        let _controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b"])).await?;
+        let message = until_ready(&rig, &meshes, MESH, ("False", "NameConflict")).await?;
+        ensure!(message.contains("Function m-a exists"), "{message}");
+        let mesh = meshes.get(MESH).await?.uid().context("no uid")?;
+        let foreign = functions.get("m-a").await?.uid();
+        functions.delete("m-a", &DeleteParams::default()).await?;
+        rig.until("the component", || async {
+            let uid = functions.get("m-a").await?.uid();
+            ensure!(uid != foreign, "it is the foreign one");
+            belongs(&functions, "m-a", &uid.unwrap_or_default(), &mesh).await
+        })
+        .await?;
+        until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await.map(drop)
+    })
+    .await
+}
+
+/// 14.10: `kubectl delete fmesh --cascade=orphan`, and the mesh again.
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("orphans", |rig, namespace| async move {
+        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
+        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b", "c"])).await?;
+        let mut uids = Vec::new();
+        for name in ["m-a", "m-b", "m-c"] {
+            uids.push(until_there(&rig, &functions, name).await?);
+        }
+        meshes.delete(MESH, &DeleteParams::orphan()).await?;
+        until_gone(&rig, &meshes, MESH).await?;
+        // What a user labels so is no orphan of ours.
+        create(&functions, "Function", "m-d", &function_spec()).await?;
+        merge(&functions, "m-d", json!({"metadata": {"labels": {"compute.functionmesh.io/mesh": MESH}}}))
+            .await?;
+        let orphan = functions.get("m-a").await?;
+        ensure!(orphan.owner_references().is_empty(), "{:?}", orphan.owner_references());
+
+        create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b", "d"])).await?;
+        let mesh = meshes.get(MESH).await?.uid().context("no uid")?;
+        for (name, uid) in ["m-a", "m-b"].into_iter().zip(&uids) {
+            rig.until(name, || belongs(&functions, name, uid, &mesh)).await?;
+        }
+        let message = until_ready(&rig, &meshes, MESH, ("False", "NameConflict")).await?;
+        ensure!(message.contains("Function m-d exists") && !message.contains("m-a"), "{message}");
+        controller.quiet(&rig).await?;
+        let left = functions.get("m-c").await?;
+        ensure!(left.owner_references().is_empty(), "an orphan that is not wanted was adopted");
+        ensure!(functions.get("m-d").await?.owner_references().is_empty(), "a foreign object was adopted");
+        Ok(())
+    })
+    .await
+}
+
+/// 14.10b: an edited component that the cache does not show is read once and judged by its owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("unseen", |rig, namespace| async move {
+        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
+        let proxy = Proxy::start(&rig).await?;
+        let watched = format!("--watched-namespace={namespace}");
+        let flags = [watched.as_str(), "--leader-elect=false"];
+        let controller = Controller::spawn_behind(&rig, Some(&proxy), "mesh-controller", &flags)?;
+        controller.ready(&rig).await?;
+        proxy.freeze_watches_of("functions");
+        create(&meshes, "FunctionMesh", MESH, &spec(&["a"])).await?;
+        let uid = until_there(&rig, &functions, "m-a").await?;
+        let edit = Patch::Merge(json!({"spec": {"image": "example.com/evil:1"}}));
+        functions
+            .patch("m-a", &PatchParams { field_manager: Some("evil".into()), ..<_>::default() }, &edit)
+            .await?;
+        // For ten seconds the answer to its own write counts.
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        merge(&meshes, MESH, json!({"metadata": {"labels": {"wake": "up"}}})).await?;
+        rig.until("the image of the item", || async {
+            let component = functions.get("m-a").await?;
+            let image = &component.data["spec"]["image"];
+            ensure!(*image == json!("example.com/image:1"), "{image}");
+            ensure!(component.uid().as_deref() == Some(uid.as_str()), "created again");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}

@@ -1,0 +1,59 @@
+//! Components that the Go operator ran.
+
+use super::{MESH, meshes, spec, until_there};
+use anyhow::{Result, ensure};
+use e2e::testing::objects::{create, functions, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use serde_json::json;
+
+/// 14.32: server-side apply is answered with 500 as long as the status holds the Go operator's map of conditions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_of_the_go_operator_is_healed_before_its_component_is_applied() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("mapstatus", |rig, namespace| async move {
+        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
+        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        create(&meshes, "FunctionMesh", MESH, &spec(&["a"])).await?;
+        until_there(&rig, &functions, "m-a").await?;
+        controller.quiet(&rig).await?;
+        controller.signal("TERM")?;
+        rig.etcd()?.edit("functions", &namespace, "m-a", |function| {
+            function["status"] = json!({"replicas": 1, "conditions": {"StatefulSet":
+                {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}});
+        })?;
+        rig.until("the Go operator's status", || async {
+            let conditions = functions.get("m-a").await?.data["status"]["conditions"].clone();
+            ensure!(conditions.is_object(), "{conditions}");
+            Ok(())
+        })
+        .await?;
+        merge(
+            &meshes,
+            MESH,
+            json!({"spec": {"functions": [{
+            "name": "a", "className": "org.Other", "input": {"topics": ["in"]}, "output": {"topic": "out"},
+            "pulsar": {"pulsarConfig": "pulsar"}, "java": {"jar": "/pulsar/a.jar"}}]}}),
+        )
+        .await?;
+
+        let successor = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        rig.until("the item", || async {
+            let function = functions.get("m-a").await?;
+            ensure!(function.data["spec"]["className"] == json!("org.Other"), "{}", function.data["spec"]);
+            ensure!(!function.data["status"]["conditions"].is_object(), "{}", function.data["status"]);
+            Ok(())
+        })
+        .await?;
+        until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
+        successor.quiet(&rig).await?;
+        let requests = rig.audit()?.by(&successor.user);
+        let refused = requests.clone().refused();
+        ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
+        let counts = requests.writes().counts();
+        ensure!(counts.get("patch functions/status") == Some(&1), "{counts:?}");
+        ensure!(counts.get("patch functions") == Some(&1), "{counts:?}");
+        Ok(())
+    })
+    .await
+}
