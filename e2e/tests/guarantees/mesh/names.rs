@@ -58,7 +58,13 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
         for name in ["m-a", "m-b", "m-c"] {
             uids.push(until_there(&rig, &functions, name).await?);
         }
-        meshes.delete(MESH, &DeleteParams::orphan()).await?;
+        // What the garbage collector does for `--cascade=orphan`, once it has learned of the kind.
+        controller.signal("TERM")?;
+        for name in ["m-a", "m-b", "m-c"] {
+            merge(&functions, name, json!({"metadata": {"ownerReferences": null}})).await?;
+        }
+        meshes.delete(MESH, &DeleteParams::default()).await?;
+        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
         until_gone(&rig, &meshes, MESH).await?;
         // What a user labels so is no orphan of ours.
         create(&functions, "Function", "m-d", &function_spec()).await?;
