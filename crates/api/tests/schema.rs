@@ -127,6 +127,10 @@ fn the_items_of_a_mesh_are_the_specs_of_the_components() {
         // Shortened, so that the definition fits into the annotation of a client-side apply.
         remove_descriptions(&mut spec);
         remove_descriptions(&mut item);
+        // An item has a name, which becomes a part of the component's.
+        assert!(item["properties"]["name"]["pattern"].is_string(), "{kind}");
+        item["properties"]["name"] = spec["properties"]["name"].clone();
+        assert_eq!(item.as_object_mut().unwrap().remove("required"), Some(json!(["name"])), "{kind}");
         assert!(item == spec, "{kind}");
         for path in ["className", "java", "java.jar", "pod.env", "pulsar.authSecret"] {
             let full = at(crd, &format!("spec.{path}"))["description"].as_str().unwrap();

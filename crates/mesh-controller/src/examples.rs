@@ -1,6 +1,6 @@
 //! A status for each reason, as the controller writes it: for tests of what tools read in it.
 
-use crate::children::Seen;
+use crate::children::{Owner, Seen};
 use crate::items::{Wanted, items};
 use crate::reason::{PROGRESSING, READY, Reason};
 use crate::status::{Findings, status};
@@ -8,6 +8,7 @@ use functionmesh_api::status::MeshStatus;
 use functionmesh_runtime::condition::{self, Health};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Every way to a status, with the reason that it is an example of and what tools are to make of it.
 pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
@@ -17,7 +18,7 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
         let when = |there: bool| if there { some.clone() } else { Vec::new() };
         let unwritten = wanted.iter().filter(|_| failures).map(|w| (w.kind, w.name.clone())).collect();
         let (invalid, conflicts, failures) = (when(invalid), when(conflicts), when(failures));
-        Findings { invalid, conflicts, failures, unwritten, stopped: false }
+        Findings { invalid, conflicts, failures, unwritten, ..Findings::default() }
     };
     let failing = findings(false, false, true);
     let refused = Findings { stopped: true, ..failing.clone() };
@@ -64,10 +65,11 @@ fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Se
     Seen {
         kind: wanted.kind,
         name: wanted.name.clone(),
-        controller: None,
-        leaving: false,
+        owner: Owner::Ours,
+        terminating: false,
         hash: None,
-        spec: serde_json::Value::Null,
+        spec: None,
+        labels: BTreeMap::new(),
         ready: Some(condition(READY, ready)),
         progressing: Some(condition(PROGRESSING, progressing)),
     }

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_cannot_be_read_is_not_written_again_and_again() {
+    fn a_component_that_cannot_be_read_is_written_once() {
         let (wanted, _) = items("m", &json!({"sinks": [{"name": "a", "className": "A"}]}));
         let mut unreadable = live(&wanted[0], Owner::Ours);
         unreadable.spec = None;
