@@ -144,7 +144,9 @@ impl Context {
         let mut answer = match apply(live).await {
             Err(conflict @ ApplyError::NameConflict { .. }) => {
                 let mut found: Option<Child<K>> = self.writer.find(&namespace, name).await?;
-                found.iter_mut().for_each(|child| trim(child, self.writer.manager()));
+                if let Some(child) = &mut found {
+                    trim(child, self.writer.manager());
+                }
                 let ours =
                     |child: &Child<K>| matches!(Owner::of(child.meta(), &owner), Owner::Ours | Owner::Orphan);
                 let Some(found) = found.filter(ours) else { return Err(conflict) };

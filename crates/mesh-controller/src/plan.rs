@@ -164,7 +164,7 @@ mod tests {
         let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
         let orphan = live(&wanted[0], Owner::Orphan);
         let adopted = (Kind::Sink, Step::Update(wanted[0].clone()));
-        assert_eq!(plan_of(&wanted, &[orphan.clone()]).steps, [adopted]);
+        assert_eq!(plan_of(&wanted, std::slice::from_ref(&orphan)).steps, [adopted]);
         assert_eq!(plan_of(&[], &[orphan]), Plan::default());
     }
 
