@@ -310,7 +310,8 @@ mod tests {
         assert_eq!(view.metadata.managed_fields.unwrap()[0].manager.as_deref(), Some("m"));
         let slim: SlimView = serde_json::from_str(&text).unwrap();
         assert_eq!((slim.metadata.name.as_deref(), slim.metadata.managed_fields), (Some("n"), None));
-        let mut with_managers = serde_json::Deserializer::from_str(text.trim_start_matches(r#"{"metadata":"#));
+        let mut with_managers =
+            serde_json::Deserializer::from_str(text.trim_start_matches(r#"{"metadata":"#));
         let slim = metadata_with_managers(&mut with_managers).unwrap();
         let entry = &slim.managed_fields.unwrap()[0];
         assert_eq!((entry.manager.as_deref(), &entry.fields_v1), (Some("m"), &None));
