@@ -13,16 +13,19 @@ const REMOVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// From when on a pod counts as lost with its node, and in which words.
 pub(super) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option<(Timestamp, Cause)> {
+    // Without a node there is nothing to lose; and a kubelet that did its part is not why another controller holds the pod.
+    if node.is_empty() || is_held(metadata, status) {
+        return None;
+    }
     let pod = metadata.name.as_deref().unwrap_or_default();
-    let (from, what) = match &metadata.deletion_timestamp {
-        _ if node.is_empty() => return None,
-        // The kubelet did its part; another controller holds the pod.
-        Some(_) if is_held(metadata, status) => return None,
+    let (from, what) = match stopped_reporting(status) {
+        // The same words before and after Kubernetes evicts the pod.
+        Some(since) => (since, format!("does not report, and pod {pod} is on it")),
         // The time of deletion has the grace period in it. A drained node and a preemption end the pod before.
-        Some(deleted) => {
+        None => {
+            let deleted = metadata.deletion_timestamp.as_ref()?;
             (after(deleted.0, REMOVAL), format!("did not remove pod {pod} within its grace period"))
         }
-        None => (stopped_reporting(status)?, format!("does not report, and pod {pod} is on it")),
     };
     let message = format!(
         "node {node} {what}: Kubernetes replaces the pod once the node is back, or once it is said to be off for good by: \
@@ -102,8 +105,10 @@ mod tests {
 
     #[test]
     fn a_pod_marked_by_the_controller_of_nodes_is_lost_at_once() {
-        let (from, cause) = seen(false, &[], &running("False", "True", "")).unwrap();
+        let marked = running("False", "True", "");
+        let (from, cause) = seen(false, &[], &marked).unwrap();
         assert_eq!(from, at(MARKED));
+        assert_eq!(seen(true, &[], &marked), Some((from, cause.clone())), "nothing new when it is evicted");
         assert!(
             cause.message.starts_with("node n1 does not report, and pod f-0 is on it: "),
             "{}",
