@@ -40,7 +40,7 @@ impl Component for Function {
             },
             user_config: user_config(&spec, &class_name),
             auto_ack: spec.consumption.auto_ack.unwrap_or(true),
-            acknowledges_itself: acknowledges_itself(&spec),
+            guarantee: acknowledges_itself(&spec).then_some(ProcessingGuarantee::Manual),
             go: go(&spec, &source, retry.as_ref().map(|r| r.dead_letter_topic.clone())),
             leftovers: consumption::leftovers(&spec.consumption, &source.input_specs, &name),
             source,

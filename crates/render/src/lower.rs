@@ -24,8 +24,8 @@ pub(crate) struct Specific {
     pub class_name: String,
     pub user_config: Option<String>,
     pub auto_ack: bool,
-    /// Whether the instance leaves the acknowledgement of messages to what it runs, although the guarantee says otherwise.
-    pub acknowledges_itself: bool,
+    /// The guarantee of the instance, where it has to be another one than the object's.
+    pub guarantee: Option<ProcessingGuarantee>,
     pub source: SourceSpec,
     pub sink: SinkSpec,
     pub retry: Option<RetryDetails>,
@@ -91,11 +91,7 @@ pub(crate) fn workload(
             Role::Function if !log.sidecar => text(log.topic.as_ref()),
             _ => String::new(),
         },
-        processing_guarantees: guarantee(if specific.acknowledges_itself {
-            Some(ProcessingGuarantee::Manual)
-        } else {
-            common.processing_guarantee
-        }),
+        processing_guarantees: guarantee(specific.guarantee.or(common.processing_guarantee)),
         user_config: specific.user_config,
         secrets_map: common.secrets_map.as_ref().map(secrets_json),
         runtime: match &program {

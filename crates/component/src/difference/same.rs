@@ -103,8 +103,8 @@ pub(super) fn is_default(field: &str, value: &Value) -> bool {
 
 fn default_number(field: &str) -> Option<i64> {
     Some(match field {
-        // Of probes.
-        "timeoutSeconds" | "successThreshold" => 1,
+        // Of probes, and of the rolling update of the set.
+        "timeoutSeconds" | "successThreshold" | "maxUnavailable" => 1,
         "periodSeconds" | "revisionHistoryLimit" => 10,
         "failureThreshold" => 3,
         // Of pods.
@@ -114,7 +114,6 @@ fn default_number(field: &str) -> Option<i64> {
         "expirationSeconds" => 3600,
         // Of the set, as the limit above.
         "partition" => 0,
-        "maxUnavailable" => 1,
         _ => return None,
     })
 }
