@@ -38,6 +38,7 @@ mod error_text;
 mod lease;
 mod merge;
 mod pace;
+mod vanished;
 mod wording;
 
 pub use process::Process;

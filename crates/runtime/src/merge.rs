@@ -6,10 +6,11 @@
 
 use crate::stream::denial;
 use futures::stream::{self, BoxStream, StreamExt};
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{Error, Event};
 use kube::{Resource, ResourceExt};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 type Watch<K> = BoxStream<'static, Result<Event<K>, Error>>;
 
@@ -64,7 +65,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
                 self.relisting.insert(namespace.to_owned(), HashSet::new());
                 Vec::new()
             }
-            Event::InitApply(object) | Event::Apply(object) => vec![self.apply(namespace, object)],
+            Event::InitApply(object) | Event::Apply(object) => self.apply(namespace, object),
             Event::Delete(object) if self.waiting > 0 => {
                 self.deleted.push(object);
                 Vec::new()
@@ -83,18 +84,24 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
         }
     }
 
-    fn apply(&mut self, namespace: &str, object: K) -> Event<K> {
+    fn apply(&mut self, namespace: &str, object: K) -> Vec<Event<K>> {
+        let mut events = Vec::new();
         if let Some(seen) = self.relisting.get_mut(namespace) {
             seen.insert(object.name_any());
+            // Recreated while nobody watched: the old one may have had another owner.
+            let before = self.store.get(&ObjectRef::from_obj(&object));
+            let gone = before.filter(|before| before.meta().uid != object.meta().uid);
+            events.extend(gone.map(|gone| Event::Delete(Arc::unwrap_or_clone(gone))));
         }
         if self.waiting > 0 {
             let same =
                 |other: &K| other.name_any() == object.name_any() && other.namespace() == object.namespace();
             self.deleted.retain(|other| !same(other));
-            Event::InitApply(object)
+            events.push(Event::InitApply(object));
         } else {
-            Event::Apply(object)
+            events.push(Event::Apply(object));
         }
+        events
     }
 
     /// Goes on without the first list of a namespace: what comes of it later is a change.
@@ -178,5 +185,10 @@ mod tests {
         assert_eq!(cached(&store), ["a1", "a3", "b1"]);
         feed("a", Event::InitDone);
         assert_eq!(cached(&store), ["a3", "b1"], "a1 was deleted while nobody watched");
+        let mut recreated = object("a", "a3");
+        recreated.metadata.uid = Some("another".to_owned());
+        merge.translate("a", Event::Init);
+        let events = merge.translate("a", Event::InitApply(recreated));
+        assert!(matches!(&events[..], [Event::Delete(_), Event::Apply(_)]), "{} events", events.len());
     }
 }

@@ -9,6 +9,7 @@ use crate::line::places;
 use crate::merge::merged;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
+use crate::vanished::with_deletions;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use kube::api::Api;
@@ -166,10 +167,9 @@ impl Watches {
         let metrics = self.metrics.clone();
         let several = selection.namespaces.len() > 1;
         let mut told = None;
-        let changes = self
-            .events(&config, &selection.namespaces, &store, ready.clone().map(|ready| (name, ready)).as_ref())
-            .modify(trim)
-            .reflect(writer)
+        let called = ready.clone().map(|ready| (name, ready));
+        let events = self.events(&config, &selection.namespaces, &store, called.as_ref()).modify(trim);
+        let changes = with_deletions(events, store.clone(), writer)
             .inspect(move |event| match event {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();

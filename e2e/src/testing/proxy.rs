@@ -159,12 +159,24 @@ impl Proxy {
     /// Ends every open watch and answers the next one like it with 410, so that everything is listed anew. Returns the
     /// number of watches; each has a rule until it is done.
     pub fn expire_watches(&self) -> usize {
-        {
-            let mut state = self.shared.state();
-            let rules: Vec<Rule> = state.open.values().map(Rule::expire).collect();
-            state.rules.extend(rules);
-        }
+        self.expire(|_| true);
         self.end_watches()
+    }
+
+    /// Ends every open watch, and answers the next ones of one resource with 410: only that resource is listed anew, the
+    /// others go on from where they were. Returns the number of those that expire.
+    pub fn expire_watches_of(&self, resource: &str) -> usize {
+        let expired = self.expire(|watch| watch.resource == resource);
+        self.end_watches();
+        expired
+    }
+
+    fn expire(&self, which: impl Fn(&Target) -> bool) -> usize {
+        let mut state = self.shared.state();
+        let rules: Vec<Rule> = state.open.values().filter(|watch| which(watch)).map(Rule::expire).collect();
+        let expired = rules.len();
+        state.rules.extend(rules);
+        expired
     }
 }
 
