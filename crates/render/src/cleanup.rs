@@ -12,17 +12,29 @@ use crate::workload::{Leftovers, Log};
 use crate::{Defaults, Environment, Workload, pod};
 use functionmesh_api::constants;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
-/// Seconds after which the Job gives up, all attempts together.
+/// Time limit of one pod of the Job, in seconds. Of the pod and not of the Job: the clock of a Job runs while its pod waits for
+/// a node, that of a pod begins when a kubelet takes it.
 pub const DEADLINE_SECONDS: i64 = 600;
 
-/// Runs a command and remembers a failure. Not so when the tool says that there is nothing of that name, as after an
-/// earlier attempt.
-const FORGET: &str = "forget() { if output=$(\"$@\" 2>&1); then printf '%s\\n' \"$output\"; \
-                      else printf '%s\\n' \"$output\" >&2; \
-                      case $output in *[Nn]'ot found'*|*'Not Found'*) ;; *) failed=1 ;; esac; fi; }";
+/// What the tool needs: pulsar-admin is a Java program with a heap of 128 MiB, which runs for seconds. Requests and limits
+/// are both set, so that neither a quota for one of them nor the defaults of a `LimitRange` keep the pod from being created.
+const RESOURCES: [(&str, &str, &str); 2] = [("cpu", "50m", "1"), ("memory", "256Mi", "512Mi")];
+
+/// Runs a command and remembers a failure. That there is nothing of that name, as after an earlier attempt, is none, if it is
+/// Pulsar that says so: pulsar-admin ends with `Reason: Subscription ... not found`, pulsarctl with `code: 404 reason: Topic
+/// ... not found`. A shell that does not find the tool, and a web server that does not know the address
+/// (`Reason: HTTP 404 Not Found`), say it in other words. 126 and 127 are those of a shell: the tool did not run.
+const FORGET: &str = "forget() { output=$(\"$@\" 2>&1); status=$?; \
+                      if [ $status -eq 0 ]; then printf '%s\\n' \"$output\"; return; fi; \
+                      printf '%s\\n' \"$output\" >&2; reason=; \
+                      case $output in *[Rr]'eason: '*) reason=${output##*[Rr]'eason: '}; reason=${reason%%\"$newline\"*} ;; esac; \
+                      [ $status -lt 126 ] || reason=; \
+                      case $reason in 'Subscription '*'not found'*|'Topic '*'not found'*|'Partitioned '[Tt]'opic '*'not found'*\
+                      |'Topic partitions were not yet created'*) ;; *) failed=1 ;; esac; }";
 
 /// The Job that runs once the component is deleted: it removes the subscriptions of a Function or Sink with
 /// `cleanupSubscription`, and the intermediate topic of a batch source. `None` when nothing is to be removed.
@@ -59,16 +71,14 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     if let Some(metadata) = &mut template.metadata {
         metadata.annotations = metadata.annotations.take().and_then(without_scraping);
     }
-    template.spec =
-        template.spec.map(|spec| PodSpec { restart_policy: Some("OnFailure".to_owned()), ..spec });
+    template.spec = template.spec.map(|spec| PodSpec {
+        restart_policy: Some("OnFailure".to_owned()),
+        active_deadline_seconds: Some(DEADLINE_SECONDS),
+        ..spec
+    });
     Some(Job {
         metadata: metadata(&workload, name),
-        spec: Some(JobSpec {
-            active_deadline_seconds: Some(DEADLINE_SECONDS),
-            backoff_limit: Some(6),
-            template,
-            ..JobSpec::default()
-        }),
+        spec: Some(JobSpec { backoff_limit: Some(6), template, ..JobSpec::default() }),
         status: None,
     })
 }
@@ -96,9 +106,27 @@ fn container(
         name: "cleanup".to_owned(),
         command: Some(["sh", "-c", &script(workload, leftovers, tool)].map(str::to_owned).to_vec()),
         ports: None,
+        resources: Some(resources(workload.resources.as_ref())),
         volume_mounts: non_empty(mounts),
         ..bare_container(workload, environment, defaults, image)
     }
+}
+
+/// Small, however large the component is. Of other resources, such as `ephemeral-storage`, what the component says holds: a
+/// quota may ask for it.
+fn resources(component: Option<&ResourceRequirements>) -> ResourceRequirements {
+    let own = |pick: fn(&ResourceRequirements) -> Option<&BTreeMap<String, Quantity>>| {
+        let stated = component.and_then(pick).into_iter().flatten();
+        let storage = stated.filter(|(name, _)| *name == "ephemeral-storage");
+        storage.map(|(name, amount)| (name.clone(), amount.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let mut requests = own(|resources| resources.requests.as_ref());
+    let mut limits = own(|resources| resources.limits.as_ref());
+    for (name, request, limit) in RESOURCES {
+        requests.insert(name.to_owned(), Quantity(request.to_owned()));
+        limits.insert(name.to_owned(), Quantity(limit.to_owned()));
+    }
+    ResourceRequirements { requests: Some(requests), limits: Some(limits), claims: None }
 }
 
 fn script(workload: &Workload, leftovers: &Leftovers, tool: AdminTool) -> String {
@@ -107,7 +135,7 @@ fn script(workload: &Workload, leftovers: &Leftovers, tool: AdminTool) -> String
         .iter()
         .map(|arguments| format!("forget {command} {arguments}; "))
         .collect();
-    format!("failed=0; {FORGET}; {preparation}{{ {}exit $failed; }}", commands.concat())
+    format!("failed=0; newline='\n'; {FORGET}; {preparation}{{ {}exit $failed; }}", commands.concat())
 }
 
 /// What the tool is called with, once for each thing to remove.
@@ -131,3 +159,6 @@ fn arguments(leftovers: &Leftovers, tool: AdminTool) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
