@@ -262,8 +262,11 @@ impl Writer {
         }
     }
 
-    /// Deletes an object of ours; one that is gone already is fine. The uid protects an object made again under the
-    /// same name.
+    /// Deletes an object of ours; one that is gone already is fine. The request carries the uid and the version of the object
+    /// that was looked at: neither one that was recreated under the same name is deleted, nor one that is no longer ours,
+    /// such as a component that a user took out of its mesh a moment ago.
+    ///
+    /// A newer version is a conflict, to be tried again with what the watch says by then.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -293,17 +296,24 @@ impl Writer {
         let kind = V::kind(&()).into_owned();
         let name = object.name_any();
         let api: Api<V> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let preconditions = Preconditions { uid: object.uid(), resource_version: None };
+        let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..parameters };
         let answer = api.delete(&name, &parameters).await;
         let result = if answer.is_ok() { "deleted" } else { "failed" };
         self.metrics.applies.with_label_values(&[kind.as_str(), result]).inc();
         match answer {
             Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() || is_another(&status) => Ok(()),
             Err(error) => Err(ApplyError::from_request(&kind, &name, ApplyMode::Update, error)),
         }
     }
+}
+
+/// Whether a deletion was refused because another object has the name: the one to delete is gone. The API server answers a
+/// wrong uid and a wrong version with the same reason.
+fn is_another(status: &kube::core::Status) -> bool {
+    const UID: [&str; 2] = ["the UID in the precondition", "Precondition failed: UID"];
+    status.is_conflict() && UID.iter().any(|words| status.message.contains(words))
 }
 
 /// A JSON patch that adds or removes one finalizer.
