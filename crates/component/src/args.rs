@@ -21,6 +21,22 @@ pub struct ComponentArgs {
     /// What is told.
     #[command(flatten)]
     pub status: StatusArgs,
+    /// What happens after a deletion.
+    #[command(flatten)]
+    pub cleanup: CleanupArgs,
+}
+
+/// Flags about the cleanup of deleted objects.
+#[derive(Args, Clone, Debug)]
+pub struct CleanupArgs {
+    /// Maximum number of cleanup Jobs that run at the same time; those of objects deleted earlier run first. A Job whose pod
+    /// has not started within a minute no longer counts.
+    #[arg(long, env = "CLEANUP_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub cleanup_concurrency: u16,
+    /// Time limit of the cleanup of one deleted object, in seconds from its first attempt. What was not removed by then stays in
+    /// Pulsar, and an Event of the object says so.
+    #[arg(long, env = "CLEANUP_TIMEOUT", default_value = "900", value_parser = delay)]
+    pub cleanup_timeout: Duration,
 }
 
 /// Flags about the status.

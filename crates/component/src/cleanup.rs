@@ -2,15 +2,23 @@
 //!
 //! ```text
 //!  alive     finalizer, as long as there is something to clean up
-//!  deleted   StatefulSet away ─> no pods left ─> Job ─> finalizer away
-//!            └── anything that fails: told in the status, tried again, given up after [`LIMIT`] ──┘
+//!  deleted   StatefulSet away ─> no pods left ─> its turn ─> Job ─> finalizer away
+//!            └── anything that fails: told in the status, tried again, given up some time after the first attempt ──┘
+//!  orphaned  finalizer away: what Kubernetes leaves in place keeps its subscription
 //! ```
 //!
 //! The pods go first: a subscription with consumers cannot be removed, and the garbage collector takes the StatefulSet
-//! only when the object is gone, which waits for us. Nothing here may keep an object, or its namespace, for ever.
+//! only when the object is gone, which waits for us. Nothing is given up before it was attempted ([`clock`]), and no attempt
+//! is in the way of another ([`turns`]): a Job that cannot start gives its slot away.
 
+pub mod clock;
+pub mod turns;
+
+use crate::args::CleanupArgs;
 use crate::backend::Backend;
 use crate::children::{Ownership, View, ownership};
+use crate::cleanup::clock::Clock;
+use crate::cleanup::turns::{Known, Place, Turns};
 use crate::context::Context;
 use crate::execute::{Keys, Progress};
 use crate::jobs::{End, JobView};
@@ -25,14 +33,40 @@ use functionmesh_render::{Component, Workload, cleanup};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::refusal::Refusal;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::batch::v1::Job;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use std::time::Duration;
+use tracing::warn;
 
-/// How long an object waits for its cleanup, all together: longer than the Job's own deadline.
-const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How long the Job waits for the pods. A pod on a node that is gone never ends; the Job tries more than once.
 const PODS: Duration = Duration::from_secs(90);
+/// How long a Job may take to start its pod before it is told, and no longer counts as one of those that run: what cannot start
+/// must not hold up the others.
+const START: Duration = Duration::from_secs(60);
+/// When to look again at what should have an event of its own.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Finalizer of the garbage collector: it takes the owner references of the children away, which stay.
+const ORPHAN: &str = "orphan";
+
+/// What is known of the deleted objects of a controller, besides the caches.
+pub struct Cleanups<K: Component> {
+    /// Which of them may run their Job.
+    pub turns: Turns,
+    /// How long each has been tried.
+    pub clock: Clock,
+    woken: UnboundedSender<ObjectRef<Object<K>>>,
+}
+
+impl<K: Component> Cleanups<K> {
+    /// Nothing yet; and the objects to wake when it is their turn.
+    pub fn new(args: &CleanupArgs) -> (Self, UnboundedReceiver<ObjectRef<Object<K>>>) {
+        let (woken, wake) = unbounded();
+        let turns = Turns::new(args.cleanup_concurrency.into());
+        (Self { turns, clock: Clock::new(args.cleanup_timeout), woken }, wake)
+    }
+}
 
 /// The Job to run once the object is deleted; none when there is nothing to remove, or it was asked not to.
 pub fn job<K: Component>(
@@ -79,17 +113,34 @@ pub async fn prepare<K: Component>(
 /// What is left to do for an object that is being deleted.
 ///
 /// # Errors
-/// What trying again can help, until 15 minutes after the deletion.
+/// What trying again can help, until the time for the cleanup is over.
 pub async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
     if !holds(object, cx) {
         // Children go with their owner; nothing is created below an object that is being deleted.
         return Ok(Done::unchanged());
     }
+    let finished = Box::pin(step(object, cx)).await;
+    // Whatever it was, it may have left a slot free.
+    cx.wake_next_cleanup();
+    finished
+}
+
+async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
     let (workload, job) = match planned(object, cx) {
-        Ok(Some(planned)) => planned,
-        Ok(None) => return release(object, 0, cx).await,
-        Err(message) => return give_up(object, message, 0, cx).await,
+        Ok(planned) => planned,
+        Err(Unplanned::Nothing) => return release(object, 0, cx).await,
+        Err(Unplanned::Broken(message)) if cx.cleanups.clock.left(uid(object)).is_zero() => {
+            return give_up(object, message, 0, cx).await;
+        }
+        Err(Unplanned::Broken(message)) => {
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message };
+            return Ok(report(object, &outcome, 0, cx).await?.again_in(AGAIN));
+        }
+        Err(Unplanned::Invalid(message)) => return give_up(object, message, 0, cx).await,
     };
+    if is_orphaned(object, &workload, cx) {
+        return release(object, 0, cx).await;
+    }
     let mut progress = Progress::default();
     match run(object, &workload, job, cx, &mut progress).await {
         Ok(Step::Wait(message, time)) => {
@@ -105,9 +156,15 @@ pub async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result
         }
         // It may succeed in a moment.
         Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
+        // A quota that others have used up is a queue, not an attempt. Any other refusal is one.
+        Err(error)
+            if error.refusal() != Some(Refusal::QuotaExceeded)
+                && cx.cleanups.clock.left(uid(object)).is_zero() =>
+        {
+            give_up(object, error.told(), progress.writes, cx).await
+        }
         Err(error) => {
-            let outcome =
-                Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.to_string() };
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.told() };
             report(object, &outcome, progress.writes, cx).await?;
             Err(error)
         }
@@ -132,28 +189,19 @@ async fn run<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Step, ApplyError> {
-    let age = age(object);
-    let left = LIMIT.saturating_sub(age);
-    if left.is_zero() {
-        return Ok(Step::Failed(format!("not finished within {} minutes", LIMIT.as_secs() / 60)));
-    }
+    let seen = cx.cleanups.clock.since_seen(uid(object));
     let keys = Keys::of(workload);
     let known: Option<JobView> = cx.jobs.get(&keys.cleanup());
     match known {
-        Some(known) if is_ours(object, &known) => match known.end {
-            Some(End::Complete) => return Ok(Step::Done),
-            Some(End::Failed(words)) => return Ok(Step::Failed(words)),
-            None if known.metadata.deletion_timestamp.is_none() => {
-                return Ok(Step::Wait(format!("Job {} is running", known.name_any()), left));
-            }
-            None => return Ok(Step::Wait(format!("Job {} is being removed", known.name_any()), left)),
-        },
+        Some(known) if is_ours(object, &known) => return Ok(of_job(object, &known, cx)),
         Some(known) if is_replaced(object, &known) => {
             cx.writer.delete(&known).await?;
             cx.jobs.removed(keys.cleanup(), &known);
             progress.writes += 1;
         }
-        Some(known) => return Ok(Step::Failed(format!("Job {} belongs to somebody else", known.name_any()))),
+        Some(known) => {
+            return Ok(Step::Failed(format!("Job {} belongs to another object", known.name_any())));
+        }
         None => {}
     }
     if let Some(set) = cx.stateful_sets.get(&keys.same())
@@ -164,10 +212,18 @@ async fn run<K: Component>(
         cx.stateful_sets.removed(keys.same(), &set);
         progress.writes += 1;
     }
-    let patience = PODS.saturating_sub(age);
+    let patience = PODS.saturating_sub(seen);
     if cx.has_pods(object) && !patience.is_zero() {
         return Ok(Step::Wait("waiting for the pods to end".to_owned(), patience));
     }
+    let Some(turn) = cx.cleanups.turns.take(&Place::of(object), cx) else {
+        let limit = cx.cleanups.turns.limit();
+        let message = format!(
+            "waiting for its turn: at most {limit} cleanup Jobs run at a time (--cleanup-concurrency of the controller), \
+             those of objects that were deleted earlier first"
+        );
+        return Ok(Step::Wait(message, AGAIN));
+    };
     let applied = cx.writer.apply(&workload.namespace, ApplyMode::Create, &job).await;
     let mut answer: JobView = match applied {
         // One of ours without the label by which it is watched: it gets that again.
@@ -183,23 +239,94 @@ async fn run<K: Component>(
         applied => applied?,
     };
     answer.trim(cx.writer.manager());
-    let name = answer.name_any();
+    let step = of_job(object, &answer, cx);
     cx.jobs.wrote(keys.cleanup(), answer);
+    // It is in the cache from here on.
+    drop(turn);
     progress.writes += 1;
-    Ok(Step::Wait(format!("Job {name} is running"), left))
+    Ok(step)
 }
 
-/// The Job to run, unless there is none.
-fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Option<(Workload, Job)>, String> {
-    if is_unmanaged(object) || is_skipped(object) {
-        return Ok(None);
+/// What the Job tells.
+fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> Step {
+    let name = job.name_any();
+    match &job.end {
+        Some(End::Complete) => return Step::Done,
+        Some(End::Failed(words)) => return Step::Failed(format!("Job {name}: {words}")),
+        None => {}
     }
-    let workload = lower(object).map_err(|refused| refused.message().to_owned())?;
-    let backend = cx.backend_configs.of(&workload.namespace)?;
-    Ok(job(object, &workload, &backend, cx).map(|job| (workload, job)))
+    let leaving = job.metadata.deletion_timestamp.is_some();
+    if leaving || job.started {
+        let left = cx.cleanups.clock.left(uid(object));
+        if left.is_zero() {
+            let minutes = cx.cleanups.clock.limit().as_secs().div_ceil(60);
+            return Step::Failed(format!(
+                "Job {name} did not finish within {minutes} minutes of its first attempt"
+            ));
+        }
+        let what = if leaving { "being removed" } else { "running" };
+        return Step::Wait(format!("Job {name} is {what}"), left);
+    }
+    match START.checked_sub(job.age()) {
+        Some(left) if !left.is_zero() => Step::Wait(format!("Job {name} is running"), left),
+        _ => {
+            let message = format!(
+                "the pod of Job {name} has not started: `kubectl describe job {name}` and its pod say why; to delete this \
+                 object without the cleanup, annotate it with {ANNOTATION_NEED_CLEANUP}=false"
+            );
+            Step::Wait(message, AGAIN * 10)
+        }
+    }
 }
 
-/// Tells in the status and an Event what was left behind, and lets the object go.
+impl<K: Component> Known for Context<K> {
+    fn running(&self) -> usize {
+        let kind = K::kind(&());
+        self.jobs.count(|job| {
+            job.end.is_none()
+                && (job.started || job.age() < START)
+                && job.owner_references().iter().any(|owner| owner.kind == kind)
+        })
+    }
+
+    fn waits(&self, place: &Place) -> bool {
+        let key = ObjectRef::new(&place.name).within(&place.namespace);
+        self.finalizers.at(&key).is_some_and(|object| place.is_of(object.as_ref()))
+    }
+}
+
+impl<K: Component> Context<K> {
+    /// Wakes the objects for whose cleanup Job there is room.
+    fn wake_next_cleanup(&self) {
+        for place in self.cleanups.turns.next(self) {
+            // The receiver lives as long as the controller.
+            let _ = self.cleanups.woken.unbounded_send(ObjectRef::new(&place.name).within(&place.namespace));
+        }
+    }
+}
+
+/// Why there is no Job to run.
+enum Unplanned {
+    /// There is nothing to clean up.
+    Nothing,
+    /// A `BackendConfig` cannot be read, which its administrator can fix.
+    Broken(String),
+    /// The object itself says nothing that can be run.
+    Invalid(String),
+}
+
+/// The Job to run.
+fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workload, Job), Unplanned> {
+    if is_unmanaged(object) || is_skipped(object) {
+        return Err(Unplanned::Nothing);
+    }
+    let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
+    let backend = cx.backend_configs.of(&workload.namespace).map_err(Unplanned::Broken)?;
+    let job = job(object, &workload, &backend, cx).ok_or(Unplanned::Nothing)?;
+    Ok((workload, job))
+}
+
+/// Tells in the status and an Event what was left behind, and lets the object go, whether it could be told or not.
 async fn give_up<K: Component>(
     object: &Object<K>,
     message: String,
@@ -209,12 +336,21 @@ async fn give_up<K: Component>(
     let message =
         format!("the cleanup failed and is given up, what it should remove is left in Pulsar: {message}");
     let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message };
-    let done = report(object, &outcome, writes, cx).await?;
-    release(object, done.writes, cx).await
+    let writes = match report(object, &outcome, writes, cx).await {
+        Ok(done) => done.writes,
+        Err(error) => {
+            warn!(object = object.name_any(), error = %error, "the status of a cleanup that failed cannot be written");
+            cx.events.failed(object, Reason::CleanupFailed.as_str(), outcome.message()).await;
+            writes
+        }
+    };
+    release(object, writes, cx).await
 }
 
 async fn release<K: Component>(object: &Object<K>, writes: u32, cx: &Context<K>) -> Result<Done, ApplyError> {
     set_finalizer(object, false, cx).await?;
+    cx.cleanups.turns.leave(&Place::of(object));
+    cx.cleanups.clock.forget(uid(object));
     Ok(Done::applied(writes + 1))
 }
 
@@ -257,9 +393,17 @@ fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bo
     object.controller_owner_ref(&()).is_some_and(|owner| ownership(child, &owner) == Ownership::Ours)
 }
 
-/// Time since the object was deleted.
-fn age<K: Component>(object: &Object<K>) -> Duration {
-    let deleted = object.meta().deletion_timestamp.as_ref().map(|time| time.0.as_second());
-    let now = functionmesh_runtime::condition::now().0.as_second();
-    Duration::from_secs(u64::try_from(now - deleted.unwrap_or(now)).unwrap_or_default())
+/// Whether the children were to stay: by `kubectl delete --cascade=orphan`. While the garbage collector takes their owner
+/// references away, its finalizer says so; afterwards a StatefulSet without an owner does.
+fn is_orphaned<K: Component>(object: &Object<K>, workload: &Workload, cx: &Context<K>) -> bool {
+    let set = || cx.stateful_sets.get(&Keys::of(workload).same());
+    object.finalizers().iter().any(|name| name == ORPHAN)
+        || set().is_some_and(|set| {
+            set.metadata.deletion_timestamp.is_none()
+                && set.metadata.owner_references.iter().flatten().all(|owner| owner.controller != Some(true))
+        })
+}
+
+fn uid<K: Component>(object: &Object<K>) -> &str {
+    object.meta().uid.as_deref().unwrap_or_default()
 }

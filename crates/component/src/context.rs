@@ -4,6 +4,7 @@ use crate::Render;
 use crate::applied::Applied;
 use crate::backend::BackendConfigs;
 use crate::children::{ServiceView, StatefulSetView};
+use crate::cleanup::Cleanups;
 use crate::execute::Keys;
 use crate::jobs::JobView;
 use crate::pinned::Wishes;
@@ -67,6 +68,8 @@ pub struct Context<K: Component> {
     pub failing: Failing,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
     pub finalizers: Written<Object<K>, bool>,
+    /// The deleted objects that are cleaned up.
+    pub cleanups: Cleanups<K>,
     /// Namespaces that are being deleted.
     pub leaving: Leaving,
     /// Namespaces that may not be watched.

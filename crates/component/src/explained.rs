@@ -168,7 +168,8 @@ impl Reason {
             ),
             Self::CleanupRunning => (
                 &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (CLEANUP_PENDING, true)][..],
-                "The object is deleted, and what it left in Pulsar is being removed.",
+                "The object is deleted, and what it left in Pulsar is being removed. The message says what that waits \
+                 for: the end of the pods, its turn among other deleted objects, the start of the Job's pod, or the Job.",
                 "`kubectl get jobs,pods -l compute.functionmesh.io/name=NAME` and the logs of the Job's pod.",
                 "Wait. To leave it there and let the object go at once: `kubectl annotate function NAME \
                  compute.functionmesh.io/need-cleanup=false`.",
@@ -176,7 +177,8 @@ impl Reason {
             Self::CleanupFailed => (
                 &[(READY, false), (PROGRESSING, false), (STALLED, true), (CLEANUP_PENDING, true)][..],
                 "What a deleted object left in Pulsar could not be removed; the message says why. The object goes all \
-                 the same, at the latest a quarter of an hour after its deletion; an Event tells of it.",
+                 the same, at the latest a quarter of an hour after the first attempt, and an Event reports it. A \
+                 quota that is used up does not count as an attempt.",
                 "`kubectl get events --field-selector involvedObject.name=NAME`, and the log of the Job's pod as long as it is there.",
                 "Remove the subscription by hand: `pulsar-admin topics unsubscribe`.",
             ),

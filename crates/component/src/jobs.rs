@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Label of the original's cleanup Jobs: the uid of the object. They have no owner reference.
 const LABEL_OWNER: &str = "owner";
@@ -22,6 +23,12 @@ pub struct JobView {
     /// How it ended, if it did.
     #[serde(skip)]
     pub end: Option<End>,
+    /// Whether a pod of it has started.
+    #[serde(skip)]
+    pub started: bool,
+    /// When it was created, in seconds.
+    #[serde(skip)]
+    created: Option<i64>,
 }
 
 /// How a Job ended.
@@ -37,6 +44,9 @@ pub enum End {
 #[serde(default)]
 struct Status {
     conditions: Vec<Condition>,
+    ready: i32,
+    failed: i32,
+    succeeded: i32,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -58,11 +68,19 @@ impl View for JobView {
             (None, Some(failed)) => Some(End::Failed(format!("{}: {}", failed.reason, failed.message))),
             (None, None) => None,
         };
+        self.started = status.ready > 0 || status.failed > 0 || status.succeeded > 0;
+        self.created = self.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
     }
 }
 
 impl JobView {
+    /// Time since it was created, by the clock of the API server.
+    pub fn age(&self) -> Duration {
+        let now = functionmesh_runtime::condition::now().0.as_second();
+        Duration::from_secs(u64::try_from(now - self.created.unwrap_or(now)).unwrap_or_default())
+    }
+
     /// Whether it is the original's, made for the object of this uid: it sleeps until told to clean up.
     pub fn is_of_the_original(&self, uid: Option<&str>) -> bool {
         let owner = self.labels().get(LABEL_OWNER).map(String::as_str);
@@ -92,6 +110,22 @@ mod tests {
         assert_eq!(end(json!([{"type": "Complete", "status": "True"}])), Some(End::Complete));
         let failed = json!([{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}]);
         assert_eq!(end(failed), Some(End::Failed("DeadlineExceeded: too long".to_owned())));
+    }
+
+    #[test]
+    fn a_job_has_started_when_a_pod_of_it_has() {
+        let started = |status: serde_json::Value| {
+            let mut view: JobView =
+                serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
+            view.trim("ours");
+            view.started
+        };
+        assert!(
+            !started(json!({"active": 1, "ready": 0, "startTime": "2026-01-01T00:00:00Z"})),
+            "its pod waits"
+        );
+        assert!(started(json!({"active": 1, "ready": 1})));
+        assert!(started(json!({"failed": 1})), "it may be between two pods");
     }
 
     #[test]

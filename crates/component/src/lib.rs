@@ -46,6 +46,7 @@ use crate::applied::Applied;
 use crate::args::ComponentArgs;
 use crate::backend::{BackendConfigs, Config};
 use crate::children::{ServiceView, StatefulSetView, View};
+use crate::cleanup::Cleanups;
 use crate::context::Context;
 use crate::jobs::JobView;
 use crate::pace::Pace;
@@ -97,6 +98,7 @@ pub fn run<K: Component>(
     let flags = args.render.clone();
     let wishes = args.rollout.wishes();
     let postponed = Postponed::by(args.status.first_status_delay);
+    let (cleanups, deleted) = Cleanups::new(&args.cleanup);
     let environment = flags.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
@@ -142,6 +144,7 @@ pub fn run<K: Component>(
             pods,
             denied: watches.denied.clone(),
             filled: OnceCell::new(),
+            cleanups,
             leaving: Leaving::default(),
             finalizers: Written::over(objects.clone()),
             statuses: Written::over(objects.clone()),
@@ -156,6 +159,7 @@ pub fn run<K: Component>(
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
             .reconcile_on(pace.released(concerned(objects, backend_changes)))
+            .reconcile_on(deleted)
             .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
             .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
             .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {

@@ -80,6 +80,11 @@ impl Events {
         }
     }
 
+    /// One Event of an object about what failed for good, where no status can say so.
+    pub async fn failed<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
+        self.publish(object, WARNING, reason, "Reconcile", note, None).await;
+    }
+
     /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
     /// whoever changed it will not see the change last. `action` tells for machines what was found, `note` for people.
     pub async fn repaired<K: Resource<DynamicType = ()>>(

@@ -98,6 +98,18 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
         newest.into_values().collect()
     }
 
+    /// Number of objects that `wanted` is true of, in their newest known form.
+    pub fn count(&self, wanted: impl Fn(&V) -> bool) -> usize {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|key, entry| self.ahead(key, entry));
+        let cached = self.store.state();
+        let cached = cached.iter().filter(|object| {
+            let key = ObjectRef::from_obj(object.as_ref());
+            !written.contains_key(&key) && !self.is_removed(&key, object) && wanted(object)
+        });
+        cached.count() + written.values().filter(|(_, object)| wanted(object)).count()
+    }
+
     /// Remembers the answer to a write.
     pub fn wrote(&self, key: ObjectRef<V>, object: V) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,6 +174,11 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
         self.store.get(&ObjectRef::from_obj(object))
     }
 
+    /// The object of a name as the cache shows it.
+    pub fn at(&self, key: &ObjectRef<O>) -> Option<Arc<O>> {
+        self.store.get(key)
+    }
+
     /// The object as the cache shows it, when that is newer than the one in hand.
     fn cached(&self, key: &ObjectRef<O>, object: &O) -> Option<Arc<O>> {
         let newer = |cached: &Arc<O>| {
@@ -213,6 +230,7 @@ mod tests {
         writer.apply_watcher_event(&watcher::Event::Delete(config_map("12")));
         assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
         recent.wrote(key.clone(), config_map("13"));
+        assert_eq!((recent.count(|_| true), recent.count(|_| false)), (1, 0));
         assert!(recent.unconfirmed(|_| true) && recent.awaits(&key), "made again, and not seen yet");
     }
 
