@@ -38,6 +38,7 @@ pub mod report;
 pub mod status;
 pub mod unfinished;
 pub mod unseen;
+pub mod uninstall;
 pub mod verdict;
 pub mod vertical;
 pub mod words;

@@ -3,6 +3,7 @@
 use clap::Parser;
 use functionmesh_api::Sink;
 use functionmesh_component::args::ComponentArgs;
+use functionmesh_component::uninstall::{self, Task};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ struct Args {
     process: ProcessArgs,
     #[command(flatten)]
     component: ComponentArgs,
+    #[command(subcommand)]
+    task: Option<Task>,
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -27,6 +30,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(Task::CheckUninstall(watch)) = &args.task {
+        return uninstall::check::<Sink>(watch).await;
+    }
     let process = Process::start("sink-controller", &args.process, &args.component.watch).await?;
     let work = functionmesh_component::run::<Sink>(&process, &args.component, functionmesh_render::render);
     // On the heap: four caches make a large future.
