@@ -1,0 +1,170 @@
+//! What is deleted while a watch is interrupted is missed by nobody (issue 14.24): the watch ends, the object is deleted, and
+//! the API server has forgotten the version to go on from, so everything of that kind is listed anew. Only that kind: a list of
+//! another one would wake the owner for another reason.
+
+use super::{cleaning, ended, gone, job_of, job_status};
+use anyhow::{Context, Result, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
+use e2e::testing::{Child, Controller, Proxy, Rig};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
+use serde_json::json;
+use std::time::Duration;
+
+/// Far below the resync, which would notice everything in the end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Gap {
+    rig: Rig,
+    namespace: String,
+    proxy: Proxy,
+    controller: Controller,
+}
+
+impl Gap {
+    async fn start(rig: &Rig, namespace: &str, controller: &str) -> Result<Self> {
+        let proxy = Proxy::start(rig).await?;
+        let flags = [&*format!("--watched-namespace={namespace}"), "--leader-elect=false"];
+        let controller = Controller::spawn_behind(rig, Some(&proxy), controller, &flags)?;
+        controller.ready(rig).await?;
+        Ok(Self { rig: rig.clone(), namespace: namespace.to_owned(), proxy, controller })
+    }
+
+    /// Deletes something while nobody watches.
+    async fn during(&self, resource: &str, delete: impl Future<Output = Result<()>>) -> Result<()> {
+        self.controller.quiet(&self.rig).await?;
+        self.proxy.freeze_watches(true);
+        delete.await?;
+        let expired = self.proxy.expire_watches_of(resource);
+        self.proxy.freeze_watches(false);
+        ensure!(expired > 0, "no watch of {resource}");
+        Ok(())
+    }
+
+    /// Deletes an object in the gap and waits until there is another one of that name.
+    async fn recreated(&self, resource: &str, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+        let old = api.get(name).await?.uid();
+        self.during(resource, async {
+            api.delete(name, &DeleteParams::background()).await?;
+            self.rig
+                .until("the deletion", || async {
+                    ensure!(api.get_opt(name).await?.is_none(), "{name} is there");
+                    Ok(())
+                })
+                .await
+        })
+        .await?;
+        self.rig
+            .until(&format!("{resource} {name} again"), || async {
+                let new = api.get_opt(name).await?.with_context(|| format!("no {name}"))?;
+                ensure!(new.uid() != old, "it was not deleted");
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
+    let rig = Rig::connect().await?.patient(PATIENCE);
+    rig.prepare().await?;
+    rig.test("gap", |rig, namespace| async move {
+        let acker = Acker::start(&rig, &namespace);
+        let gap = Gap::start(&rig, &namespace, "function-controller").await?;
+        let objects = functions(&rig, &namespace);
+        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
+        create(&configs, "BackendConfig", "backend-config", &json!({"autoUpdate": true, "env": {"X": "1"}}))
+            .await?;
+        let mut spec = function_spec();
+        spec["maxReplicas"] = json!(3);
+        create(&objects, "Function", "f", &spec).await?;
+        until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        for (kind, name) in [
+            ("StatefulSet", "f-function"),
+            ("Service", "f-function-headless"),
+            ("HorizontalPodAutoscaler", "f-function"),
+        ] {
+            let child = Child::of(&rig, &namespace, kind, name)?;
+            gap.recreated(child.resource, &child.api, name).await?;
+            until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        }
+
+        let set = Child::of(&rig, &namespace, "StatefulSet", "f-function")?;
+        let with_variable =
+            || async { Ok::<_, anyhow::Error>(set.whole().await?.to_string().contains("\"name\":\"X\"")) };
+        ensure!(with_variable().await?, "the BackendConfig has no effect");
+        gap.during("backendconfigs", async {
+            configs.delete("backend-config", &DeleteParams::default()).await?;
+            Ok(())
+        })
+        .await?;
+        rig.until("the end of the BackendConfig", || async {
+            ensure!(!with_variable().await?, "the variable is still there");
+            Ok(())
+        })
+        .await?;
+
+        // A deleted object waits for a pod, and then for its Job.
+        create(&objects, "Function", "g", &cleaning()).await?;
+        until_ready(&rig, &objects, "g", AVAILABLE).await?;
+        drop(acker);
+        let pods: Api<Pod> = Api::namespaced(rig.client.clone(), &namespace);
+        let labels =
+            json!({"compute.functionmesh.io/component": "function", "compute.functionmesh.io/name": "g"});
+        let pod = json!({"metadata": {"name": "g-function-0", "labels": labels},
+                         "spec": {"containers": [{"name": "c", "image": "a:1"}]}});
+        pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+        gap.controller.quiet(&rig).await?;
+        objects.delete("g", &DeleteParams::default()).await?;
+        rig.until("it waits for the pod", || async {
+            let status = objects.get("g").await?.data["status"].to_string();
+            ensure!(status.contains("waiting for the pods to end"), "{status}");
+            Ok(())
+        })
+        .await?;
+        let jobs = Child::of(&rig, &namespace, "Job", &job_of("g"))?;
+        gap.during("pods", async {
+            pods.delete("g-function-0", &DeleteParams::default().grace_period(0)).await?;
+            Ok(())
+        })
+        .await?;
+        rig.until("Job", || async { Ok(jobs.api.get(&jobs.name).await?) }).await?;
+        gap.recreated("jobs", &jobs.api, &jobs.name).await?;
+        let typed: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+        job_status(&typed, &jobs.name, ended(true)).await?;
+        gone(&rig, &objects, "g").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
+    let rig = Rig::connect().await?.patient(PATIENCE);
+    rig.prepare().await?;
+    rig.test("gapmesh", |rig, namespace| async move {
+        let gap = Gap::start(&rig, &namespace, "mesh-controller").await?;
+        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+        let item = |config: &str| {
+            let mut item = function_spec();
+            item["name"] = json!("a");
+            item[config] = json!({"k": "v"});
+            item
+        };
+        let mut function = function_spec();
+        function["name"] = json!("f");
+        let spec = json!({"functions": [function], "sources": [item("sourceConfig")], "sinks": [item("sinkConfig")]});
+        create(&meshes, "FunctionMesh", "m", &spec).await?;
+        for (kind, plural, name) in
+            [("Function", "functions", "m-f"), ("Source", "sources", "m-a"), ("Sink", "sinks", "m-a")]
+        {
+            let components = api(&rig, &gap.namespace, kind, plural);
+            rig.until(name, || async { Ok(components.get(name).await?) }).await?;
+            gap.recreated(plural, &components, name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
