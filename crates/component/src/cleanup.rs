@@ -157,10 +157,13 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
         // It may succeed in a moment.
         Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
         // A quota that others have used up is a queue, not an attempt. Any other refusal is one.
-        Err(error)
-            if error.refusal() != Some(Refusal::QuotaExceeded)
-                && cx.cleanups.clock.left(uid(object)).is_zero() =>
-        {
+        Err(error) if error.refusal() == Some(Refusal::QuotaExceeded) => {
+            let message = format!("waiting for the quota of the namespace: {}", error.told());
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
+            report(object, &outcome, progress.writes, cx).await?;
+            Err(error)
+        }
+        Err(error) if cx.cleanups.clock.left(uid(object)).is_zero() => {
             give_up(object, error.told(), progress.writes, cx).await
         }
         Err(error) => {

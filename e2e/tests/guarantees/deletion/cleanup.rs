@@ -7,8 +7,11 @@ use e2e::testing::objects::{AVAILABLE, create, functions, until_condition, until
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, Rig};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PropagationPolicy};
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, PropagationPolicy,
+};
 use serde_json::json;
 use std::time::Duration;
 
@@ -97,12 +100,33 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
             made(&rig, &api, &["f"]).await?;
             controller.signal("TERM")?;
         }
+        let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
+        let none = json!({"count/jobs.batch": "0"});
+        let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
+        quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
+        // What the quota controller does, which is not there.
+        let status = json!({"spec": {"hard": none}, "status": {"hard": none, "used": none}});
+        quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
         api.delete("f", &DeleteParams::default()).await?;
         // Longer than the time that a cleanup has.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let controller =
             Controller::spawn(&rig, "function-controller", &flags(&watched, &["--cleanup-timeout=1s"]))?;
         controller.ready(&rig).await?;
+        // A quota that others have used up is no attempt either.
+        let message = until_condition(&rig, &api, "f", "CleanupPending", RUNNING).await?;
+        ensure!(message.starts_with("waiting for the quota of the namespace"), "{message}");
+        let tries = || {
+            Ok::<_, anyhow::Error>(
+                rig.audit()?.by(&controller.user).only(|r| r.code() == 403).requests().len(),
+            )
+        };
+        rig.until("tries", || async {
+            ensure!(tries()? > 2, "not tried again");
+            Ok(())
+        })
+        .await?;
+        quotas.delete("few", &DeleteParams::default()).await?;
         let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
         let name = job_of("f");
         let job = rig.until("Job", || async { Ok(jobs.get(&name).await?) }).await?;
