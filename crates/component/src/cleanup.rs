@@ -32,6 +32,7 @@ use functionmesh_api::constants::{
 use functionmesh_render::{Component, Workload, cleanup};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
 use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::recent::GRACE;
 use functionmesh_runtime::refusal::Refusal;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::batch::v1::Job;
@@ -146,7 +147,9 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
         Ok(Step::Wait(message, time)) => {
             let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
             let done = report(object, &outcome, progress.writes, cx).await?;
-            Ok(done.again_in(time))
+            // A Job that no cache shows wakes nobody: one that lost its label, or was deleted, right after it was created.
+            let unseen = cx.jobs.awaits(&Keys::of(&workload).cleanup());
+            Ok(done.again_in(if unseen { time.min(GRACE) } else { time }))
         }
         Ok(Step::Done) => release(object, progress.writes, cx).await,
         Ok(Step::Failed(message)) => give_up(object, message, progress.writes, cx).await,
