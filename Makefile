@@ -63,9 +63,9 @@ fuzz: $(E2E) ## Objects from the schemas, created, changed and changed back, on 
 	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
 
 .PHONY: soak
-soak: $(E2E) ## A random mix of changes and faults for two hundred Functions (MINUTES=20, SEED=number)
+soak: $(E2E) ## A random mix of changes and faults for two hundred Functions; then chaos with leader election (MINUTES, SEED, SEEDS)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name soak -- $(CARGO) test --quiet --locked --package e2e --test api_soak -- --ignored --nocapture
+	@$(E2E) run --api-only --name soak -- $(CARGO) test --quiet --locked --package e2e --test api_soak -- --ignored --nocapture --test-threads=1
 
 .PHONY: trouble
 trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (CASE=name for one; half an hour)

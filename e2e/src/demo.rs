@@ -124,7 +124,7 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
             let found = text.lines().find(|l| l.starts_with(name)).and_then(|l| l.rsplit_once(' '));
             found.map_or("missing", |(_, v)| v).to_owned()
         };
-        if text.contains(DEMO) || !text.contains("kube_client_requests_total") {
+        if text.contains(DEMO) || !text.contains("function_mesh_api_requests_total") {
             bail!("metrics of the {controller}-controller are not what they should be:\n{text}");
         }
         let reconciles: u64 = text

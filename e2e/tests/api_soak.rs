@@ -3,6 +3,9 @@
 //! any more, and the memory has not grown.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "api_soak/chaos.rs"]
+mod chaos;
+
 use anyhow::{Result, ensure};
 use e2e::scenario::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;

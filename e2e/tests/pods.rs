@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::images;
 use e2e::operator::{Kubectl, NAMESPACE};
 use e2e::pulsar::Broker;
-use e2e::shell::{output, run, say, until};
+use e2e::shell::{command, output, run, say, until};
 use e2e::testing::Rig;
 use e2e::testing::pods::{HOME, PATIENCE, function, get, make_images_known, until_ready, until_says};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
         say(name);
         step().with_context(|| name.to_owned())
     };
+    step("helm refuses what would crash a controller", &refused_values)?;
     step("a mesh processes real messages", &|| mesh_processes_messages(kubectl, broker, pulsar))?;
     step("each controller tells Prometheus", &|| metrics(kubectl))?;
     step("kubectl scale", &|| scale(kubectl))?;
@@ -49,6 +50,25 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
     step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
     step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
     no_controller_restarted(kubectl)
+}
+
+/// Values with which no controller could start are refused before anything is installed.
+fn refused_values() -> Result<()> {
+    let chart = e2e::paths::root().join("charts/function-mesh-operator").display().to_string();
+    let helm = e2e::paths::binary("helm");
+    let template = |value: &str| output(&mut command(&helm, ["template", "x", &chart, "--set", value]));
+    let refused =
+        ["retryPeriod=10", "renewDeadline=15", "leaseDuration=10", "leaseDuration=7200", "retryPeriod=0"];
+    for value in refused.map(|value| format!("leaderElection.{value}")) {
+        ensure!(template(&value).is_err(), "{value} is accepted");
+    }
+    for value in ["resyncPeriod=0s", "resyncPeriod=1s1m"] {
+        ensure!(template(value).is_err(), "{value} is accepted");
+    }
+    for value in ["resyncPeriod=1h30m", "resyncPeriod=60", "leaderElection.leaseDuration=60"] {
+        template(value)?;
+    }
+    Ok(())
 }
 
 fn sample(pulsar: &str) -> Result<String> {
@@ -112,7 +132,7 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
             "function_mesh_reconciles_total{",
             "function_mesh_leader{",
             "function_mesh_build_info{",
-            "kube_client_requests_total{",
+            "function_mesh_api_requests_total{",
             "function_mesh_objects{",
             "process_resident_memory_bytes",
         ] {

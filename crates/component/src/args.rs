@@ -3,7 +3,7 @@
 use crate::pinned::Wishes;
 use clap::{ArgAction, Args};
 use functionmesh_render::args::RenderArgs;
-use functionmesh_runtime::args::WatchArgs;
+use functionmesh_runtime::args::{WatchArgs, duration};
 use std::time::Duration;
 
 /// Flags besides those of the process.
@@ -35,22 +35,17 @@ pub struct CleanupArgs {
     pub cleanup_concurrency: u16,
     /// Time limit of the cleanup of one deleted object, in seconds from its first attempt. What was not removed by then stays in
     /// Pulsar, and an Event of the object says so.
-    #[arg(long, env = "CLEANUP_TIMEOUT", default_value = "900", value_parser = delay)]
+    #[arg(long, env = "CLEANUP_TIMEOUT", default_value = "900", value_parser = duration)]
     pub cleanup_timeout: Duration,
 }
 
 /// Flags about the status.
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Seconds for which the first status of a new object is kept back while all it says is that it waits for its pods; 0
-    /// writes it at once. Where many objects are made at once their pods come first.
-    #[arg(long, env = "FIRST_STATUS_DELAY", default_value = "1", value_parser = delay)]
+    /// Time for which the first status of a new object is kept back while all it says is that it waits for its pods, in seconds
+    /// or as 1m; 0 writes it at once. Where many objects are made at once their pods come first.
+    #[arg(long, env = "FIRST_STATUS_DELAY", default_value = "1", value_parser = duration)]
     pub first_status_delay: Duration,
-}
-
-fn delay(text: &str) -> Result<Duration, String> {
-    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<u16>();
-    seconds.map(|s| Duration::from_secs(s.into())).map_err(|_| "not a number of seconds".to_owned())
 }
 
 /// Flags that decide which changes reach pods that run.

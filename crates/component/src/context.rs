@@ -13,7 +13,7 @@ use crate::pods::{PodView, Pods};
 use crate::postponed::Postponed;
 use crate::reason::Reason;
 use crate::reconcile::Object;
-use crate::vertical::VerticalAutoscalers;
+use crate::vertical;
 use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, Environment, Workload};
@@ -23,6 +23,7 @@ use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::Leaving;
+use functionmesh_runtime::optional::Optional;
 use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
@@ -55,7 +56,7 @@ pub struct Context<K: Component> {
     /// What scales the objects.
     pub horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
     /// What adjusts the resources of pods, on clusters that have it.
-    pub vertical_autoscalers: Arc<VerticalAutoscalers>,
+    pub vertical_autoscalers: Arc<Optional<vertical::View>>,
     /// What cleans up after objects that are deleted.
     pub jobs: Recent<JobView>,
     /// The pods, for what is wrong with them.

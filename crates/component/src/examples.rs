@@ -9,6 +9,7 @@ use crate::verdict::Verdict;
 use crate::vertical;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_runtime::condition::{self, Health, Wanted};
+use functionmesh_runtime::optional::Absence;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ fn outcome(reason: Reason) -> (Outcome, Option<Cause>) {
     match (reason, reason.health()) {
         (Reason::ScaledToZero, _) => (applied(0, 0), None),
         (Reason::AllReplicasAvailable | Reason::Complete, _) => (applied(1, 1), None),
-        (Reason::ApiMissing, _) => (noted(vertical::missing()), None),
+        (Reason::ApiMissing, _) => (noted(vertical::missing(&Absence::Missing)), None),
         (Reason::ApplyFailed, _) => (Outcome::refused(reason, message), None),
         (Reason::WaitingForPods | Reason::ProgressDeadlineExceeded, _) => (applied(1, 0), None),
         (_, Health::Current) => {

@@ -67,7 +67,11 @@ pub async fn execute<K: Component>(
     let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
     write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
-    write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await?;
+    match write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await {
+        // Its kind is gone, which the watch has not told yet.
+        Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
+        written => drop(written?),
+    }
     Ok(Executed { live, recorded, pending })
 }
 

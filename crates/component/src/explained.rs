@@ -161,10 +161,11 @@ impl Reason {
             ),
             Self::ApiMissing => (
                 &[(MISSING, true)][..],
-                "The object asks for a VerticalPodAutoscaler, and the cluster does not have that kind. The pods run \
-                 without.",
+                "The object asks for a VerticalPodAutoscaler, and the cluster does not have that kind (any more), or does \
+                 not let the controller list it. The pods run without.",
                 "`kubectl api-resources --api-group=autoscaling.k8s.io`",
-                "Install the Vertical Pod Autoscaler, which is noticed without a restart; or remove `spec.pod.vpa`.",
+                "Install the Vertical Pod Autoscaler, or grant the permission that the message names: either is noticed \
+                 within a minute, without a restart. Or remove `spec.pod.vpa`.",
             ),
             Self::CleanupRunning => (
                 &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (CLEANUP_PENDING, true)][..],

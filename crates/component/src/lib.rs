@@ -55,7 +55,6 @@ use crate::pods::PodView;
 use crate::postponed::Postponed;
 use crate::reconcile::Object;
 use crate::status::READY;
-use crate::vertical::VerticalAutoscalers;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_render::args::RenderArgs;
 use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
@@ -113,13 +112,12 @@ pub fn run<K: Component>(
         let (horizontal, horizontal_changed) =
             children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
         let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
-        let (vertical, later) =
-            watches.optional(&selector, move |view: &mut vertical::View| view.trim(manager));
-        let vertical = Arc::new(VerticalAutoscalers::over(vertical));
         let missed = objects.clone();
-        let vertical_changed = vertical.changes(watches.client.clone(), later, move || {
-            missed.state().iter().any(|object| object.status.conditions.get(vertical::MISSING).is_some())
-        });
+        let (vertical, vertical_changed) = watches.optional(
+            &selector,
+            move |view: &mut vertical::View| view.trim(manager),
+            move || missed.state().iter().any(|o| o.status.conditions.get(vertical::MISSING).is_some()),
+        );
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags);
         let counted = objects.clone();
@@ -155,7 +153,7 @@ pub fn run<K: Component>(
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let pace = Arc::new(Pace::new(watches.args.concurrency));
-        let line = Line::new(watches.args.concurrency, shutdown.clone());
+        let line = Line::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
         let gone = pace.clone();
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
@@ -167,7 +165,7 @@ pub fn run<K: Component>(
                 owners_of::<K>(&scaler)
             })
             .watches_stream(vertical_changed, |scaler: vertical::View| owners_of::<K>(&scaler))
-            .reconcile_all_on(stream::once(async move { vertical.appeared().await }))
+            .reconcile_all_on(vertical.turns())
             // The original's have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
@@ -194,6 +192,7 @@ pub fn run<K: Component>(
 
 /// The children of one kind, by their label.
 fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
+    watches.metrics.begin_writes(&V::kind(&()));
     watches.owned(selector, move |view: &mut V| view.trim(manager))
 }
 

@@ -134,7 +134,10 @@ async fn bring_about<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Outcome, ApplyError> {
-    let missing = !cx.vertical_autoscalers.is_present() && desired.vertical_autoscaler.take().is_some();
+    let wants_vertical = desired.vertical_autoscaler.is_some();
+    if cx.vertical_autoscalers.absence(&workload.namespace).is_some() {
+        desired.vertical_autoscaler = None;
+    }
     let mut observed = cx.observed(workload);
     let owner = desired.stateful_set.metadata.owner_references.iter().flatten().next().cloned();
     let owner = owner.unwrap_or_default();
@@ -164,7 +167,9 @@ async fn bring_about<K: Component>(
     tell(object, repairs, progress, cx).await;
     let Executed { live, recorded, pending } = executed?;
     let Some(live) = live else { return Ok(made_anew(workload)) };
-    let mut notices: Vec<_> = missing.then(vertical::missing).into_iter().collect();
+    // Asked again: the kind may have been found missing by the write.
+    let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);
+    let mut notices: Vec<_> = absence.iter().map(vertical::missing).collect();
     let mut blocked = None;
     match &pending {
         Some(pending) if pending.immutable.is_empty() => {

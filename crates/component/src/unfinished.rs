@@ -35,9 +35,10 @@ pub fn failed(error: &ApplyError, hash: &str) -> Failed {
         Some(Refusal::AdmissionDenied) => Reason::AdmissionDenied,
         Some(Refusal::TooLarge) => Reason::TooLarge,
         None if matches!(error, ApplyError::NameConflict { .. }) => Reason::NameConflict,
-        Some(Refusal::Conflict | Refusal::NotFound | Refusal::NamespaceTerminating) | None => {
-            Reason::ApplyFailed
-        }
+        Some(
+            Refusal::Conflict | Refusal::NotFound | Refusal::KindMissing | Refusal::NamespaceTerminating,
+        )
+        | None => Reason::ApplyFailed,
     };
     Failed { reason, message }
 }

@@ -1,6 +1,7 @@
 //! The watches of the mesh controller and the queue they fill.
 
 use crate::children::{Child, trim};
+use crate::items::Kind;
 use crate::reconcile::{Context, Mesh, reconcile};
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;
@@ -36,6 +37,9 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
     let (shutdown, metrics) = (process.shutdown.clone(), process.metrics.clone());
     async move {
         let (meshes, changed) = watches.primary::<Mesh>();
+        for kind in Kind::ALL {
+            watches.metrics.begin_writes(kind.name());
+        }
         // All components, not only those of meshes: a name that is taken has to be seen.
         let (functions, functions_changed) = components::<Function>(&watches, manager);
         let (sources, sources_changed) = components::<Source>(&watches, manager);
@@ -60,7 +64,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
-        let line = Line::new(watches.args.concurrency, shutdown.clone());
+        let line = Line::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
         let denied = watches.denied.clone();
         let known = [meshes.clone(), meshes.clone(), meshes.clone()];
         let [of_functions, of_sources, of_sinks] = known;

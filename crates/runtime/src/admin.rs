@@ -6,10 +6,17 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use futures::future::try_join_all;
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Listener};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// What has to be there before the process is ready.
 #[derive(Clone, Default)]
@@ -76,9 +83,67 @@ impl ReadyHandle {
     }
 }
 
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A port of all addresses, of IPv6 and IPv4.
+    All(u16),
+    /// One address.
+    One(SocketAddr),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let all = text.strip_prefix(':').and_then(|port| port.parse().ok()).map(Self::All);
+        let one = || text.parse().ok().map(Self::One);
+        all.or_else(one)
+            .ok_or_else(|| "not an address such as :8080, 127.0.0.1:8080 or [::1]:8080".to_owned())
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All(port) => write!(f, ":{port}"),
+            Self::One(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Address {
+    fn listen(self) -> io::Result<TcpListener> {
+        let listener = match self {
+            Self::One(address) => listen(address),
+            Self::All(port) => match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
+                // A node without IPv6.
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    listen((Ipv4Addr::UNSPECIFIED, port).into())
+                }
+                listener => listener,
+            },
+        };
+        TcpListener::from_std(listener?)
+    }
+}
+
+/// Listens on an address; on all of IPv6, IPv4 is included whatever the node's default is.
+fn listen(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
 /// The server, bound and ready to run.
 pub struct Admin {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     router: Router,
 }
 
@@ -89,24 +154,23 @@ struct Shared {
 }
 
 impl Admin {
-    /// Binds the address, before anything else is started.
+    /// Binds the addresses, before anything else is started.
     ///
     /// # Errors
-    /// When the address is taken or not of this machine.
-    pub async fn bind(
-        address: SocketAddr,
-        metrics: Arc<Metrics>,
-        readiness: Readiness,
-    ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}; give a free address with --admin-addr or ADMIN_ADDR")
-        })?;
+    /// When one of them is taken or not of this machine.
+    pub fn bind(addresses: &[Address], metrics: Arc<Metrics>, readiness: Readiness) -> anyhow::Result<Self> {
+        let listen = |address: &Address| {
+            address.listen().with_context(|| {
+                format!("cannot listen on {address}; give a free address with --admin-addr or ADMIN_ADDR")
+            })
+        };
+        let listeners = addresses.iter().map(listen).collect::<anyhow::Result<_>>()?;
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(text))
             .with_state(Shared { metrics, readiness });
-        Ok(Self { listener, router })
+        Ok(Self { listeners, router })
     }
 
     /// Serves until the process ends.
@@ -114,7 +178,10 @@ impl Admin {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self) -> anyhow::Result<()> {
-        axum::serve(self.listener, self.router).await.context("admin server")
+        let Self { listeners, router } = self;
+        let servers =
+            listeners.into_iter().map(|listener| axum::serve(listener, router.clone()).into_future());
+        try_join_all(servers).await.map(drop).context("admin server")
     }
 }
 
@@ -134,4 +201,50 @@ async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
 
 async fn text(State(shared): State<Shared>) -> Result<String, StatusCode> {
     shared.metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn healthz(address: SocketAddr) -> io::Result<String> {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        let address = |text: &str| text.parse::<Address>();
+        assert_eq!(address(":8080"), Ok(Address::All(8080)));
+        for text in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:8080"] {
+            assert_eq!(address(text).map(|a| a.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "8080", "localhost:80", ":x", "[::1]"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_answers_on_each_address_of_either_family() {
+        let metrics = Arc::new(Metrics::new("c", "1").unwrap());
+        let addresses = [Address::All(0), Address::One((Ipv4Addr::LOCALHOST, 0).into())];
+        let admin = Admin::bind(&addresses, metrics, Readiness::default()).unwrap();
+        let ports: Vec<u16> = admin.listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let server = tokio::spawn(admin.serve());
+        let mut targets: Vec<SocketAddr> =
+            ports.iter().map(|port| (Ipv4Addr::LOCALHOST, *port).into()).collect();
+        // Where the machine has IPv6.
+        if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+            targets.push((Ipv6Addr::LOCALHOST, ports[0]).into());
+        }
+        for target in targets {
+            assert!(healthz(target).await.unwrap().contains("200 OK"), "{target}");
+        }
+        server.abort();
+    }
 }

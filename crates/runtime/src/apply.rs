@@ -419,6 +419,13 @@ impl ApplyError {
     }
 }
 
+impl ApplyError {
+    /// Whether the API server does not have the kind.
+    pub fn is_kind_missing(&self) -> bool {
+        self.reason() == "KindMissing"
+    }
+}
+
 impl Failure for ApplyError {
     fn reason(&self) -> &'static str {
         match self {
@@ -454,6 +461,9 @@ mod tests {
             ),
             (422, "StatefulSet is invalid: spec", "Invalid"),
             (413, "Request entity too large: limit is 3145728", "TooLarge"),
+            (404, "the server could not find the requested resource", "KindMissing"),
+            (404, "namespaces \"n\" not found", "NotFound"),
+            (405, "create not allowed while custom resource definition is terminating", "KindMissing"),
             (500, "etcdserver: request is too large", "TooLarge"),
             (500, "failed calling webhook", "ApiServer"),
             (400, "quantities must match the regular expression", "BadRequest"),
@@ -467,8 +477,13 @@ mod tests {
             let error = kube::Error::Api(Box::new(status));
             let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
             assert_eq!(error.reason(), want, "{code} {message}");
+            assert!(crate::metrics::FAILURES.contains(&want), "{want} does not begin with zero");
             assert_eq!(error.told().matches(message).count(), 1, "{}", error.told());
-            assert_eq!(error.is_transient(), matches!(want, "Conflict" | "ApiServer"), "{code} {message}");
+            assert_eq!(
+                error.is_transient(),
+                matches!(want, "Conflict" | "NotFound" | "KindMissing" | "ApiServer"),
+                "{code} {message}"
+            );
         }
     }
 

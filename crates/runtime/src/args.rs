@@ -1,21 +1,22 @@
 //! Flags that every controller has; each can be set by an environment variable as well.
 
+use crate::admin::Address;
 use clap::{ArgAction, Args, ValueEnum};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Flags of the process.
 #[derive(Args, Clone, Debug)]
 pub struct ProcessArgs {
-    /// Address of the server for /healthz, /readyz and /metrics.
-    #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:8080")]
-    pub admin_addr: SocketAddr,
+    /// Addresses of the server for /healthz, /readyz and /metrics, separated by commas or given repeatedly; without a host
+    /// all addresses of IPv6 and IPv4.
+    #[arg(long, env = "ADMIN_ADDR", default_value = ":8080", value_delimiter = ',')]
+    pub admin_addr: Vec<Address>,
     /// Form of the log; text on a terminal and json elsewhere when not given.
     #[arg(long, env = "LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// What is logged, in the syntax of RUST_LOG.
-    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn,kube_client=warn")]
+    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=error,kube_client=error")]
     pub log_level: String,
     /// Work only while holding the lease, so that several replicas can stand by.
     #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
@@ -27,13 +28,13 @@ pub struct ProcessArgs {
     /// Name of the lease; the controller's name when not given.
     #[arg(long, env = "LEASE_NAME")]
     pub lease_name: Option<String>,
-    /// Seconds without renewal after which another replica takes the lease.
+    /// Time without renewal after which another replica takes the lease, in seconds or as 1m30s; an hour at most.
     #[arg(long, env = "LEASE_DURATION", default_value = "15", value_parser = seconds)]
     pub lease_duration: Duration,
-    /// Seconds without renewal after which the holder stops writing and ends; it renews in half of them.
+    /// Time without renewal after which the holder stops writing and ends; it renews in half of that.
     #[arg(long, env = "LEASE_RENEW_DEADLINE", default_value = "10", value_parser = seconds)]
     pub lease_renew_deadline: Duration,
-    /// Seconds between two looks of a replica that waits for the lease, and between attempts to renew it after one failed.
+    /// Time between two looks of a replica that waits for the lease, and between attempts to renew it after one failed.
     #[arg(long, env = "LEASE_RETRY_PERIOD", default_value = "2", value_parser = seconds)]
     pub lease_retry_period: Duration,
 }
@@ -51,7 +52,8 @@ pub struct WatchArgs {
     /// Objects that are worked on at the same time.
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Seconds after which an object that nothing happened to is looked at again; up to a third less, differently for each.
+    /// Time after which an object that nothing happened to is looked at again, in seconds or as 1h30m; up to a third less,
+    /// differently for each.
     #[arg(long, env = "RESYNC_PERIOD", default_value = "3600", value_parser = seconds)]
     pub resync_period: Duration,
 }
@@ -66,11 +68,31 @@ pub enum LogFormat {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text);
-    match number.parse::<u64>() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err("not a number of seconds above 0".to_owned()),
+    match duration(text)? {
+        Duration::ZERO => Err("must be above 0".to_owned()),
+        duration => Ok(duration),
     }
+}
+
+/// Reads a duration: a number of seconds, or numbers with units as in `1h30m`, the larger unit first.
+///
+/// # Errors
+/// What is accepted.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "not a duration in whole seconds, such as 90, 90s, 1m30s or 1h".to_owned();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let (mut rest, mut total) = (text, 0_u64);
+    for (unit, seconds) in [('h', 3600), ('m', 60), ('s', 1)] {
+        if let Some((number, after)) = rest.split_once(unit) {
+            let number = number.parse::<u64>().map_err(|_| wrong())?;
+            let part = number.checked_mul(seconds).ok_or_else(wrong)?;
+            total = total.checked_add(part).ok_or_else(wrong)?;
+            rest = after;
+        }
+    }
+    if text.is_empty() || !rest.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(total)) }
 }
 
 impl WatchArgs {
@@ -126,5 +148,43 @@ mod tests {
         ] {
             assert_eq!(keys(selector), want, "{selector}");
         }
+    }
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        let cases = [
+            ("90", 90),
+            ("90s", 90),
+            ("1m", 60),
+            ("1m30s", 90),
+            ("1h", 3600),
+            ("1h0m5s", 3605),
+            ("100m", 6000),
+            ("0", 0),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["", "m", "1", "s1", "1m1", "1s1m", "-1", "1.5s", "500ms", "1d", "1 m", "99999999999999999999h"]
+        {
+            assert_eq!(duration(text).is_ok(), text == "1", "{text}");
+        }
+        assert!(seconds("0s").is_err() && seconds("1s").is_ok());
+    }
+
+    #[test]
+    fn a_namespace_counts_once() {
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            watch: WatchArgs,
+        }
+        let of = |value: &str| {
+            let flags: Flags = clap::Parser::parse_from(["x", &format!("--watched-namespace={value}")]);
+            flags.watch.namespaces().join("+")
+        };
+        assert_eq!(of("b, a,,a ,b"), "a+b");
+        assert_eq!(of(" ,"), "");
     }
 }

@@ -17,9 +17,18 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Which caches are denied in which namespace, and why.
 #[derive(Clone)]
 pub struct Denied {
-    reasons: Arc<Mutex<BTreeMap<String, BTreeMap<String, String>>>>,
+    reasons: Arc<Mutex<BTreeMap<String, BTreeMap<String, Reason>>>>,
     readiness: Readiness,
     metrics: Arc<Metrics>,
+}
+
+/// Why a cache may not be filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
+    /// In the words of the API server.
+    words: String,
+    /// Whether nothing can be done without the cache.
+    needed: bool,
 }
 
 impl Denied {
@@ -28,36 +37,53 @@ impl Denied {
         Self { reasons: Arc::default(), readiness, metrics }
     }
 
-    /// How long to leave the objects of a namespace alone; none when all of its caches are watched.
+    /// How long to leave the objects of a namespace alone; none when all caches that they need are watched.
     pub fn hold(&self, namespace: &str) -> Option<Duration> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        reasons.contains_key(namespace).then_some(AGAIN)
+        reasons.get(namespace).is_some_and(blocks).then_some(AGAIN)
     }
 
-    /// Notes that a cache may not be filled in a namespace, or that it was.
-    pub(crate) fn note(&self, namespace: &str, cache: &str, reason: Option<String>) {
+    /// Why a cache may not be filled in a namespace, if it may not.
+    pub(crate) fn reason(&self, namespace: &str, cache: &str) -> Option<String> {
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(reasons.get(namespace)?.get(cache)?.words.clone())
+    }
+
+    /// Forgets what is known of a cache.
+    pub(crate) fn forget(&self, cache: &str) {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.values_mut().for_each(|caches| drop(caches.remove(cache)));
+        reasons.retain(|_, caches| !caches.is_empty());
+    }
+
+    /// Notes that a cache may not be filled in a namespace, or that it was. Tells whether that is news.
+    pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, words: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let caches = reasons.entry(namespace.to_owned()).or_default();
-        let before = caches.len();
-        match reason {
-            Some(reason) => drop(caches.insert(cache.to_owned(), reason)),
+        let before = blocks(caches);
+        let news = caches.get(cache).map(|reason| &reason.words) != words.as_ref();
+        match words {
+            Some(words) => drop(caches.insert(cache.to_owned(), Reason { words, needed })),
             None => drop(caches.remove(cache)),
         }
-        let told = caches.iter().next().map(|(cache, reason)| format!("{cache}: {reason}"));
         // Once for a namespace, not for each of its caches and each attempt.
+        let first = caches.iter().find(|(_, reason)| reason.needed);
+        let told = first.map(|(cache, reason)| format!("{cache}: {}", reason.words));
         match (before, &told) {
-            (0, Some(reason)) => {
+            (false, Some(reason)) => {
                 warn!(
                     namespace,
                     reason, "namespace cannot be watched; its objects are not reconciled until it can"
                 );
             }
-            (1.., None) => info!(namespace, "namespace is watched again"),
+            (true, None) => info!(namespace, "namespace is watched again"),
             _ => {}
         }
         self.readiness.note(&format!("namespace {namespace}"), told);
         reasons.retain(|_, caches| !caches.is_empty());
-        self.metrics.unwatched_namespaces.set(i64::try_from(reasons.len()).unwrap_or(i64::MAX));
+        let blocked = reasons.values().filter(|caches| blocks(caches)).count();
+        self.metrics.unwatched_namespaces.set(i64::try_from(blocked).unwrap_or(i64::MAX));
+        news
     }
 
     /// In how many namespaces a cache is denied.
@@ -65,6 +91,11 @@ impl Denied {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.values().filter(|caches| caches.contains_key(cache)).count()
     }
+}
+
+/// Whether a namespace lacks a cache that everything in it needs.
+fn blocks(caches: &BTreeMap<String, Reason>) -> bool {
+    caches.values().any(|reason| reason.needed)
 }
 
 #[cfg(test)]
@@ -77,18 +108,25 @@ mod tests {
         let readiness = Readiness::default();
         let denied = Denied::new(readiness.clone(), metrics.clone());
         assert_eq!(denied.hold("b"), None);
-        denied.note("a", "pods", None);
-        denied.note("b", "pods", Some("no".to_owned()));
-        denied.note("b", "services", Some("no".to_owned()));
+        denied.note("a", "pods", true, None);
+        assert!(denied.note("b", "pods", true, Some("no".to_owned())));
+        assert!(!denied.note("b", "pods", true, Some("no".to_owned())));
+        denied.note("b", "services", true, Some("no".to_owned()));
         assert_eq!((denied.hold("a"), denied.hold("b")), (None, Some(AGAIN)));
         assert_eq!((denied.count("pods"), denied.count("jobs")), (1, 0));
         assert_eq!(metrics.unwatched_namespaces.get(), 1);
         assert!(readiness.pending().is_empty(), "the process is ready for the other namespaces");
         assert_eq!(readiness.notes(), ["namespace b: pods: no"]);
-        denied.note("b", "pods", None);
+        denied.note("b", "pods", true, None);
         assert_eq!(denied.hold("b"), Some(AGAIN));
-        denied.note("b", "services", None);
+        denied.note("b", "services", true, None);
         assert_eq!((denied.hold("b"), metrics.unwatched_namespaces.get()), (None, 0));
         assert!(readiness.notes().is_empty());
+        // Nobody waits for an optional kind.
+        denied.note("b", "autoscalers", false, Some("no".to_owned()));
+        assert_eq!((denied.hold("b"), readiness.notes().len()), (None, 0));
+        assert_eq!(denied.reason("b", "autoscalers").as_deref(), Some("no"));
+        denied.forget("autoscalers");
+        assert_eq!(denied.reason("b", "autoscalers"), None);
     }
 }

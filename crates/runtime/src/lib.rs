@@ -27,6 +27,7 @@ pub mod leaving;
 pub mod line;
 pub mod metrics;
 pub mod observe;
+pub mod optional;
 pub mod process;
 pub mod recent;
 pub mod refusal;
@@ -38,6 +39,7 @@ mod error_text;
 mod lease;
 mod merge;
 mod pace;
+mod source;
 mod vanished;
 mod wording;
 

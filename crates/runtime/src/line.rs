@@ -4,7 +4,9 @@
 //! API server, an object that is unlucky by its hash would not be next for as long as that lasts. So kube is told that more
 //! may run than may, and those too many wait here, in order. Their number is bounded, as each costs memory.
 
+use crate::metrics::Metrics;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -17,25 +19,50 @@ pub(crate) fn places(concurrency: u16) -> u16 {
 }
 
 /// The line of one controller.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Line {
     turns: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 }
 
 impl Line {
     /// For a number of objects that are worked on at the same time. Nobody's turn comes after the shutdown has begun.
-    pub fn new(concurrency: u16, shutdown: CancellationToken) -> Self {
-        Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), shutdown }
+    pub fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
+        Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), metrics, shutdown }
     }
 
     /// Waits for a turn, which lasts until the answer is dropped; none when the process ends.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        tokio::select! {
+        let waiting = Waiting::begin(&self.metrics);
+        let turn = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => None,
             turn = self.turns.clone().acquire_owned() => turn.ok(),
+        };
+        if turn.is_some() {
+            self.metrics.queue_wait.observe(waiting.since.elapsed().as_secs_f64());
         }
+        turn
+    }
+}
+
+/// Counts one that waits as long as it lives: it may be dropped before its turn comes.
+struct Waiting<'a> {
+    metrics: &'a Metrics,
+    since: Instant,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        metrics.queue_depth.inc();
+        Self { metrics, since: Instant::now() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.metrics.queue_depth.dec();
     }
 }
 
@@ -47,16 +74,19 @@ mod tests {
     #[tokio::test]
     async fn turns_come_in_order_and_end_with_the_process() {
         let shutdown = CancellationToken::new();
-        let line = Line::new(1, shutdown.clone());
+        let metrics = Arc::new(Metrics::new("c", "1").unwrap());
+        let line = Line::new(1, shutdown.clone(), metrics.clone());
         let first = line.turn().await;
         let (mut second, mut third) = (Box::pin(line.turn()), Box::pin(line.turn()));
         assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
+        assert_eq!((metrics.queue_depth.get(), metrics.queue_wait.get_sample_count()), (2, 1));
         drop(first);
         assert!((&mut third).now_or_never().is_none(), "it came later");
         let second = second.await;
         assert!(second.is_some());
         shutdown.cancel();
         assert!(third.await.is_none(), "no turn after the shutdown began");
+        assert_eq!((metrics.queue_depth.get(), metrics.queue_wait.get_sample_count()), (0, 2));
         assert!(line.turn().await.is_none());
     }
 }

@@ -3,10 +3,28 @@
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Reasons of failed reconciles: of [`crate::apply::ApplyError`], and that of a reconcile that takes too long.
+pub(crate) const FAILURES: [&str; 13] = [
+    "AdmissionDenied",
+    "ApiServer",
+    "BadRequest",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "KindMissing",
+    "NameConflict",
+    "NamespaceTerminating",
+    "NotFound",
+    "QuotaExceeded",
+    "Timeout",
+    "TooLarge",
+];
 
 /// A metric, for people who look for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +53,10 @@ pub struct Metrics {
     pub reconcile_panics: IntCounterVec,
     /// Reconciles that have begun and not ended.
     pub reconciles_running: IntGauge,
+    /// Objects that wait for their turn.
+    pub queue_depth: IntGauge,
+    /// Seconds that an object waits for its turn.
+    pub queue_wait: Histogram,
     /// Writes of children by kind and result.
     pub applies: IntCounterVec,
     /// Writes of the status by result.
@@ -89,6 +111,14 @@ impl Metrics {
                 "function_mesh_reconciles_running",
                 "Reconciles that have begun and not ended.",
             )?,
+            queue_depth: IntGauge::new(
+                "function_mesh_queue_depth",
+                "Objects that wait for their turn to be reconciled, at most 256 at a time.",
+            )?,
+            queue_wait: Histogram::with_opts(seconds(
+                "function_mesh_queue_wait_seconds",
+                "Time that an object waits for its turn to be reconciled.",
+            ))?,
             applies: counter(
                 "function_mesh_applies_total",
                 "Writes of children by kind and result.",
@@ -114,12 +144,15 @@ impl Metrics {
             )?,
             leader: IntGauge::new("function_mesh_leader", "1 while this process holds the lease.")?,
             requests: counter(
-                "kube_client_requests_total",
+                "function_mesh_api_requests_total",
                 "Requests to the API server.",
                 &["verb", "resource", "code"],
             )?,
             request_duration: HistogramVec::new(
-                seconds("kube_client_request_duration_seconds", "Time until the head of the answer."),
+                seconds(
+                    "function_mesh_api_request_duration_seconds",
+                    "Time until the head of the API server's answer.",
+                ),
                 &["verb", "resource"],
             )?,
             registry,
@@ -131,6 +164,8 @@ impl Metrics {
         metrics.register(&metrics.reconcile_errors)?;
         metrics.register(&metrics.reconcile_panics)?;
         metrics.register(&metrics.reconciles_running)?;
+        metrics.register(&metrics.queue_depth)?;
+        metrics.register(&metrics.queue_wait)?;
         metrics.register(&metrics.applies)?;
         metrics.register(&metrics.status_writes)?;
         metrics.register(&metrics.watch_errors)?;
@@ -145,7 +180,30 @@ impl Metrics {
         metrics.register(&build)?;
         #[cfg(target_os = "linux")]
         metrics.add(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        metrics.begin();
         Ok(metrics)
+    }
+
+    /// Counts nothing of what can be counted: a counter that appears with its first increment hides that increment from
+    /// `rate()` and an alert.
+    fn begin(&self) {
+        for outcome in ["applied", "unchanged", "refused", "error"] {
+            self.reconciles.with_label_values(&[outcome]);
+        }
+        for reason in FAILURES {
+            self.reconcile_errors.with_label_values(&[reason]);
+        }
+        self.reconcile_panics.with_label_values::<&str>(&[]);
+        for result in ["written", "failed"] {
+            self.status_writes.with_label_values(&[result]);
+        }
+    }
+
+    /// The same for the writes of a kind of child.
+    pub fn begin_writes(&self, kind: &str) {
+        for result in ["created", "changed", "deleted", "failed"] {
+            self.applies.with_label_values(&[kind, result]);
+        }
     }
 
     /// Adds a metric.
@@ -228,6 +286,24 @@ impl Collector for ObjectsByReadiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_begin_with_zero() {
+        let metrics = Metrics::new("c", "1").unwrap();
+        metrics.begin_writes("Service");
+        let text = metrics.text().unwrap();
+        for series in [
+            "reconciles_total{outcome=\"error\",controller=\"c\"} 0",
+            "reconcile_errors_total{reason=\"Timeout\",controller=\"c\"} 0",
+            "reconcile_panics_total{controller=\"c\"} 0",
+            "status_writes_total{result=\"failed\",controller=\"c\"} 0",
+            "applies_total{kind=\"Service\",result=\"deleted\",controller=\"c\"} 0",
+            "queue_wait_seconds_count{controller=\"c\"} 0",
+        ] {
+            assert!(text.contains(&format!("function_mesh_{series}")), "{series} is not in\n{text}");
+        }
+        assert!(!text.contains("kube_"), "the prefix of kube-state-metrics");
+    }
 
     #[test]
     fn what_was_never_counted_is_described() {

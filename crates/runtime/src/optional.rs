@@ -21,8 +21,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-/// Pause between two questions about a kind that is absent.
-const AGAIN: Duration = Duration::from_secs(30);
+/// Pause before a kind that is absent is asked for again; doubles up to the longest.
+const AGAIN: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(30);
+/// A kind that was there for so long came to stay.
+const CALM: Duration = Duration::from_secs(60);
 /// Pause after a question that was not answered.
 const SOON: Duration = Duration::from_secs(3);
 /// How long a question that is not answered may hold up the start.
@@ -138,8 +141,8 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
             open: None,
             queue: VecDeque::new(),
             then: None,
-            is_filled: false,
-            is_asked: false,
+            filled: None,
+            pause: Duration::ZERO,
         };
         stream::unfold(guard, Guard::next)
     }
@@ -161,8 +164,10 @@ struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
     queue: VecDeque<Event<V>>,
     /// What is known once the cache has everything that was told.
     then: Option<Presence>,
-    is_filled: bool,
-    is_asked: bool,
+    /// Since when the cache is filled.
+    filled: Option<Instant>,
+    /// Before the next question.
+    pause: Duration,
 }
 
 impl<V, W> Guard<V, W>
@@ -208,10 +213,10 @@ where
 
     /// Opens the watch if the kind is there.
     async fn ask(&mut self) {
-        if self.is_asked {
-            sleep(AGAIN).await;
+        if !self.pause.is_zero() {
+            sleep(self.pause).await;
             while !(self.wanted)() {
-                sleep(AGAIN).await;
+                sleep(LONGEST).await;
             }
         }
         match is_served::<V>(&self.client).await {
@@ -219,7 +224,7 @@ where
             // Who may not ask that may list the kind all the same.
             Err(kube::Error::Api(status)) if status.code == 403 => self.start(),
             Ok(false) => {
-                self.is_asked = true;
+                self.wait_longer();
                 self.tell(Presence::Absent(Absence::Missing));
             }
             Err(error) => {
@@ -238,7 +243,7 @@ where
     fn see(&mut self, event: &Result<Event<V>, Error>) {
         match event {
             Ok(Event::InitDone) => {
-                self.is_filled = true;
+                self.filled.get_or_insert_with(Instant::now);
                 self.then = Some(Presence::Present);
             }
             Ok(_) => {}
@@ -254,11 +259,18 @@ where
     /// Ends the watch and empties the cache.
     fn close(&mut self, absence: Absence) {
         self.open = None;
-        self.is_asked = true;
-        if std::mem::take(&mut self.is_filled) {
+        if let Some(since) = self.filled.take() {
             self.queue.extend([Event::Init, Event::InitDone]);
+            if since.elapsed() > CALM {
+                self.pause = Duration::ZERO;
+            }
         }
+        self.wait_longer();
         self.then = Some(Presence::Absent(absence));
+    }
+
+    fn wait_longer(&mut self) {
+        self.pause = self.pause.saturating_mul(2).clamp(AGAIN, LONGEST);
     }
 
     /// Trouble of the API server may be over soon; if it is not, the others do not wait.

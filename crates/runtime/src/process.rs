@@ -45,7 +45,7 @@ impl Process {
         telemetry::start(args)?;
         let metrics = Arc::new(Metrics::new(name, env!("CARGO_PKG_VERSION")).context("metrics")?);
         let readiness = Readiness::default();
-        let admin = Admin::bind(args.admin_addr, metrics.clone(), readiness.clone()).await?;
+        let admin = Admin::bind(&args.admin_addr, metrics.clone(), readiness.clone())?;
         let gate = if args.leader_elect { Gate::closed() } else { Gate::open() };
         let Clients { work, lease } = client::connect(name, watch.concurrency, &gate, &metrics).await?;
         let election = if args.leader_elect { Some(lease::election(name, lease, gate, args)?) } else { None };

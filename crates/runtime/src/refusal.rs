@@ -7,8 +7,10 @@ use kube::core::Status;
 pub enum Refusal {
     /// The object changed meanwhile.
     Conflict,
-    /// The object is gone, or the kind is not installed.
+    /// The object is gone.
     NotFound,
+    /// The kind is not installed, or not any more.
+    KindMissing,
     /// The namespace is being deleted: nothing can be created in it.
     NamespaceTerminating,
     /// The controller lacks a permission.
@@ -31,6 +33,7 @@ impl Refusal {
         match self {
             Self::Conflict => "Conflict",
             Self::NotFound => "NotFound",
+            Self::KindMissing => "KindMissing",
             Self::NamespaceTerminating => "NamespaceTerminating",
             Self::Forbidden => "Forbidden",
             Self::QuotaExceeded => "QuotaExceeded",
@@ -44,7 +47,7 @@ impl Refusal {
     /// Whether the next attempt may succeed although nobody changes anything.
     pub fn is_transient(self) -> bool {
         match self {
-            Self::Conflict | Self::NotFound => true,
+            Self::Conflict | Self::NotFound | Self::KindMissing => true,
             Self::NamespaceTerminating
             | Self::Forbidden
             | Self::QuotaExceeded
@@ -68,6 +71,9 @@ impl Refusal {
             // The API server's own limit is above that of etcd.
             500 if says("request is too large") => Self::TooLarge,
             400 => Self::BadRequest,
+            // Also of a definition that is being deleted: it still serves, and creates nothing.
+            404 if says("could not find the requested resource") => Self::KindMissing,
+            405 => Self::KindMissing,
             404 => Self::NotFound,
             409 => Self::Conflict,
             422 => Self::Invalid,

@@ -6,15 +6,15 @@ use crate::args::WatchArgs;
 use crate::denied::Denied;
 use crate::error_text;
 use crate::line::places;
-use crate::merge::merged;
 use crate::metrics::Metrics;
-use crate::pace::Pace;
+use crate::optional::{Optional, Presence};
+use crate::source::{Need, Source, denial};
 use crate::vanished::with_deletions;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, stream};
-use kube::api::Api;
+use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::Config;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, Resource};
@@ -23,6 +23,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch::Sender;
 use tracing::{debug, warn};
 
 /// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
@@ -62,8 +63,24 @@ struct Selection {
     labels: Option<String>,
     fields: Option<String>,
     namespaces: Vec<String>,
-    /// Whether the process is ready without.
-    optional: bool,
+}
+
+impl Selection {
+    /// Name of the cache: the same kind may be cached twice.
+    fn name<K: Resource<DynamicType = ()>>(&self) -> String {
+        let which = self.fields.iter().flat_map(|f| [" ".to_owned(), self.namespaces.join(","), f.clone()]);
+        format!("cache of {}{}", K::kind(&()), which.collect::<String>())
+    }
+}
+
+/// What depends on a cache being filled.
+enum Filled {
+    /// The process, which is not ready while the watch is denied.
+    One(Arc<ReadyHandle>),
+    /// The process; what is denied is known for each namespace.
+    Several(Arc<ReadyHandle>),
+    /// What needs an optional kind.
+    Optional,
 }
 
 impl Watches {
@@ -106,16 +123,23 @@ impl Watches {
         (store, changes.boxed())
     }
 
-    /// The same for a kind that the cluster may not have: the process is ready without, and nothing is asked before the
-    /// stream is polled.
-    pub fn optional<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
+    /// The same for a kind that the cluster may not have: the process is ready without. `wanted` says whether any object
+    /// asks for it, so that a cluster without it is asked again.
+    pub fn optional<K, F, W>(&self, selector: &str, trim: F, wanted: W) -> (Arc<Optional<K>>, Changes<K>)
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
+        F: FnMut(&mut K) + Send + 'static,
+        W: Fn() -> bool + Send + Sync + 'static,
     {
-        let selection = Selection { labels: Some(selector.to_owned()), optional: true, ..self.everywhere() };
-        let (store, changes) = self.cache(selection, trim);
-        (store, changes.boxed())
+        let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
+        let (store, writer) = reflector::store::<K>();
+        let (presence, name) = (Arc::new(Sender::new(Presence::Unknown)), selection.name::<K>());
+        let source = self.source(selection, name.clone(), &store, Need::Optional(presence.clone()));
+        let optional = Optional::new(store.clone(), name, self.denied.clone(), presence);
+        let events = optional.changes(self.client.clone(), source, wanted);
+        let changes = self.filled(events, store, writer, trim, Filled::Optional).boxed();
+        (Arc::new(optional), changes)
     }
 
     /// Objects of one name, in one namespace or in all that are watched: wakes on every change.
@@ -148,28 +172,51 @@ impl Watches {
         F: FnMut(&mut K) + Send + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
-        ObjectRef<K>: Hash + Eq,
+    {
+        let (store, writer) = reflector::store::<K>();
+        let name = selection.name::<K>();
+        let ready = Arc::new(self.readiness.register(&name));
+        let source = self.source(selection, name, &store, Need::Ready(ready.clone()));
+        let ready = if source.several() == 0 { Filled::One(ready) } else { Filled::Several(ready) };
+        let changes = self.filled(source.open(), store.clone(), writer, trim, ready);
+        (store, changes)
+    }
+
+    fn source<K>(&self, selection: Selection, cache: String, store: &Store<K>, need: Need) -> Source<K>
+    where
+        K: Resource<DynamicType = ()> + 'static,
     {
         let config = watcher::Config {
             label_selector: selection.labels,
-            field_selector: selection.fields.clone(),
+            field_selector: selection.fields,
             timeout: Some(SILENCE_SECONDS),
             page_size: Some(PAGE),
             ..watcher::Config::default()
         };
-        let (store, writer) = reflector::store::<K>();
+        let (client, denied) = (self.client.clone(), self.denied.clone());
+        Source { client, config, namespaces: selection.namespaces, store: store.clone(), cache, denied, need }
+    }
+
+    /// Fills a cache.
+    fn filled<K, F, E>(
+        &self,
+        events: E,
+        store: Store<K>,
+        writer: Writer<K>,
+        trim: F,
+        ready: Filled,
+    ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F, E>
+    where
+        F: FnMut(&mut K) + Send + 'static,
+        E: Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static,
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+        ObjectRef<K>: Hash + Eq,
+    {
         let kind = K::kind(&()).into_owned();
-        // The same kind may be cached twice.
-        let which =
-            selection.fields.iter().flat_map(|f| [" ".to_owned(), selection.namespaces.join(","), f.clone()]);
-        let name = format!("cache of {kind}{}", which.collect::<String>());
-        let ready = (!selection.optional).then(|| Arc::new(self.readiness.register(&name)));
         let metrics = self.metrics.clone();
-        let several = selection.namespaces.len() > 1;
+        metrics.watch_errors.with_label_values(&[kind.as_str()]);
         let mut told = None;
-        let called = ready.clone().map(|ready| (name, ready));
-        let events = self.events(&config, &selection.namespaces, &store, called.as_ref()).modify(trim);
-        let changes = with_deletions(events, store.clone(), writer)
+        with_deletions(events.modify(trim), store, writer)
             .inspect(move |event| match event {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
@@ -180,15 +227,14 @@ impl Watches {
                     } else {
                         warn!(kind, error = error_text::of_watch(error), "watch interrupted");
                     }
-                    // One of several namespaces is told about where it is known which.
-                    if let (Some(ready), Some(reason), false) = (&ready, &denial, several) {
+                    if let (Filled::One(ready), Some(reason)) = (&ready, &denial) {
                         ready.set_missing(reason.clone());
                     }
                     told = denial;
                 }
                 Ok(watcher::Event::InitDone) => {
                     told = None;
-                    if let Some(ready) = &ready {
+                    if let Filled::One(ready) | Filled::Several(ready) = &ready {
                         ready.set_ready();
                     }
                 }
@@ -197,116 +243,11 @@ impl Watches {
             .touched_objects()
             // Told above, and paced by each watch for itself. kube's Controller would stop polling all watches for an error
             // of one, up to most of a minute when all have one, as after a restart of the API server.
-            .filter(|change| std::future::ready(change.is_ok()));
-        (store, changes)
-    }
-
-    /// The changes in some namespaces, or in all.
-    fn events<K>(
-        &self,
-        config: &watcher::Config,
-        namespaces: &[String],
-        store: &Store<K>,
-        needed: Option<&(String, Arc<ReadyHandle>)>,
-    ) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-        K: Send + Sync + 'static,
-    {
-        let watch = |api: Api<K>| watched(api, config.clone()).boxed();
-        match namespaces {
-            [] => watch(Api::all(self.client.clone())),
-            [one] => watch(Api::namespaced(self.client.clone(), one)),
-            many => {
-                let api = |namespace: &String| {
-                    let events = watch(Api::namespaced(self.client.clone(), namespace));
-                    let one = Namespace {
-                        denied: self.denied.clone(),
-                        needed: needed.cloned(),
-                        name: namespace.clone(),
-                        of: many.len(),
-                    };
-                    (namespace.clone(), events.inspect(move |event| one.note(event)).boxed())
-                };
-                merged(many.iter().map(api).collect(), store.clone())
-            }
-        }
+            .filter(|change| std::future::ready(change.is_ok()))
     }
 
     /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::line`]).
     pub fn queue(&self) -> Config {
         Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
-    }
-}
-
-/// One of several namespaces of a cache.
-struct Namespace {
-    denied: Denied,
-    /// Name and readiness of the cache, when it is needed.
-    needed: Option<(String, Arc<ReadyHandle>)>,
-    name: String,
-    /// Number of the namespaces.
-    of: usize,
-}
-
-impl Namespace {
-    /// Notes whether it may be watched. Only a cache that may be filled in no namespace makes the process unready.
-    fn note<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
-        let Some((cache, ready)) = &self.needed else { return };
-        match event {
-            Err(error) => {
-                let Some(reason) = denial(error) else { return };
-                self.denied.note(&self.name, cache, Some(reason.clone()));
-                if self.denied.count(cache) == self.of {
-                    ready.set_missing(reason);
-                }
-            }
-            Ok(watcher::Event::InitDone) => {
-                let everywhere = self.denied.count(cache) == self.of;
-                self.denied.note(&self.name, cache, None);
-                if everywhere {
-                    ready.set_ready();
-                }
-            }
-            Ok(_) => {}
-        }
-    }
-}
-
-/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed anew once that is
-/// over: what kube's watcher would go on watching, without a word, may be another API of that name, and readiness has to
-/// hear of the return.
-fn watched<K>(
-    api: Api<K>,
-    config: watcher::Config,
-) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    stream::unfold((None, Pace::default(), Duration::ZERO), move |(open, mut pace, pause)| {
-        let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
-        let mut open = open.unwrap_or_else(watch);
-        async move {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
-            }
-            let event = open.next().await?;
-            let ended =
-                matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
-            let pause = pace.after(&event);
-            Some((event, ((!ended).then_some(open), pace, pause)))
-        }
-    })
-}
-
-/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
-pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
-    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
-        return None;
-    };
-    match error {
-        kube::Error::Api(status) if status.code == 404 => Some("the kind is not installed".to_owned()),
-        kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
-        _ => None,
     }
 }

@@ -16,6 +16,8 @@ use tracing_subscriber::{EnvFilter, Layer, filter, fmt, registry};
 pub fn start(args: &ProcessArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log_level)
         .with_context(|| format!("--log-level {:?} is not in the syntax of RUST_LOG", args.log_level))?;
+    // kube warns of an answer that does not decode with all of that answer: the objects of tenants.
+    let filter = filter.add_directive("kube_client::client=error".parse().context("log filter")?);
     let terminal = stderr().is_terminal();
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     log(filter, format, terminal, stderr)

@@ -255,6 +255,14 @@ impl Controller {
         Ok(std::fs::read_to_string(&self.log)?)
     }
 
+    /// Whether it ended by itself.
+    ///
+    /// # Errors
+    /// When it cannot be asked for.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Kills the process at once; it is gone when this returns.
     pub fn kill(&mut self) {
         // A process that ended already is what is wanted.

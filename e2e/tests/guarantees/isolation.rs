@@ -2,3 +2,4 @@
 
 mod depth;
 mod namespaces;
+mod optional;

@@ -1,0 +1,146 @@
+//! Where the objects of a cache come from: one watch, or one for each of several namespaces.
+
+use crate::admin::ReadyHandle;
+use crate::denied::Denied;
+use crate::merge::merged;
+use crate::optional::Presence;
+use crate::pace::Pace;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::Store;
+use kube::runtime::watcher;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch::Sender;
+
+/// The objects of one kind in some namespaces, or in all.
+pub(crate) struct Source<K: Resource<DynamicType = ()> + 'static> {
+    pub(crate) client: Client,
+    pub(crate) config: watcher::Config,
+    pub(crate) namespaces: Vec<String>,
+    /// The cache that is filled from it.
+    pub(crate) store: Store<K>,
+    /// Name of that cache.
+    pub(crate) cache: String,
+    pub(crate) denied: Denied,
+    pub(crate) need: Need,
+}
+
+/// What depends on a cache.
+#[derive(Clone)]
+pub(crate) enum Need {
+    /// The process is ready when it was filled.
+    Ready(Arc<ReadyHandle>),
+    /// The kind is optional; those who listen are told when what is denied changes.
+    Optional(Arc<Sender<Presence>>),
+}
+
+impl<K: Resource<DynamicType = ()> + 'static> Source<K> {
+    /// Number of watches when they are several, else none.
+    pub(crate) fn several(&self) -> usize {
+        if self.namespaces.len() > 1 { self.namespaces.len() } else { 0 }
+    }
+
+    /// Lists and watches the objects.
+    pub(crate) fn open(&self) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync,
+    {
+        let watch = |api: Api<K>| watched(api, self.config.clone()).boxed();
+        match self.namespaces.as_slice() {
+            [] => watch(Api::all(self.client.clone())),
+            [one] => watch(Api::namespaced(self.client.clone(), one)),
+            many => {
+                let api = |namespace: &String| {
+                    let events = watch(Api::namespaced(self.client.clone(), namespace));
+                    let one = Namespace {
+                        denied: self.denied.clone(),
+                        cache: self.cache.clone(),
+                        need: self.need.clone(),
+                        name: namespace.clone(),
+                        of: many.len(),
+                    };
+                    (namespace.clone(), events.inspect(move |event| one.note(event)).boxed())
+                };
+                merged(many.iter().map(api).collect(), self.store.clone())
+            }
+        }
+    }
+}
+
+/// One of several namespaces of a cache.
+struct Namespace {
+    denied: Denied,
+    cache: String,
+    need: Need,
+    name: String,
+    /// Number of the namespaces.
+    of: usize,
+}
+
+impl Namespace {
+    /// Notes whether it may be watched. Only a cache that may be filled in no namespace makes the process unready.
+    fn note<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
+        let reason = match event {
+            Err(error) => match denial(error) {
+                None => return,
+                reason => reason,
+            },
+            Ok(watcher::Event::InitDone) => None,
+            Ok(_) => return,
+        };
+        let everywhere = || self.denied.count(&self.cache) == self.of;
+        let before = everywhere();
+        let needed = matches!(self.need, Need::Ready(_));
+        let news = self.denied.note(&self.name, &self.cache, needed, reason.clone());
+        match (&self.need, reason) {
+            (Need::Ready(ready), Some(reason)) if everywhere() => ready.set_missing(reason),
+            (Need::Ready(ready), None) if before => ready.set_ready(),
+            (Need::Optional(presence), _) if news => presence.send_modify(|_| {}),
+            (Need::Ready(_) | Need::Optional(_), _) => {}
+        }
+    }
+}
+
+/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed anew once that is
+/// over: what kube's watcher would go on watching, without a word, may be another API of that name, and readiness has to
+/// hear of the return.
+fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    stream::unfold((None, Pace::default(), Duration::ZERO), move |(open, mut pace, pause)| {
+        let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
+        let mut open = open.unwrap_or_else(watch);
+        async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let event = open.next().await?;
+            let ended =
+                matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
+            let pause = pace.after(&event);
+            Some((event, ((!ended).then_some(open), pace, pause)))
+        }
+    })
+}
+
+/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
+pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return None;
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Some("the kind is not installed".to_owned()),
+        kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
+        _ => None,
+    }
+}
