@@ -51,6 +51,9 @@ pub struct PodPolicy {
     /// Service account of the pods. Defaults to `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
+    /// Whether the token of the service account is mounted. Defaults to what the service account says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
     /// Ready-made rules of the autoscaler, which count before `autoScalingMetrics`: `AverageUtilizationCPUPercent`
     /// or `AverageUtilizationMemoryPercent` with 80, 50 or 20 at the end. One of each at most; percentages of the
     /// limit.

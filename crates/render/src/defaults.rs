@@ -15,8 +15,8 @@ pub struct Defaults {
 
 impl Defaults {
     /// Merges the two configurations. Honoured are `env` and, of `pod`: `labels`, `annotations`, `nodeSelector` (key by
-    /// key), `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe` and
-    /// `serviceAccountName` (as a whole), `tolerations` and `imagePullSecrets` (the global ones first).
+    /// key), `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe`,
+    /// `serviceAccountName` and `automountServiceAccountToken` (as a whole), `tolerations` and `imagePullSecrets` (the global ones first).
     pub fn merge(global: Option<&BackendConfigSpec>, namespaced: Option<&BackendConfigSpec>) -> Self {
         let mut merged = Self::default();
         for config in [global, namespaced].into_iter().flatten() {
@@ -41,6 +41,7 @@ impl Defaults {
         replace(&mut merged.affinity, pod.affinity.as_ref());
         replace(&mut merged.security_context, pod.security_context.as_ref());
         replace(&mut merged.termination_grace_period_seconds, pod.termination_grace_period_seconds.as_ref());
+        replace(&mut merged.automount_service_account_token, pod.automount_service_account_token.as_ref());
         replace(&mut merged.liveness, pod.liveness.as_ref());
         replace(&mut merged.startup_probe, pod.startup_probe.as_ref());
         replace(

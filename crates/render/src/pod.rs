@@ -106,6 +106,9 @@ pub(crate) fn assemble(
             // undone by the old one that is left.
             service_account: service_account.clone(),
             service_account_name: service_account,
+            automount_service_account_token: policy
+                .automount_service_account_token
+                .or(common.automount_service_account_token),
             security_context: Some(
                 policy
                     .security_context

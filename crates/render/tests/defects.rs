@@ -232,6 +232,19 @@ fn d020_all_of_a_backend_config_counts() {
 }
 
 #[test]
+fn the_token_is_mounted_as_the_service_account_says_unless_told_otherwise() {
+    let mounted = |spec: &str, common: &str| {
+        let desired = rendered_in(&function(spec), &Environment::default(), &defaults(common));
+        common::pod(&desired).automount_service_account_token
+    };
+    let (none, off) = ("{}", "{pod: {automountServiceAccountToken: false}}");
+    assert_eq!(mounted(none, none), None);
+    assert_eq!(mounted(off, none), Some(false));
+    assert_eq!(mounted(none, off), Some(false));
+    assert_eq!(mounted("{pod: {automountServiceAccountToken: true}}", off), Some(true));
+}
+
+#[test]
 fn d022_the_autoscaler_has_the_name_of_what_it_scales() {
     let desired = rendered(&function("{maxReplicas: 3}"));
     let autoscaler = desired.horizontal_autoscaler.unwrap();

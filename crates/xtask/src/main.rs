@@ -8,6 +8,7 @@ mod files;
 mod install;
 mod policy;
 mod rbac;
+mod tenancy;
 mod yaml;
 
 use anyhow::Result;
@@ -27,7 +28,8 @@ enum Command {
     Generate(Mode),
     /// The CRDs: into config/crd and charts/function-mesh-crds.
     Crds(Mode),
-    /// The roles of the controllers: into config/rbac and charts/function-mesh-operator.
+    /// The roles of the controllers and the policy for tenants: into config/rbac, config/tenancy and
+    /// charts/function-mesh-operator.
     Rbac(Mode),
     /// The reference documentation: into docs/reference.
     Docs(Mode),
@@ -48,6 +50,7 @@ type Generator = fn(&mut Files) -> Result<()>;
 #[allow(clippy::unnecessary_wraps, reason = "the signature of a generator")]
 fn roles(files: &mut Files) -> Result<()> {
     rbac::generate(files);
+    tenancy::generate(files);
     Ok(())
 }
 

@@ -12,6 +12,9 @@ const USERS: &[(&str, &str)] = &[
     // Parts of tests whose requests are told from the administrator's.
     ("acker", "system:masters"),
     ("floor", "system:masters"),
+    // Without any permission but those that a test gives them.
+    ("tenant", ""),
+    ("namespace-administrator", ""),
     ("system:kube-controller-manager", "system:masters"),
     ("system:kube-scheduler", ""),
     ("system:kube-proxy", ""),
