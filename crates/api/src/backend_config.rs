@@ -31,9 +31,10 @@ pub struct BackendConfigSpec {
     /// itself sets counts more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
-    /// Settings of the pods. Honoured are `labels`, `annotations`, `nodeSelector`, `tolerations`,
+    /// Settings of the pods: `labels`, `annotations`, `nodeSelector`, `tolerations`,
     /// `imagePullSecrets`, `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `serviceAccountName`,
-    /// `liveness` and `startupProbe`. What the object itself says counts more.
+    /// `automountServiceAccountToken`, `liveness` and `startupProbe`. Those of an object
+    /// count more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = crate::unused::in_backend_config)]
     pub pod: Option<PodPolicy>,

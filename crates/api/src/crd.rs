@@ -1,5 +1,6 @@
 //! The `CustomResourceDefinition`s, as they are installed.
 
+use crate::checked;
 use crate::rules::{self, Rules};
 use crate::schema;
 use crate::size;
@@ -17,7 +18,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         finished(Source::crd(), true, &rules::source()),
         finished(Sink::crd(), true, &rules::sink()),
         named_items(finished(FunctionMesh::crd(), false, &rules::mesh())),
-        finished(BackendConfig::crd(), true, &Rules::default()),
+        finished(BackendConfig::crd(), true, &rules::backend_config()),
     ]
 }
 
@@ -39,6 +40,9 @@ fn finished(
         root.x_kubernetes_preserve_unknown_fields = keep_unknown.then_some(true);
         schema::add_rules(root, &rules.object);
         if let Some(spec) = root.properties.as_mut().and_then(|p| p.get_mut("spec")) {
+            if definition.spec.names.kind == "BackendConfig" {
+                checked::backend_config(spec);
+            }
             schema::add_rules(spec, &rules.spec);
         }
     }

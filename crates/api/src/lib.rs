@@ -35,6 +35,7 @@ pub mod sink;
 pub mod source;
 pub mod status;
 
+mod checked;
 mod crd;
 mod free_form;
 mod limits;

@@ -22,6 +22,8 @@ pub(crate) fn set_embedded(schema: &mut JSONSchemaProps, name: &str) {
         schema.max_items = Some(ENTRIES);
     }
 }
+/// Most environment variables, labels and the like of a BackendConfig.
+pub(crate) const VARIABLES: i64 = 1000;
 
 /// Sets the bounds of a field.
 pub(crate) fn set(schema: &mut JSONSchemaProps, name: &str) {

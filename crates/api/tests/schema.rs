@@ -440,6 +440,12 @@ fn rules_name_the_field_and_what_to_do() {
         }
     }
     for (kind, names) in [("FunctionMesh", 1), ("BackendConfig", 0)] {
-        assert!(rules(kind, "").len() == names && rules(kind, "spec").is_empty(), "{kind}");
+        assert!(rules(kind, "").len() == names, "{kind}");
+    }
+    assert!(rules("FunctionMesh", "spec").is_empty());
+    for rule in rules("BackendConfig", "spec") {
+        let (message, field) = (rule["message"].as_str().unwrap(), rule["fieldPath"].as_str().unwrap());
+        assert!(message.starts_with(&format!("spec{field} ")), "{field}: {message}");
+        assert_eq!(rule["optionalOldSelf"], true, "{message}");
     }
 }

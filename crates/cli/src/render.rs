@@ -4,8 +4,8 @@ use functionmesh_api::constants::API_VERSION;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
 use functionmesh_render::args::RenderArgs;
 use functionmesh_render::{
-    Component, Defaults, Desired, Environment, Workload, cleanup, decode, refused_at_creation,
-    render as render_workload,
+    Component, Defaults, Desired, Environment, Workload, check_backend_config, cleanup, decode,
+    refused_at_creation, render as render_workload,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -36,6 +36,7 @@ impl Renderer<'_> {
     pub fn all(&self, documents: &[Value]) -> Result<Vec<Value>, Vec<String>> {
         let (mut objects, mut problems) = (Vec::new(), Vec::new());
         let configs = configs(documents, &mut problems);
+        problems.extend(self.ambiguous(&configs));
         for document in documents {
             match self.one(document, &configs) {
                 Ok(rendered) => objects.extend(rendered),
@@ -79,10 +80,30 @@ impl Renderer<'_> {
             .collect()
     }
 
+    /// Offline there is no namespace of the release: the global `BackendConfig` is known by its name, if there is only one.
+    fn ambiguous(&self, configs: &Configs) -> Option<String> {
+        let (None, name) = self.operator.global()? else { return None };
+        let namespaces: Vec<&str> = configs
+            .keys()
+            .filter(|(_, other)| other == name)
+            .map(|(namespace, _)| namespace.as_str())
+            .collect();
+        (namespaces.len() > 1).then(|| {
+            format!(
+                "BackendConfig/{name}: in the namespaces {}; name the one for all namespaces with \
+                 --global-backend-config-namespace",
+                namespaces.join(" and ")
+            )
+        })
+    }
+
     /// What the `BackendConfig`s of the input say for a namespace.
     fn defaults(&self, namespace: &str, configs: &Configs) -> Defaults {
         let find = |namespace: &str, name: &str| configs.get(&(namespace.to_owned(), name.to_owned()));
-        let global = self.operator.global().and_then(|(namespace, name)| find(namespace, name));
+        let global = self.operator.global().and_then(|(namespace, name)| match namespace {
+            Some(namespace) => find(namespace, name),
+            None => configs.iter().find(|((_, other), _)| other == name).map(|(_, config)| config),
+        });
         let namespaced = self.operator.namespaced().and_then(|name| find(namespace, name));
         Defaults::merge(global, namespaced)
     }
@@ -164,7 +185,9 @@ fn configs(documents: &[Value], problems: &mut Vec<String>) -> Configs {
     for document in documents.iter().filter(|d| d.get("kind").is_some_and(|kind| kind == "BackendConfig")) {
         let key = (text(document, "/metadata/namespace", "default"), text(document, "/metadata/name", ""));
         let spec = document.get("spec").cloned().unwrap_or_else(|| json!({}));
-        match decode::<BackendConfigSpec>(&spec) {
+        let checked =
+            decode::<BackendConfigSpec>(&spec).and_then(|spec| check_backend_config(&spec).map(|()| spec));
+        match checked {
             Ok(spec) => {
                 configs.insert(key, spec);
             }

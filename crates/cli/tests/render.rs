@@ -106,9 +106,20 @@ fn backend_configs_of_the_input_count() {
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let env = &list["items"][1]["spec"]["template"]["spec"]["containers"][0]["env"];
     assert_eq!((&env[0]["value"], &env[1]["value"]), (&"namespaced".into(), &"global".into()));
+    // Offline there is no release, so its namespace is not needed, as long as it is clear which one is meant.
+    let named = ["-f", "-", "-o", "json", "--global-backend-config=everywhere"];
+    assert_eq!(render(&named, input).stdout, output.stdout);
+    let second = "---\nkind: BackendConfig\nmetadata: {name: everywhere, namespace: default}\nspec: {}\n";
+    let unclear = render(&named, &format!("{input}{second}"));
+    assert_eq!(unclear.status.code(), Some(1));
+    let text = String::from_utf8(unclear.stderr).unwrap();
+    assert!(text.starts_with("BackendConfig/everywhere: in the namespaces default and ops; "), "{text}");
     let wrong = render(&["-f", "-"], "kind: BackendConfig\nmetadata: {name: b}\nspec: {env: {A: [1]}}\n");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("backendconfig/b: spec.env.A: "));
+    let label = "kind: BackendConfig\nmetadata: {name: b}\nspec: {pod: {labels: {a: b c}}}\n";
+    let wrong = render(&["-f", "-"], label);
+    assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("backendconfig/b: spec.pod.labels.a: "));
 }
 
 #[test]

@@ -5,12 +5,15 @@
 
 use functionmesh_api::BackendConfig;
 use functionmesh_api::backend_config::BackendConfigSpec;
-use functionmesh_render::{Defaults, hash_of};
+use functionmesh_render::{Defaults, check_backend_config, hash_of};
 use functionmesh_runtime::declared::Declared;
+use kube::api::ListParams;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use tracing::{debug, warn};
 
 /// A `BackendConfig` as it is cached. One that does not decode stops only who needs it.
 pub type Config = Declared<BackendConfig, IgnoredAny>;
@@ -27,8 +30,12 @@ pub struct BackendConfigs {
 /// What holds in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Backend {
-    /// Merged, for the renderer.
+    /// Merged, for the renderer. Without those that are refused.
     pub defaults: Defaults,
+    /// The sources of the defaults, the global one first.
+    sources: Vec<(String, BackendConfigSpec)>,
+    /// Which `BackendConfig`s cannot be rendered, and why; nothing may be rendered into pods then.
+    pub refused: Option<String>,
     /// Of the one for all namespaces, if it is there.
     pub global: Option<Part>,
     /// Of the one for this namespace, if it is there.
@@ -58,29 +65,81 @@ impl BackendConfigs {
         Ok(())
     }
 
-    /// What holds in a namespace.
-    ///
-    /// # Errors
-    /// Which `BackendConfig` cannot be read, and why.
-    pub fn of(&self, namespace: &str) -> Result<Backend, String> {
-        let read = |store: &Store<Config>, namespace: &str, name: &str| {
-            let Some(config) = store.get(&ObjectRef::new(name).within(namespace)) else { return Ok(None) };
-            let spec = config.spec::<BackendConfigSpec>();
-            spec.map(Some).map_err(|error| format!("BackendConfig {namespace}/{name}: {error}; correct it"))
-        };
-        let global = match &self.global {
-            Some((namespace, name, store)) => read(store, namespace, name)?,
-            None => None,
-        };
-        let namespaced = match &self.namespaced {
-            Some((name, store)) => read(store, namespace, name)?,
-            None => None,
-        };
-        Ok(Backend {
-            defaults: Defaults::merge(global.as_ref(), namespaced.as_ref()),
-            global: global.as_ref().map(Part::of),
-            namespaced: namespaced.as_ref().map(Part::of),
-        })
+    /// What holds in a namespace. One that cannot be read, or has content that the API server refuses in a pod, is left
+    /// out and noted.
+    pub fn of(&self, namespace: &str) -> Backend {
+        let mut backend = Backend::default();
+        if let Some((namespace, name, store)) = &self.global {
+            backend.global = backend.add(store, namespace, name);
+        }
+        if let Some((name, store)) = &self.namespaced {
+            backend.namespaced = backend.add(store, namespace, name);
+        }
+        backend.defaults = backend.merged(None);
+        backend
+    }
+}
+
+impl Backend {
+    /// Reads one of them, if it is there.
+    fn add(&mut self, store: &Store<Config>, namespace: &str, name: &str) -> Option<Part> {
+        let config = store.get(&ObjectRef::new(name).within(namespace))?;
+        let name = format!("{namespace}/{name}");
+        let read = config.spec::<BackendConfigSpec>().map_err(|error| error.to_string());
+        match read
+            .and_then(|spec| check_backend_config(&spec).map(|()| spec).map_err(|error| error.to_string()))
+        {
+            Ok(spec) => {
+                let part = Part::of(&spec);
+                self.sources.push((name, spec));
+                Some(part)
+            }
+            Err(problem) => {
+                let refused = format!("BackendConfig {name}: {problem}; correct it");
+                self.refused =
+                    Some(self.refused.take().map_or(refused.clone(), |first| format!("{first}. {refused}")));
+                None
+            }
+        }
+    }
+
+    /// The defaults, without one of the sources if one is given.
+    fn merged(&self, without: Option<usize>) -> Defaults {
+        let mut specs =
+            self.sources.iter().enumerate().filter(|(i, _)| Some(*i) != without).map(|(_, (_, spec))| spec);
+        let first = specs.next();
+        Defaults::merge(first, specs.next())
+    }
+
+    /// The `BackendConfig`s without which `render` gives something else, by namespace and name.
+    pub fn contributors<T: PartialEq>(&self, render: impl Fn(&Defaults) -> T) -> Vec<&str> {
+        let whole = render(&self.defaults);
+        let sources = self.sources.iter().enumerate();
+        let found = sources.filter(|(i, _)| render(&self.merged(Some(*i))) != whole);
+        found.map(|(_, (name, _))| name.as_str()).collect()
+    }
+}
+
+/// Namespace of the global `BackendConfig` of the Go operator, unless it was told otherwise.
+const OLD_PLACE: &str = "default";
+
+/// Warns of a global `BackendConfig` where the Go operator has it by default: it is not used unless the namespace is
+/// given, as whoever administers that namespace would decide about the pods of all. Asks once; without the permission to
+/// read there, nothing is known and nothing is said.
+pub(crate) async fn warn_of_old_place(client: Client, name: String, namespace: String) {
+    if namespace == OLD_PLACE {
+        return;
+    }
+    let api: Api<Config> = Api::namespaced(client, OLD_PLACE);
+    let named = ListParams::default().fields(&format!("metadata.name={name}")).limit(1);
+    match api.list(&named).await {
+        Ok(found) if !found.items.is_empty() => warn!(
+            "BackendConfig {OLD_PLACE}/{name} is not used: the global BackendConfig is {namespace}/{name}; move it there, \
+             or set --global-backend-config-namespace={OLD_PLACE} to trust the administrators of that namespace with all \
+             pods"
+        ),
+        Ok(_) => {}
+        Err(error) => debug!(error = %error, "looking for BackendConfig {OLD_PLACE}/{name}"),
     }
 }
 

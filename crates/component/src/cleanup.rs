@@ -327,7 +327,10 @@ fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workloa
         return Err(Unplanned::Nothing);
     }
     let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
-    let backend = cx.backend_configs.of(&workload.namespace).map_err(Unplanned::Broken)?;
+    let backend = cx.backend_configs.of(&workload.namespace);
+    if let Some(message) = backend.refused {
+        return Err(Unplanned::Broken(message));
+    }
     let job = job(object, &workload, &backend, cx).ok_or(Unplanned::Nothing)?;
     Ok((workload, job))
 }

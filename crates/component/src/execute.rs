@@ -8,6 +8,7 @@ use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Component, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::recent::Recent;
+use functionmesh_runtime::refusal::Refusal;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -52,18 +53,33 @@ pub async fn execute<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Executed, ApplyError> {
-    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left } = plan;
+    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left, fallback } =
+        plan;
     let keys = Keys::of(workload);
     let writer = &cx.writer;
     let is_blocked = pending.as_ref().is_some_and(|pending| !pending.immutable.is_empty());
     if stateful_set.is_none() {
         progress.stateful_set.clone_from(&left);
     }
-    write(service, observed.service, keys.service(), &cx.services, writer, progress).await?;
-    let (live, recorded) =
-        set(stateful_set, observed.stateful_set, left, keys.same(), &cx.stateful_sets, writer, progress)
-            .await?;
-    progress.pods_are_current = !is_blocked;
+    let (mut refused, exists) = (None, observed.stateful_set.is_some());
+    let service = write(service, observed.service, keys.service(), &cx.services, writer, progress).await;
+    // New pods wait for their Service; the scale of those that run does not.
+    go_on(service, exists, &mut refused)?;
+    let (live, cache) = (observed.stateful_set, &cx.stateful_sets);
+    let fallback = fallback.zip(live.clone());
+    let written = set(stateful_set, live, left.clone(), keys.same(), cache, writer, progress).await;
+    let written = go_on(written, exists, &mut refused)?;
+    if written.is_some() {
+        progress.pods_are_current = !is_blocked;
+    } else if let Some((adjustment, live)) = fallback {
+        // The template is refused; the scale does not depend on it.
+        let adjusted = adjust::adjust(&adjustment, &live, left, writer).await;
+        if let Some(Adjusted { live, recorded }) = go_on(adjusted, true, &mut refused)? {
+            progress.writes += 1;
+            progress.stateful_set = recorded;
+            cache.wrote(keys.same(), live);
+        }
+    }
     let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
     write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
@@ -72,7 +88,35 @@ pub async fn execute<K: Component>(
         Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
         written => drop(written?),
     }
+    let (live, recorded) = match refused {
+        Some(error) => return Err(error),
+        None => written.unwrap_or_default(),
+    };
     Ok(Executed { live, recorded, pending })
+}
+
+/// Whether an error is about the content of an object, which another object does not share.
+pub fn is_of_content(error: &ApplyError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::Invalid | Refusal::QuotaExceeded | Refusal::AdmissionDenied | Refusal::TooLarge)
+    )
+}
+
+/// Keeps the first refusal of the content of an object for the end when the rest does not depend on it.
+fn go_on<T>(
+    result: Result<T, ApplyError>,
+    independent: bool,
+    refused: &mut Option<ApplyError>,
+) -> Result<Option<T>, ApplyError> {
+    match result {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if independent && is_of_content(&error) => {
+            refused.get_or_insert(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Names of the children.

@@ -103,7 +103,8 @@ impl Reason {
             ),
             Self::InvalidBackendConfig => (
                 STOPPED,
-                "A BackendConfig that holds for the object cannot be read. Pods that run already go on running.",
+                "A BackendConfig that holds for the object cannot be read, or has content that the API server refuses in a pod. \
+                 Pods that run stay as they are, and their number follows `spec.replicas`.",
                 "`kubectl get backendconfigs -A` and `kubectl describe` the one that the message names.",
                 "Correct the BackendConfig that the message names.",
             ),

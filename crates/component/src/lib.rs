@@ -15,6 +15,7 @@ pub mod adjust;
 pub mod applied;
 pub mod args;
 pub mod backend;
+pub mod blame;
 pub mod cause;
 pub mod children;
 pub mod cleanup;
@@ -35,6 +36,7 @@ pub mod reason;
 pub mod reconcile;
 pub mod repair;
 pub mod report;
+pub mod rescale;
 pub mod status;
 pub mod unfinished;
 pub mod uninstall;
@@ -96,6 +98,7 @@ pub fn run<K: Component>(
     let events = Events::new(process.client.clone(), process.name);
     let manager = process.name;
     let flags = args.render.clone();
+    let own_namespace = process.namespace();
     let wishes = args.rollout.wishes();
     let postponed = Postponed::by(args.status.first_status_delay);
     let (cleanups, deleted) = Cleanups::new(&args.cleanup);
@@ -119,7 +122,10 @@ pub fn run<K: Component>(
             move || missed.state().iter().any(|o| o.status.conditions.get(vertical::MISSING).is_some()),
         );
         let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
-        let (backend_configs, backend_changes) = backend_configs(&watches, &flags);
+        let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
+        if let Some((None, name)) = flags.global() {
+            tokio::spawn(backend::warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
+        }
         let counted = objects.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
             let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
@@ -197,9 +203,15 @@ fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -
 }
 
 /// The caches of the `BackendConfig`s that are configured, and their changes; true for the one of all namespaces.
-fn backend_configs(watches: &Watches, args: &RenderArgs) -> (BackendConfigs, Vec<(bool, Changes<Config>)>) {
+/// Unless a namespace is given, that one is looked for in `own`.
+fn backend_configs(
+    watches: &Watches,
+    args: &RenderArgs,
+    own: &str,
+) -> (BackendConfigs, Vec<(bool, Changes<Config>)>) {
     let (mut configs, mut streams) = (BackendConfigs::default(), Vec::new());
     if let Some((namespace, name)) = args.global() {
+        let namespace = namespace.unwrap_or(own);
         let (store, changed) = watches.named(Some(namespace), name);
         configs.global = Some((namespace.to_owned(), name.to_owned(), store));
         streams.push((true, changed));

@@ -201,6 +201,13 @@ impl Situation<'_> {
         Some(self.live.spec.replicas) != self.desired.spec.replicas
     }
 
+    /// What the status goes on saying of the set when its template cannot be changed; an edit is still to be reverted.
+    pub fn left_as_recorded(&self) -> Option<StatefulSetStatusRef> {
+        let known = self.known().cloned()?;
+        let generation = if self.is_edited() { known.generation } else { self.live.metadata.generation? };
+        Some(StatefulSetStatusRef { generation, ..known })
+    }
+
     /// What the status is to say of the set when its template was left alone.
     pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
         let inputs = || Note::on(&self.desired.metadata).map(|note| note.inputs);
@@ -214,6 +221,18 @@ impl Situation<'_> {
             ..known
         })
     }
+}
+
+/// Whether a `StatefulSet` was rendered from the spec that `desired` is rendered from, its scale aside.
+pub fn is_of_spec(
+    live: Option<&StatefulSetView>,
+    recorded: Option<&StatefulSetStatusRef>,
+    desired: &StatefulSet,
+) -> bool {
+    let Some(live) = live else { return false };
+    let noted = || Note::on(&live.metadata).map(|note| note.inputs);
+    let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(noted);
+    inputs.is_some() && inputs == Note::on(&desired.metadata).map(|note| note.inputs)
 }
 
 /// Whether whoever wrote the status last had seen the object's newest spec; yes when it says nothing about that.

@@ -98,6 +98,8 @@ pub struct Plan {
     pub pending: Option<Pending>,
     /// What the status is to say of a `StatefulSet` whose template is left alone.
     pub left: Option<StatefulSetStatusRef>,
+    /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
+    pub fallback: Option<Adjustment>,
 }
 
 impl Plan {
@@ -143,6 +145,8 @@ pub struct Given {
     pub wishes: Wishes,
     /// The object.
     pub owner: OwnerReference,
+    /// Whether the template cannot be rendered as it should be: what runs stays as it is, but for its scale.
+    pub frozen: bool,
 }
 
 /// Compares.
@@ -158,9 +162,10 @@ pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan
     // A Service has no generation either.
     let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
-    let (stateful_set, pending, left) = match &observed.stateful_set {
+    let Pinned { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
         Some(live) if set_exists => pinned(live, stateful_set, given),
-        _ => (Some(SetWrite::Create(Box::new(stateful_set))), None, None),
+        _ if given.frozen => Pinned::default(),
+        _ => Pinned { write: Some(SetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
     };
     Ok(Plan {
         service: write(service, service_exists, service_same),
@@ -173,15 +178,25 @@ pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan
         vertical_autoscaler: autoscaler(vertical_autoscaler, observed.vertical_autoscaler.as_ref(), owner)?,
         pending,
         left,
+        fallback,
     })
 }
 
-/// The write of a `StatefulSet` that exists, what of its rendering waits, and what the status is to say of it.
-fn pinned(
-    live: &StatefulSetView,
-    desired: StatefulSet,
-    given: &Given,
-) -> (Option<SetWrite>, Option<Pending>, Option<StatefulSetStatusRef>) {
+/// What is done with a `StatefulSet`.
+#[derive(Default)]
+struct Pinned {
+    /// The write of it.
+    write: Option<SetWrite>,
+    /// What of its rendering waits.
+    pending: Option<Pending>,
+    /// What the status is to say of it.
+    left: Option<StatefulSetStatusRef>,
+    /// See [`Plan::fallback`].
+    fallback: Option<Adjustment>,
+}
+
+/// The same for one that exists.
+fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned {
     let situation = Situation {
         live,
         desired: &desired,
@@ -189,16 +204,33 @@ fn pinned(
         observed: given.observed,
         wishes: &given.wishes,
     };
+    let rescaled = || adjust(live, &desired, &given.owner, !situation.is_edited());
+    if given.frozen {
+        return Pinned {
+            write: rescaled().map(SetWrite::Adjust),
+            left: situation.left_as_recorded(),
+            ..Pinned::default()
+        };
+    }
     let decision = situation.decide();
     let (reason, immutable) = match decision {
-        Decision::Apply => return (Some(SetWrite::Update(Box::new(desired))), None, None),
-        Decision::Recreate => return (Some(SetWrite::Recreate), None, situation.left_alone(false)),
+        Decision::Apply => {
+            let (left, fallback) = (situation.left_as_recorded(), rescaled());
+            let write = Some(SetWrite::Update(Box::new(desired)));
+            return Pinned { write, left, fallback, ..Pinned::default() };
+        }
+        Decision::Recreate => {
+            let left = situation.left_alone(false);
+            return Pinned { write: Some(SetWrite::Recreate), left, ..Pinned::default() };
+        }
         Decision::Adopt | Decision::TakeOver => {
             let roll = decision == Decision::TakeOver;
-            return (Some(SetWrite::Adopt { desired: Box::new(desired), roll }), None, None);
+            let write = Some(SetWrite::Adopt { desired: Box::new(desired), roll });
+            return Pinned { write, ..Pinned::default() };
         }
         Decision::Same => {
-            return (adjust(live, &desired, &given.owner, true), None, situation.left_alone(false));
+            let write = adjust(live, &desired, &given.owner, true).map(SetWrite::Adjust);
+            return Pinned { write, left: situation.left_alone(false), ..Pinned::default() };
         }
         Decision::Hold(reason) => (reason, String::new()),
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
@@ -206,8 +238,11 @@ fn pinned(
     let left = situation.left_alone(true);
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
     let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
-    let adjusted = if on_purpose { None } else { adjust(live, &desired, &given.owner, situation.settles()) };
-    (adjusted, Some(Pending { reason, immutable, desired: Box::new(desired) }), left)
+    let adjustment =
+        if on_purpose { None } else { adjust(live, &desired, &given.owner, situation.settles()) };
+    let write = adjustment.map(SetWrite::Adjust);
+    let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
+    Pinned { write, pending, left, fallback: None }
 }
 
 /// What differs besides the template.
@@ -216,19 +251,15 @@ fn adjust(
     desired: &StatefulSet,
     owner: &OwnerReference,
     settles: bool,
-) -> Option<SetWrite> {
+) -> Option<Adjustment> {
     let replicas = desired.spec.replicas.filter(|wanted| *wanted != live.spec.replicas);
     let lacks =
         |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
     let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
     let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
     let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| owner.clone());
-    (replicas.is_some() || owner.is_some() || !labels.is_empty()).then_some(SetWrite::Adjust(Adjustment {
-        replicas,
-        labels,
-        owner,
-        settles,
-    }))
+    let differs = replicas.is_some() || owner.is_some() || !labels.is_empty();
+    differs.then_some(Adjustment { replicas, labels, owner, settles })
 }
 
 /// A child that is there when the object asks for it.

@@ -1,8 +1,9 @@
 //! One reconcile: the whole story of an object on one screen.
 
+use crate::blame;
 use crate::cleanup;
 use crate::context::Context;
-use crate::execute::{Executed, Progress, execute};
+use crate::execute::{Executed, Progress, execute, is_of_content};
 use crate::note::Note;
 use crate::pending;
 use crate::pinned::{self, Wishes};
@@ -10,6 +11,7 @@ use crate::plan::{Given, Obstacle, plan};
 use crate::reason::Reason;
 use crate::repair::{repairs, tell};
 use crate::report::report;
+use crate::rescale::{self, rescale};
 use crate::status::{Failed, Outcome};
 use crate::unfinished;
 use crate::vertical;
@@ -46,16 +48,10 @@ pub async fn reconcile<K: Component>(
         return Ok(Done::unchanged().again_in(wait));
     }
     let workload = match lower(&object) {
-        Err(refused) => return report(&object, &refused, 0, &cx).await,
+        Err(refused) => return refuse(&object, refused, &cx).await,
         Ok(workload) => workload,
     };
-    let backend = match cx.backend_configs.of(&workload.namespace) {
-        Err(message) => {
-            let refused = Outcome::refused(Reason::InvalidBackendConfig, message);
-            return report(&object, &refused, 0, &cx).await;
-        }
-        Ok(backend) => backend,
-    };
+    let backend = cx.backend_configs.of(&workload.namespace);
     let rendered = || {
         let mut desired = (cx.render)(&workload, &cx.environment, &backend.defaults);
         Note::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
@@ -67,23 +63,30 @@ pub async fn reconcile<K: Component>(
     let cleanup = cleanup::job(&object, &workload, &backend, &cx);
     let mut progress = Progress::default();
     // On the heap: it holds rendered objects while it waits.
-    let mut result =
-        Box::pin(bring_about(&object, &workload, desired, cleanup.is_some(), &cx, &mut progress)).await;
+    let (cleanup, frozen) = (cleanup.is_some(), backend.refused.is_some());
+    let wanted = Wanted { desired, cleanup, frozen };
+    let mut result = Box::pin(bring_about(&object, &workload, wanted, &cx, &mut progress)).await;
     // A child that nobody saw is in the way: it may be ours, without the label by which it is watched.
     if let Err(ApplyError::NameConflict { kind, .. }) = &result {
         let owner = object.controller_owner_ref(&()).unwrap_or_default();
         match cx.find(kind, &workload, &owner).await {
             Ok(false) => {}
             Ok(true) => {
-                let again =
-                    bring_about(&object, &workload, rendered(), cleanup.is_some(), &cx, &mut progress);
-                result = Box::pin(again).await;
+                let wanted = Wanted { desired: rendered(), cleanup, frozen };
+                result = Box::pin(bring_about(&object, &workload, wanted, &cx, &mut progress)).await;
             }
             Err(error) => result = Err(error),
         }
     }
     match result {
         Ok(outcome) => {
+            let outcome = match &backend.refused {
+                Some(message) => {
+                    let failed = Failed { reason: Reason::InvalidBackendConfig, message: message.clone() };
+                    unfinished::outcome(&object, &workload, failed, &progress, &cx)
+                }
+                None => outcome,
+            };
             let done = report(&object, &outcome, progress.writes, &cx).await?;
             if let Some(error) = progress.unread {
                 return Err(error);
@@ -98,6 +101,7 @@ pub async fn reconcile<K: Component>(
         }
         Err(error) => {
             let failed = unfinished::failed(&error, &hash);
+            let failed = blame::blamed(failed, &error, &workload, &backend, &cx);
             let settled = matches!(failed.reason, Reason::RecreateRequired | Reason::TooLarge);
             let is_told = cx.failing.failed(object.meta()) || !error.is_transient();
             let failed = Some(failed).filter(|_| is_told);
@@ -106,6 +110,22 @@ pub async fn reconcile<K: Component>(
             if settled { Ok(done) } else { Err(error) }
         }
     }
+}
+
+/// The end for an object that cannot be rendered: only its scale is brought about.
+async fn refuse<K: Component>(
+    object: &Object<K>,
+    refused: Outcome,
+    cx: &Context<K>,
+) -> Result<Done, ApplyError> {
+    let mut progress = Progress::default();
+    let (live, failed) = match rescale(object, cx, &mut progress).await {
+        Ok(live) => (live, None),
+        Err(error) => (None, Some(error)),
+    };
+    let refused = rescale::with(refused, &progress, live);
+    let done = report(object, &refused, progress.writes, cx).await?;
+    failed.map_or(Ok(done), Err)
 }
 
 /// Whether the user asked to leave the object alone.
@@ -125,15 +145,25 @@ pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcom
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
 }
 
-/// Plans against the caches and writes what differs. `cleanup` says that something is to be removed in the end.
+/// What is to be brought about.
+struct Wanted {
+    /// The children.
+    desired: Desired,
+    /// Whether something is to be removed in the end.
+    cleanup: bool,
+    /// Whether the pod template cannot be rendered as it should be: it stays as it is.
+    frozen: bool,
+}
+
+/// Plans against the caches and writes what differs.
 async fn bring_about<K: Component>(
     object: &Object<K>,
     workload: &Workload,
-    mut desired: Desired,
-    cleanup: bool,
+    wanted: Wanted,
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Outcome, ApplyError> {
+    let Wanted { mut desired, cleanup, frozen } = wanted;
     let wants_vertical = desired.vertical_autoscaler.is_some();
     if cx.vertical_autoscalers.absence(&workload.namespace).is_some() {
         desired.vertical_autoscaler = None;
@@ -154,7 +184,10 @@ async fn bring_about<K: Component>(
         observed: pinned::observed(&status, object.meta()),
         wishes: Wishes::of(object.meta(), &cx.wishes),
         owner,
+        frozen,
     };
+    let same_spec =
+        pinned::is_of_spec(observed.stateful_set.as_ref(), given.recorded.as_ref(), &desired.stateful_set);
     let plan = match plan(desired, &observed, &given) {
         Ok(plan) => plan,
         Err(obstacle) => return Ok(refusal(object, workload, &obstacle, progress, cx)),
@@ -165,6 +198,11 @@ async fn bring_about<K: Component>(
     let repairs = repairs(&plan, &observed, &status, object.meta().generation, &given.wishes);
     let executed = execute(plan, observed, workload, cx, progress).await;
     tell(object, repairs, progress, cx).await;
+    if frozen || executed.as_ref().is_err_and(is_of_content) {
+        // The template stays as it is; the number of pods was followed.
+        progress.pods_are_current |= same_spec;
+        progress.pods_are_current &= same_spec || !frozen;
+    }
     let Executed { live, recorded, pending } = executed?;
     let Some(live) = live else { return Ok(made_anew(workload)) };
     // Asked again: the kind may have been found missing by the write.

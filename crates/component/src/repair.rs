@@ -229,6 +229,7 @@ mod tests {
             vertical_autoscaler: None,
             pending: None,
             left: None,
+            fallback: None,
         }
     }
 

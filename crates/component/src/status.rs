@@ -35,6 +35,8 @@ pub enum Outcome {
         message: String,
         /// The `StatefulSet`, when it was written before something went wrong.
         written: Option<Box<StatefulSetStatusRef>>,
+        /// The same as last seen, where that is known.
+        live: Option<Box<StatefulSetView>>,
     },
     /// The object is deleted and not cleaned up.
     CleanupPending {
@@ -72,7 +74,7 @@ pub struct Failed {
 impl Outcome {
     /// Nothing was written.
     pub fn refused(reason: Reason, message: String) -> Self {
-        Self::Refused { reason, message, written: None }
+        Self::Refused { reason, message, written: None, live: None }
     }
 
     /// What is wrong, or what is waited for; empty when neither.
@@ -93,27 +95,18 @@ pub fn status(
     now: &Time,
 ) -> ComponentStatus {
     let mut next = match outcome {
-        // What runs goes on running; its numbers stay.
-        Outcome::Refused { written, .. } => ComponentStatus {
-            stateful_set: written.as_deref().cloned().or_else(|| previous.stateful_set.clone()),
-            ..previous.clone()
-        },
-        Outcome::CleanupPending { .. } => previous.clone(),
-        Outcome::Applied { stateful_set, recorded, selector, .. } => {
-            let live = &stateful_set.status;
-            ComponentStatus {
-                // As the original: what the autoscaler reads is the number wanted.
-                replicas: Some(stateful_set.spec.replicas),
-                // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
-                ready_replicas: Some(live.available_replicas),
-                updated_replicas: Some(live.updated_replicas.min(live.available_replicas)),
-                selector: Some(
-                    selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
-                ),
-                stateful_set: recorded.as_deref().cloned(),
-                ..ComponentStatus::default()
-            }
+        // What runs goes on running; its numbers stay unless newer ones are known.
+        Outcome::Refused { written, live, .. } => {
+            let stateful_set = written.as_deref().cloned().or_else(|| previous.stateful_set.clone());
+            let known = live.as_ref().map_or_else(|| previous.clone(), |live| numbers(live));
+            ComponentStatus { stateful_set, selector: previous.selector.clone(), ..known }
         }
+        Outcome::CleanupPending { .. } => previous.clone(),
+        Outcome::Applied { stateful_set, recorded, selector, .. } => ComponentStatus {
+            selector: Some(selector.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")),
+            stateful_set: recorded.as_deref().cloned(),
+            ..numbers(stateful_set)
+        },
     };
     next.observed_generation = generation;
     let mut wanted = verdict.conditions();
@@ -164,6 +157,19 @@ pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
         Some(Wanted { type_, status: condition.status == "True", reason, message })
     });
     kept.collect()
+}
+
+/// The numbers of replicas.
+fn numbers(stateful_set: &StatefulSetView) -> ComponentStatus {
+    let live = &stateful_set.status;
+    ComponentStatus {
+        // As the original: what the autoscaler reads is the number wanted.
+        replicas: Some(stateful_set.spec.replicas),
+        // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
+        ready_replicas: Some(live.available_replicas),
+        updated_replicas: Some(live.updated_replicas.min(live.available_replicas)),
+        ..ComponentStatus::default()
+    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,10 @@ pub fn outcome<K: Component>(
             reason: failed.reason,
             message: failed.message,
             written: progress.stateful_set.clone().map(Box::new),
+            live: object
+                .controller_owner_ref(&())
+                .and_then(|owner| observed_set(cx.observed(workload).stateful_set, &owner))
+                .map(Box::new),
         },
     }
 }

@@ -21,8 +21,9 @@ pub struct RenderArgs {
     /// Name of the BackendConfig for the components of all namespaces; none when empty.
     #[arg(long, env = "GLOBAL_BACKEND_CONFIG", default_value = "")]
     pub global_backend_config: String,
-    /// Namespace of that BackendConfig.
-    #[arg(long, env = "GLOBAL_BACKEND_CONFIG_NAMESPACE", default_value = "default")]
+    /// Namespace of that BackendConfig. When empty: the namespace of the controller's pod (POD_NAMESPACE), outside of a
+    /// cluster that of the kubeconfig's current context; `kubectl fmesh render` takes the one BackendConfig of that name.
+    #[arg(long, env = "GLOBAL_BACKEND_CONFIG_NAMESPACE", default_value = "")]
     pub global_backend_config_namespace: String,
     /// Name of the BackendConfig for the components of its own namespace; none when empty.
     #[arg(long, env = "NAMESPACED_BACKEND_CONFIG", default_value = "backend-config")]
@@ -71,10 +72,11 @@ impl RenderArgs {
         Ok(environment)
     }
 
-    /// Namespace and name of the BackendConfig of all components, if there is to be one.
-    pub fn global(&self) -> Option<(&str, &str)> {
+    /// Name of the BackendConfig of all components, and its namespace where one is given, if there is to be one.
+    pub fn global(&self) -> Option<(Option<&str>, &str)> {
+        let given = |text: &'_ str| !text.is_empty();
         let (namespace, name) = (&self.global_backend_config_namespace, &self.global_backend_config);
-        (!namespace.is_empty() && !name.is_empty()).then_some((namespace, name))
+        given(name).then_some((Some(namespace.as_str()).filter(|n| given(n)), name.as_str()))
     }
 
     /// Name of the BackendConfig of the components of one namespace, if there is to be one.

@@ -5,7 +5,7 @@ use crate::horizontal_autoscaler::BuiltinRule;
 use crate::invalid::{Problem, Problems};
 use crate::quantity::Decimal;
 use crate::workload::CryptoSecret;
-use crate::{Role, filebeat, package};
+use crate::{Role, filebeat, package, pod_policy};
 use functionmesh_api::common::{Common, LogTopicAgent};
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
@@ -190,20 +190,15 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
 }
 
 fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
-    for (key, value) in pod.labels.iter().flatten() {
-        let field = || format!("spec.pod.labels.{key}");
-        if selects(key) {
-            problems.add(field(), "the pods are selected by this label; use another key");
-        } else if !is_label_key(key) {
-            problems.add(field(), "is no label key: letters, digits, '-', '_' and '.', at most 63 characters, with prefix/ if you like");
-        } else if !is_label_value(value) {
-            problems.add(
-                field(),
-                "must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
-            );
-        }
+    for key in pod.labels.iter().flat_map(BTreeMap::keys).filter(|key| selects(key)) {
+        problems
+            .add(format!("spec.pod.labels.{key}"), "the pods are selected by this label; use another key");
     }
     probes(pod, problems);
+    for (i, variable) in pod.env.iter().flatten().enumerate() {
+        pod_policy::variable(&format!("spec.pod.env[{i}].name"), &variable.name, problems);
+    }
+    pod_policy::settings(pod, problems);
     problems.when(
         pod.vpa.is_some() && autoscaled,
         "spec.pod.vpa",
@@ -231,7 +226,7 @@ fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     }
 }
 
-/// A probe that does nothing, and what else the API server takes in no pod.
+/// A probe that does nothing, in a container of the user; that of the component is checked with the other settings.
 fn probes(pod: &PodPolicy, problems: &mut Problems) {
     let mut check = |probe: Option<&Probe>, field: &str| {
         let idle = |probe: &Probe| {
@@ -242,7 +237,6 @@ fn probes(pod: &PodPolicy, problems: &mut Problems) {
         };
         problems.when(probe.is_some_and(idle), field, "must have one of exec, httpGet, tcpSocket and grpc");
     };
-    check(pod.startup_probe.as_ref(), "spec.pod.startupProbe");
     for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
         for (i, container) in containers.iter().flatten().enumerate() {
             for (name, probe) in [
@@ -254,11 +248,6 @@ fn probes(pod: &PodPolicy, problems: &mut Problems) {
             }
         }
     }
-    problems.when(
-        pod.liveness.as_ref().and_then(|liveness| liveness.success_threshold).is_some_and(|n| n > 1),
-        "spec.pod.liveness.successThreshold",
-        "must be 1, as Kubernetes takes no other for a liveness probe; remove it",
-    );
 }
 
 /// No container of the user's own has the name of one of ours, which the API server refuses.
@@ -292,23 +281,4 @@ pub(crate) fn crypto_paths(secrets: &[CryptoSecret], problems: &mut Problems) {
             );
         }
     }
-}
-
-fn is_label_key(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let label = |part: &str| {
-        let inner = part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        inner && !part.is_empty() && part.len() <= 63 && !part.starts_with('-') && !part.ends_with('-')
-    };
-    !name.is_empty()
-        && is_label_value(name)
-        && prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(label))
-}
-
-fn is_label_value(value: &str) -> bool {
-    let end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    value.len() <= 63
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && end(value.chars().next())
-        && end(value.chars().last())
 }

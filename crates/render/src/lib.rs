@@ -47,6 +47,7 @@ mod lower;
 mod messaging;
 mod package;
 mod pod;
+mod pod_policy;
 mod production;
 mod python;
 mod runtime;
@@ -71,6 +72,7 @@ pub use hash::{
 };
 pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;
+pub use pod_policy::check_backend_config;
 pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
 pub use workload::{Autoscaling, Desired, Environment, Owner, Role, RunnerImages, Workload};
 

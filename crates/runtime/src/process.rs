@@ -61,6 +61,12 @@ impl Process {
         })
     }
 
+    /// Namespace of the process: that of its pod, outside of a cluster that of the kubeconfig's current context.
+    pub fn namespace(&self) -> String {
+        let given = std::env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+        given.unwrap_or_else(|| self.client.default_namespace().to_owned())
+    }
+
     /// Runs the work while leading. Returns once the process was told to stop and the work finished.
     ///
     /// # Errors

@@ -1,1 +1,7 @@
-//! Who may do what: tenants and administrators stay inside their namespaces.
+//! Who may do what: what one object or one user can do to the pods of others (docs/security.md).
+
+mod backend_config;
+mod global;
+mod policy;
+mod reach;
+mod scale;

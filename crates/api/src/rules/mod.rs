@@ -8,6 +8,7 @@
 //! Expressions are written with `@` for the object or its `spec`, and are used twice: for the new one and, negated, for
 //! the stored one. A field that is `null` counts as left out.
 
+mod backend;
 mod pods;
 mod program;
 mod scale;
@@ -213,4 +214,9 @@ pub(crate) fn sink() -> Rules {
         streams::retries(),
     ];
     Rules { object: vec![name_length(), name_form()], spec: spec.concat() }
+}
+
+/// For BackendConfigs.
+pub(crate) fn backend_config() -> Rules {
+    Rules { spec: backend::rules(), ..Rules::default() }
 }

@@ -1,0 +1,97 @@
+//! The number of pods follows the object although their template is refused.
+
+use super::backend_config::scaled;
+use anyhow::{Result, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ResourceQuota, Service};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+/// A policy of the cluster that denies StatefulSets with an image. It holds once the dry run of a write is denied.
+async fn deny(rig: &Rig, namespace: &str) -> Result<()> {
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(rig.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(rig.client.clone());
+    let policy = json!({"metadata": {"name": namespace}, "spec": {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [{"apiGroups": ["apps"], "apiVersions": ["v1"],
+            "operations": ["CREATE", "UPDATE"], "resources": ["statefulsets"]}]},
+        "validations": [{"expression": "object.spec.template.spec.containers.all(c, c.image != 'example.com/bad')",
+            "message": "no bad images"}],
+    }});
+    let binding = json!({"metadata": {"name": namespace}, "spec": {"policyName": namespace,
+        "validationActions": ["Deny"], "matchResources": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}}});
+    policies.create(&PostParams::default(), &serde_json::from_value(policy)?).await?;
+    bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
+    let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
+    rig.until("policy", || async {
+        let mut set = sets.get("denied-function").await?;
+        for container in set.spec.template.spec.iter_mut().flat_map(|pod| &mut pod.containers) {
+            container.image = Some("example.com/bad".to_owned());
+        }
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let answer = sets.replace("denied-function", &dry, &set).await;
+        ensure!(answer.is_err_and(|error| error.to_string().contains("no bad images")), "admitted");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("scalerefused", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let functions = functions(&rig, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        for name in ["denied", "invalid", "quota"] {
+            create(&functions, "Function", name, &function_spec()).await?;
+        }
+        for name in ["denied", "invalid", "quota"] {
+            until_ready(&rig, &functions, name, AVAILABLE).await?;
+        }
+        let template = scaled(&rig, &sets, "denied-function", 1).await?;
+        let scale = |functions: Api<DynamicObject>, name: &'static str, replicas: i32| async move {
+            let scale = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+            functions.patch_scale(name, &PatchParams::default(), &scale).await
+        };
+
+        // By an admission policy; the number in the same edit, and later.
+        deny(&rig, &namespace).await?;
+        let edit = json!({"spec": {"image": "example.com/bad", "replicas": 2}});
+        merge(&functions, "denied", edit).await?;
+        until_ready(&rig, &functions, "denied", ("False", "AdmissionDenied")).await?;
+        ensure!(scaled(&rig, &sets, "denied-function", 2).await? == template, "the template changed");
+        scale(functions.clone(), "denied", 4).await?;
+        ensure!(scaled(&rig, &sets, "denied-function", 4).await? == template, "the template changed");
+        merge(&functions, "denied", json!({"spec": {"image": "example.com/good"}})).await?;
+        until_ready(&rig, &functions, "denied", AVAILABLE).await?;
+
+        // By ourselves: the spec says something that no pod can have.
+        merge(&functions, "invalid", json!({"spec": {"pod": {"labels": {"a": "b c"}}}})).await?;
+        until_ready(&rig, &functions, "invalid", ("False", "Invalid")).await?;
+        scale(functions.clone(), "invalid", 3).await?;
+        scaled(&rig, &sets, "invalid-function", 3).await?;
+
+        // By a quota that has no room for the Service that somebody deleted.
+        let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
+        let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": {"count/services": "0"}}});
+        quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
+        let status = json!({"status": {"hard": {"count/services": "0"}, "used": {"count/services": "0"}}});
+        quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
+        let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
+        services.delete("quota-function-headless", &DeleteParams::default()).await?;
+        until_ready(&rig, &functions, "quota", ("False", "QuotaExceeded")).await?;
+        scale(functions.clone(), "quota", 3).await?;
+        scaled(&rig, &sets, "quota-function", 3).await.map(drop)
+    })
+    .await
+}
