@@ -303,7 +303,7 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
                     second["name"] = json!("second");
                     json!({"spec": {"functions": [items[0], second]}})
                 },
-                "spec.functions[second].pod.volumes[v].hostPath",
+                "spec.functions[second].pod.serviceAccountName other",
             ),
         ];
         for (api, name, patch, field) in more {
