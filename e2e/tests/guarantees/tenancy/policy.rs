@@ -1,6 +1,6 @@
 //! The opt-in policy for tenants, tried by a user who may write our kinds in one namespace and nothing else.
 
-use super::reach::{grant, unlike};
+use super::reach::{grant, is_refusal};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::paths;
 use e2e::testing::acker::Acker;
@@ -314,7 +314,7 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
         let account = json!({"spec": {"pod": {"serviceAccountName": null, "volumes": null}}});
         merge(&functions, "f", account).await?;
         let back = merge(&functions, "f", json!({"spec": {"pod": {"serviceAccountName": "other"}}})).await;
-        ensure!(back.is_err_and(unlike), "what was given up came back");
+        ensure!(back.is_err_and(|error| is_refusal(&error)), "what was given up came back");
         uninstall(&rig, &namespace).await
     })
     .await

@@ -29,7 +29,7 @@ pub(super) async fn grant(rig: &Rig, namespace: &str, user: &str, plurals: &[&st
 }
 
 /// Whether an error is a refusal by RBAC or by a policy.
-pub(super) fn unlike(error: anyhow::Error) -> bool {
+pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
     text.contains("forbidden") || text.contains("denied request")
 }
