@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
-    AVAILABLE, api, condition, create, function_spec, functions, merge, until_ready,
+    AVAILABLE, api, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -217,7 +217,10 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
         let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,
             "liveness": {"initialDelaySeconds": 3_000_000_000_u64}}});
         create(&fleet.configs, "BackendConfig", "backend-config", &spec).await?;
-        let message = until_ready(&rig, &fleet.functions, "f0", ("False", "InvalidBackendConfig")).await?;
+        // What runs is as its own spec says, so it stays ready.
+        let refused = ("True", "InvalidBackendConfig");
+        let message = until_condition(&rig, &fleet.functions, "f0", "ReconcileFailed", refused).await?;
+        until_ready(&rig, &fleet.functions, "f0", AVAILABLE).await?;
         ensure!(message.contains("BackendConfig") && message.contains("backend-config"), "{message}");
         ensure!(fleet.written("patch statefulsets")? == N, "pods were changed");
         let mended = json!({"spec": {"pod": {"liveness": null}}});

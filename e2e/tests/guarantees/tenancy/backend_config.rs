@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail, ensure};
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
+use e2e::testing::objects::{
+    AVAILABLE, api, create, function_spec, functions, merge, object, until_condition, until_ready,
+};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -10,7 +12,8 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-const REFUSED: (&str, &str) = ("False", "InvalidBackendConfig");
+/// Of an object that runs as its spec says: `Ready` is about its pods.
+const REFUSED: (&str, &str) = ("True", "InvalidBackendConfig");
 
 /// Waits until a StatefulSet has a number of replicas; returns its pod template.
 pub(super) async fn scaled(rig: &Rig, sets: &Api<StatefulSet>, name: &str, replicas: i32) -> Result<Value> {
@@ -52,7 +55,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
         let bad = json!({"autoUpdate": true, "env": {"A": "1"}, "pod": {"affinity": affinity}});
         create(&configs, "BackendConfig", "backend-config", &bad).await?;
         for name in ["f", "g"] {
-            let message = until_ready(&rig, &functions, name, REFUSED).await?;
+            let message = until_condition(&rig, &functions, name, "ReconcileFailed", REFUSED).await?;
             let field = "spec.pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.\
                          nodeSelectorTerms[0].matchExpressions[0].operator";
             ensure!(
@@ -67,7 +70,9 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
         let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
         functions.patch_scale("f", &PatchParams::default(), &scale).await?;
         ensure!(scaled(&rig, &sets, "f-function", 3).await? == template, "the template changed");
+        until_ready(&rig, &functions, "f", AVAILABLE).await?;
         merge(&functions, "f", json!({"spec": {"replicas": 2, "image": "example.com/image:2"}})).await?;
+        until_ready(&rig, &functions, "f", ("False", "InvalidBackendConfig")).await?;
         ensure!(scaled(&rig, &sets, "f-function", 2).await? == template, "the template changed");
         merge(&functions, "g", json!({"spec": {"maxReplicas": 7}})).await?;
         functions.patch_scale("g", &PatchParams::default(), &scale).await?;
@@ -87,7 +92,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
 
         // One that is new gets no pods; one that is deleted is cleaned up.
         create(&functions, "Function", "new", &function_spec()).await?;
-        until_ready(&rig, &functions, "new", REFUSED).await?;
+        until_ready(&rig, &functions, "new", ("False", "InvalidBackendConfig")).await?;
         ensure!(sets.get_opt("new-function").await?.is_none(), "pods from a BackendConfig that is refused");
         functions.delete("g", &DeleteParams::default()).await?;
         let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
@@ -127,7 +132,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
             "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}});
         let bad = json!({"autoUpdate": true, "env": {"A": "1"}, "pod": {"affinity": affinity}});
         create(&configs, "BackendConfig", "backend-config", &bad).await?;
-        let message = until_ready(&rig, &functions, "f", REFUSED).await?;
+        let message = until_condition(&rig, &functions, "f", "ReconcileFailed", REFUSED).await?;
         let says = |words: &str| message.contains(words);
         ensure!(says("StatefulSet f-function was refused") && says("metadata.x"), "{message}");
         ensure!(
@@ -146,7 +151,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
         }
         // The same from the object itself is no BackendConfig's fault.
         merge(&functions, "own", json!({"spec": {"pod": {"affinity": affinity}}})).await?;
-        let message = until_ready(&rig, &functions, "own", ("False", "ApplyFailed")).await?;
+        let message = until_ready(&rig, &functions, "own", ("False", "Invalid")).await?;
         ensure!(!message.contains("BackendConfig"), "{message}");
         functions.patch_scale("own", &PatchParams::default(), &scale).await?;
         scaled(&rig, &sets, "own-function", 3).await.map(drop)

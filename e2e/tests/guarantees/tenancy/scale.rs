@@ -3,7 +3,9 @@
 use super::backend_config::scaled;
 use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
-use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, until_ready};
+use e2e::testing::objects::{
+    AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
+};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
@@ -89,7 +91,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
         let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
         services.delete("quota-function-headless", &DeleteParams::default()).await?;
-        until_ready(&rig, &functions, "quota", ("False", "QuotaExceeded")).await?;
+        until_condition(&rig, &functions, "quota", "ReconcileFailed", ("True", "QuotaExceeded")).await?;
         scale(functions.clone(), "quota", 3).await?;
         scaled(&rig, &sets, "quota-function", 3).await.map(drop)
     })
