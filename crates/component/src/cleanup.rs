@@ -130,13 +130,6 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
     let (workload, job) = match planned(object, cx) {
         Ok(planned) => planned,
         Err(Unplanned::Nothing) => return release(object, 0, cx).await,
-        Err(Unplanned::Broken(message)) if cx.cleanups.clock.left(uid(object)).is_zero() => {
-            return give_up(object, message, 0, cx).await;
-        }
-        Err(Unplanned::Broken(message)) => {
-            let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message };
-            return Ok(report(object, &outcome, 0, cx).await?.again_in(AGAIN));
-        }
         Err(Unplanned::Invalid(message)) => return give_up(object, message, 0, cx).await,
     };
     if is_orphaned(object, &workload, cx) {
@@ -315,8 +308,6 @@ impl<K: Component> Context<K> {
 enum Unplanned {
     /// There is nothing to clean up.
     Nothing,
-    /// A `BackendConfig` cannot be read, which its administrator can fix.
-    Broken(String),
     /// The object itself says nothing that can be run.
     Invalid(String),
 }
@@ -327,10 +318,8 @@ fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workloa
         return Err(Unplanned::Nothing);
     }
     let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
+    // A BackendConfig that is refused is left out: the cleanup goes on without it.
     let backend = cx.backend_configs.of(&workload.namespace);
-    if let Some(message) = backend.refused {
-        return Err(Unplanned::Broken(message));
-    }
     let job = job(object, &workload, &backend, cx).ok_or(Unplanned::Nothing)?;
     Ok((workload, job))
 }
