@@ -28,7 +28,8 @@ pub struct Common {
     /// Name of the Pulsar cluster, a label of the metrics. Defaults to `kubernetes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
-    /// Number of pods; 0 stops the component. With `maxReplicas` the autoscaler sets it. Defaults to `minReplicas`.
+    /// Number of pods; 0 stops the component. With `maxReplicas` it is where the autoscaler starts. `minReplicas`
+    /// pods run if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,

@@ -6,7 +6,7 @@ use crate::schema;
 use crate::size;
 use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
 
@@ -14,9 +14,9 @@ use kube::CustomResourceExt;
 /// BackendConfig.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![
-        finished(Function::crd(), true, &rules::function()),
-        finished(Source::crd(), true, &rules::source()),
-        finished(Sink::crd(), true, &rules::sink()),
+        scalable(finished(Function::crd(), true, &rules::function())),
+        scalable(finished(Source::crd(), true, &rules::source())),
+        scalable(finished(Sink::crd(), true, &rules::sink())),
         named_items(finished(FunctionMesh::crd(), false, &rules::mesh())),
         finished(BackendConfig::crd(), true, &rules::backend_config()),
     ]
@@ -65,6 +65,19 @@ fn named_items(mut definition: CustomResourceDefinition) -> CustomResourceDefini
                 name.nullable = None;
                 name.pattern = Some(ITEM_NAME.to_owned());
             }
+        }
+    }
+    definition
+}
+
+/// Gives `spec.replicas` a default, as a Deployment has it: the scale subresource needs a number, and the API server fills it
+/// in of objects that are stored without one as well. An item of a mesh has none, or every item would state a number.
+fn scalable(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut definition.spec.versions {
+        let root = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
+        let spec = root.and_then(|root| root.properties.as_mut()?.get_mut("spec"));
+        if let Some(replicas) = spec.and_then(|spec| spec.properties.as_mut()?.get_mut("replicas")) {
+            replicas.default = Some(JSON(1.into()));
         }
     }
     definition

@@ -7,6 +7,7 @@
 
 use crate::children::{View, editor, has_labels, has_owner, slim};
 use functionmesh_render::{RENDERED_HASH, hash_of};
+use functionmesh_runtime::managed_fields;
 use functionmesh_runtime::shallow::metadata;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
@@ -24,6 +25,7 @@ pub struct Applied<K> {
     held: Vec<Value>,
     /// The field manager that changed it last, when that is another one.
     pub editor: Option<Box<str>>,
+    inherited: bool,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -31,7 +33,7 @@ impl<K> Applied<K> {
     /// Whether what was applied last is what would be applied now, whatever became of it since.
     pub fn was_rendered_as(&self, metadata: &ObjectMeta) -> bool {
         let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
-        hash(metadata).is_some() && hash(&self.metadata) == hash(metadata)
+        !self.inherited && hash(metadata).is_some() && hash(&self.metadata) == hash(metadata)
     }
 
     /// Whether the object is as it was applied, and as it would be applied again.
@@ -69,8 +71,13 @@ pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
 }
 
 impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
+    fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+
     fn trim(&mut self, manager: &str) {
         self.editor = editor(&self.metadata, manager);
+        self.inherited = managed_fields::is_inherited(&self.metadata, manager);
         // Only an object as it came from the API server has the list.
         let entries = self.metadata.managed_fields.iter_mut().flatten();
         self.held = entries
@@ -89,18 +96,15 @@ impl<'de, K> Deserialize<'de> for Applied<K> {
             metadata: ObjectMeta,
         }
         let Read { metadata } = Read::deserialize(from)?;
-        Ok(Self { metadata, held: Vec::new(), editor: None, kind: PhantomData })
+        Ok(Self { metadata, held: Vec::new(), editor: None, inherited: false, kind: PhantomData })
     }
 }
 
 impl<K> Clone for Applied<K> {
     fn clone(&self) -> Self {
-        Self {
-            metadata: self.metadata.clone(),
-            held: self.held.clone(),
-            editor: self.editor.clone(),
-            kind: PhantomData,
-        }
+        let Self { metadata, held, editor, inherited, kind } = self;
+        let (metadata, held, editor) = (metadata.clone(), held.clone(), editor.clone());
+        Self { metadata, held, editor, inherited: *inherited, kind: *kind }
     }
 }
 
@@ -197,6 +201,23 @@ mod tests {
         let mut alone = live("ours", &all);
         alone.metadata.owner_references = None;
         assert!(!is(&alone, &desired(3)) && alone.was_rendered_as(&desired(3).metadata));
+    }
+
+    #[test]
+    fn a_child_with_fields_of_the_go_operator_is_to_be_applied_again() {
+        let entry = |manager: &str, operation: &str| {
+            json!({"manager": manager, "operation": operation,
+            "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:maxReplicas": {}}}})
+        };
+        let live = |entries: &[Value]| {
+            let metadata = json!({"annotations": desired(3).metadata.annotations, "managedFields": entries});
+            let mut view: Applied<HorizontalPodAutoscaler> =
+                serde_json::from_value(json!({"metadata": metadata})).unwrap();
+            view.trim("ours");
+            (view.is_inherited(), view.was_rendered_as(&desired(3).metadata))
+        };
+        assert_eq!(live(&[entry("ours", "Apply")]), (false, true));
+        assert_eq!(live(&[entry("ours", "Apply"), entry("manager", "Update")]), (true, false));
     }
 
     #[test]

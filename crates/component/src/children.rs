@@ -3,6 +3,7 @@
 use crate::note::{Note, RENDERED_FROM};
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{RENDERED_HASH, hash_of};
+use functionmesh_runtime::managed_fields;
 use functionmesh_runtime::shallow::metadata;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
@@ -34,6 +35,12 @@ pub trait View:
 {
     /// Drops what is not compared. `manager` is the field manager under which we write.
     fn trim(&mut self, manager: &str);
+
+    /// Whether the Go operator still owns fields of it, which have to be taken over before it is applied: otherwise what is
+    /// no longer rendered would stay.
+    fn is_inherited(&self) -> bool {
+        false
+    }
 }
 
 /// What is kept of a `StatefulSet`.
@@ -202,6 +209,8 @@ pub struct ServiceView {
     /// for one text is ten times its size.
     #[serde(skip)]
     pub hash: Option<Box<str>>,
+    #[serde(skip)]
+    inherited: bool,
 }
 
 /// The part of the `spec` that is rendered.
@@ -268,8 +277,13 @@ pub(crate) fn editor(metadata: &ObjectMeta, manager: &str) -> Option<Box<str>> {
 }
 
 impl View for ServiceView {
+    fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+
     fn trim(&mut self, manager: &str) {
         self.editor = editor(&self.metadata, manager);
+        self.inherited = managed_fields::is_inherited(&self.metadata, manager);
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
         let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
         self.content = digest((cluster_ip, selector));
@@ -283,7 +297,7 @@ impl ServiceView {
     /// Whether the last one to write it as a whole were we, with what is rendered now.
     pub fn was_rendered_as(&self, desired: &Service) -> bool {
         let hash = desired.metadata.annotations.as_ref().and_then(|all| all.get(RENDERED_HASH));
-        hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)
+        !self.inherited && hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)
     }
 
     /// Whether the live object is what was rendered.

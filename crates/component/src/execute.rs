@@ -5,8 +5,9 @@ use crate::children::{StatefulSetView, View};
 use crate::context::Context;
 use crate::plan::{Observed, Pending, Plan, SetWrite, Write};
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::{Component, Workload, rendered_hash};
+use functionmesh_render::{Component, RENDERED_HASH, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_runtime::managed_fields;
 use functionmesh_runtime::recent::Recent;
 use functionmesh_runtime::refusal::Refusal;
 use kube::runtime::reflector::ObjectRef;
@@ -213,11 +214,15 @@ where
     let (mode, object) = match (write, live) {
         (None, live) => return Ok(live),
         (Some(Write::Create(object)), _) => (ApplyMode::Create, object),
-        (Some(Write::Update(mut object)), live) => {
+        (Some(Write::Update(mut object)), Some(live)) => {
+            if live.is_inherited() {
+                take_over(&live, writer, progress).await?;
+            }
             // Fails when the child was deleted and made again meanwhile: by force it would be taken from its new owner.
-            object.meta_mut().uid = live.and_then(|live| live.uid());
+            object.meta_mut().uid = live.uid();
             (ApplyMode::Update, object)
         }
+        (Some(Write::Update(object)), None) => (ApplyMode::Update, object),
         (Some(Write::Delete), None) => return Ok(None),
         (Some(Write::Delete), Some(live)) => {
             writer.delete(&live).await?;
@@ -233,4 +238,14 @@ where
     progress.writes += 1;
     progress.kinds.push(T::kind(&()).into_owned());
     Ok(Some(answer))
+}
+
+/// Takes the fields of the Go operator into our name, once, so that the apply that follows removes those that are not
+/// rendered. Without its hash the child is applied even if this process ends in between.
+async fn take_over<V: View>(live: &V, writer: &Writer, progress: &mut Progress) -> Result<(), ApplyError> {
+    let manager = writer.manager();
+    let inherit = |entries| managed_fields::inherit(entries, manager, &V::api_version(&()));
+    managed_fields::reassign(writer, live, Some(RENDERED_HASH), inherit).await?;
+    progress.writes += 1;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use functionmesh_render::{Environment, hash_of, renderer_version};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Annotation of a `StatefulSet`: what it was rendered from.
 pub const RENDERED_FROM: &str = "compute.functionmesh.io/rendered-from";
@@ -15,7 +15,8 @@ pub const RENDERED_FROM: &str = "compute.functionmesh.io/rendered-from";
 pub const ORIGINAL: &str = "original";
 
 /// Fields of a spec that say how many pods there are, and nothing about what they are.
-const SCALING: [&str; 3] = ["replicas", "minReplicas", "maxReplicas"];
+const SCALING: [&str; 3] = [REPLICAS, "minReplicas", "maxReplicas"];
+const REPLICAS: &str = "replicas";
 /// The same below `pod`.
 const POD_SCALING: [&str; 4] = ["autoScalingBehavior", "autoScalingMetrics", "builtinAutoscaler", "vpa"];
 /// With this field the number of pods is in their command.
@@ -26,6 +27,9 @@ const PRECISE: &str = "showPreciseParallelism";
 pub struct Note {
     /// Hash of the object's spec, see [`inputs`].
     pub inputs: String,
+    /// The hash of the same spec by a release that told a number of replicas that was left out from a 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    also: Option<String>,
     /// Hash of the operator's configuration.
     operator: String,
     /// Release and version of the renderer.
@@ -66,6 +70,7 @@ impl Note {
         let version = renderer_version(rendered).unwrap_or_default();
         Self {
             inputs: inputs(spec),
+            also: written_out(spec),
             operator: operator.to_owned(),
             renderer: format!("{}/{version}", env!("CARGO_PKG_VERSION")),
             global: backend.global.clone(),
@@ -80,6 +85,11 @@ impl Note {
     pub fn of_the_original(self, immutable: &[&str], outdated: bool) -> Self {
         let inputs = if outdated { String::new() } else { self.inputs };
         Self { renderer: ORIGINAL.to_owned(), inputs, immutable: self.immutable.but_for(immutable), ..self }
+    }
+
+    /// Whether a hash that is on record is of the spec that this was rendered from.
+    pub fn is_of(&self, inputs: &str) -> bool {
+        self.inputs == inputs || self.also.as_deref() == Some(inputs)
     }
 
     /// Why what differs in `newer`, of the same spec, has to wait for somebody's word; `None` when it need not:
@@ -157,9 +167,30 @@ pub fn operator(environment: &Environment) -> String {
 ///
 /// The order of fields does not matter, nor whether one is absent, null or empty. It is of the text as it is stored, so
 /// that it does not change with the types of a later release. A default that a later release adds to the kinds, which
-/// the API server shows in every object, has to be left out here.
+/// the API server shows in every object, has to be left out here: so has a number of replicas of 1.
 pub fn inputs(spec: &str) -> String {
-    let mut spec: Value = serde_json::from_str(spec).unwrap_or_default();
+    digest(serde_json::from_str(spec).unwrap_or_default())
+}
+
+/// The hash with a number of replicas of 1, where that number counts.
+fn written_out(spec: &str) -> Option<String> {
+    // Two looks for a word are cheaper than another parse of every spec.
+    let spec: Value = spec.contains(PRECISE).then(|| serde_json::from_str(spec).ok())??;
+    let counts = spec.get(PRECISE) == Some(&Value::Bool(true)) && spec.get(REPLICAS) == Some(&json!(1));
+    counts.then(|| short(&hash_of(meaning(spec).to_string().as_bytes())))
+}
+
+fn digest(mut spec: Value) -> String {
+    if let Value::Object(fields) = &mut spec
+        && fields.get(REPLICAS) == Some(&json!(1))
+    {
+        fields.remove(REPLICAS);
+    }
+    short(&hash_of(meaning(spec).to_string().as_bytes()))
+}
+
+/// A spec without what says nothing about the pods.
+fn meaning(mut spec: Value) -> Value {
     if let Value::Object(fields) = &mut spec {
         if fields.get(PRECISE) != Some(&Value::Bool(true)) {
             fields.retain(|field, _| !SCALING.contains(&field.as_str()));
@@ -169,7 +200,7 @@ pub fn inputs(spec: &str) -> String {
         }
         prune(fields);
     }
-    short(&hash_of(spec.to_string().as_bytes()))
+    spec
 }
 
 /// Drops what says nothing.
@@ -190,7 +221,6 @@ fn short(hash: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn part(value: &str, auto: bool) -> Option<Part> {
         let spec = json!({"env": {"A": value}, "autoUpdate": auto});
@@ -200,7 +230,7 @@ mod tests {
     fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Note {
         let immutable = Immutable::of(&StatefulSetSpec::default());
         let (operator, renderer) = (operator.to_owned(), renderer.to_owned());
-        Note { inputs: "i".to_owned(), operator, renderer, global, namespaced, immutable }
+        Note { inputs: "i".to_owned(), also: None, operator, renderer, global, namespaced, immutable }
     }
 
     #[test]
@@ -257,6 +287,14 @@ mod tests {
         }
         let precise = |n: i32| inputs(&json!({"showPreciseParallelism": true, "replicas": n}).to_string());
         assert_ne!(precise(1), precise(2), "the number is in the command");
+        let left_out = json!({"showPreciseParallelism": true}).to_string();
+        assert_eq!(precise(1), inputs(&left_out), "the API server fills in the number");
+        let of =
+            |spec: &str| Note { inputs: inputs(spec), also: written_out(spec), ..note("o", "1", None, None) };
+        let one = of(&json!({"showPreciseParallelism": true, "replicas": 1}).to_string());
+        // What earlier releases recorded of the two.
+        assert!(one.is_of("6ffc31187dc68e1a") && one.is_of("f3ccbe4a1cd596d2") && !one.is_of(&precise(2)));
+        assert_eq!(of(&spec.to_string()).also, None, "where the number does not count");
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Situation<'_> {
     /// Why the newer rendering has to wait, if it has to.
     fn reason_to_wait(&self, old: &Note, new: &Note) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
-        if self.is_approved() || *inputs != new.inputs {
+        if self.is_approved() || !new.is_of(inputs) {
             None
         } else if self.wishes.paused {
             Some(Reason::RolloutPaused)
@@ -210,13 +210,17 @@ impl Situation<'_> {
 
     /// What the status is to say of the set when its template was left alone.
     pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
-        let inputs = || Note::on(&self.desired.metadata).map(|note| note.inputs);
         // Without a record, what the set says of itself.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
+        let inputs = || {
+            let note = Note::on(&self.desired.metadata)?;
+            // An earlier release may have recorded the same spec by another hash.
+            Some(known.inputs_hash.clone().filter(|known| note.is_of(known)).unwrap_or(note.inputs))
+        };
         Some(StatefulSetStatusRef {
             generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
             // The same bytes came out of the new spec: it is what the set was made from as well.
-            inputs_hash: if pending { known.inputs_hash } else { inputs() },
+            inputs_hash: if pending { known.inputs_hash.clone() } else { inputs() },
             pending_hash: rendered_hash(self.desired).filter(|_| pending).map(str::to_owned),
             ..known
         })

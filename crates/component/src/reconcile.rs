@@ -25,6 +25,7 @@ use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::GRACE;
 use functionmesh_runtime::refusal::Refusal;
 use kube::{Resource, ResourceExt};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A Function, Source or Sink as it is cached.
@@ -142,7 +143,23 @@ pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcom
         let located = text.and_then(|spec| decode::<K::Spec>(&spec).err());
         invalid(located.map_or_else(|| error.to_string(), |located| located.to_string()))
     })?;
+    let spec = without_default(object, spec);
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
+}
+
+/// The spec without a number of replicas that the API server filled in, where another number runs in its place.
+fn without_default<K: Component>(object: &Object<K>, spec: K::Spec) -> K::Spec {
+    let common = K::common(&spec);
+    let more = common.replicas == Some(1) && common.min_replicas.is_some_and(|min| min > 1);
+    if !more || object.owners.replicas_chosen {
+        return spec;
+    }
+    let text: Option<Value> = serde_json::from_str(object.spec_text()).ok();
+    let stated = text.and_then(|mut text| {
+        text.as_object_mut()?.remove("replicas");
+        decode::<K::Spec>(&text).ok()
+    });
+    stated.unwrap_or(spec)
 }
 
 /// What is to be brought about.

@@ -5,6 +5,7 @@ use crate::reason::{PROGRESSING, READY, Reason};
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -40,6 +41,8 @@ pub struct Seen {
     pub spec: Option<Value>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Who owns its fields.
+    pub owners: Owners,
     /// Its `Ready` condition, when that speaks of the newest `spec`.
     pub ready: Option<Condition>,
     /// Its `Progressing` condition, in the same way.
@@ -91,6 +94,7 @@ impl Seen {
             hash: child.annotations().get(ANNOTATION_MESH_ITEM_HASH).cloned(),
             spec: child.spec().ok(),
             labels: metadata.labels.clone().unwrap_or_default(),
+            owners: child.owners,
             ready: condition(READY),
             progressing: condition(PROGRESSING),
         }

@@ -5,6 +5,7 @@ use crate::items::{Kind, Wanted, object};
 use crate::plan::Step;
 use crate::reconcile::{Context, Mesh};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
+use functionmesh_runtime::managed_fields;
 use functionmesh_runtime::recent::Recent;
 use functionmesh_runtime::refusal::Refusal;
 use futures::future::join_all;
@@ -102,6 +103,13 @@ impl Context {
         let item = match step {
             Step::Create(item) => return self.apply(cache, mesh, &item, None, labels).await,
             Step::Update(item) => item,
+            Step::Settle(item) => {
+                let key = ObjectRef::new(&item.name).within(&namespace);
+                let Some(child) = cache.get(&key) else { return Ok(()) };
+                let settled = self.settle(&child, &item).await?;
+                cache.wrote(key, settled);
+                return Ok(());
+            }
             Step::Delete(name) => {
                 let key = ObjectRef::new(&name).within(&namespace);
                 return match cache.get(&key) {
@@ -141,6 +149,7 @@ impl Context {
         if let Some(live) = live.filter(|live| live.status.conditions.is_legacy()) {
             self.writer.clear_conditions(live).await?;
         }
+        self.prepare(live, item).await?;
         let mut answer = match apply(live).await {
             Err(conflict @ ApplyError::NameConflict { .. }) => {
                 let mut found: Option<Child<K>> = self.writer.find(&namespace, name).await?;
@@ -150,6 +159,7 @@ impl Context {
                 let ours =
                     |child: &Child<K>| matches!(Owner::of(child.meta(), &owner), Owner::Ours | Owner::Orphan);
                 let Some(found) = found.filter(ours) else { return Err(conflict) };
+                self.prepare(Some(&found), item).await?;
                 apply(Some(&found)).await?
             }
             answer => answer?,
@@ -157,6 +167,29 @@ impl Context {
         trim(&mut answer, self.writer.manager());
         cache.wrote(ObjectRef::new(name).within(&namespace), answer);
         Ok(())
+    }
+
+    /// Settles the owners before an apply, which removes what the item does not state and the mesh is the only owner of.
+    async fn prepare<K>(&self, live: Option<&Child<K>>, item: &Wanted) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+    {
+        match live.filter(|child| !item.is_settled(child.owners)) {
+            Some(child) => self.settle(child, item).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the mesh the only owner of what it applied to a component, and no owner of its number of replicas unless the
+    /// item states it.
+    async fn settle<K>(&self, child: &Child<K>, item: &Wanted) -> Result<Child<K>, ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+    {
+        let change = |entries| managed_fields::settle(entries, item.states_replicas());
+        let mut settled = managed_fields::reassign(&self.writer, child, None, change).await?;
+        trim(&mut settled, self.writer.manager());
+        Ok(settled)
     }
 }
 

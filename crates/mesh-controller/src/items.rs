@@ -3,6 +3,7 @@
 //! Items are taken as the JSON they are, so that every field reaches its component untouched.
 
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
+use functionmesh_runtime::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
@@ -117,11 +118,26 @@ pub fn metadata(wanted: &Wanted, namespace: &str, owner: &OwnerReference) -> Obj
     }
 }
 
-/// The object to apply. With an autoscaler the number of pods is not the mesh's once the component exists. `live` is the uid
-/// of that component: when another one has its name meanwhile, the API server refuses what is meant for the old one.
+impl Wanted {
+    /// Whether the number of replicas is the mesh's. Otherwise it is for an autoscaler, `kubectl scale` or whatever else
+    /// scales the component, and the number of the item, if any, is where it starts.
+    pub fn states_replicas(&self) -> bool {
+        self.spec.get("replicas").is_some_and(|replicas| !replicas.is_null()) && !autoscaled(&self.spec)
+    }
+
+    /// Whether the owners of the fields are as they should be: nobody shares what the item states, and the number of
+    /// replicas has no owner in the mesh unless the item states it.
+    pub fn is_settled(&self, owners: Owners) -> bool {
+        !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas())
+    }
+}
+
+/// The object to apply. The number of replicas that the item does not state is not the mesh's once the component exists.
+/// `live` is the uid of that component: when another one has its name meanwhile, the API server refuses what is meant for
+/// the old one.
 pub fn object(wanted: &Wanted, namespace: &str, owner: &OwnerReference, live: Option<String>) -> Value {
     let mut spec = wanted.spec.clone();
-    if live.is_some() && autoscaled(&spec) {
+    if live.is_some() && !wanted.states_replicas() {
         spec.remove("replicas");
     }
     json!({

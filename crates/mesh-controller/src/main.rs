@@ -3,6 +3,7 @@
 use clap::Parser;
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
+use functionmesh_runtime::managed_fields::MESH_CONTROLLER;
 use std::process::ExitCode;
 
 // Gives memory back after a list, which the system's allocator does not.
@@ -25,7 +26,7 @@ async fn main() -> ExitCode {
 }
 
 async fn start(args: Args) -> anyhow::Result<()> {
-    let process = Process::start("mesh-controller", &args.process, &args.watch).await?;
+    let process = Process::start(MESH_CONTROLLER, &args.process, &args.watch).await?;
     let work = mesh_controller::run(&process, &args.watch);
     // On the heap: four caches make a large future.
     process.lead(Box::pin(work)).await

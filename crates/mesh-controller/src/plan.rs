@@ -11,6 +11,8 @@ pub enum Step {
     Create(Wanted),
     /// Bring a component back to its item.
     Update(Wanted),
+    /// Change who owns the fields of a component that is as its item says.
+    Settle(Wanted),
     /// Remove a component that left the mesh.
     Delete(String),
 }
@@ -19,7 +21,7 @@ impl Step {
     /// The component that is written.
     pub fn written(&self) -> Option<&str> {
         match self {
-            Self::Create(item) | Self::Update(item) => Some(&item.name),
+            Self::Create(item) | Self::Update(item) | Self::Settle(item) => Some(&item.name),
             Self::Delete(_) => None,
         }
     }
@@ -52,7 +54,12 @@ pub fn plan(wanted: &[Wanted], seen: &[Seen], labels: &BTreeMap<String, String>,
                 // Recreated once it is gone.
                 Owner::Predecessor => continue,
                 Owner::Ours | Owner::Orphan if live.terminating => continue,
-                Owner::Ours if is_current(live, item, labels) => continue,
+                Owner::Ours if is_current(live, item, labels) => {
+                    if live.spec.is_none() || item.is_settled(live.owners) {
+                        continue;
+                    }
+                    Step::Settle(item.clone())
+                }
                 Owner::Ours | Owner::Orphan => Step::Update(item.clone()),
             },
         };
@@ -81,6 +88,7 @@ fn is_current(live: &Seen, item: &Wanted, labels: &BTreeMap<String, String>) -> 
 mod tests {
     use super::*;
     use crate::items::items;
+    use functionmesh_runtime::managed_fields::Owners;
     use serde_json::json;
 
     fn live(wanted: &Wanted, owner: Owner) -> Seen {
@@ -92,6 +100,7 @@ mod tests {
             hash: Some(wanted.hash.clone()),
             spec: Some(wanted.spec.clone().into()),
             labels: BTreeMap::new(),
+            owners: Owners::default(),
             ready: None,
             progressing: None,
         }
@@ -142,6 +151,23 @@ mod tests {
         assert_eq!(plan_of(&wanted, &[unreadable.clone()]), Plan::default());
         unreadable.hash = None;
         assert_eq!(plan_of(&wanted, &[unreadable]).steps.len(), 1, "its item changed");
+    }
+
+    #[test]
+    fn owners_are_settled_when_nothing_else_differs() {
+        let spec = json!({"functions": [{"name": "a", "replicas": 1}, {"name": "b", "replicas": 1, "maxReplicas": 3}, {"name": "c"}]});
+        let (wanted, _) = items("m", &spec);
+        let steps = |owners: Owners| {
+            let seen: Vec<_> = wanted.iter().map(|w| Seen { owners, ..live(w, Owner::Ours) }).collect();
+            let steps = plan_of(&wanted, &seen).steps.into_iter();
+            steps.map(|(_, step)| step).collect::<Vec<_>>()
+        };
+        let settle =
+            |items: &[usize]| items.iter().map(|i| Step::Settle(wanted[*i].clone())).collect::<Vec<_>>();
+        assert_eq!(steps(Owners::default()), []);
+        assert_eq!(steps(Owners { replicas_chosen: true, ..Owners::default() }), []);
+        assert_eq!(steps(Owners { shared: true, ..Owners::default() }), settle(&[0, 1, 2]));
+        assert_eq!(steps(Owners { mesh_owns_replicas: true, ..Owners::default() }), settle(&[1, 2]));
     }
 
     #[test]

@@ -156,6 +156,7 @@ mod tests {
 
     fn seen(wanted: &Wanted, ready: &Value) -> Seen {
         Seen {
+            owners: functionmesh_runtime::managed_fields::Owners::default(),
             kind: wanted.kind,
             name: wanted.name.clone(),
             owner: Owner::Ours,

@@ -134,7 +134,8 @@ pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
         "must not be below replicas; raise one or lower the other",
     );
     problems.when(
-        min > replicas && !(replicas == 0 && common.max_replicas.is_none()),
+        // The API server cannot tell 1 from a number that was left out.
+        min > replicas && replicas != 1 && !(replicas == 0 && common.max_replicas.is_none()),
         "spec.minReplicas",
         "must not be above replicas; lower one or raise the other",
     );

@@ -4,7 +4,8 @@
 //! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
 //! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
 
-use crate::shallow::{LEVELS, Shallow, metadata_with_managers};
+use crate::managed_fields::Owners;
+use crate::shallow::{LEVELS, Shallow, metadata};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
@@ -23,6 +24,8 @@ pub struct Declared<K, S> {
     spec: Result<Box<str>, Box<Undecodable>>,
     /// The status; the default when what is stored does not decode.
     pub status: S,
+    /// Who owns its fields.
+    pub owners: Owners,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -80,7 +83,7 @@ fn text(spec: &Shallow) -> Result<Box<str>, Box<Undecodable>> {
 /// The parts of an object, none of which stops the others from being decoded.
 #[derive(Deserialize)]
 struct Parts {
-    #[serde(default, deserialize_with = "metadata_with_managers")]
+    #[serde(default, deserialize_with = "metadata")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Shallow,
@@ -91,12 +94,14 @@ struct Parts {
 impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for Declared<K, S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Parts { mut metadata, spec, status } = Parts::deserialize(from)?;
+        let owners = Owners::of(&metadata);
+        // The list is most of an object's bytes.
         metadata.managed_fields = applied(&metadata);
         if let Some(annotations) = &mut metadata.annotations {
             annotations.remove(LAST_APPLIED);
         }
         let status = serde_json::from_value(status.value).unwrap_or_default();
-        Ok(Self { metadata, spec: text(&spec), status, kind: PhantomData })
+        Ok(Self { metadata, spec: text(&spec), status, owners, kind: PhantomData })
     }
 }
 
@@ -120,6 +125,7 @@ impl<K, S: Clone> Clone for Declared<K, S> {
             metadata: self.metadata.clone(),
             spec: self.spec.clone(),
             status: self.status.clone(),
+            owners: self.owners,
             kind: PhantomData,
         }
     }

@@ -25,6 +25,7 @@ pub mod failing;
 pub mod gate;
 pub mod leaving;
 pub mod line;
+pub mod managed_fields;
 pub mod metrics;
 pub mod observe;
 pub mod optional;

@@ -24,11 +24,12 @@ const fn grant(group: &'static str, resource: &'static str, verbs: &'static [&'s
 /// Everything is read from watches, which hold only what is compared.
 const WATCH: &[&str] = &["list", "watch"];
 /// Server-side apply of an object that may not exist yet needs both. What it made goes by its owner references, so it is never
-/// deleted.
-const APPLY: &[&str] = &["list", "watch", "create", "patch"];
+/// deleted. It is read once, where the Go operator owns fields of it: the caches keep no list of owners.
+const APPLY: &[&str] = &["get", "list", "watch", "create", "patch"];
 /// The same for what also leaves a spec.
 const OWN: &[&str] = &["list", "watch", "create", "patch", "delete"];
-/// And for the pods' set, which is read as a whole to tell how a rendering that waits differs from it.
+/// The same for what is also read as a whole: the StatefulSet, to tell how a rendering that waits differs from it, and whatever
+/// is taken over from the Go operator.
 const COMPARE: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// The finalizer of an object that needs cleanup is a part of the object itself.
 const MARK: &[&str] = &["list", "watch", "patch"];
@@ -48,8 +49,8 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "functions/finalizers", FINALIZERS),
             grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", OWN),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -64,8 +65,8 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sources/finalizers", FINALIZERS),
             grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", OWN),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -80,8 +81,8 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "sinks/finalizers", FINALIZERS),
             grant("apps", "statefulsets", COMPARE),
             grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", OWN),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", OWN),
+            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
+            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
             grant("batch", "jobs", OWN),
             grant("", "pods", WATCH),
             grant(GROUP, "backendconfigs", WATCH),
@@ -94,9 +95,9 @@ const TABLE: &[(&str, &[Grant])] = &[
             grant(GROUP, "functionmeshes", WATCH),
             grant(GROUP, "functionmeshes/status", STATUS),
             grant(GROUP, "functionmeshes/finalizers", FINALIZERS),
-            grant(GROUP, "functions", OWN),
-            grant(GROUP, "sources", OWN),
-            grant(GROUP, "sinks", OWN),
+            grant(GROUP, "functions", COMPARE),
+            grant(GROUP, "sources", COMPARE),
+            grant(GROUP, "sinks", COMPARE),
             // The Go operator's map of conditions is removed before a component can be applied.
             grant(GROUP, "functions/status", STATUS),
             grant(GROUP, "sources/status", STATUS),
@@ -242,7 +243,8 @@ mod tests {
                 let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
                 let child = children.contains(&grant.resource);
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
-                assert!(grant.resource == "statefulsets" || !grant.verbs.contains(&"get"), "{text}");
+                // What is read at all is ours to write.
+                assert!(!grant.verbs.contains(&"get") || grant.verbs.contains(&"create"), "{text}");
                 // What is made is also kept right; Events are made and left alone.
                 let kept = grant.verbs.contains(&"patch") || grant.resource == "events";
                 assert!(!grant.verbs.contains(&"create") || kept, "{text}");

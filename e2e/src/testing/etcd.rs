@@ -49,6 +49,8 @@ struct Header {
 #[derive(Deserialize)]
 struct KeyValue {
     key: ByteString,
+    #[serde(default)]
+    value: ByteString,
     create_revision: String,
     version: String,
 }
@@ -81,6 +83,29 @@ impl Etcd {
             Ok((name, Version { created: found.create_revision.parse()?, writes: found.version.parse()? }))
         };
         answer.kvs.into_iter().map(version).collect()
+    }
+
+    /// Changes an object of one of our kinds as it is stored, behind the back of the API server: as an earlier release or
+    /// another schema stored it.
+    ///
+    /// # Errors
+    /// When it is not there, or etcd does not answer.
+    pub fn rewrite(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<()> {
+        let key = bytes(&format!("/registry/compute.functionmesh.io/{plural}/{namespace}/{name}"));
+        // No end: the one key.
+        let answer = self.range(&Range { key: key.clone(), end: bytes(""), keys_only: false })?;
+        let stored =
+            answer.kvs.into_iter().next().with_context(|| format!("{plural} {name} is not stored"))?;
+        let mut object: Value = serde_json::from_slice(&stored.value.0).context("stored object")?;
+        change(&mut object);
+        let value = bytes(&object.to_string());
+        self.ask("/v3/kv/put", &json!({"key": key, "value": value})).map(drop)
     }
 
     /// Forgets everything that happened so far: whoever goes on from an earlier revision is told that it is gone.

@@ -30,10 +30,11 @@ pub(super) fn rules() -> Vec<Rule> {
         )
         // `kubectl scale --replicas=0` switches the autoscaler off.
         .unless("has(o.maxReplicas) && has(self.maxReplicas) && o.maxReplicas == self.maxReplicas"),
+        // 1 is what the API server fills in: whether the user wrote it cannot be seen here.
         Rule::invalid(
             ".minReplicas",
             format!(
-                "!({min} && {replicas}) || @.minReplicas <= @.replicas || (@.replicas == 0 && !{max})"
+                "!({min} && {replicas}) || @.minReplicas <= @.replicas || @.replicas == 1 || (@.replicas == 0 && !{max})"
             ),
             "spec.minReplicas must not be above spec.replicas; lower one or raise the other",
         )
