@@ -69,7 +69,7 @@ fn what_the_api_server_would_refuse_is_refused() {
         ("replicas: 5, maxReplicas: 3", "spec.maxReplicas"),
         ("replicas: 0, maxReplicas: 3", "spec.replicas"),
         ("minReplicas: 0", "spec.minReplicas"),
-        ("replicas: 1, minReplicas: 2", "spec.minReplicas"),
+        ("replicas: 2, minReplicas: 3", "spec.minReplicas"),
         ("resources: {limits: {memory: 0}}", "spec.resources.limits.memory"),
         ("java: {jar: j, jarLocation: legacy/path/x}", "spec.java.jarLocation"),
         ("processingGuarantee: twice", "spec.processingGuarantee"),

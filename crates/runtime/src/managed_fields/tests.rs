@@ -100,7 +100,7 @@ fn what_the_go_operator_wrote_is_inherited_once() {
 
 #[test]
 fn a_component_is_settled() {
-    let metadata_of = json!({"f:finalizers": {".": {}}});
+    let metadata_of = json!({"f:finalizers": {".": {}, "v:\"x\"": {}}});
     let go = json!({"f:metadata": metadata_of, "f:spec": {".": {}, "f:image": {}, "f:tenant": {}, "f:pod": {".": {}, "f:env": {}, "f:x": {}}}});
     let ours = json!({"f:metadata": {"f:labels": {}}, "f:spec": {".": {}, "f:image": {}, "f:pod": {".": {}, "f:env": {}}, "f:replicas": {}}});
     let list = json!([entry(MESH_CONTROLLER, "Apply", &ours), entry(BEFORE_FIRST_APPLY, "Update", &go)]);
