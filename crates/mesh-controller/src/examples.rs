@@ -63,6 +63,7 @@ fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Se
         last_transition_time: condition::now(),
     };
     Seen {
+        owners: functionmesh_runtime::managed_fields::Owners::default(),
         kind: wanted.kind,
         name: wanted.name.clone(),
         owner: Owner::Ours,
