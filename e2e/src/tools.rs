@@ -4,7 +4,7 @@ use crate::paths;
 use crate::shell::{command, output, run, say};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Version of Kubernetes; the last line that works with Debian 12's containerd.
 pub const KUBERNETES: &str = "v1.35.4";
@@ -106,6 +106,31 @@ pub fn present(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
         || ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).is_file())
+}
+
+/// What tools that wait for an object make of it: `e2e/kstatus`, built when it changed.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn kstatus() -> Result<PathBuf> {
+    let module = paths::root().join("e2e/kstatus");
+    let sources = ["go.mod", "go.sum", "main.go"].map(|file| fs::read_to_string(module.join(file)));
+    let sources: String = sources.into_iter().collect::<std::io::Result<_>>().context("e2e/kstatus")?;
+    let (binary, stamp) = (paths::binary("kstatus"), paths::cache().join("bin/.kstatus.sources"));
+    if binary.is_file() && fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
+        return Ok(binary);
+    }
+    if !present("go") {
+        bail!("missing: install Go 1.26 or newer; the library kstatus is built with it");
+    }
+    fs::create_dir_all(paths::cache().join("bin"))?;
+    // Put in its place as a whole: another test may run it.
+    let new = paths::cache().join("bin").join(format!(".kstatus-{}", std::process::id()));
+    let mut build = command("go", ["build", "-ldflags", "-s -w", "-o"]);
+    run(build.arg(&new).arg(".").current_dir(&module).env("CGO_ENABLED", "0"))?;
+    fs::rename(&new, &binary)?;
+    fs::write(stamp, sources)?;
+    Ok(binary)
 }
 
 /// Builds Kubernetes binaries from their Go modules, all in one module so that they share what they have in common.

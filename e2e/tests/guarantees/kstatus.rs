@@ -1,1 +1,187 @@
 //! Conditions as kstatus, kubectl and Argo CD read them.
+
+mod node;
+mod table;
+
+use anyhow::{Context, Result, ensure};
+use e2e::scenario::fleet::FUNCTION;
+use e2e::shell::output;
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, api, condition, create, functions, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use e2e::{paths, tools};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What tools make of an object.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    kind: String,
+    name: String,
+    kstatus: String,
+    flux: String,
+    message: String,
+    argo: String,
+    argo_message: String,
+}
+
+/// Asks the library kstatus, its fork in Flux and Helm, and the script of Argo CD about all objects of a namespace.
+fn ask(rig: &Rig, namespace: &str) -> Result<Vec<Answer>> {
+    let list = output(&mut rig.kubectl.words(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
+    // Tests ask at the same time.
+    let file = rig.folder()?.join(format!("{namespace}.json"));
+    fs::write(&file, list)?;
+    let script = paths::root().join("config/argocd/health.lua");
+    let mut program = Command::new(tools::kstatus()?);
+    let answers = output(program.arg(script).stdin(fs::File::open(&file)?))?;
+    fs::remove_file(file)?;
+    Ok(serde_json::from_str(&answers)?)
+}
+
+/// What the library kstatus and the script of Argo CD say about an object.
+fn said(rig: &Rig, namespace: &str, name: &str) -> Result<(String, String)> {
+    let answers = ask(rig, namespace)?;
+    let answer = answers.into_iter().find(|a| a.name == name).context("not asked about")?;
+    ensure!(answer.kstatus == answer.flux, "{answer:?}");
+    Ok((answer.kstatus, answer.argo))
+}
+
+/// Ends with the condition, as a script would.
+fn wait(rig: &Rig, namespace: &str, object: &str, condition: &str) -> Result<Duration> {
+    let began = Instant::now();
+    let words = format!("-n {namespace} wait --for=condition={condition} {object} --timeout=60s");
+    output(&mut rig.kubectl.words(&words))?;
+    Ok(began.elapsed())
+}
+
+/// From before its controller sees it until it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("kstatus-life", |rig, namespace| async move {
+        let objects = functions(&rig, &namespace);
+        create(&objects, "Function", "good", &FUNCTION.spec()).await?;
+        let mut spec = FUNCTION.spec();
+        // The schema lets it through; no 32-bit integer holds it.
+        spec["timeout"] = json!(3_000_000_000_u64);
+        create(&objects, "Function", "bad", &spec).await?;
+        let in_progress = ("InProgress".to_owned(), "Progressing".to_owned());
+        ensure!(said(&rig, &namespace, "good")? == in_progress, "no controller has seen it");
+
+        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        wait(&rig, &namespace, "fn/good", "Reconciling")?;
+        ensure!(said(&rig, &namespace, "good")? == in_progress, "it waits for its pods");
+        wait(&rig, &namespace, "fn/bad", "Stalled")?;
+        let failed = ("Failed".to_owned(), "Degraded".to_owned());
+        ensure!(said(&rig, &namespace, "bad")? == failed, "it is invalid");
+
+        let acker = Acker::start(&rig, &namespace);
+        wait(&rig, &namespace, "fn/good", "Ready")?;
+        let current = ("Current".to_owned(), "Healthy".to_owned());
+        ensure!(said(&rig, &namespace, "good")? == current, "it runs");
+        merge(&objects, "bad", json!({"spec": {"timeout": null}})).await?;
+        until_ready(&rig, &objects, "bad", AVAILABLE).await?;
+        ensure!(condition(&objects, "bad", "Stalled").await.is_err(), "there only while true");
+
+        // An edit that the controller cannot see makes it unfinished, whatever the conditions say.
+        drop((controller, acker));
+        merge(&objects, "bad", json!({"spec": {"image": "example.com/image:2"}})).await?;
+        ensure!(said(&rig, &namespace, "bad")? == in_progress, "nobody has seen the edit");
+        Ok(())
+    })
+    .await
+}
+
+/// A mesh ends as its components do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("kstatus-mesh", |rig, namespace| async move {
+        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+        let item = |name: &str, more: Value| {
+            let mut item = FUNCTION.spec();
+            item["name"] = json!(name);
+            if let (Some(item), Value::Object(more)) = (item.as_object_mut(), more) {
+                item.extend(more);
+            }
+            item
+        };
+        let bad = item("bad", json!({"timeout": 3_000_000_000_u64}));
+        let spec = json!({"functions": [item("good", json!({})), bad]});
+        create(&meshes, "FunctionMesh", "m", &spec).await?;
+        let _controllers = (
+            Controller::start(&rig, "mesh-controller", &namespace).await?,
+            Controller::start(&rig, "function-controller", &namespace).await?,
+        );
+        wait(&rig, &namespace, "fmesh/m", "Reconciling")?;
+        ensure!(said(&rig, &namespace, "m")?.0 == "InProgress", "one goes on");
+        let _acker = Acker::start(&rig, &namespace);
+        wait(&rig, &namespace, "fmesh/m", "Stalled")?;
+        ensure!(
+            said(&rig, &namespace, "m")? == ("Failed".to_owned(), "Degraded".to_owned()),
+            "one needs help"
+        );
+        merge(&meshes, "m", json!({"spec": {"functions": [item("good", json!({}))]}})).await?;
+        wait(&rig, &namespace, "fmesh/m", "Ready")?;
+        ensure!(said(&rig, &namespace, "m")?.0 == "Current", "all run");
+        Ok(())
+    })
+    .await
+}
+
+/// The release before wrote neither of the two conditions.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("kstatus-upgrade", |rig, namespace| async move {
+        let objects = functions(&rig, &namespace);
+        let acker = Acker::start(&rig, &namespace);
+        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        create(&objects, "Function", "ready", &FUNCTION.spec()).await?;
+        until_ready(&rig, &objects, "ready", AVAILABLE).await?;
+        drop(acker);
+        create(&objects, "Function", "waiting", &FUNCTION.spec()).await?;
+        let mut spec = FUNCTION.spec();
+        spec["timeout"] = json!(3_000_000_000_u64);
+        create(&objects, "Function", "invalid", &spec).await?;
+        wait(&rig, &namespace, "fn/waiting", "Reconciling")?;
+        wait(&rig, &namespace, "fn/invalid", "Stalled")?;
+        controller.quiet(&rig).await?;
+        drop(controller);
+        for name in ["ready", "waiting", "invalid"] {
+            forget(&objects, name).await?;
+        }
+        for (start, writes) in [("upgrade", [0, 1, 1]), ("restart", [0, 0, 0])] {
+            let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+            controller.reconciled(&rig, 3).await?;
+            controller.quiet(&rig).await?;
+            let made = rig.audit()?.by(&controller.user).writes();
+            let counted =
+                ["ready", "waiting", "invalid"].map(|name| made.writes_to("functions/status", name));
+            ensure!(counted == writes, "{start}: {counted:?}");
+            ensure!(made.requests().len() == writes.iter().sum::<usize>(), "{start}: {:?}", made.counts());
+        }
+        wait(&rig, &namespace, "fn/invalid", "Stalled")?;
+        Ok(())
+    })
+    .await
+}
+
+/// Takes the conditions away that the release before did not write.
+async fn forget(objects: &Api<DynamicObject>, name: &str) -> Result<()> {
+    let object = objects.get(name).await?;
+    let mut conditions =
+        object.data.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    conditions.retain(|c| c["type"] == "Ready" || c["type"] == "Progressing");
+    let status = json!({"status": {"conditions": conditions}});
+    objects.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Every reason that exists, as the documentation has it and as the tools have it.
+
+use super::ask;
+use anyhow::{Context, Result, anyhow, ensure};
+use e2e::paths;
+use e2e::scenario::fleet::{FUNCTION, Kind, SINK, SOURCE};
+use e2e::testing::Rig;
+use e2e::testing::objects::{api, create};
+use functionmesh_component::examples::status_with;
+use functionmesh_component::reason::Reason;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use mesh_controller::examples::statuses;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+
+/// Kinds of components; each reason is given to one of them.
+const KINDS: [&Kind; 3] = [&FUNCTION, &SOURCE, &SINK];
+const FINALIZER: &str = "example.com/wait";
+
+/// Words of the documentation: kstatus, `kubectl wait`, Argo CD.
+type Words = [String; 3];
+
+/// The last table of the page, by kind and reason.
+fn documented() -> Result<BTreeMap<(String, String), Words>> {
+    let page = std::fs::read_to_string(paths::root().join("docs/reference/conditions.md"))?;
+    let (_, table) = page.split_once("## kstatus").context("no table")?;
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(2);
+    rows.map(|row| {
+        let cells: Vec<String> =
+            row.trim_matches('|').split(" | ").map(|c| c.trim().replace('`', "")).collect();
+        let cells: [String; 5] = cells.try_into().map_err(|c| anyhow!("not a row: {c:?}"))?;
+        let [kind, reason, kstatus, kubectl, argo] = cells;
+        Ok(((kind, reason), [kstatus, kubectl, argo]))
+    })
+    .collect()
+}
+
+/// What is in a namespace and has a condition, by kubectl, which asks once and goes on after one that has not.
+fn with_condition(rig: &Rig, namespace: &str, condition: &str) -> Result<BTreeSet<String>> {
+    let words = format!(
+        "-n {namespace} wait --for=condition={condition} fn,src,snk,fmesh --all --timeout=0s -o name"
+    );
+    let waited = rig.kubectl.words(&words).stderr(Stdio::null()).output()?;
+    let text = String::from_utf8(waited.stdout)?;
+    Ok(text.lines().filter_map(|line| line.rsplit('/').next()).map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("kstatus-table", |rig, namespace| async move {
+        let mut wanted: BTreeMap<String, Words> = BTreeMap::new();
+        let mut documented = documented()?;
+        let mut held = Vec::new();
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            let kind = KINDS[index % KINDS.len()];
+            let name = reason.to_string().to_lowercase();
+            let words = documented.remove(&("Function, Source, Sink".to_owned(), reason.to_string()));
+            let words = words.with_context(|| format!("{reason} is not documented"))?;
+            let objects = api(&rig, &namespace, kind.kind, kind.plural);
+            create(&objects, kind.kind, &name, &kind.spec()).await?;
+            let status = json!({"status": status_with(reason)});
+            objects.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+            if words[0] == "Terminating" {
+                let hold = json!({"metadata": {"finalizers": [FINALIZER]}});
+                objects.patch(&name, &PatchParams::default(), &Patch::Merge(&hold)).await?;
+                objects.delete(&name, &DeleteParams::default()).await?;
+                held.push((objects, name.clone()));
+            }
+            wanted.insert(name, words);
+        }
+        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+        for (index, (reason, health, status)) in statuses().into_iter().enumerate() {
+            let name = format!("mesh-{index}-{reason}").to_lowercase();
+            let words = documented.get(&("FunctionMesh".to_owned(), reason.to_string()));
+            let words = words.with_context(|| format!("{reason} is not documented"))?;
+            let number = words[0].split(" or ").position(|word| word == health.kstatus());
+            let number = number.with_context(|| format!("{reason} may be {health:?}: {words:?}"))?;
+            let words = words.clone().map(|w| w.split(" or ").nth(number).unwrap_or_default().to_owned());
+            create(&meshes, "FunctionMesh", &name, &json!({})).await?;
+            meshes
+                .patch_status(&name, &PatchParams::default(), &Patch::Merge(&json!({"status": status})))
+                .await?;
+            wanted.insert(name, words);
+        }
+        documented.retain(|(kind, _), _| kind != "FunctionMesh");
+        ensure!(documented.is_empty(), "no such reasons: {documented:?}");
+
+        for answer in ask(&rig, &namespace)? {
+            let [kstatus, _, argo] = &wanted[&answer.name];
+            ensure!((&answer.kstatus, &answer.argo) == (kstatus, argo), "{answer:?}");
+            ensure!(answer.kstatus == answer.flux, "{answer:?}");
+            // Whoever is told that it failed is told why.
+            let told = answer.argo_message.contains(&answer.message);
+            ensure!(answer.kstatus != "Failed" || (told && !answer.message.is_empty()), "{answer:?}");
+        }
+        for condition in ["Ready", "Stalled"] {
+            let waited = format!("--for=condition={condition}");
+            let mut found = with_condition(&rig, &namespace, condition)?;
+            found.retain(|name| wanted[name][0] != "Terminating");
+            let expected =
+                wanted.iter().filter(|(_, words)| words[1] == waited).map(|(name, _)| name.clone());
+            ensure!(found == expected.collect(), "{condition}: {found:?}");
+        }
+        for (objects, name) in held {
+            let free = json!({"metadata": {"finalizers": null}});
+            objects.patch(&name, &PatchParams::default(), &Patch::Merge(&free)).await?;
+        }
+        Ok(())
+    })
+    .await
+}
