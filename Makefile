@@ -70,6 +70,12 @@ soak: $(E2E) ## A random mix of changes and faults for two hundred Functions; th
 .PHONY: trouble
 trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (CASE=name for one; half an hour)
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --test-threads=1 --nocapture
+	@$(if $(CASE),:,$(MAKE) --no-print-directory lost-node)
+
+.PHONY: lost-node
+lost-node: $(E2E) ## A node is lost, drained, cordoned and back, on a cluster of two nodes (ten minutes)
+	$(CARGO) build --quiet --locked --workspace --bins
+	@$(E2E) run --name nodes --nodes 2 -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --ignored --nocapture a_lost_node
 
 .PHONY: e2e-full
 e2e-full: test e2e trouble faults fuzz soak ## Everything that there is to test

@@ -14,14 +14,16 @@ pub mod node;
 pub mod pki;
 pub mod process;
 pub mod sandbox;
+pub mod second;
 
 use crate::shell::{command, run, say, until};
 use crate::{images, paths, tools};
 use anyhow::{Context, Result, bail};
 use control_plane::{Addresses, ControlPlane};
-use node::Node;
+use node::{Identity, Node};
 use process::Processes;
 use sandbox::Sandbox;
+use second::Second;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -37,11 +39,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Brings a cluster up; one that is up is used as it is. `bound` ties its life to this process.
+    /// Brings a cluster of one or two nodes up; one that is up is used as it is. `bound` ties its life to this process.
     ///
     /// # Errors
     /// When something is missing or does not start; the message says what to do.
-    pub fn up(name: &str, bound: bool) -> Result<Self> {
+    pub fn up(name: &str, bound: bool, nodes: u8) -> Result<Self> {
         let this = Self { name: check_name(name)? };
         if !tools::is_root()? {
             bail!("starting a cluster needs root: run this as root, or set KUBECONFIG to a cluster you have");
@@ -62,7 +64,7 @@ impl Cluster {
         })?;
         fs::create_dir_all(paths::disk(name))?;
         say(&format!("starting cluster {name}"));
-        let sandbox = Sandbox::start(name, bound)?;
+        let sandbox = Sandbox::start(name, bound, nodes)?;
         let ready = folder.join("ready");
         until("cluster", Duration::from_secs(240), || {
             sandbox.check()?;
@@ -121,12 +123,22 @@ impl Cluster {
         self.folder().join("ready").exists() && run(get.env("KUBECONFIG", self.kubeconfig())).is_ok()
     }
 
-    /// Makes an image known to the node, under its one name.
+    /// Switches the second node on or off, or cuts its network.
+    ///
+    /// # Errors
+    /// When the cluster cannot be told.
+    pub fn second(&self, state: second::State) -> Result<()> {
+        second::want(&self.folder(), state)
+    }
+
+    /// Makes an image known to the nodes, under its one name.
     ///
     /// # Errors
     /// When containerd refuses it.
     pub fn import(&self, image: &images::Archive) -> Result<()> {
-        images::import(&Node::socket(&self.folder()), image)
+        images::import(&Node::socket(&self.folder()), image)?;
+        let second = second::socket(&self.folder());
+        if second.exists() { images::import(&second, image) } else { Ok(()) }
     }
 }
 
@@ -134,20 +146,31 @@ impl Cluster {
 ///
 /// # Errors
 /// When a part does not start, or ends.
-pub fn inside(name: &str, address: &str, gateway: &str) -> Result<()> {
+pub fn inside(name: &str, address: &str, gateway: &str, nodes: u8) -> Result<()> {
     sandbox::enter(address, gateway)?;
     let (folder, disk) = (paths::run(name), paths::disk(name));
     let mut processes = Processes::new(folder.join("logs"));
     let addresses = Addresses { host: address.to_owned(), port: PORT, etcd: [2379, 2380] };
-    let control_plane = ControlPlane::prepare(&folder, addresses)?;
-    let node = Node::prepare(&folder, &disk, address, &sandbox::control_group(name))?;
+    let mut control_plane = ControlPlane::prepare(&folder, addresses)?;
+    if nodes > 1 {
+        control_plane = control_plane.impatient();
+    }
+    let identity = Identity::first(address);
+    let node = Node::prepare(&folder, &disk, address, &sandbox::control_group(name), identity)?;
     control_plane.start_api(&mut processes, true)?;
     control_plane.start_controllers(&mut processes, "*")?;
     control_plane.start_scheduler(&mut processes)?;
     node.start(&mut processes, &control_plane)?;
+    let mut second = (nodes > 1).then(|| Second::start(name, address)).transpose()?;
+    if second.is_some() {
+        second::ready(&control_plane)?;
+    }
     fs::write(folder.join("ready"), "")?;
     loop {
         processes.check()?;
+        if let Some(second) = &mut second {
+            second.follow()?;
+        }
         std::thread::sleep(Duration::from_secs(1));
     }
 }

@@ -43,7 +43,7 @@ impl Stage {
                 revision: None,
             });
         }
-        let cluster = Cluster::up("demo", false)?;
+        let cluster = Cluster::up("demo", false, 1)?;
         let controllers = images::controllers()?;
         for image in [&images::pulsar()?, &controllers] {
             cluster.import(image)?;

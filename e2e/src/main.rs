@@ -19,7 +19,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Bring a cluster up and leave it running.
-    Up(Name),
+    Up {
+        /// Number of nodes, one or two.
+        #[arg(long, default_value_t = 1)]
+        nodes: u8,
+        #[command(flatten)]
+        name: Name,
+    },
     /// Take a cluster down and leave nothing behind.
     Down {
         /// Take all clusters down.
@@ -35,6 +41,9 @@ enum Command {
         /// Only an API server, without a node.
         #[arg(long)]
         api_only: bool,
+        /// Number of nodes, one or two.
+        #[arg(long, default_value_t = 1)]
+        nodes: u8,
         #[command(flatten)]
         name: Name,
         /// The command.
@@ -56,6 +65,20 @@ enum Command {
         address: String,
         #[arg(long)]
         gateway: String,
+        #[arg(long, default_value_t = 1)]
+        nodes: u8,
+    },
+    /// First process inside the second node of a cluster; not for people.
+    #[command(name = "cluster-second", hide = true)]
+    Second {
+        #[command(flatten)]
+        name: Name,
+        #[arg(long)]
+        address: String,
+        #[arg(long)]
+        gateway: String,
+        #[arg(long)]
+        dns: String,
     },
 }
 
@@ -79,7 +102,7 @@ async fn main() -> ExitCode {
 
 async fn execute(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up(Name { name }) => Cluster::up(&name, false).map(drop)?,
+        Command::Up { nodes, name } => Cluster::up(&name.name, false, nodes).map(drop)?,
         Command::Down { all, name } => {
             let names = if all { Cluster::all() } else { vec![name.name] };
             for name in names {
@@ -96,7 +119,9 @@ async fn execute(command: Command) -> Result<ExitCode> {
                 cluster.import(&image)?;
             }
         }
-        Command::Run { api_only, name, command } => return run(&name.name, api_only, &command).await,
+        Command::Run { api_only, nodes, name, command } => {
+            return run(&name.name, api_only, nodes, &command).await;
+        }
         Command::Image => {
             let image = images::controllers()?;
             let megabytes = image.size()? / 1_000_000;
@@ -104,7 +129,12 @@ async fn execute(command: Command) -> Result<ExitCode> {
         }
         Command::Bench(settings) => return measure(settings).await,
         Command::Demo => demo::demo()?,
-        Command::Inside { name, address, gateway } => cluster::inside(&name.name, &address, &gateway)?,
+        Command::Inside { name, address, gateway, nodes } => {
+            cluster::inside(&name.name, &address, &gateway, nodes)?;
+        }
+        Command::Second { name, address, gateway, dns } => {
+            cluster::second::inside(&name.name, &address, &gateway, &dns)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,7 +151,7 @@ async fn measure(settings: bench::Settings) -> Result<ExitCode> {
 
 /// Runs a command with a cluster: that of `KUBECONFIG`, else one of our own. The cluster goes down whatever happens: on failure, on a signal, and by the kernel when
 /// this process is killed.
-async fn run(name: &str, api_only: bool, command: &[String]) -> Result<ExitCode> {
+async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Result<ExitCode> {
     let given = std::env::var_os("KUBECONFIG").is_some_and(|file| !file.is_empty());
     let own: Option<Own> = if api_only {
         // Always our own: its audit log is what the tests count.
@@ -130,7 +160,7 @@ async fn run(name: &str, api_only: bool, command: &[String]) -> Result<ExitCode>
         shell::say("using the cluster of KUBECONFIG");
         None
     } else {
-        Some(Own::Node(Cluster::up(name, true)?))
+        Some(Own::Node(Cluster::up(name, true, nodes)?))
     };
     let (program, arguments) = command.split_first().context("no command to run")?;
     let mut child = AsyncCommand::new(program);

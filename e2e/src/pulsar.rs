@@ -51,25 +51,38 @@ impl Broker {
     /// # Errors
     /// When messages are missing, or one came twice.
     pub fn expect(&self, topic: &str, expected: &BTreeSet<String>) -> Result<Vec<String>> {
-        let mut seen: Vec<String> = Vec::new();
+        let seen = self.receive(topic, expected)?;
+        let distinct: BTreeSet<&String> = seen.iter().collect();
+        if distinct.len() != seen.len() {
+            bail!("{} messages came more than once", seen.len() - distinct.len());
+        }
+        Ok(seen)
+    }
+
+    /// Receives from a topic until all expected messages were seen at least once; returns how many came.
+    ///
+    /// # Errors
+    /// When messages are missing.
+    pub fn at_least(&self, topic: &str, expected: &BTreeSet<String>) -> Result<usize> {
+        Ok(self.receive(topic, expected)?.len())
+    }
+
+    fn receive(&self, topic: &str, expected: &BTreeSet<String>) -> Result<Vec<String>> {
+        let (mut seen, mut missing): (Vec<String>, _) = (Vec::new(), expected.clone());
         until("messages", Duration::from_secs(120), || {
-            let missing = expected.len() - seen.len();
-            let number = missing.to_string();
+            let number = missing.len().to_string();
             // A receiver that gets too few would wait for ever.
             let received =
                 self.client(&["consume", "-s", "expect", "-p", "Earliest", "-n", &number, topic])?;
             let contents = received.lines().filter_map(|line| line.split_once("content:").map(|(_, c)| c));
             seen.extend(contents.filter(|c| expected.contains(*c)).map(str::to_owned));
-            if seen.len() < expected.len() {
-                bail!("{} of {} seen", seen.len(), expected.len())
-            } else {
+            missing.retain(|message| !seen.contains(message));
+            if missing.is_empty() {
                 Ok(())
+            } else {
+                bail!("{} of {} are missing", missing.len(), expected.len())
             }
         })?;
-        let distinct: BTreeSet<&String> = seen.iter().collect();
-        if distinct.len() != seen.len() {
-            bail!("{} messages came more than once", seen.len() - distinct.len());
-        }
         Ok(seen)
     }
 

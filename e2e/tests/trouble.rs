@@ -2,6 +2,8 @@
 //! a quarter of an hour; `make e2e-full` runs it.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
+mod nodes;
+
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;

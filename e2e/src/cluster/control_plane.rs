@@ -31,6 +31,8 @@ pub struct Addresses {
 pub struct ControlPlane {
     folder: PathBuf,
     addresses: Addresses,
+    /// Whether nodes are given up within seconds instead of minutes.
+    impatient: bool,
 }
 
 impl ControlPlane {
@@ -41,13 +43,14 @@ impl ControlPlane {
     pub fn prepare(folder: &Path, addresses: Addresses) -> Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("folder {}", folder.display()))?;
         pki::write(folder, &names(&addresses.host))?;
-        let this = Self { folder: folder.to_owned(), addresses };
+        let this = Self { folder: folder.to_owned(), addresses, impatient: false };
         let users = [
             ("admin", "admin"),
             ("kcm", "system:kube-controller-manager"),
             ("scheduler", "system:kube-scheduler"),
             ("proxy", "system:kube-proxy"),
             ("kubelet", "system:node:node"),
+            ("kubelet-second", "system:node:second"),
         ];
         for (file, user) in users {
             fs::write(this.kubeconfig(file), this.kubeconfig_of(user))?;
@@ -61,6 +64,18 @@ impl ControlPlane {
              - level: None\n  userGroups: [\"system:nodes\"]\n- level: Metadata\n",
         )?;
         Ok(this)
+    }
+
+    /// That of a cluster which runs, for its administrator.
+    pub fn of(folder: &Path) -> Self {
+        let addresses = Addresses { host: String::new(), port: 0, etcd: [0, 0] };
+        Self { folder: folder.to_owned(), addresses, impatient: false }
+    }
+
+    /// The same with nodes that are given up within seconds: a test does not wait for minutes.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { impatient: true, ..self }
     }
 
     /// Path of a kubeconfig: `admin`, `kcm`, `scheduler`, `proxy` or `kubelet`.
@@ -113,7 +128,7 @@ impl ControlPlane {
     /// # Errors
     /// When it does not start.
     pub fn start_controllers(&self, processes: &mut Processes, controllers: &str) -> Result<()> {
-        let flags = [
+        let mut flags = vec![
             format!("--kubeconfig={}", self.kubeconfig("kcm").display()),
             format!("--controllers={controllers}"),
             format!("--service-account-private-key-file={}", self.folder.join("sa.key").display()),
@@ -124,6 +139,10 @@ impl ControlPlane {
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=1000".to_owned(),
         ];
+        if self.impatient {
+            // Longer than the ten seconds after which a kubelet renews its lease.
+            flags.extend(["--node-monitor-grace-period=25s", "--node-monitor-period=2s"].map(str::to_owned));
+        }
         processes
             .start("kube-controller-manager", &mut command(paths::binary("kube-controller-manager"), flags))
     }
@@ -192,6 +211,10 @@ impl ControlPlane {
             // One file, whatever its size in megabytes: requests are counted in it.
             "--audit-log-maxsize=100000".to_owned(),
         ];
+        if self.impatient {
+            let tolerated = ["not-ready", "unreachable"];
+            flags.extend(tolerated.map(|taint| format!("--default-{taint}-toleration-seconds=30")));
+        }
         if advertise {
             flags.push(format!("--advertise-address={}", self.addresses.host));
         } else {

@@ -1,4 +1,4 @@
-//! The one node: containerd, kubelet, kube-proxy, cluster DNS.
+//! A node: containerd, kubelet, kube-proxy; the first has the cluster DNS.
 
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::process::Processes;
@@ -11,11 +11,31 @@ use std::time::Duration;
 
 /// Addresses of pods inside a cluster.
 const PODS: &str = "10.88.0.0/16";
-/// Name of the node.
+/// Name of the first node.
 pub const NAME: &str = "node";
+
+/// What distinguishes a node.
+pub struct Identity {
+    /// Its name.
+    pub name: &'static str,
+    /// Addresses of its pods.
+    pub pods: &'static str,
+    /// Which kubeconfig its kubelet has.
+    pub kubeconfig: &'static str,
+    /// Address of the cluster DNS.
+    pub dns: String,
+}
+
+impl Identity {
+    /// The first node, which has the DNS.
+    pub fn first(address: &str) -> Self {
+        Self { name: NAME, pods: PODS, kubeconfig: "kubelet", dns: address.to_owned() }
+    }
+}
 
 /// Files of the node.
 pub struct Node {
+    identity: Identity,
     /// Sockets and configuration.
     folder: PathBuf,
     /// Images, containers and their logs.
@@ -31,8 +51,15 @@ impl Node {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn prepare(folder: &Path, disk: &Path, address: &str, control_group: &str) -> Result<Self> {
+    pub fn prepare(
+        folder: &Path,
+        disk: &Path,
+        address: &str,
+        control_group: &str,
+        identity: Identity,
+    ) -> Result<Self> {
         let this = Self {
+            identity,
             folder: folder.to_owned(),
             disk: disk.to_owned(),
             address: address.to_owned(),
@@ -65,13 +92,15 @@ impl Node {
             processes.check()?;
             run(&mut command("ctr", ["--address", &socket, "version"]))
         })?;
-        self.start_dns(processes, control_plane)?;
+        if self.identity.dns == self.address {
+            self.start_dns(processes, control_plane)?;
+        }
         let kubelet = [
             format!("--config={}", self.folder.join("kubelet.yaml").display()),
-            format!("--kubeconfig={}", control_plane.kubeconfig("kubelet").display()),
+            format!("--kubeconfig={}", control_plane.kubeconfig(self.identity.kubeconfig).display()),
             format!("--root-dir={}", self.disk.join("kubelet").display()),
             format!("--cert-dir={}", self.folder.join("kubelet-pki").display()),
-            format!("--hostname-override={NAME}"),
+            format!("--hostname-override={}", self.identity.name),
             format!("--node-ip={}", self.address),
         ];
         processes.start("kubelet", command(paths::binary("kubelet"), kubelet).env("PATH", &path))?;
@@ -81,7 +110,7 @@ impl Node {
         until("node", Duration::from_secs(120), || {
             processes.check()?;
             let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-            match control_plane.get(["get", "node", NAME, "-o", ready])?.as_str() {
+            match control_plane.get(["get", "node", self.identity.name, "-o", ready])?.as_str() {
                 "True" => Ok(()),
                 other => bail!("node is not ready: {other:?}"),
             }
@@ -129,7 +158,7 @@ impl Node {
                     "type": "bridge", "bridge": "pods0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
                     "ipam": {
                         "type": "host-local", "dataDir": leases,
-                        "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}],
+                        "ranges": [[{"subnet": self.identity.pods}]], "routes": [{"dst": "0.0.0.0/0"}],
                     },
                 },
                 {"type": "portmap", "capabilities": {"portMappings": true}},
@@ -153,7 +182,7 @@ impl Node {
             "containerRuntimeEndpoint": format!("unix://{}", Self::socket(&self.folder).display()),
             "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
             "authorization": {"mode": "AlwaysAllow"},
-            "clusterDNS": [self.address],
+            "clusterDNS": [self.identity.dns],
             "clusterDomain": "cluster.local",
             "resolvConf": "",
             "podLogsDir": self.disk.join("pod-logs"),
@@ -171,8 +200,8 @@ impl Node {
             "kind": "KubeProxyConfiguration",
             "clientConnection": {"kubeconfig": control_plane.kubeconfig("proxy")},
             "mode": "iptables",
-            "clusterCIDR": PODS,
-            "hostnameOverride": NAME,
+            "clusterCIDR": self.identity.pods,
+            "hostnameOverride": self.identity.name,
             "bindAddress": self.address,
             "conntrack": {"maxPerCore": 0},
         })

@@ -19,6 +19,7 @@ const USERS: &[(&str, &str)] = &[
     ("system:kube-scheduler", ""),
     ("system:kube-proxy", ""),
     ("system:node:node", "system:nodes"),
+    ("system:node:second", "system:nodes"),
 ];
 
 /// Controllers of which a test may run several, each under a user of its own.

@@ -27,7 +27,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the machine does not allow it.
-    pub fn start(name: &str, bound: bool) -> Result<Self> {
+    pub fn start(name: &str, bound: bool, nodes: u8) -> Result<Self> {
         let (gateway, address) = free_addresses()?;
         create_control_groups(&control_group(name));
         let log = paths::disk(name).join("inside.log");
@@ -49,7 +49,7 @@ impl Sandbox {
             "--",
         ]);
         start.args(["tini", "-s", "--", &program, INSIDE, "--name", name]);
-        start.args(["--address", &address, "--gateway", &gateway]);
+        start.args(["--address", &address, "--gateway", &gateway, "--nodes", &nodes.to_string()]);
         let child = log_to(start.stdin(Stdio::null()), &log)?
             .spawn()
             .context("cannot start unshare (package util-linux)")?;
@@ -58,7 +58,7 @@ impl Sandbox {
         // The namespaces exist once the first process does.
         let first = until("namespaces", Duration::from_secs(20), || {
             sandbox.check()?;
-            processes(name).into_iter().find(|p| p.program == "tini").map(|p| p.pid).context("no process yet")
+            first_process(INSIDE, name)
         })?;
         let peer = ["link", "add", &interface, "type", "veth", "peer", "name", "eth0", "netns", &first];
         run(&mut command("ip", peer)).context("network of the cluster")?;
@@ -79,6 +79,15 @@ impl Sandbox {
         }
         Ok(())
     }
+}
+
+/// The first process of the namespaces that are known by a word.
+///
+/// # Errors
+/// When there is none yet.
+pub fn first_process(word: &str, name: &str) -> Result<String> {
+    let found = processes(word, name).into_iter().find(|p| p.program == "tini");
+    found.map(|p| p.pid).context("no process yet")
 }
 
 /// Called inside: brings the network up.
@@ -109,7 +118,7 @@ pub fn enter(address: &str, gateway: &str) -> Result<()> {
 /// When a process cannot be ended.
 pub fn remove(name: &str) -> Result<()> {
     until("end of the cluster's processes", Duration::from_secs(30), || {
-        let left = processes(name);
+        let left = processes(INSIDE, name);
         for process in &left {
             // Already gone is what is wanted.
             let _ = run(&mut command("kill", ["-KILL", &process.pid]));
@@ -143,7 +152,7 @@ struct Process {
 }
 
 /// Found by their command line, which names the cluster: no file that could be missing or wrong is needed.
-fn processes(name: &str) -> Vec<Process> {
+fn processes(word: &str, name: &str) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned());
     pids.filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
@@ -151,7 +160,7 @@ fn processes(name: &str) -> Vec<Process> {
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let words: Vec<String> =
                 line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
-            let inside = words.iter().position(|w| w == INSIDE)?;
+            let inside = words.iter().position(|w| w == word)?;
             let named = words.get(inside + 1).is_some_and(|w| w == "--name");
             let ours = named && words.get(inside + 2).is_some_and(|w| w == name);
             let program = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
@@ -177,7 +186,8 @@ fn hierarchies() -> Vec<PathBuf> {
     fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect()
 }
 
-fn create_control_groups(group: &str) {
+/// Makes a control group in every hierarchy.
+pub fn create_control_groups(group: &str) {
     for hierarchy in hierarchies() {
         if hierarchy.join("cgroup.subtree_control").exists() {
             for controller in ["+cpuset", "+cpu", "+io", "+memory", "+pids"] {
