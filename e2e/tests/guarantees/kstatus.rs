@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    kind: String,
     name: String,
     kstatus: String,
     flux: String,

@@ -3,7 +3,7 @@
 use super::Page;
 use super::markdown::{Table, code};
 use functionmesh_component::reason::Reason;
-use functionmesh_runtime::condition::{Explained, Health, RECONCILING, STALLED};
+use functionmesh_runtime::condition::{Explained, Health};
 
 const INTRO: &str = "\
 The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \
@@ -52,16 +52,16 @@ pub(super) fn page() -> Page {
 
 /// What a reason says to each tool.
 fn tools() -> Table {
-    let component =
-        Reason::ALL.into_iter().map(|r| ("Function, Source, Sink", r.as_str(), r.health(), r.explained()));
-    let mesh = mesh_controller::reason::Reason::ALL
-        .into_iter()
-        .map(|r| ("FunctionMesh", r.as_str(), r.health(), r.explained()));
+    let component = Reason::ALL.into_iter().map(|r| ("Function, Source, Sink", r.as_str(), vec![r.health()]));
+    // The components decide which of several it is.
+    let examples = mesh_controller::examples::statuses();
+    let mesh = mesh_controller::reason::Reason::ALL.into_iter().map(|reason| {
+        let mut healths = vec![Health::Current, Health::InProgress, Health::Failed];
+        healths.retain(|health| examples.iter().any(|(r, h, _)| (r, h) == (&reason, health)));
+        ("FunctionMesh", reason.as_str(), healths)
+    });
     let mut table = Table::new(&["Kind", "Reason", "kstatus", "`kubectl wait`", "Argo CD"]);
-    for (kind, reason, health, explained) in component.chain(mesh) {
-        // The components decide which of the two it is.
-        let both = [(RECONCILING, true), (STALLED, true)].iter().all(|c| explained.conditions.contains(c));
-        let healths = if both { vec![Health::InProgress, Health::Failed] } else { vec![health] };
+    for (kind, reason, healths) in component.chain(mesh) {
         let row = |words: fn(Health) -> String| {
             healths.iter().map(|health| words(*health)).collect::<Vec<_>>().join(" or ")
         };

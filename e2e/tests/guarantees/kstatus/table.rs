@@ -99,7 +99,9 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
         for condition in ["Ready", "Stalled"] {
             let waited = format!("--for=condition={condition}");
             let mut found = with_condition(&rig, &namespace, condition)?;
-            found.retain(|name| wanted[name][0] != "Terminating");
+            // The pods may run while another write is refused: ready, and in need of help.
+            let helpless = |name: &str| condition == "Ready" && wanted[name][0] == "Failed";
+            found.retain(|name| wanted[name][0] != "Terminating" && !helpless(name));
             let expected =
                 wanted.iter().filter(|(_, words)| words[1] == waited).map(|(name, _)| name.clone());
             ensure!(found == expected.collect(), "{condition}: {found:?}");
