@@ -120,20 +120,8 @@ pub fn status(
         (condition(READY, complete, reason), condition(PROGRESSING, progressing, why));
     let waited_for = condition::waited_for(&is_ready, &progressing);
     let mut conditions: Vec<_> = [is_ready, progressing].into_iter().chain(waited_for).collect();
-    if !findings.failures.is_empty() && reason != Reason::ApplyFailed {
-        let mut told = findings.failures.clone();
-        told.truncate(NAMED);
-        let message = told.join("; ");
-        let failed = |type_| Condition {
-            type_,
-            status: true,
-            reason: Reason::ApplyFailed.to_string(),
-            message: message.clone(),
-        };
-        conditions.push(failed(RECONCILE_FAILED));
-        if complete && findings.stopped {
-            conditions.push(failed(STALLED));
-        }
+    if reason != Reason::ApplyFailed {
+        conditions.extend(failed_writes(findings, complete));
     }
     let (components, ready_components) = if findings.unreadable {
         (previous.components, previous.ready_components)
@@ -146,6 +134,24 @@ pub fn status(
         ready_components,
         conditions: Conditions::from(condition::set(previous.conditions.list(), conditions, generation, now)),
     }
+}
+
+/// The conditions about writes that fail while the components are as they are: the mesh waits for a change when one of them
+/// needs that and nothing else is missing.
+fn failed_writes(findings: &Findings, complete: bool) -> Vec<Condition> {
+    if findings.failures.is_empty() {
+        return Vec::new();
+    }
+    let named: Vec<_> = findings.failures.iter().take(NAMED).cloned().collect();
+    let message = named.join("; ");
+    let condition = |type_| Condition {
+        type_,
+        status: true,
+        reason: Reason::ApplyFailed.to_string(),
+        message: message.clone(),
+    };
+    let stalled = (complete && findings.stopped).then(|| condition(STALLED));
+    std::iter::once(condition(RECONCILE_FAILED)).chain(stalled).collect()
 }
 
 #[cfg(test)]

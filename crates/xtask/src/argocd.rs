@@ -19,7 +19,7 @@ const KINDS: [&str; 4] = ["Function", "FunctionMesh", "Sink", "Source"];
 
 /// Adds the patch.
 pub fn generate(files: &mut Files) {
-    let script: String = SCRIPT.lines().map(|line| format!("    {line}\n")).collect();
+    let script: String = SCRIPT.lines().flat_map(|line| ["    ", line, "\n"]).collect();
     let entries = KINDS
         .map(|kind| format!("  resource.customizations.health.compute.functionmesh.io_{kind}: |\n{script}"));
     files.add("config/argocd/argocd-cm.yaml", format!("{HEADER}{}", entries.concat()));

@@ -145,7 +145,9 @@ async fn connectors_have_a_number_as_well() -> Result<()> {
             let mut spec = function_spec();
             spec.as_object_mut().into_iter().for_each(|spec| {
                 let unused = if kind == "Source" { "input" } else { "output" };
-                ["replicas", unused].into_iter().for_each(|field| drop(spec.remove(field)));
+                for field in ["replicas", unused] {
+                    spec.remove(field);
+                }
             });
             (spec[config], spec["maxReplicas"]) = (json!({"a": "b"}), json!(3));
             create(&api, kind, "c", &spec).await?;

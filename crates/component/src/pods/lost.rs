@@ -18,14 +18,13 @@ pub(super) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
         return None;
     }
     let pod = metadata.name.as_deref().unwrap_or_default();
-    let (from, what) = match stopped_reporting(status) {
+    let (from, what) = if let Some(since) = stopped_reporting(status) {
         // The same words before and after Kubernetes evicts the pod.
-        Some(since) => (since, format!("does not report, and pod {pod} is on it")),
+        (since, format!("does not report, and pod {pod} is on it"))
+    } else {
         // The time of deletion has the grace period in it. A drained node and a preemption end the pod before.
-        None => {
-            let deleted = metadata.deletion_timestamp.as_ref()?;
-            (after(deleted.0, REMOVAL), format!("did not remove pod {pod} within its grace period"))
-        }
+        let deleted = metadata.deletion_timestamp.as_ref()?;
+        (after(deleted.0, REMOVAL), format!("did not remove pod {pod} within its grace period"))
     };
     let message = format!(
         "node {node} {what}: Kubernetes replaces the pod once the node is back, or once it is said to be off for good by: \

@@ -55,6 +55,16 @@ async fn all_ready(api: &Api<DynamicObject>) -> Result<BTreeMap<String, Value>> 
     objects.iter().map(|object| Ok((object.name_any(), ready(object)?))).collect()
 }
 
+/// The spec of a mesh of so many Functions.
+fn mesh_of(number: usize) -> Value {
+    let item = |i: usize| {
+        let mut item = FUNCTION.spec();
+        item["name"] = json!(format!("f{i}"));
+        item
+    };
+    json!({"functions": (0..number).map(item).collect::<Vec<_>>()})
+}
+
 async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> {
     let rig = Rig::connect().await?;
     rig.prepare().await?;
@@ -80,16 +90,8 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         for name in &alone {
             create(&functions, FUNCTION.kind, name, &spec).await?;
         }
-        let items: Vec<Value> = (0..size.items)
-            .map(|i| {
-                let mut item = FUNCTION.spec();
-                item["name"] = json!(format!("f{i}"));
-                item
-            })
-            .collect();
-        let mesh = json!({"functions": items});
         for name in &named {
-            create(&meshes, "FunctionMesh", name, &mesh).await?;
+            create(&meshes, "FunctionMesh", name, &mesh_of(size.items)).await?;
         }
         let number = size.alone + size.meshes * size.items;
         until_all(&rig, &functions, number, is_ready).await?;

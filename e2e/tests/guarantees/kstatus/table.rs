@@ -41,8 +41,8 @@ fn with_condition(rig: &Rig, namespace: &str, condition: &str) -> Result<BTreeSe
     let words = format!(
         "-n {namespace} wait --for=condition={condition} fn,src,snk,fmesh --all --timeout=0s -o name"
     );
-    let waited = rig.kubectl.words(&words).stderr(Stdio::null()).output()?;
-    let text = String::from_utf8(waited.stdout)?;
+    let flag = rig.kubectl.words(&words).stderr(Stdio::null()).output()?;
+    let text = String::from_utf8(flag.stdout)?;
     Ok(text.lines().filter_map(|line| line.rsplit('/').next()).map(str::to_owned).collect())
 }
 
@@ -64,8 +64,8 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             let status = json!({"status": status_with(reason)});
             objects.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
             if words[0] == "Terminating" {
-                let hold = json!({"metadata": {"finalizers": [FINALIZER]}});
-                objects.patch(&name, &PatchParams::default(), &Patch::Merge(&hold)).await?;
+                let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
+                objects.patch(&name, &PatchParams::default(), &Patch::Merge(&finalizer)).await?;
                 objects.delete(&name, &DeleteParams::default()).await?;
                 held.push((objects, name.clone()));
             }
@@ -97,13 +97,12 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             ensure!(answer.kstatus != "Failed" || (told && !answer.message.is_empty()), "{answer:?}");
         }
         for condition in ["Ready", "Stalled"] {
-            let waited = format!("--for=condition={condition}");
+            let flag = format!("--for=condition={condition}");
             let mut found = with_condition(&rig, &namespace, condition)?;
             // The pods may run while another write is refused: ready, and in need of help.
             let helpless = |name: &str| condition == "Ready" && wanted[name][0] == "Failed";
             found.retain(|name| wanted[name][0] != "Terminating" && !helpless(name));
-            let expected =
-                wanted.iter().filter(|(_, words)| words[1] == waited).map(|(name, _)| name.clone());
+            let expected = wanted.iter().filter(|(_, words)| words[1] == flag).map(|(name, _)| name.clone());
             ensure!(found == expected.collect(), "{condition}: {found:?}");
         }
         for (objects, name) in held {

@@ -23,7 +23,9 @@ fn without_number(stored: &mut Value) {
     stored["spec"].as_object_mut().into_iter().for_each(|spec| drop(spec.remove("replicas")));
     for entry in stored["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
         let fields = entry.pointer_mut("/fieldsV1/f:spec").and_then(Value::as_object_mut);
-        fields.into_iter().for_each(|fields| drop(fields.remove("f:replicas")));
+        if let Some(fields) = fields {
+            fields.remove("f:replicas");
+        }
     }
 }
 
