@@ -145,10 +145,10 @@ fn credentials_from_secrets_reach_a_go_program() {
 
 #[test]
 fn a_probe_without_a_handler_is_named() {
-    let idle = "{pod: {startupProbe: {periodSeconds: 1}, sidecars: [{name: a, livenessProbe: {}}], liveness: {successThreshold: 2}}}";
+    let idle = "{pod: {startupProbe: {periodSeconds: 1}, sidecars: [{name: a, livenessProbe: {}}], liveness: {periodSeconds: 1, successThreshold: 2}}}";
     assert_eq!(
         problems(&function(idle)),
-        ["spec.pod.startupProbe", "spec.pod.sidecars[0].livenessProbe", "spec.pod.liveness.successThreshold"]
+        ["spec.pod.sidecars[0].livenessProbe", "spec.pod.liveness.successThreshold", "spec.pod.startupProbe"]
     );
 }
 
