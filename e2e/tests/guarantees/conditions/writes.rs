@@ -47,8 +47,12 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
         ensure!(message.contains("Service o0-function-headless"), "{message}");
         let now = fleet.objects.get("o0").await?;
         ensure!(ready(&now)? == before, "{:?}", now.data);
-        let told = warnings(&rig, &namespace).await?;
-        ensure!(told.len() == 1 && told[0].starts_with("o0 Forbidden: "), "{told:?}");
+        rig.until("one Warning", || async {
+            let told = warnings(&rig, &namespace).await?;
+            ensure!(told.len() == 1 && told[0].starts_with("o0 Forbidden: "), "{told:?}");
+            Ok(())
+        })
+        .await?;
         fleet.proxy()?.clear();
         until_gone(&rig, &fleet.objects, "o0", FAILED).await?;
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");

@@ -124,13 +124,13 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
         functions.delete("f", &DeleteParams::default()).await?;
         let job = Child::of(&rig, &namespace, "Job", "f-function-cleanup")?;
         rig.until("the Job", || job.state()).await?;
-        let deadline = |state: &Value| state["spec"]["activeDeadlineSeconds"].as_i64().context("no deadline");
-        let before = deadline(&job.state().await?)?;
-        let edited = edit(json!({"spec": {"activeDeadlineSeconds": before + 1}}));
+        let limit = |state: &Value| state["spec"]["backoffLimit"].as_i64().context("no limit");
+        let before = limit(&job.state().await?)?;
+        let edited = edit(json!({"spec": {"backoffLimit": before + 1}}));
         change(&job, &edited).await?;
         rig.until("the Job as it was", || async {
             let now = job.state().await?;
-            ensure!(now["labels"][COMPONENT] == json!("function") && deadline(&now)? == before, "{now}");
+            ensure!(now["labels"][COMPONENT] == json!("function") && limit(&now)? == before, "{now}");
             Ok(())
         })
         .await?;
