@@ -45,7 +45,8 @@ pub async fn report<K: Component>(
         let known = cx.known_version(object);
         // Should it fail, what was done is known all the same.
         cx.postponed.owe(object.meta(), &after);
-        let answered = cx.writer.patch_status(object, known, &after, before.conditions.is_legacy()).await?;
+        let stored = (!before.conditions.is_legacy()).then_some(before.conditions.list());
+        let answered = cx.writer.patch_status(object, known, &after, stored).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         let waiting = match outcome {
             Outcome::CleanupPending { .. } => Reason::CleanupRunning,

@@ -160,8 +160,8 @@ impl Context {
         if after == before {
             return Ok(0);
         }
-        let legacy = before.conditions.is_legacy();
-        let answered = self.writer.patch_status(mesh, self.statuses.version(mesh), &after, legacy).await?;
+        let stored = (!before.conditions.is_legacy()).then_some(before.conditions.list());
+        let answered = self.writer.patch_status(mesh, self.statuses.version(mesh), &after, stored).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
         self.events.on_change(mesh, known, new, Reason::ComponentsNotReady.as_str()).await;
         self.events.on_trouble(mesh, known, new, RECONCILE_FAILED).await;

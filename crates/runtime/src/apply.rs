@@ -4,7 +4,9 @@ use crate::declared::Declared;
 use crate::metrics::Metrics;
 use crate::observe::Failure;
 use crate::refusal::Refusal;
+use crate::stale_conditions::Answered;
 use crate::wording;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
 };
@@ -12,7 +14,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,8 +164,9 @@ impl Writer {
 
     /// Writes the status of an object and returns the resource version of the answer. `version` is the newest one that is
     /// known: when the object moved on, was made again, or has a status by our successor, the write is refused as a conflict.
-    /// `legacy` says that the status stored holds the original's map of conditions, which only a merge patch can replace
-    /// (design section 3).
+    /// `stored` are the conditions of ours in the status before; none when it holds the Go operator's map of conditions,
+    /// which only a merge patch can replace. Conditions that the API server kept although they were not applied again are
+    /// removed by a second write.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -172,7 +175,7 @@ impl Writer {
         object: &Declared<K, S>,
         version: u64,
         status: &S,
-        legacy: bool,
+        stored: Option<&[Condition]>,
     ) -> Result<u64, ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -188,18 +191,26 @@ impl Writer {
             "status": status,
         });
         let manager = format!("{}-status", self.manager);
-        let api: Api<Declared<K, IgnoredAny>> = Api::namespaced(self.client.clone(), &namespace);
-        let answer = if legacy {
-            let parameters = PatchParams { field_manager: Some(manager), ..PatchParams::default() };
-            api.patch_status(&name, &parameters, &Patch::Merge(&body)).await
-        } else {
-            api.patch_status(&name, &PatchParams::apply(&manager).force(), &Patch::Apply(&body)).await
+        let api: Api<Declared<K, Answered>> = Api::namespaced(self.client.clone(), &namespace);
+        let plain = PatchParams { field_manager: Some(manager.clone()), ..PatchParams::default() };
+        let write = async |parameters: &PatchParams, patch: &Patch<&Value>| {
+            let answer = api.patch_status(&name, parameters, patch).await;
+            let result = if answer.is_ok() { "written" } else { "failed" };
+            self.metrics.status_writes.with_label_values(&[result]).inc();
+            answer.map_err(|error| {
+                ApplyError::from_request(&format!("status of {kind}"), &name, ApplyMode::Update, error)
+            })
         };
-        let result = if answer.is_ok() { "written" } else { "failed" };
-        self.metrics.status_writes.with_label_values(&[result]).inc();
-        let answer = answer.map_err(|error| {
-            ApplyError::from_request(&format!("status of {kind}"), &name, ApplyMode::Update, error)
-        })?;
+        let mut answer = match stored {
+            None => write(&plain, &Patch::Merge(&body)).await?,
+            Some(_) => write(&PatchParams::apply(&manager).force(), &Patch::Apply(&body)).await?,
+        };
+        let status = body.get("status").unwrap_or(&Value::Null);
+        let version = answer.resource_version();
+        if let Some(stale) = answer.status.stale(stored.unwrap_or_default(), status, version.as_deref()) {
+            let stale = Patch::Json(serde_json::from_value(stale).unwrap_or_default());
+            answer = write(&plain, &stale).await?;
+        }
         Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default())
     }
 

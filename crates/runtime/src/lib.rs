@@ -33,6 +33,7 @@ pub mod process;
 pub mod recent;
 pub mod refusal;
 pub mod shallow;
+mod stale_conditions;
 pub mod stream;
 pub mod telemetry;
 
