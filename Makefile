@@ -19,6 +19,8 @@ endif
 ifdef IMAGE
 export IMAGE
 endif
+# cargo's profile of the controllers in images: that of releases for `make image` only.
+demo e2e trouble lost-node cluster-load: export CONTROLLER_PROFILE ?= pods
 ifdef PULSAR_IMAGE
 export PULSAR_IMAGE
 endif
