@@ -1,7 +1,7 @@
 //! What a status says of an object whose children could not all be written.
 //!
 //! `Ready` is about pods. While they are what the object says, as far as is known, the conditions follow them, and a write
-//! that fails is a condition of its own ([`RECONCILE_FAILED`]). A write that may succeed in a moment is not told at all.
+//! that fails is a condition of its own (`ReconcileFailed`). A write that may succeed in a moment is not told at all.
 
 use crate::context::Context;
 use crate::execute::Progress;
