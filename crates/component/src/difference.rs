@@ -104,7 +104,7 @@ impl Change {
         (self.place == Place::Set).then(|| Immutable::FIELDS.iter().find(is).copied()).flatten()
     }
 
-    /// How soon it is told: what the pods run first, then what they run with, then how they are described.
+    /// How early it is listed: what the pods run first, then what they run with, then how they are described.
     fn rank(&self) -> u8 {
         let word = self.item.split(['.', ' ']).next().unwrap_or_default();
         match word {
@@ -152,7 +152,7 @@ pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Cha
 pub fn immutable(live: &Value, desired: &StatefulSet) -> Vec<&'static str> {
     let desired = serde_json::to_value(desired).unwrap_or_default();
     let mut walk = Walk::default();
-    // Whoever holds them.
+    // Whichever field manager owns them.
     walk.set(&desired, live, &Held::All);
     let mut names: Vec<_> = walk.changes.iter().filter_map(Change::immutable).collect();
     names.dedup();

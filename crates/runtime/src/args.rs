@@ -52,7 +52,7 @@ pub struct WatchArgs {
     /// Objects that are worked on at the same time.
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Time after which an object that nothing happened to is looked at again, in seconds or as 1h30m; up to a third less,
+    /// Resync interval for unchanged objects, in seconds or as 1h30m; jittered: up to a third less,
     /// differently for each.
     #[arg(long, env = "RESYNC_PERIOD", default_value = "3600", value_parser = seconds)]
     pub resync_period: Duration,

@@ -119,28 +119,6 @@ impl Etcd {
         self.ask("/v3/maintenance/defragment", &json!({})).map(drop)
     }
 
-    /// Changes an object of ours as it is stored, past all rules of the API server: what an older release or another operator
-    /// may have left there.
-    ///
-    /// # Errors
-    /// When there is no such object, or etcd does not answer.
-    pub fn edit(
-        &self,
-        resource: &str,
-        namespace: &str,
-        name: &str,
-        change: impl FnOnce(&mut Value),
-    ) -> Result<()> {
-        let key = bytes(&format!("/registry/compute.functionmesh.io/{resource}/{namespace}/{name}"));
-        let answer = self.ask("/v3/kv/range", &json!({"key": key}))?;
-        let answer: Value = serde_json::from_str(&answer)?;
-        let stored = answer.pointer("/kvs/0/value").with_context(|| format!("no {resource} {name}"))?;
-        let stored: ByteString = serde_json::from_value(stored.clone())?;
-        let mut object: Value = serde_json::from_slice(&stored.0)?;
-        change(&mut object);
-        self.ask("/v3/kv/put", &json!({"key": key, "value": bytes(&object.to_string())})).map(drop)
-    }
-
     /// Makes it refuse writes for want of space, or take them again.
     ///
     /// # Errors

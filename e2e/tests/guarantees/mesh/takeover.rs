@@ -18,7 +18,7 @@ async fn a_status_of_the_go_operator_is_healed_before_its_component_is_applied()
         until_there(&rig, &functions, "m-a").await?;
         controller.quiet(&rig).await?;
         controller.signal("TERM")?;
-        rig.etcd()?.edit("functions", &namespace, "m-a", |function| {
+        rig.etcd()?.rewrite("functions", &namespace, "m-a", |function| {
             function["status"] = json!({"replicas": 1, "conditions": {"StatefulSet":
                 {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}});
         })?;
