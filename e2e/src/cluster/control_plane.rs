@@ -60,7 +60,7 @@ impl ControlPlane {
         // Reads and writes by user; the requests of the cluster's own parts are noise.
         fs::write(
             folder.join("audit-policy.yaml"),
-            "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n\
+            "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n\
              - level: None\n  userGroups: [\"system:nodes\"]\n- level: Metadata\n",
         )?;
         Ok(this)

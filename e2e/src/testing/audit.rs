@@ -155,13 +155,21 @@ impl Audit {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|r: &Request| !r.object_ref.resource.is_empty() && r.received() > after);
-        // A watch is noted when it begins and again when it ends.
-        let mut begun = HashSet::new();
-        let once = |r: &Request| match r.stage.as_str() {
-            "ResponseStarted" => begun.insert(r.id.clone()),
-            _ => r.verb != "watch" || !begun.contains(&r.id),
-        };
-        Self(requests.filter(once).collect())
+        // Each request is noted before it is carried out, a watch when it begins, everything when it ends. What has no
+        // end yet counts too: its effect may be visible long before its answer is noted.
+        let (mut known, mut pending) = (HashSet::new(), Vec::new());
+        let mut requests: Vec<Request> = requests
+            .filter_map(|request| match (request.stage.as_str(), request.verb.as_str()) {
+                ("RequestReceived", "watch") => None,
+                ("RequestReceived", _) => {
+                    pending.push(request);
+                    None
+                }
+                _ => known.insert(request.id.clone()).then_some(request),
+            })
+            .collect();
+        requests.extend(pending.into_iter().filter(|request| !known.contains(&request.id)));
+        Self(requests)
     }
 
     /// Requests of one user.
@@ -291,14 +299,28 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_answer_yet_counts_and_once() {
+        let log = [
+            line("1", "patch", "RequestReceived", "01", "a"),
+            line("2", "watch", "RequestReceived", "02", ""),
+            line("3", "delete", "RequestReceived", "03", "b"),
+            line("1", "patch", "ResponseComplete", "01", "a"),
+        ]
+        .concat();
+        let expected =
+            BTreeMap::from([("patch functions".to_owned(), 1), ("delete functions".to_owned(), 1)]);
+        assert_eq!(Audit::parse(&log, "").counts(), expected);
+    }
+
+    #[test]
     fn a_status_that_came_too_late_is_left_out() {
-        let refused = |resource: &str| {
+        let refused = |id: &str, resource: &str| {
             let (whole, code) = (format!("\"resource\":\"{resource}\","), "\"code\":409");
-            line("1", "patch", "ResponseComplete", "01", "a")
+            line(id, "patch", "ResponseComplete", "01", "a")
                 .replace("\"resource\":\"functions\",", &whole)
                 .replace("\"code\":200", code)
         };
-        let log = [refused("functions"), refused("functions\",\"subresource\":\"status")].concat();
+        let log = [refused("1", "functions"), refused("2", "functions\",\"subresource\":\"status")].concat();
         let audit = Audit::parse(&log, "");
         assert_eq!(audit.requests().len(), 2);
         for left in [audit.clone().writes(), audit.refused()] {
@@ -308,7 +330,9 @@ mod tests {
 
     #[test]
     fn the_object_with_the_most_requests_is_told() {
-        let log = ["a", "b", "a"].map(|name| line(name, "patch", "ResponseComplete", "01", name)).concat();
+        let log = [("1", "a"), ("2", "b"), ("3", "a")]
+            .map(|(id, name)| line(id, "patch", "ResponseComplete", "01", name))
+            .concat();
         let audit = Audit::parse(&log, "");
         assert_eq!(audit.most()["patch functions"], 2);
         assert_eq!(audit.until(&audit), Duration::from_millis(500));
