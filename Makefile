@@ -46,7 +46,7 @@ test: $(E2E) ## Unit, golden and real-API-server tests; generated files are curr
 	$(CARGO) xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) run --api-only --name api -- $(CARGO) test --quiet --locked --package e2e $(API_TESTS)
+	@$(E2E) run --api-only --again --name api -- $(CARGO) test --quiet --locked --no-fail-fast --package e2e $(API_TESTS)
 
 .PHONY: e2e
 e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar

@@ -10,6 +10,7 @@
 //! | [`operator`] | installs the charts |
 //! | [`demo`] | the main job on real input |
 //! | [`faults`] | one fault at each write, and what must be the same in the end |
+//! | [`rerun`] | runs tests, and those that failed once more |
 //! | [`scenario`] | what happens to many objects at once, and what it costs |
 //! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
 
@@ -22,6 +23,7 @@ pub mod images;
 pub mod operator;
 pub mod paths;
 pub mod pulsar;
+pub mod rerun;
 pub mod scenario;
 pub mod shell;
 pub mod testing;

@@ -1,12 +1,11 @@
 //! Clusters, images and the demo from the command line. `make help` lists the usual ways in.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::cluster::{self, ApiOnly, Cluster};
-use e2e::{bench, demo, images, paths, shell};
+use e2e::{bench, demo, images, paths, rerun, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::process::Command as AsyncCommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A real Kubernetes and a real Pulsar for tests and the demo.
@@ -44,6 +43,9 @@ enum Command {
         /// Number of nodes, one or two.
         #[arg(long, default_value_t = 1)]
         nodes: u8,
+        /// Run test programs that failed a second time, and say which were flaky.
+        #[arg(long)]
+        again: bool,
         #[command(flatten)]
         name: Name,
         /// The command.
@@ -119,8 +121,8 @@ async fn execute(command: Command) -> Result<ExitCode> {
                 cluster.import(&image)?;
             }
         }
-        Command::Run { api_only, nodes, name, command } => {
-            return run(&name.name, api_only, nodes, &command).await;
+        Command::Run { api_only, nodes, again, name, command } => {
+            return run(&name.name, api_only, nodes, again, &command).await;
         }
         Command::Image => {
             let image = images::controllers()?;
@@ -151,7 +153,7 @@ async fn measure(settings: bench::Settings) -> Result<ExitCode> {
 
 /// Runs a command with a cluster: that of `KUBECONFIG`, else one of our own. The cluster goes down whatever happens: on failure, on a signal, and by the kernel when
 /// this process is killed.
-async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Result<ExitCode> {
+async fn run(name: &str, api_only: bool, nodes: u8, again: bool, command: &[String]) -> Result<ExitCode> {
     let given = std::env::var_os("KUBECONFIG").is_some_and(|file| !file.is_empty());
     let own: Option<Own> = if api_only {
         // Always our own: its audit log is what the tests count.
@@ -162,16 +164,13 @@ async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Resul
     } else {
         Some(Own::Node(Cluster::up(name, true, nodes)?))
     };
-    let (program, arguments) = command.split_first().context("no command to run")?;
-    let mut child = AsyncCommand::new(program);
-    child.args(arguments).kill_on_drop(true);
-    if let Some(own) = &own {
-        child.env("KUBECONFIG", own.kubeconfig()).env("FUNCTION_MESH_E2E", own.folder());
-    }
-    let mut child = child.spawn().with_context(|| format!("cannot run {program:?}"))?;
+    let environment = match &own {
+        Some(own) => vec![("KUBECONFIG", own.kubeconfig()), ("FUNCTION_MESH_E2E", own.folder().to_owned())],
+        None => Vec::new(),
+    };
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let code = tokio::select! {
-        status = child.wait() => status?.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
+        status = rerun::run(command, again, &environment) => status?.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
     };
