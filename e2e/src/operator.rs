@@ -108,6 +108,14 @@ impl Kubectl {
         run(&mut install)
     }
 
+    /// Uninstalls the operator, not the kinds.
+    ///
+    /// # Errors
+    /// When Helm fails; with what it printed, the output of a failed hook included.
+    pub fn uninstall(&self) -> Result<()> {
+        run(&mut self.helm(["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "180s"]))
+    }
+
     /// Shows what kubectl prints.
     ///
     /// # Errors

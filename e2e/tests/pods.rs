@@ -49,7 +49,8 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
     step("killed controllers write nothing", &|| killed_controllers(rig, kubectl))?;
     step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
     step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
-    no_controller_restarted(kubectl)
+    no_controller_restarted(kubectl)?;
+    step("an uninstall takes the controllers and leaves the kinds", &|| uninstall(kubectl))
 }
 
 /// Values with which no controller could start are refused before anything is installed.
@@ -117,6 +118,12 @@ fn cleanup(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     until_ready(kubectl, "fn/leaving", ("True", "AllReplicasAvailable"))?;
     let before = broker.subscriptions(TOPIC)?;
     ensure!(before.contains("leaving"), "{before:?}");
+    // Nobody would remove its finalizer: nothing is uninstalled.
+    let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };
+    let refused = format!("{refused:#}");
+    ensure!(refused.contains(&format!("{HOME}/leaving")), "{refused}");
+    let deployments = format!("-n {NAMESPACE} get deployments -o name");
+    ensure!(output(&mut kubectl.words(&deployments))?.lines().count() == 4, "a controller is gone");
     run(&mut kubectl.words(&format!("-n {HOME} delete fn leaving --timeout=240s")))?;
     let after = broker.subscriptions(TOPIC)?;
     ensure!(!after.contains("leaving"), "still there: {after:?}");
@@ -266,6 +273,13 @@ fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
     kubectl.install(controllers, &["controllers.sink.enabled=true"])?;
     until("the sink-controller's work", PATIENCE, || get(kubectl, "statefulset/alone-sink").map(drop))?;
     run(&mut kubectl.words(&format!("-n {HOME} delete snk/alone fn/other --wait=false")))
+}
+
+fn uninstall(kubectl: &Kubectl) -> Result<()> {
+    kubectl.uninstall()?;
+    let left = output(&mut kubectl.words(&format!("-n {NAMESPACE} get deployments,jobs,services -o name")))?;
+    ensure!(left.is_empty(), "left: {left}");
+    run(&mut kubectl.words(&format!("-n {HOME} get fmesh,fn,src,snk")))
 }
 
 fn deletion(kubectl: &Kubectl) -> Result<()> {

@@ -207,7 +207,10 @@ async fn bring_about<K: Component>(
         pinned::is_of_spec(observed.stateful_set.as_ref(), given.recorded.as_ref(), &desired.stateful_set);
     let plan = match plan(desired, &observed, &given) {
         Ok(plan) => plan,
-        Err(obstacle) => return Ok(refusal(object, workload, &obstacle, progress, cx)),
+        Err(obstacle) => {
+            rescale(object, cx, progress).await?;
+            return Ok(refusal(object, workload, &obstacle, progress, cx));
+        }
     };
     progress.pods_are_current = plan.leaves_pods();
     // Before there are pods that subscribe.

@@ -1,4 +1,5 @@
-//! The scale of an object whose spec cannot be rendered: its pods stay as they are, but not their number.
+//! The scale of an object whose spec cannot be rendered or whose children are in somebody's way: its pods stay as they are, but
+//! not their number.
 
 use crate::adjust::{self, Adjusted};
 use crate::children::{Ownership, StatefulSetView, Trace, ownership};
@@ -28,7 +29,8 @@ pub async fn rescale<K: Component>(
 ) -> Result<Option<Box<StatefulSetView>>, ApplyError> {
     let Some(live) = own(object, cx) else { return Ok(None) };
     let recorded = cx.recorded_status(object).stateful_set;
-    let Some(adjustment) = adjustment(object.spec_text(), &live, recorded.as_ref()) else {
+    let wanted = replicas(object.spec_text(), object.owners.replicas_chosen);
+    let Some(adjustment) = adjustment(wanted, &live, recorded.as_ref()) else {
         return Ok(Some(Box::new(live)));
     };
     let left = live.record(recorded.as_ref()).cloned();
@@ -65,18 +67,26 @@ fn own<K: Component>(object: &Object<K>, cx: &Context<K>) -> Option<StatefulSetV
     (ours && live.metadata.deletion_timestamp.is_none()).then_some(live)
 }
 
-/// What is to be changed. A number that the spec does not state is none: it says nothing about what runs.
+/// The number that the spec states. One that the API server filled in says nothing where an autoscaler begins with more.
+fn replicas(spec: &str, chosen: bool) -> Option<i32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Scale {
+        replicas: Option<i32>,
+        min_replicas: Option<i32>,
+    }
+    let Scale { replicas, min_replicas } = serde_json::from_str(spec).ok()?;
+    let is_default = replicas == Some(1) && min_replicas.is_some_and(|min| min > 1) && !chosen;
+    replicas.filter(|number| *number >= 0 && !is_default)
+}
+
+/// What is to be changed.
 fn adjustment(
-    spec: &str,
+    replicas: Option<i32>,
     live: &StatefulSetView,
     recorded: Option<&StatefulSetStatusRef>,
 ) -> Option<Adjustment> {
-    #[derive(Deserialize)]
-    struct Scale {
-        replicas: Option<i32>,
-    }
-    let Scale { replicas } = serde_json::from_str(spec).ok()?;
-    let replicas = replicas.filter(|wanted| *wanted >= 0 && *wanted != live.spec.replicas)?;
+    let replicas = replicas.filter(|wanted| *wanted != live.spec.replicas)?;
     let settles = live.trace(recorded) != Trace::Edited;
     Some(Adjustment { replicas: Some(replicas), labels: BTreeMap::new(), owner: None, settles })
 }
@@ -90,7 +100,8 @@ mod tests {
     fn only_a_number_that_is_stated_counts() {
         let spec = StatefulSetSpecView { replicas: 3 };
         let live = StatefulSetView { spec, ..StatefulSetView::default() };
-        let wanted = |spec: &str| adjustment(spec, &live, None).and_then(|adjustment| adjustment.replicas);
+        let wanted =
+            |spec: &str| adjustment(replicas(spec, false), &live, None).and_then(|found| found.replicas);
         assert_eq!(wanted(r#"{"replicas": 5, "java": 7}"#), Some(5));
         assert_eq!(wanted(r#"{"replicas": 0}"#), Some(0));
         for nothing in [
@@ -100,8 +111,10 @@ mod tests {
             r#"{"replicas": "5"}"#,
             "",
             "{}",
+            r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#,
         ] {
             assert_eq!(wanted(nothing), None, "{nothing}");
         }
+        assert_eq!(replicas(r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#, true), Some(1));
     }
 }

@@ -54,10 +54,10 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
         let functions = functions(&rig, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
-        for name in ["denied", "invalid", "quota"] {
+        for name in ["denied", "invalid", "quota", "taken"] {
             create(&functions, "Function", name, &function_spec()).await?;
         }
-        for name in ["denied", "invalid", "quota"] {
+        for name in ["denied", "invalid", "quota", "taken"] {
             until_ready(&rig, &functions, name, AVAILABLE).await?;
         }
         let template = scaled(&rig, &sets, "denied-function", 1).await?;
@@ -83,13 +83,23 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         scale(functions.clone(), "invalid", 3).await?;
         scaled(&rig, &sets, "invalid-function", 3).await?;
 
+        // By somebody else's Service, which has the name of ours.
+        let taken = "taken-function-headless";
+        let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
+        let uid = services.get(taken).await?.metadata.uid;
+        let foreign = json!({"metadata": {"labels": null, "ownerReferences": null, "managedFields": [{}]}});
+        services.patch(taken, &PatchParams::default(), &Patch::Merge(foreign)).await?;
+        until_condition(&rig, &functions, "taken", "ReconcileFailed", ("True", "NameConflict")).await?;
+        ensure!(services.get(taken).await?.metadata.uid == uid, "the Service was made anew");
+        scale(functions.clone(), "taken", 3).await?;
+        scaled(&rig, &sets, "taken-function", 3).await?;
+
         // By a quota that has no room for the Service that somebody deleted.
         let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": {"count/services": "0"}}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
         let status = json!({"status": {"hard": {"count/services": "0"}, "used": {"count/services": "0"}}});
         quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
-        let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
         services.delete("quota-function-headless", &DeleteParams::default()).await?;
         until_condition(&rig, &functions, "quota", "ReconcileFailed", ("True", "QuotaExceeded")).await?;
         scale(functions.clone(), "quota", 3).await?;
