@@ -49,8 +49,6 @@ impl Chaos {
     async fn start(rig: &Rig, namespace: &str, seed: u64) -> Result<Self> {
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         flags.push(format!("--watched-namespace={namespace}"));
-        // Other tests have leases of their own in the same namespace.
-        flags.push(format!("--lease-name={namespace}"));
         let mut this = Self {
             rig: rig.clone(),
             namespace: namespace.to_owned(),
@@ -76,18 +74,8 @@ impl Chaos {
         Ok(this)
     }
 
-    /// Each kind of controller has a lease of its own.
     fn launch(&mut self, name: &'static str) -> Result<Controller> {
-        let flags: Vec<String> = self
-            .flags
-            .iter()
-            .map(
-                |flag| {
-                    if flag.starts_with("--lease-name=") { format!("{flag}-{name}") } else { flag.clone() }
-                },
-            )
-            .collect();
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
         let controller = Controller::spawn(&self.rig, name, &flags)?;
         self.users.insert(controller.user.clone());
         Ok(controller)
