@@ -17,7 +17,7 @@ const FUNCTIONS: usize = 40;
 const MESHES: usize = 5;
 /// Items that a mesh may have.
 const ITEMS: usize = 6;
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(200);
 /// Until everything is as the objects say.
 const SETTLED: Duration = Duration::from_secs(60);
 const CONTROLLERS: [&str; 2] = ["function-controller", "mesh-controller"];
