@@ -36,6 +36,10 @@ pub struct ComponentStatus {
     /// What the controller last applied. With it, foreign edits are seen without reading the StatefulSet.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<StatefulSetStatusRef>,
+    /// Kinds of the autoscalers that the object has. One that is to go is found by it, although it lost its label.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub autoscalers: Option<Vec<String>>,
     /// The standard conditions `Ready` and `Progressing`, with a reason and a message.
     #[serde(default)]
     pub conditions: Conditions,

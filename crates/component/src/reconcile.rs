@@ -196,6 +196,9 @@ async fn bring_about<K: Component>(
     {
         observed = cx.observed(workload);
     }
+    if cx.find_leftovers(workload, &desired, &observed, &status, &owner).await? {
+        observed = cx.observed(workload);
+    }
     let given = Given {
         recorded: status.stateful_set.clone(),
         observed: pinned::observed(&status, object.meta()),

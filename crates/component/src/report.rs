@@ -34,8 +34,14 @@ pub async fn report<K: Component>(
     let recorded =
         ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
     let mut after = status(&recorded, outcome, &verdict, generation, &now);
+    // Alone they are no reason to write.
+    after.autoscalers.clone_from(&before.autoscalers);
     if after != before {
         complete(&mut after, outcome);
+        if matches!(outcome, Outcome::Applied { .. }) {
+            let kinds = cx.autoscalers_of(object);
+            after.autoscalers = Some(kinds).filter(|kinds| !kinds.is_empty());
+        }
     }
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();

@@ -3,11 +3,21 @@
 use crate::children::{Ownership, View, ownership};
 use crate::context::Context;
 use crate::execute::Keys;
-use functionmesh_render::{Component, Workload};
+use crate::plan::Observed;
+use crate::reconcile::Object;
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_render::names::WorkloadName;
+use functionmesh_render::{Component, Desired, Workload};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::recent::Recent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
+
+/// Kind of the autoscaler that changes the number of pods.
+const HORIZONTAL: &str = "HorizontalPodAutoscaler";
+/// Kind of the autoscaler that changes their resources.
+const VERTICAL: &str = "VerticalPodAutoscaler";
 
 impl<K: Component> Context<K> {
     /// Reads a child of a kind once, and shows it to whoever asks the caches when it belongs to the object. Returns whether
@@ -25,11 +35,50 @@ impl<K: Component> Context<K> {
         match kind {
             "StatefulSet" => self.look(&self.stateful_sets, keys.same(), owner).await,
             "Service" => self.look(&self.services, keys.service(), owner).await,
-            "HorizontalPodAutoscaler" => self.look(&self.horizontal_autoscalers, keys.same(), owner).await,
-            "VerticalPodAutoscaler" => self.look(&self.vertical_autoscalers.cache, keys.same(), owner).await,
+            HORIZONTAL => self.look(&self.horizontal_autoscalers, keys.same(), owner).await,
+            VERTICAL => self.look(&self.vertical_autoscalers.cache, keys.same(), owner).await,
             "Job" => self.look(&self.jobs, keys.cleanup(), owner).await,
             _ => Ok(false),
         }
+    }
+
+    /// Looks for autoscalers that are to go, that are on record, and that no cache shows. Returns whether it found one.
+    ///
+    /// # Errors
+    /// When the API server refuses or fails.
+    pub async fn find_leftovers(
+        &self,
+        workload: &Workload,
+        desired: &Desired,
+        observed: &Observed,
+        status: &ComponentStatus,
+        owner: &OwnerReference,
+    ) -> Result<bool, ApplyError> {
+        let unseen = [
+            (HORIZONTAL, desired.horizontal_autoscaler.is_none() && observed.horizontal_autoscaler.is_none()),
+            (VERTICAL, desired.vertical_autoscaler.is_none() && observed.vertical_autoscaler.is_none()),
+        ];
+        let mut found = false;
+        for (kind, unseen) in unseen {
+            let on_record = status.autoscalers.iter().flatten().any(|known| known == kind);
+            let exists = kind != VERTICAL || self.vertical_autoscalers.absence(&workload.namespace).is_none();
+            if unseen && on_record && exists {
+                found |= self.find(kind, workload, owner).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Kinds of the autoscalers of an object that the caches show.
+    pub fn autoscalers_of(&self, object: &Object<K>) -> Vec<String> {
+        let metadata = object.meta();
+        let name = metadata.name.as_deref().and_then(|name| WorkloadName::new(name, K::ROLE).ok());
+        let (Some(name), Some(namespace)) = (name, metadata.namespace.as_deref()) else { return Vec::new() };
+        let name = name.as_str();
+        let horizontal = self.horizontal_autoscalers.get(&ObjectRef::new(name).within(namespace)).is_some();
+        let vertical = self.vertical_autoscalers.cache.get(&ObjectRef::new(name).within(namespace)).is_some();
+        let kinds = [(horizontal, HORIZONTAL), (vertical, VERTICAL)];
+        kinds.into_iter().filter(|(exists, _)| *exists).map(|(_, kind)| kind.to_owned()).collect()
     }
 
     async fn look<V: View>(

@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod gap;
+mod leftover;
 mod precondition;
 mod uninstall;
 

@@ -11,7 +11,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -87,7 +87,12 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         let taken = "taken-function-headless";
         let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
         let uid = services.get(taken).await?.metadata.uid;
-        let foreign = json!({"metadata": {"labels": null, "ownerReferences": null, "managedFields": [{}]}});
+        let owners: Api<ConfigMap> = Api::namespaced(rig.client.clone(), &namespace);
+        let owner = serde_json::from_value(json!({"metadata": {"name": "owner"}}))?;
+        let owner = owners.create(&PostParams::default(), &owner).await?;
+        let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "controller": true,
+            "uid": owner.metadata.uid});
+        let foreign = json!({"metadata": {"ownerReferences": [reference]}});
         services.patch(taken, &PatchParams::default(), &Patch::Merge(foreign)).await?;
         until_condition(&rig, &functions, "taken", "ReconcileFailed", ("True", "NameConflict")).await?;
         ensure!(services.get(taken).await?.metadata.uid == uid, "the Service was made anew");
