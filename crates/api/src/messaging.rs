@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulsarMessaging {
-    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`. Required.
+    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`, and `brokerPorts` where
+    /// brokers advertise other ports than that of the latter, 6650 and 6651: the readiness probe looks for connections to
+    /// these. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_config: Option<String>,
-    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`. Of the plugins, Go
-    /// programs know that for tokens only.
+    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`. A token (`token:...`)
+    /// may be renewed there while Java, Python and Go instances run. Of the plugins, Go programs know that for tokens only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_secret: Option<String>,
     /// Name of a Secret with the keys `tlsAllowInsecureConnection`, `tlsHostnameVerificationEnable` and

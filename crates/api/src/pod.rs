@@ -77,7 +77,8 @@ pub struct PodPolicy {
     /// port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
-    /// When the container of the component counts as started.
+    /// When the container of the component counts as started. Defaults to a connection to a broker, and a restart after ten
+    /// minutes without one; not for generic programs and for sources that connect at their first record only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
     /// Leave out the default affinity, which spreads the pods of a component over nodes. Defaults to false.

@@ -53,6 +53,7 @@ impl Reason {
         Self::IncompatibleSchema,
         Self::TopicNotFound,
         Self::BrokerUnreachable,
+        Self::NotConnected,
         Self::InitContainerFailed,
         Self::CrashLoop,
         Self::ProgressDeadlineExceeded,

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Resource;
 use kube::core::ObjectMeta;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +17,11 @@ mod lost;
 
 /// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
 const START: SignedDuration = SignedDuration::from_secs(30);
+/// How long an instance that starts may be without a connection to a broker before that is reported: a Java instance takes 10 s,
+/// and a minute where the node is busy.
+const CONNECT: SignedDuration = SignedDuration::from_secs(60);
+/// How long an instance may be without the connection that it had. Its probe noticed 15 s after the loss.
+const LOST: SignedDuration = SignedDuration::from_secs(15);
 /// Label by which the controller of `StatefulSet`s says from which template a pod was made.
 const REVISION: &str = "controller-revision-hash";
 /// Most names in a list.
@@ -41,6 +47,9 @@ pub struct PodView {
     /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
     #[serde(skip)]
     starting: Option<(Timestamp, Option<String>)>,
+    /// From when on its instance counts as one without a connection to a broker, and whether it had one.
+    #[serde(skip)]
+    unconnected: Option<(Timestamp, bool)>,
     /// From when on it counts as lost with its node, and in which words.
     #[serde(skip)]
     lost: Option<Box<(Timestamp, Cause)>>,
@@ -78,6 +87,7 @@ pub(crate) struct ContainerStatus {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) ready: bool,
+    started: bool,
     pub(crate) state: State,
     pub(crate) last_state: State,
     pub(crate) restart_count: i32,
@@ -128,6 +138,13 @@ struct Container {
     name: String,
     restart_policy: String,
     resources: Resources,
+    readiness_probe: Probe,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Probe {
+    exec: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -165,6 +182,13 @@ impl Spec {
         self.init_containers.iter().any(|c| c.name == container && c.restart_policy == "Always")
     }
 
+    /// Whether a container is that of a component whose readiness is a connection to a broker: no other probe of it runs a
+    /// command.
+    fn connects(&self, container: &str) -> bool {
+        ["pulsar-function", "pulsar-source", "pulsar-sink"].contains(&container)
+            && self.containers.iter().any(|c| c.name == container && c.readiness_probe.exec.is_some())
+    }
+
     /// The objects without which the volumes cannot be mounted.
     fn needs(&self) -> Option<String> {
         let named = |kind: &str, source: &Option<Source>| {
@@ -192,6 +216,17 @@ impl Status {
         Some(ready.last_transition_time.as_ref()?.0)
     }
 
+    /// From when on the pod's instance, which runs, is known to have no connection to a broker, and whether it had one.
+    fn unconnected(&self, spec: &Spec) -> Option<(Timestamp, bool)> {
+        let runs = |c: &&ContainerStatus| !c.ready && c.state.running.is_some() && spec.connects(&c.name);
+        let container = self.container_statuses.iter().find(runs)?;
+        let since = container.state.running.as_ref()?.started_at.as_ref()?.0;
+        let unready = self.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "False");
+        let unready = unready.and_then(|c| c.last_transition_time.as_ref());
+        let since = since.max(unready.map_or(Timestamp::MIN, |time| time.0));
+        Some((after(since, if container.started { LOST } else { CONNECT }), container.started))
+    }
+
     fn is(&self, condition: &str, status: &str) -> bool {
         self.conditions.iter().any(|c| c.type_ == condition && c.status == status)
     }
@@ -203,6 +238,7 @@ impl PodView {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
         self.causes = causes(&status, &spec);
         self.ready = status.is("Ready", "True");
+        self.unconnected = status.unconnected(&spec);
         self.lost = lost::lost(&self.metadata, &spec.node_name, &status).map(Box::new);
         // Volumes are mounted and the network is made before this condition is true (KEP-3085).
         let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
@@ -273,6 +309,11 @@ impl Pods {
                 let later = [all.later.take(), Some((after(*since, START), cause))];
                 all.later = later.into_iter().flatten().min();
             }
+            if let Some((from, was_connected)) = pod.unconnected.filter(|_| !is_old) {
+                let cause = not_connected(pod.metadata.name.as_deref().unwrap_or_default(), was_connected);
+                let later = [all.later.take(), Some((from, cause))];
+                all.later = later.into_iter().flatten().min();
+            }
         }
         all
     }
@@ -282,6 +323,21 @@ fn not_starting(pod: &str, needs: Option<&str>) -> Cause {
     let needs = needs.map(|needs| format!("; they need {needs}: check that each exists")).unwrap_or_default();
     let message = format!("pod {pod} has a node, and its volumes or its network are not ready there{needs}");
     Cause { reason: Reason::VolumesNotReady, message }
+}
+
+fn not_connected(pod: &str, was_connected: bool) -> Cause {
+    let message = if was_connected {
+        format!(
+            "pod {pod} runs and has no connection to a broker: the broker is down or cannot be reached, or no longer accepts \
+             the pod's credentials; kubectl logs {pod} has the reason"
+        )
+    } else {
+        format!(
+            "pod {pod} runs and has not connected to a broker yet: it downloads its package, or opens its state store or its \
+             connector; kubectl logs {pod} tells how far it is"
+        )
+    };
+    Cause { reason: Reason::NotConnected, message }
 }
 
 #[cfg(test)]

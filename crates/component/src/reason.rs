@@ -60,6 +60,8 @@ pub enum Reason {
     TopicNotFound,
     /// The broker cannot be reached.
     BrokerUnreachable,
+    /// The instance runs and has no connection to a broker.
+    NotConnected,
     /// An init container fails, so the instance never starts.
     InitContainerFailed,
     /// The instance ends after it was started. Exit code 0 included: a Java instance ends so after a fatal error.
@@ -121,6 +123,7 @@ impl Reason {
             Self::IncompatibleSchema => "IncompatibleSchema",
             Self::TopicNotFound => "TopicNotFound",
             Self::BrokerUnreachable => "BrokerUnreachable",
+            Self::NotConnected => "NotConnected",
             Self::InitContainerFailed => "InitContainerFailed",
             Self::CrashLoop => "CrashLoop",
             Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
@@ -165,6 +168,7 @@ impl Reason {
             | Self::IncompatibleSchema
             | Self::TopicNotFound
             | Self::BrokerUnreachable
+            | Self::NotConnected
             | Self::InitContainerFailed
             | Self::CrashLoop
             | Self::ApplyFailed => Health::InProgress,

@@ -6,6 +6,7 @@ use crate::details::ConsumerSpec;
 use crate::messaging::{Auth, TOKEN_PLUGIN, Tls};
 use crate::quantity::Decimal;
 use crate::shell::{Piece, quote, write_word};
+use crate::token;
 use functionmesh_api::runtime::{GoRuntime, LogLevel};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -165,7 +166,7 @@ fn credentials(workload: &Workload) -> String {
     };
     let mut steps = Vec::new();
     if matches!(workload.pulsar.auth(), Auth::Environment) {
-        let parameters = text("clientAuthenticationParameters");
+        let parameters = text(token::PARAMETERS);
         steps.push(format!(
             r#"if [ "${{clientAuthenticationPlugin}}" = {TOKEN_PLUGIN} ]; then {parameters} && {AUTHENTICATION}=",\"clientAuthenticationPlugin\":\"{TOKEN_PLUGIN}\",\"clientAuthenticationParameters\":\"${{value}}\""; fi"#
         ));

@@ -8,7 +8,7 @@ pub const RENDERED_HASH: &str = "compute.functionmesh.io/rendered-hash";
 /// Annotation with the version of the renderer.
 pub const RENDERER_VERSION_ANNOTATION: &str = "compute.functionmesh.io/renderer-version";
 /// Version of this renderer; goes up when the same input renders to other bytes.
-pub const RENDERER_VERSION: &str = "3";
+pub const RENDERER_VERSION: &str = "4";
 
 /// The hash that a rendered `StatefulSet` carries, if it carries one.
 pub fn rendered_hash(stateful_set: &StatefulSet) -> Option<&str> {

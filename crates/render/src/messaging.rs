@@ -102,6 +102,11 @@ impl Messaging {
         }
     }
 
+    /// The Secret with plugin and parameters, where these are how a client proves who it is.
+    pub(crate) fn auth_secret(&self) -> Option<&str> {
+        given(self.spec.auth_secret.as_ref()).filter(|_| self.auth() == Auth::Environment)
+    }
+
     /// The configuration as written, for what reads it in an order of its own.
     pub(crate) fn auth_config(&self) -> Option<&AuthConfig> {
         self.spec.auth_config.as_ref()

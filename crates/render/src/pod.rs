@@ -3,16 +3,15 @@
 use crate::admin::AdminTool;
 use crate::labels::selector_labels;
 use crate::package::Tools;
+use crate::probe::{Evidence, liveness};
 use crate::runtime::{Launch, Runtime};
 use crate::storage::Storage;
 use crate::{Defaults, Environment, Role, Workload, affinity, downloader, env, filebeat, package, quantity};
-use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
+    Capabilities, Container, ContainerPort, LocalObjectReference, PodSecurityContext, PodSpec,
+    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 
 /// Control port of the instance.
@@ -136,12 +135,14 @@ fn main_container(
         .flatten();
     let policy = &workload.pod;
     let probe = policy.liveness.as_ref().and_then(liveness);
+    let evidence = Evidence::of(workload);
+    let startup = policy.startup_probe.as_ref().or(defaults.pod.startup_probe.as_ref());
     Container {
         command: Some(workload.runtime.command(workload, &Launch { file: &file, download })),
         volume_mounts: non_empty(storage.main_mounts(workload)),
         liveness_probe: probe.or_else(|| defaults.pod.liveness.as_ref().and_then(liveness)),
-        readiness_probe: Some(readiness()),
-        startup_probe: policy.startup_probe.clone().or_else(|| defaults.pod.startup_probe.clone()),
+        readiness_probe: Some(evidence.readiness()),
+        startup_probe: startup.cloned().or_else(|| evidence.startup()),
         ..bare_container(workload, environment, defaults, image)
     }
 }
@@ -231,43 +232,6 @@ pub(crate) fn tools(workload: &Workload, image: &str) -> Tools {
     Tools {
         admin: if pulsarctl { AdminTool::Pulsarctl } else { AdminTool::PulsarAdmin },
         wget: workload.images.has_wget,
-    }
-}
-
-fn probe(path: &str) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::Int(METRICS_PORT.1),
-            scheme: Some("HTTP".to_owned()),
-            ..HTTPGetAction::default()
-        }),
-        ..Probe::default()
-    }
-}
-
-/// Only when a period is given; the timeout equals the period.
-fn liveness(liveness: &Liveness) -> Option<Probe> {
-    let period = liveness.period_seconds.filter(|period| *period > 0)?;
-    Some(Probe {
-        initial_delay_seconds: Some(liveness.initial_delay_seconds.unwrap_or_default().max(0)),
-        timeout_seconds: Some(period),
-        period_seconds: Some(period),
-        // Zero means "not given" to the API server, which then fills in its default.
-        success_threshold: liveness.success_threshold.filter(|n| *n != 0),
-        failure_threshold: liveness.failure_threshold.filter(|n| *n != 0),
-        ..probe("/")
-    })
-}
-
-/// The instance opens its metrics port once the function thread was started (design section 4).
-fn readiness() -> Probe {
-    Probe {
-        period_seconds: Some(5),
-        timeout_seconds: Some(5),
-        failure_threshold: Some(3),
-        // Any path answers on every instance; this one does not gather metrics on those that know it.
-        ..probe("/-/healthy")
     }
 }
 

@@ -5,7 +5,8 @@ use crate::generic::Generic;
 use crate::go::Go;
 use crate::java::Java;
 use crate::python::Python;
-use crate::shell::quote;
+use crate::shell::{if_set, quote};
+use crate::token;
 
 /// A program with everything about it checked.
 #[derive(Clone, Debug)]
@@ -34,9 +35,10 @@ impl Runtime {
             // The runner images of other languages promise no bash.
             Runtime::Generic(generic) => ("sh", generic.script(workload, launch.file)),
         };
+        let token = token::preparation(workload);
         let download = launch.download.as_ref().map(|command| format!("{command} && ")).unwrap_or_default();
         let script =
-            format!("{download}SHARD_ID=${{POD_NAME##*-}} && echo shardId=${{SHARD_ID}} && {program}");
+            format!("{download}SHARD_ID=${{POD_NAME##*-}} && echo shardId=${{SHARD_ID}} && {token}{program}");
         vec![shell.to_owned(), "-c".to_owned(), script]
     }
 }
@@ -54,6 +56,7 @@ pub(crate) fn instance_arguments(workload: &Workload) -> Vec<String> {
         format!("--cluster_name {}", quote(&workload.cluster_name)),
     ];
     if let Some((plugin, parameters)) = workload.pulsar.plugin_words(workload.pulsar.auth()) {
+        let parameters = token::parameters(workload).map_or(parameters, if_set);
         arguments.push(format!("--client_auth_plugin {plugin} --client_auth_params {parameters}"));
     }
     arguments.push(tls_arguments(workload));

@@ -1,15 +1,11 @@
 //! The `StatefulSet` (behaviour reference 2.2 and 2.3).
 
 use crate::labels::selector_labels;
+use crate::probe::Evidence;
 use crate::{Defaults, Environment, Workload, hash, pod};
 use functionmesh_api::constants::API_VERSION;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
-
-/// Seconds a pod has to stay ready before it counts. A Java instance with a wrong class or an unreachable broker runs,
-/// and answers its probe, for 6 to 14 seconds before it ends with exit code 0; it must never look ready to anybody
-/// (design section 3).
-pub const MIN_READY_SECONDS: i32 = 15;
 
 /// Renders the `StatefulSet`, stamped with its own hash.
 pub(crate) fn stateful_set(
@@ -32,7 +28,7 @@ pub(crate) fn stateful_set(
                 type_: Some("RollingUpdate".to_owned()),
                 ..StatefulSetUpdateStrategy::default()
             }),
-            min_ready_seconds: Some(MIN_READY_SECONDS),
+            min_ready_seconds: Some(Evidence::of(workload).min_ready_seconds()),
             template: pod::template(workload, environment, defaults),
             volume_claim_templates: (!claims.is_empty()).then(|| claims.clone()),
             persistent_volume_claim_retention_policy: workload.claim_retention.clone(),

@@ -3,7 +3,7 @@
 use crate::messaging::Messaging;
 use crate::names::volume_name;
 use crate::runtime::Runtime;
-use crate::{Environment, Workload, filebeat, log4j, package, python};
+use crate::{Environment, Workload, filebeat, log4j, package, python, token};
 use functionmesh_api::runtime::RuntimeLogConfigRef;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount,
@@ -17,6 +17,7 @@ pub(crate) const DOWNLOADER_VOLUME: &str = "downloader-volume";
 pub(crate) struct Storage {
     pub(crate) volumes: Vec<Volume>,
     logs: Vec<VolumeMount>,
+    authentication: Vec<VolumeMount>,
     runtime_credentials: Vec<VolumeMount>,
     package_credentials: Vec<VolumeMount>,
     keys: Vec<VolumeMount>,
@@ -34,8 +35,13 @@ impl Storage {
             storage.logs.push(mount(filebeat::VOLUME, filebeat::LOG_DIRECTORY));
         }
         storage.runtime_credentials = storage.credentials(&workload.pulsar);
+        if let Some(secret) = token::secret(workload) {
+            // The pod starts without the key as well: the instance then tells what is wrong.
+            let name = storage.secret(secret, token::KEY, Some(true));
+            storage.authentication.push(mount(&name, token::DIRECTORY));
+        }
         for secret in &workload.crypto_secrets {
-            let name = storage.secret(&secret.secret, &secret.key);
+            let name = storage.secret(&secret.secret, &secret.key, None);
             storage.keys.extend(secret.mount_path.as_ref().map(|path| mount(&name, path)));
         }
         storage.add_log_configuration(workload);
@@ -56,6 +62,7 @@ impl Storage {
             workload,
             [
                 &self.logs,
+                &self.authentication,
                 &self.runtime_credentials,
                 &self.keys,
                 &self.log_configuration,
@@ -117,12 +124,13 @@ impl Storage {
     }
 
     /// Adds a volume with one key of a Secret.
-    fn secret(&mut self, secret: &str, key: &str) -> String {
+    fn secret(&mut self, secret: &str, key: &str, optional: Option<bool>) -> String {
         self.add(Volume {
             name: volume_name(&format!("{secret}-{key}")),
             secret: Some(SecretVolumeSource {
                 secret_name: Some(secret.to_owned()),
                 items: Some(vec![item(key, key)]),
+                optional,
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()
@@ -136,7 +144,7 @@ impl Storage {
             .into_iter()
             .filter_map(|(reference, directory)| {
                 let (secret, key) = reference?;
-                Some(mount(&self.secret(secret, key), directory))
+                Some(mount(&self.secret(secret, key, None), directory))
             })
             .collect()
     }

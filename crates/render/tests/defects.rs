@@ -96,8 +96,10 @@ fn the_messages_of_a_window_are_acknowledged_with_it() {
 fn go_run(patch: &str, environment: &[(&str, &str)]) -> Value {
     let object = function(&format!("{{java: null, golang: {{go: /pulsar/go}}, {patch}}}"));
     let script = script(main_container(&rendered(&object))).to_owned();
-    let (_, program) = script.split_once("chmod +x /pulsar/go && ").unwrap();
-    let program = program.replace("exec /pulsar/go -instance-conf", "printf %s");
+    let (_, program) = script.split_once("echo shardId=${SHARD_ID} && ").unwrap();
+    let program = program
+        .replace("ls -l /pulsar/go && chmod +x /pulsar/go && ", "")
+        .replace("exec /pulsar/go -instance-conf", "printf %s");
     let mut shell = std::process::Command::new("bash");
     shell.args(["-c", &program]).env_clear().env("SHARD_ID", "0").env("brokerServiceURL", "pulsar://b");
     let output = shell.envs(environment.iter().copied()).output().unwrap();

@@ -2,6 +2,7 @@
 //! a quarter of an hour; `make e2e-full` runs it.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
+mod connection;
 mod nodes;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -176,6 +177,7 @@ fn settings() -> Value {
         format!("tokenSecretKey=data:;base64,{}", KEYS[0]),
         "anonymousUserRole=anonymous".to_owned(),
         "superUserRoles=anonymous,admin".to_owned(),
+        "authenticationRefreshCheckSeconds=10".to_owned(),
     ];
     let data = json!({"auth": format!("\n{}\n", lines.join("\n"))});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pulsar-settings"}, "data": data})
@@ -183,10 +185,10 @@ fn settings() -> Value {
 
 fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     kubectl.apply(HOME, &secret("some", &json!({"other": "x"})).to_string())?;
-    let wrong = token(kubectl, KEYS[1], "admin")?;
+    let wrong = token(kubectl, KEYS[1], "admin", None)?;
     authenticate(kubectl, "token", &wrong)?;
-    authenticate(kubectl, "role", &token(kubectl, KEYS[0], "nobody")?)?;
-    let right = token(kubectl, KEYS[0], "admin")?;
+    authenticate(kubectl, "role", &token(kubectl, KEYS[0], "nobody", None)?)?;
+    let right = token(kubectl, KEYS[0], "admin", None)?;
     let mut table = Vec::new();
     for group in CASES {
         let cases: Vec<&Case> = group.iter().filter(|case| is_wanted(case)).collect();
@@ -199,6 +201,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         }
         mended(kubectl, &cases, pulsar)?;
     }
+    connection::all(kubectl, broker, pulsar)?;
     if !is_wanted(&AWAY) {
         return Ok(());
     }
@@ -219,7 +222,11 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
 
 /// `CASE=name` for one of them.
 fn is_wanted(case: &Case) -> bool {
-    std::env::var("CASE").map_or(true, |name| name.is_empty() || name == case.name)
+    is_named(case.name)
+}
+
+fn is_named(case: &str) -> bool {
+    std::env::var("CASE").map_or(true, |name| name.is_empty() || name == case)
 }
 
 /// Applies what is wrong, and waits until everybody can see why.
@@ -280,8 +287,8 @@ fn mended(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     Ok(())
 }
 
-/// A token of a role, made by Pulsar's own tool.
-fn token(kubectl: &Kubectl, key: &str, role: &str) -> Result<String> {
+/// A token of a role, made by Pulsar's own tool, good for some seconds or for ever.
+fn token(kubectl: &Kubectl, key: &str, role: &str, seconds: Option<u64>) -> Result<String> {
     let key = format!("data:;base64,{key}");
     let words = [
         "-n",
@@ -296,7 +303,8 @@ fn token(kubectl: &Kubectl, key: &str, role: &str) -> Result<String> {
         role,
         "--secret-key",
     ];
-    let text = output(kubectl.with(words).arg(key))?;
+    let expiry = seconds.map(|seconds| ["--expiry-time".to_owned(), format!("{seconds}s")]);
+    let text = output(kubectl.with(words).arg(key).args(expiry.into_iter().flatten()))?;
     text.lines().map(str::trim).find(|line| line.starts_with("ey")).map(str::to_owned).context("no token")
 }
 

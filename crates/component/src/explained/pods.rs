@@ -112,6 +112,20 @@ pub(super) fn explained(reason: Reason) -> Explained {
             "The addresses in the ConfigMap of `spec.pulsar.pulsarConfig`, and whether the brokers run.",
             "Correct the addresses, or mend the broker. An instance is started again by itself, up to five minutes later.",
         ),
+        Reason::NotConnected => (
+            UNDER_WAY,
+            "The instance runs and has no connection to a broker, so it neither consumes nor produces. The message says whether it \
+             had one. The broker is down, or a network policy is in the way; the token expired or the role was removed; or an \
+             instance that starts hangs, for example in opening its state store. The readiness probe looks for established \
+             connections to the ports in `brokerServiceURL`, to 6650 and to 6651.",
+            "`kubectl logs POD`: the client's attempts and the broker's answers; `kubectl describe pod POD`: the ports that the probe \
+             looks for.",
+            "Bring the broker back, and the instance connects by itself, up to a minute later. Renew the Secret of `authSecret`: a \
+             token is picked up within two minutes; other credentials need `kubectl rollout restart statefulset NAME-function`. An \
+             instance that does not connect within ten minutes of its start is restarted; `spec.pod.startupProbe` sets another limit. \
+             Where brokers advertise other ports, name them in the ConfigMap of `spec.pulsar.pulsarConfig` (`brokerPorts: \"7650,7651\"`, \
+             or `any` to leave the connection out of the readiness), and restart the pods.",
+        ),
         Reason::InitContainerFailed => (
             UNDER_WAY,
             "An init container fails, so the instance never starts. The message ends with its last words.",

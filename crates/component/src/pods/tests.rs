@@ -102,3 +102,40 @@ fn what_is_over_or_about_to_be_replaced_is_no_cause() {
         (None, None)
     );
 }
+
+#[test]
+fn an_instance_without_a_connection_is_reported_after_a_while() {
+    let spec =
+        |probe: &str| json!({"containers": [{"name": "pulsar-function", "readinessProbe": {probe: {}}}]});
+    let status = |started: bool| {
+        json!({
+            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:05:00Z"}],
+            "containerStatuses": [{"name": "pulsar-function", "ready": false, "started": started,
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}],
+        })
+    };
+    let later = |spec: Value, status: Value| {
+        let pod = pod("f-0", "2026-01-01T00:00:00Z", &json!({"spec": spec, "status": status}));
+        Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).later
+    };
+    let (from, cause) = later(spec("exec"), status(true)).unwrap();
+    assert_eq!((from, cause.reason), (at("2026-01-01T00:05:15Z"), Reason::NotConnected));
+    assert!(
+        cause.message.starts_with("pod f-0 runs and has no connection to a broker: "),
+        "{}",
+        cause.message
+    );
+    let mut starting = status(false);
+    starting["conditions"] = json!([]);
+    let (from, cause) = later(spec("exec"), starting).unwrap();
+    assert_eq!((from, cause.reason), (at("2026-01-01T00:01:00Z"), Reason::NotConnected));
+    assert!(cause.message.contains("has not connected to a broker yet"), "{}", cause.message);
+    assert_eq!(
+        later(spec("httpGet"), status(true)),
+        None,
+        "its port does not answer: nothing is known of connections"
+    );
+    let mut ready = status(true);
+    ready["containerStatuses"][0]["ready"] = json!(true);
+    assert_eq!(later(spec("exec"), ready), None, "another container is not ready");
+}

@@ -1,0 +1,129 @@
+//! Instances that run and process nothing: what is reported of them, and how they come back.
+
+use super::{KEYS, MENDED, authenticate, is_named, token};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::operator::Kubectl;
+use e2e::pulsar::Broker;
+use e2e::shell::{run, say, until};
+use e2e::testing::pods::{HOME, function, get, ready};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// From the loss of a connection until it is reported: three looks of the probe, and the time that the controller waits.
+const REPORTED: Duration = Duration::from_secs(90);
+/// Seconds for which a token is good. A renewed Secret takes up to two minutes to an instance.
+const GOOD: u64 = 270;
+/// The limit for a start, and some time for the kubelet.
+const LIMIT: Duration = Duration::from_secs(600 + 90);
+
+/// All of them; the one that hangs has the time that the others take.
+pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+    let hangs = is_named("store").then(Instant::now);
+    if hangs.is_some() {
+        let state = json!({"pulsar": {"serviceUrl": "bk://pulsar:4999"}});
+        kubectl.apply(HOME, &function("store", pulsar, |s| s["statefulConfig"] = state))?;
+        until_told(kubectl, "store", "has not connected to a broker yet", MENDED)?;
+    }
+    if is_named("expiry") {
+        expiry(kubectl, pulsar)?;
+    }
+    if is_named("away") {
+        away(kubectl, broker, pulsar)?;
+    }
+    if let Some(begin) = hangs {
+        until("the limit of the start", LIMIT, || {
+            let pod = get(kubectl, "pod/store-function-0")?;
+            ensure!(restarts(&pod) > 0, "not restarted");
+            Ok(())
+        })?;
+        ensure!(begin.elapsed() > Duration::from_secs(600), "restarted after {:?}", begin.elapsed());
+        say(&format!("store: restarted {} s after the apply", begin.elapsed().as_secs()));
+        run(&mut kubectl.words(&format!("-n {HOME} delete fn/store --wait=false")))?;
+    }
+    Ok(())
+}
+
+/// A token that is renewed in time is no news; one that expires is, and the next one mends it. Nothing is restarted.
+fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
+    let renew = |seconds: u64| -> Result<Instant> {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        authenticate(kubectl, "expiry", &token(kubectl, KEYS[0], "admin", Some(seconds))?)?;
+        Ok(end)
+    };
+    let first = renew(GOOD)?;
+    kubectl.apply(HOME, &function("expiry", pulsar, |s| s["pulsar"]["authSecret"] = json!("expiry")))?;
+    until_ready(kubectl, "expiry")?;
+    let since = ready_since(kubectl, "expiry")?;
+    let second = renew(GOOD)?;
+    until("the end of the first token", MENDED, || {
+        ensure!(Instant::now() > first + Duration::from_secs(30), "it is good, or has just expired");
+        Ok(())
+    })?;
+    ensure!(
+        ready_since(kubectl, "expiry")? == since,
+        "a token that was renewed in time made the pod unready"
+    );
+    until_told(kubectl, "expiry", "has no connection to a broker", MENDED)?;
+    say(&format!(
+        "expiry: reported {} s after the token expired",
+        Instant::now().saturating_duration_since(second).as_secs()
+    ));
+    let begin = Instant::now();
+    renew(86_400)?;
+    until_ready(kubectl, "expiry")?;
+    say(&format!("expiry: ready {} s after the Secret was renewed", begin.elapsed().as_secs()));
+    ensure!(restarts(&get(kubectl, "pod/expiry-function-0")?) == 0, "restarted");
+    run(&mut kubectl.words(&format!("-n {HOME} delete fn/expiry --wait=false")))
+}
+
+/// A broker that is away for 100 seconds.
+fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+    kubectl.apply(HOME, &function("away", pulsar, |_| {}))?;
+    until_ready(kubectl, "away")?;
+    let scale = |number: u8| {
+        run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas={number}")))
+    };
+    scale(0)?;
+    let begin = Instant::now();
+    until_told(kubectl, "away", "has no connection to a broker", REPORTED)?;
+    say(&format!("away: reported {} s after the broker was stopped", begin.elapsed().as_secs()));
+    until("the hundred seconds", MENDED, || {
+        ensure!(begin.elapsed() > Duration::from_secs(100), "not over");
+        Ok(())
+    })?;
+    scale(1)?;
+    broker.ready()?;
+    let begin = Instant::now();
+    until_ready(kubectl, "away")?;
+    say(&format!("away: ready {} s after the broker was", begin.elapsed().as_secs()));
+    ensure!(restarts(&get(kubectl, "pod/away-function-0")?) == 0, "restarted");
+    run(&mut kubectl.words(&format!("-n {HOME} delete fn/away --wait=false")))
+}
+
+fn until_ready(kubectl: &Kubectl, name: &str) -> Result<()> {
+    until(name, MENDED, || {
+        let (status, reason, message) = ready(kubectl, &format!("fn/{name}"))?;
+        if status == "True" { Ok(()) } else { bail!("{reason}: {message}") }
+    })
+}
+
+fn until_told(kubectl: &Kubectl, name: &str, words: &str, limit: Duration) -> Result<()> {
+    until(name, limit, || {
+        let (status, reason, message) = ready(kubectl, &format!("fn/{name}"))?;
+        let told = status == "False" && reason == "NotConnected" && message.contains(words);
+        if told { Ok(()) } else { bail!("{status} {reason}: {message}") }
+    })
+}
+
+fn restarts(pod: &Value) -> i64 {
+    pod.pointer("/status/containerStatuses/0/restartCount").and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// Since when the pod of a function is ready.
+fn ready_since(kubectl: &Kubectl, name: &str) -> Result<String> {
+    let pod = get(kubectl, &format!("pod/{name}-function-0"))?;
+    let conditions = pod["status"]["conditions"].as_array().context("no conditions")?;
+    let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no condition Ready")?;
+    ensure!(ready["status"] == "True", "{name} is not ready");
+    Ok(ready["lastTransitionTime"].to_string())
+}
