@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`PAUSE_IMAGE`] | Debian's static busybox | `pause.tar` |
 //! | [`PULSAR_IMAGE`] | Debian with a JRE, Pulsar's server distribution and a connector from Maven | `pulsar-VERSION.tar` |
+//! | [`FULL_IMAGE`] | the same with Python, further connectors and programs of the matrix | `pulsar-all-VERSION.tar` |
 //! | [`CONTROLLERS_IMAGE`] | the four static binaries and nothing else | `function-mesh.tar` |
 //!
 //! Each archive holds one image under its full name, in the layout of OCI and in that of `docker save` at once:
@@ -14,12 +15,14 @@
 
 mod cached;
 mod controllers;
+mod full;
 mod import;
 mod oci;
 mod pulsar;
 mod sandbox;
 
 pub use controllers::{BINARIES, controllers};
+pub use full::full;
 pub use import::import;
 pub use oci::Archive;
 pub use pulsar::pulsar;
@@ -31,6 +34,8 @@ use anyhow::Result;
 pub const PULSAR_VERSION: &str = "4.0.6";
 /// Image with the broker, the Java instance, the examples and the data generator.
 pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
+/// The same with Python, further connectors and the programs of the matrix.
+pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
 /// Image with the four controllers.
 pub const CONTROLLERS_IMAGE: &str = "docker.io/local/function-mesh:dev";
 /// Image that keeps a pod's namespaces; also a small shell for tests.
@@ -43,13 +48,15 @@ pub enum Kind {
     Pause,
     /// [`PULSAR_IMAGE`]
     Pulsar,
+    /// [`FULL_IMAGE`]
+    Full,
     /// [`CONTROLLERS_IMAGE`]
     Controllers,
 }
 
 impl Kind {
     /// All of them, the quickest first.
-    pub const ALL: [Self; 3] = [Self::Pause, Self::Pulsar, Self::Controllers];
+    pub const ALL: [Self; 4] = [Self::Pause, Self::Pulsar, Self::Full, Self::Controllers];
 }
 
 /// Builds an image unless it is there already and made of the same things.
@@ -60,6 +67,7 @@ pub fn ensure(kind: Kind) -> Result<Archive> {
     match kind {
         Kind::Pause => pause(),
         Kind::Pulsar => pulsar(),
+        Kind::Full => full(),
         Kind::Controllers => controllers(),
     }
 }
@@ -70,6 +78,8 @@ mod tests {
 
     #[test]
     fn the_tag_of_the_image_is_the_version() {
-        assert!(PULSAR_IMAGE.ends_with(&format!(":{PULSAR_VERSION}")));
+        for image in [PULSAR_IMAGE, FULL_IMAGE] {
+            assert!(image.ends_with(&format!(":{PULSAR_VERSION}")), "{image}");
+        }
     }
 }

@@ -165,7 +165,7 @@ async fn run(name: &str, api_only: bool, nodes: u8, again: bool, command: &[Stri
         Some(Own::Node(Cluster::up(name, true, nodes)?))
     };
     let environment = match &own {
-        Some(own) => vec![("KUBECONFIG", own.kubeconfig()), ("FUNCTION_MESH_E2E", own.folder().to_owned())],
+        Some(own) => vec![("KUBECONFIG", own.kubeconfig()), ("FUNCTION_MESH_E2E", own.folder())],
         None => Vec::new(),
     };
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -106,3 +106,43 @@ impl Broker {
         output(client.arg("bin/pulsar-client").args(arguments)).context("Pulsar's client")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::command;
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    /// The script of the manifest, run with another root: neither Pulsar's file nor the first setting ends with a newline.
+    #[test]
+    fn each_setting_of_the_broker_has_a_line_of_its_own() -> Result<()> {
+        let manifest = fs::read_to_string(paths::root().join("e2e/manifests/pulsar.yaml"))?;
+        let script = serde_yaml::Deserializer::from_str(&manifest)
+            .filter_map(|document| Value::deserialize(document).ok())
+            .find_map(|d| {
+                let words = d.pointer("/spec/template/spec/containers/0/command")?;
+                Some(words.get(2)?.as_str()?.to_owned())
+            })
+            .context("no script")?;
+        let root = std::env::temp_dir().join(format!("function-mesh-broker-{}", std::process::id()));
+        for folder in ["conf", "settings", "tmp", "bin"] {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        fs::write(root.join("conf/standalone.conf"), "last=1")?;
+        fs::write(root.join("settings/a"), "first=2")?;
+        fs::write(root.join("settings/b"), "second=3\n")?;
+        fs::write(root.join("bin/pulsar"), "#!/bin/sh\necho \"$@\"\n")?;
+        run(command("chmod", ["755"]).arg(root.join("bin/pulsar")))?;
+        let own = |folder: &str| root.join(folder).display().to_string();
+        let script =
+            script.replace("/settings", &own("settings")).replace("/tmp/", &format!("{}/", own("tmp")));
+        let started = output(command("bash", ["-c", &script]).current_dir(&root).env("POD_IP", "10.0.0.1"))?;
+        let settings = fs::read_to_string(root.join("tmp/standalone.conf"))?;
+        fs::remove_dir_all(&root)?;
+        assert_eq!(started.trim(), "standalone -nfw -nss -a 10.0.0.1");
+        let lines: Vec<&str> = settings.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines, ["last=1", "first=2", "second=3"]);
+        Ok(())
+    }
+}

@@ -23,6 +23,8 @@ enum Image {
     Pause,
     /// Pulsar: broker, tools, Java instance, data generator.
     Pulsar,
+    /// The same with Python, further connectors and the programs of the matrix.
+    Full,
     /// The four controllers.
     Controllers,
     /// All of them.
@@ -34,6 +36,7 @@ impl Image {
         match self {
             Self::Pause => vec![Kind::Pause],
             Self::Pulsar => vec![Kind::Pulsar],
+            Self::Full => vec![Kind::Full],
             Self::Controllers => vec![Kind::Controllers],
             Self::All => Kind::ALL.to_vec(),
         }

@@ -7,7 +7,7 @@ use crate::paths;
 use crate::shell::{command, run, say};
 use crate::tools::{packages, present};
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ const AFTER: &str = concat!(
 );
 /// Copies artifacts without a project.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
+/// The connector that needs nothing else; others are only in the image of the matrix.
+pub(super) const DATA_GENERATOR: &str = "pulsar-io-data-generator";
 /// What the broker and the instances write to has to be there (the contract of the runner images).
 const WRITABLE: [&str; 7] =
     ["logs/functions", "download", "data", "tmp", "instances/deps", "packages-storage", "connectors"];
@@ -42,33 +44,44 @@ pub fn pulsar() -> Result<Archive> {
         file: &format!("pulsar-{PULSAR_VERSION}.tar"),
         reference: PULSAR_IMAGE,
         inputs: include_str!("pulsar.rs").to_owned(),
-        config: json!({
-            "User": "10000:10001",
-            "WorkingDir": "/pulsar",
-            "Env": [
-                format!("JAVA_HOME=/usr/lib/jvm/java-17-openjdk-{}", architecture()?),
-                "PATH=/pulsar/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                // Without it the JVM and Python take file names and text for ASCII.
-                "LANG=C.UTF-8",
-            ],
-        }),
+        config: config()?,
         compress: false,
     };
-    build(&recipe, |work| {
-        let distribution = artifact(
-            &format!("org.apache.pulsar:pulsar-server-distribution:{PULSAR_VERSION}:tar.gz:bin"),
-            &format!("pulsar-server-distribution-{PULSAR_VERSION}-bin.tar.gz"),
-        )?;
-        let connector = artifact(
-            &format!("org.apache.pulsar:pulsar-io-data-generator:{PULSAR_VERSION}"),
-            &format!("pulsar-io-data-generator-{PULSAR_VERSION}.jar"),
-        )?;
-        Ok(vec![base()?, tree(work, &distribution, &connector)?])
-    })
+    build(&recipe, |work| layers(work, &[DATA_GENERATOR]))
+}
+
+/// How a container of an image with Pulsar is run.
+pub(super) fn config() -> Result<Value> {
+    Ok(json!({
+        "User": "10000:10001",
+        "WorkingDir": "/pulsar",
+        "Env": [
+            format!("JAVA_HOME=/usr/lib/jvm/java-17-openjdk-{}", architecture()?),
+            "PATH=/pulsar/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            // Without it the JVM and Python take file names and text for ASCII.
+            "LANG=C.UTF-8",
+        ],
+    }))
+}
+
+/// The layers with Debian, a JRE, Pulsar and connectors by the names of their artifacts.
+pub(super) fn layers(work: &Path, connectors: &[&str]) -> Result<Vec<PathBuf>> {
+    let distribution = artifact(
+        &format!("org.apache.pulsar:pulsar-server-distribution:{PULSAR_VERSION}:tar.gz:bin"),
+        &format!("pulsar-server-distribution-{PULSAR_VERSION}-bin.tar.gz"),
+    )?;
+    let connectors: Vec<(&str, PathBuf)> = connectors
+        .iter()
+        .map(|name| {
+            let coordinates = format!("org.apache.pulsar:{name}:{PULSAR_VERSION}");
+            Ok((*name, artifact(&coordinates, &format!("{name}-{PULSAR_VERSION}.jar"))?))
+        })
+        .collect::<Result<_>>()?;
+    Ok(vec![base()?, tree(work, &distribution, &connectors)?])
 }
 
 /// An artifact from Maven, downloaded once.
-fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
+pub(super) fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(file);
     cached(&path, coordinates, |work| {
         if !present("mvn") {
@@ -113,7 +126,7 @@ fn sources() -> Option<&'static str> {
 }
 
 /// The layer with `/pulsar`, owned by the user of the runner images.
-fn tree(work: &Path, distribution: &Path, connector: &Path) -> Result<PathBuf> {
+fn tree(work: &Path, distribution: &Path, connectors: &[(&str, PathBuf)]) -> Result<PathBuf> {
     let root = work.join("root");
     let pulsar = root.join("pulsar");
     fs::create_dir_all(&pulsar)?;
@@ -121,10 +134,12 @@ fn tree(work: &Path, distribution: &Path, connector: &Path) -> Result<PathBuf> {
     for folder in WRITABLE {
         fs::create_dir_all(pulsar.join(folder))?;
     }
-    // Under the name it has in the image of Pulsar with all connectors, and under one that no version changes.
-    let name = format!("pulsar-io-data-generator-{PULSAR_VERSION}.nar");
-    fs::copy(connector, pulsar.join("connectors").join(&name))?;
-    symlink(&name, pulsar.join("connectors/pulsar-io-data-generator.nar"))?;
+    for (artifact, file) in connectors {
+        // Under the name it has in the image of Pulsar with all connectors, and under one that no version changes.
+        let name = format!("{artifact}-{PULSAR_VERSION}.nar");
+        fs::copy(file, pulsar.join("connectors").join(&name))?;
+        symlink(&name, pulsar.join("connectors").join(format!("{artifact}.nar")))?;
+    }
     let layer = work.join("pulsar.tar");
     pack(&root, &layer, "10000", "10001")?;
     Ok(layer)

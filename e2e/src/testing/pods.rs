@@ -19,11 +19,23 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// # Errors
 /// When they cannot be built or imported.
 pub fn make_images_known(rig: &Rig) -> Result<(String, String)> {
+    make_images_known_with(rig, images::pulsar, images::PULSAR_IMAGE)
+}
+
+/// The same with another image of Pulsar.
+///
+/// # Errors
+/// When they cannot be built or imported.
+pub fn make_images_known_with(
+    rig: &Rig,
+    build: fn() -> Result<images::Archive>,
+    name: &str,
+) -> Result<(String, String)> {
     let folder = rig.folder().ok();
     // Its folder has the name of the cluster.
     if let Some(name) = folder.and_then(|f| f.file_name()).and_then(|n| n.to_str()) {
         let cluster = Cluster::named(name)?;
-        for image in [images::pulsar()?, images::controllers()?] {
+        for image in [build()?, images::controllers()?] {
             cluster.import(&image)?;
         }
     }
@@ -31,7 +43,7 @@ pub fn make_images_known(rig: &Rig) -> Result<(String, String)> {
         let default = if folder.is_some() { own_image } else { other };
         std::env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
     };
-    let pulsar = variable("PULSAR_IMAGE", images::PULSAR_IMAGE, "apachepulsar/pulsar-all:4.0.6");
+    let pulsar = variable("PULSAR_IMAGE", name, "apachepulsar/pulsar-all:4.0.6");
     Ok((pulsar, variable("IMAGE", images::CONTROLLERS_IMAGE, images::CONTROLLERS_IMAGE)))
 }
 

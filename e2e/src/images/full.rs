@@ -1,0 +1,110 @@
+//! The image of the matrix: that of Pulsar with Python, further connectors and programs of our own.
+
+use super::oci::{Archive, Recipe, build, pack};
+use super::pulsar::{DATA_GENERATOR, artifact, config, layers};
+use super::{FULL_IMAGE, PULSAR_VERSION};
+use crate::paths;
+use crate::shell::{command, output, run, say};
+use crate::tools::{packages, present};
+use anyhow::{Result, bail};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// Connectors by the names of their artifacts.
+const CONNECTORS: [&str; 4] =
+    [DATA_GENERATOR, "pulsar-io-batch-data-generator", "pulsar-io-jdbc-postgres", "pulsar-io-kafka"];
+/// Version of Python in the base.
+const PYTHON: &str = "3.11";
+/// What Pulsar's Python instance imports, and pip, by which it installs what comes with a package.
+const WHEELS: [&str; 7] = [
+    "pulsar-client==3.5.0",
+    "protobuf==6.33.6",
+    "grpcio==1.85.3",
+    "prometheus_client==0.26.0",
+    "apache-bookkeeper-client==4.18.2",
+    "python-json-logger==2.0.7",
+    "pip",
+];
+/// Not served as a wheel; pure Python.
+const SOURCES: [&str; 1] = ["ratelimit==2.2.1"];
+
+/// Runs functions of every runtime and the connectors of the matrix.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn full() -> Result<Archive> {
+    let programs = paths::root().join("e2e/images");
+    let listing =
+        output(command("sh", ["-c", "find . -type f | sort | xargs sha256sum"]).current_dir(&programs))?;
+    let recipe = Recipe {
+        file: &format!("pulsar-all-{PULSAR_VERSION}.tar"),
+        reference: FULL_IMAGE,
+        inputs: format!("{}\n{}\n{listing}", include_str!("full.rs"), include_str!("pulsar.rs")),
+        config: config()?,
+        compress: false,
+    };
+    build(&recipe, |work| {
+        let mut layers = layers(work, &CONNECTORS)?;
+        layers.push(python(work)?);
+        layers.push(ours(work, &programs)?);
+        Ok(layers)
+    })
+}
+
+/// The layer with the modules of Python.
+fn python(work: &Path) -> Result<PathBuf> {
+    packages(&[("python3", "python3"), ("pip", "python3-pip")])?;
+    say("installing Python modules");
+    let root = work.join("python");
+    let modules = root.join(format!("usr/local/lib/python{PYTHON}/dist-packages"));
+    let pip = |arguments: &[&str]| {
+        let mut pip = command("python3", ["-m", "pip", "install", "--quiet", "--no-warn-script-location"]);
+        // Compiled files that hold although the archive has no times.
+        run(pip.args(arguments).arg("--target").arg(&modules).env("SOURCE_DATE_EPOCH", "315532800"))
+    };
+    let machine = std::env::consts::ARCH;
+    let platforms = [format!("manylinux2014_{machine}"), format!("manylinux_2_28_{machine}")];
+    let mut wheels = vec!["--only-binary=:all:", "--python-version", PYTHON];
+    wheels.extend(platforms.iter().flat_map(|platform| ["--platform", platform]));
+    wheels.extend(WHEELS);
+    pip(&wheels)?;
+    pip(&[&["--no-deps"], &SOURCES[..]].concat())?;
+    // By the names under which they are started.
+    let bin = root.join("usr/local/bin");
+    fs::create_dir_all(&bin)?;
+    symlink("/usr/bin/python3", bin.join("python"))?;
+    fs::write(bin.join("pip"), "#!/bin/sh\nexec python3 -m pip \"$@\"\n")?;
+    run(command("chmod", ["755"]).arg(bin.join("pip")))?;
+    let layer = work.join("python.tar");
+    pack(&root, &layer, "0", "0")?;
+    Ok(layer)
+}
+
+/// The layer with our own functions and programs, whose sources are in `e2e/images`.
+fn ours(work: &Path, programs: &Path) -> Result<PathBuf> {
+    if !present("javac") {
+        bail!(
+            "missing: install a JDK (Debian: openjdk-17-jdk-headless); a function of the matrix is compiled with it"
+        );
+    }
+    let api = artifact(
+        &format!("org.apache.pulsar:pulsar-functions-api:{PULSAR_VERSION}"),
+        &format!("pulsar-functions-api-{PULSAR_VERSION}.jar"),
+    )?;
+    let root = work.join("ours");
+    let (folder, classes) = (root.join("pulsar/samples"), work.join("classes"));
+    fs::create_dir_all(&folder)?;
+    let mut compile = command("javac", ["--release", "17", "-cp"]);
+    compile.arg(&api).arg("-d").arg(&classes).arg(programs.join("java/SecretFunction.java"));
+    run(&mut compile)?;
+    let mut jar = command("jar", ["--create", "--date=1980-01-01T00:00:02Z", "--file"]);
+    run(jar.arg(folder.join("samples.jar")).arg("-C").arg(&classes).arg("."))?;
+    fs::copy(programs.join("bin/go-instance"), folder.join("go-instance"))?;
+    let bin = root.join("pulsar/bin");
+    fs::create_dir_all(&bin)?;
+    fs::copy(programs.join("bin/pulsar_rust_instance"), bin.join("pulsar_rust_instance"))?;
+    let layer = work.join("ours.tar");
+    pack(&root, &layer, "10000", "10001")?;
+    Ok(layer)
+}
