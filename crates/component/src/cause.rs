@@ -3,7 +3,7 @@
 use crate::pods::{ContainerStatus, Spec, State, Status, Terminated};
 use crate::reason::Reason;
 use crate::verdict::after;
-use crate::words::{cleaned, known, without_amounts, without_counts};
+use crate::words::{cleaned, diagnosed, without_amounts, without_counts};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// Something known to be wrong with a pod.
@@ -103,27 +103,14 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
             format!("container {name} used more memory than its limit{limit} and was killed{restarts}");
         return Cause { reason: Reason::OutOfMemory, message };
     }
-    let words = cleaned(&ended.message);
-    let (reason, words) = match known(&words) {
-        Some(known) => (known.reason, known.line),
-        None if init => (Reason::InitContainerFailed, distinct(&words)),
-        None => (Reason::CrashLoop, distinct(&words)),
-    };
+    let diagnosis = diagnosed(&cleaned(&ended.message));
+    let reason =
+        diagnosis.reason.unwrap_or(if init { Reason::InitContainerFailed } else { Reason::CrashLoop });
+    let words = diagnosis.text;
     let separator = if words.trim().is_empty() { "" } else { ": " };
     let message =
         format!("container {name} ended with exit code {}{restarts}{separator}{words}", ended.exit_code);
     Cause { reason, message: bounded(&message) }
-}
-
-/// The lines without those that were there before: an instance tells of the same exception several times.
-fn distinct(words: &str) -> String {
-    let mut lines: Vec<&str> = Vec::new();
-    for line in words.lines().map(str::trim) {
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    lines.join("\n")
 }
 
 /// How often a container was started again, in steps.

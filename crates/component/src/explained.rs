@@ -46,6 +46,8 @@ impl Reason {
         Self::VolumesNotReady,
         Self::PodsNotCreated,
         Self::OutOfMemory,
+        Self::DiskFull,
+        Self::TlsFailed,
         Self::AuthenticationFailed,
         Self::AuthorizationFailed,
         Self::PackageUnavailable,

@@ -46,6 +46,10 @@ pub enum Reason {
     PodsNotCreated,
     /// The container was killed because it used more memory than its limit, or the JVM ran out of its own.
     OutOfMemory,
+    /// A volume or the container's own file system is full.
+    DiskFull,
+    /// TLS fails: a certificate is not trusted or is for another host, or one side does not speak TLS.
+    TlsFailed,
     /// Pulsar does not know who the instance is.
     AuthenticationFailed,
     /// Pulsar does not let the instance do what it wants to.
@@ -116,6 +120,8 @@ impl Reason {
             Self::VolumesNotReady => "VolumesNotReady",
             Self::PodsNotCreated => "PodsNotCreated",
             Self::OutOfMemory => "OutOfMemory",
+            Self::DiskFull => "DiskFull",
+            Self::TlsFailed => "TlsFailed",
             Self::AuthenticationFailed => "AuthenticationFailed",
             Self::AuthorizationFailed => "AuthorizationFailed",
             Self::PackageUnavailable => "PackageUnavailable",
@@ -161,6 +167,8 @@ impl Reason {
             | Self::VolumesNotReady
             | Self::PodsNotCreated
             | Self::OutOfMemory
+            | Self::DiskFull
+            | Self::TlsFailed
             | Self::AuthenticationFailed
             | Self::AuthorizationFailed
             | Self::PackageUnavailable

@@ -1,12 +1,15 @@
-//! The last words of a container: made safe to show, made stable, and understood where Pulsar's failures are known.
+//! The termination message of a container: made safe to show, made stable, and understood where Pulsar's failures are known.
 //!
-//! They come from the termination message: of a Java instance the first errors of its log (design section 4), of everything
-//! else the end of what it printed. What Pulsar's clients and tools say was read off real pods.
+//! A Java instance writes the errors of its log there; of everything else it is the end of what it printed.
 
-use crate::reason::Reason;
 use regex_lite::Regex;
 use std::borrow::Cow;
 use std::sync::LazyLock;
+
+mod known;
+mod lines;
+
+pub use known::{Diagnosis, diagnosed};
 
 /// What stands where a secret was.
 const HIDDEN: &str = "<redacted>";
@@ -37,10 +40,26 @@ static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     ])
 });
 
+/// Patterns in which exceptions quote what they could not read, which may be a message that was processed.
+static PAYLOADS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
+    compiled(&[
+        (r#"(For input string: )".*""#, "${1}<redacted>"),
+        (r#"(?s)(\[Source: \(\w+(?:\[\])?\)).*?(; line: )"#, "${1}<redacted>${2}"),
+        (r"(Unrecognized token )'[^']*'", "${1}<redacted>"),
+        (
+            r#"((?:could not convert string to float|invalid literal for int\(\) with base \d+): )(?:'.*'|".*")"#,
+            "${1}<redacted>",
+        ),
+        (r#"(strconv\.\w+: parsing )"(?:[^"\\]|\\.)*""#, "${1}<redacted>"),
+        (r"(?:PulsarRecord|MessageImpl|TopicMessageImpl)\(.*\)", "<redacted>"),
+    ])
+});
+
 /// Patterns of text that is another one each time the same thing goes wrong, each with what takes its place.
 static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z\b|[+-]\d\d:?\d\d\b)?", ""),
+        (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?\s?", ""),
         // Connections of netty.
         (r"\[id: 0x[0-9a-fA-F]+[^\]]*\]\s?", ""),
         (r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "…"),
@@ -53,6 +72,8 @@ static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         // The own end again, another for each pod, and the address of a broker that has a name.
         (r#",?\s*"local"\s*:\s*"[^"]*""#, ""),
         (r"(\b[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*)/\d{1,3}(?:\.\d{1,3}){3}\b", "${1}"),
+        // Fields of the Go client, which writes them in any order.
+        (r" (?:local_addr=\S*|cnx=\S+ -> \S+|epoch=\d+|producerID=\d+|producer_name=\S+)", ""),
         // Containers and sandboxes, but no digests of images.
         (r"(^|[^:0-9a-fA-F])[0-9a-f]{32,64}\b", "${1}…"),
         // Numbers of requests, milliseconds since 1970.
@@ -76,9 +97,9 @@ fn replaced(text: &str, patterns: &[(Regex, String)]) -> String {
     text.into_owned()
 }
 
-/// A text without tokens, passwords and what is different each time.
+/// A text without tokens, passwords, quoted messages and what is different each time.
 pub fn cleaned(text: &str) -> String {
-    replaced(&replaced(text, &SECRETS), &VOLATILE)
+    replaced(&replaced(&replaced(text, &SECRETS), &PAYLOADS), &VOLATILE)
 }
 
 /// The scheduler's words without the numbers of nodes and pods, which change with every node and pod of the cluster, and
@@ -108,100 +129,7 @@ pub fn without_amounts(text: &str) -> String {
     text.split(" Threshold quantity:").next().unwrap_or_default().to_owned()
 }
 
-/// A failure that is known: its reason and the one line that tells of it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Known {
-    /// What kind of failure.
-    pub reason: Reason,
-    /// The line.
-    pub line: String,
-}
-
-/// Finds a known failure in cleaned words: the last line that tells of it, because the root of an exception comes last.
-pub fn known(words: &str) -> Option<Known> {
-    let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
-    KNOWN.iter().find_map(|(reason, says)| {
-        let line = lines().rfind(|line| says(line))?;
-        Some(Known { reason: *reason, line: without_frame(line).to_owned() })
-    })
-}
-
-/// Says whether a line tells of a failure.
-type Says = fn(&str) -> bool;
-
-/// The failures that are known, the most telling first: an instance that may not log in also fails to open its source.
-const KNOWN: [(Reason, Says); 8] = [
-    (Reason::OutOfMemory, |line| has(line, &["java.lang.OutOfMemoryError"])),
-    (Reason::AuthenticationFailed, |line| {
-        has(line, &["AuthenticationException", "AuthenticationError", "HTTP 401", "401 Unauthorized"])
-            || has(line, &["Failed to authenticate", "Unable to authenticate", "code: 401"])
-    }),
-    (Reason::AuthorizationFailed, |line| {
-        has(line, &["AuthorizationException", "AuthorizationError", "NotAuthorizedException", "HTTP 403"])
-            || has(line, &["is not authorized", "not authorized to", "403 Forbidden", "code: 403"])
-            || has(line, &["on't have permission"])
-    }),
-    (Reason::PackageUnavailable, |line| {
-        // pulsar-admin, pulsarctl and wget; then instances that miss the file.
-        (line.starts_with("HTTP ") && has(line, &["HTTP 4", "HTTP 5"]))
-            || (has(line, &["code: 4", "code: 5"]) && has(line, &["reason:"]))
-            || has(
-                line,
-                &["wget: ", "Failed to download", "package not found", "does not look like a .nar file"],
-            )
-            || (has(line, &["ERROR 4", "ERROR 5"]) && has(line, &[": "]) && !has(line, &[" - "]))
-            || (has(line, &["FileNotFoundException", "NoSuchFileException", "o such file", ": not found"])
-                && has(line, &[".jar", ".nar", ".py", ".zip", ".whl", "/pulsar/"]))
-    }),
-    (Reason::ClassNotFound, |line| {
-        has(line, &["User class must be in class path", "ClassNotFoundException", "NoClassDefFoundError"])
-            || has(line, &["Could not import User Function Module", "ModuleNotFoundError"])
-    }),
-    (Reason::IncompatibleSchema, |line| {
-        has(line, &["IncompatibleSchema", "InvalidSchemaException", "does not have schema to check"])
-    }),
-    (Reason::TopicNotFound, |line| {
-        has(line, &["TopicDoesNotExist", "TopicNotFound", "TopicTerminated", "Topic not found"])
-            || has(line, &["Namespace not found", "Namespace does not exist", "Tenant does not exist"])
-            || has(line, &["Policies not found for"])
-    }),
-    (Reason::BrokerUnreachable, |line| {
-        has(line, &["Pulsar error: ConnectError", "Could not complete the operation. Number of retries"])
-            || (has(
-                line,
-                &["PulsarClientException", "ulsar://", "ulsar+ssl://", ":6650", ":6651", "pulsar-client"],
-            ) && has(line, UNREACHABLE))
-    }),
-];
-
-/// How a connection that does not come about is told of.
-const UNREACHABLE: &[&str] = &[
-    "UnknownHostException",
-    "Failed to resolve",
-    "onnection refused",
-    "NoRouteToHost",
-    "No route to host",
-    "ConnectTimeoutException",
-    "onnection timed out",
-    "Connection already closed",
-    "no such host",
-    "i/o timeout",
-    "unable to connect",
-    "Failed to establish connection",
-];
-
-fn has(line: &str, any: &[&str]) -> bool {
-    any.iter().any(|part| line.contains(part))
-}
-
-/// A line without the level and the logger's name, which say nothing to who has to mend it.
-fn without_frame(line: &str) -> &str {
-    let level = ["ERROR ", "FATAL "].iter().find_map(|level| line.strip_prefix(level));
-    match level.and_then(|rest| rest.split_once(" - ")) {
-        Some((logger, rest)) if !logger.contains(' ') => rest,
-        _ => line,
-    }
-}
-
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

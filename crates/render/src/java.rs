@@ -5,6 +5,7 @@ use crate::log4j::Log4j;
 use crate::quantity::{Decimal, decimal_si};
 use crate::runtime::{instance_arguments, state_arguments};
 use crate::shell::{quote, words};
+use crate::workload::Log;
 use functionmesh_api::runtime::JavaRuntime;
 
 /// Where the instance is in a runner image.
@@ -40,7 +41,7 @@ pub(crate) struct JavaExtras {
 
 impl Java {
     /// Reads `spec.java`.
-    pub(crate) fn lower(java: &JavaRuntime, pulsar_name: &str, sidecar: bool, extras: JavaExtras) -> Self {
+    pub(crate) fn lower(java: &JavaRuntime, pulsar_name: &str, log: &Log, extras: JavaExtras) -> Self {
         // Text that is no list of words, as a quote in it is not closed, is one word.
         let mut options: Vec<String> = java
             .java_opts
@@ -58,7 +59,7 @@ impl Java {
             entry_class: or(&java.entry_class, MAIN_CLASS),
             options: options.join(" "),
             log_file: pulsar_name.to_owned(),
-            log: Log4j::lower(java.log.as_ref(), sidecar),
+            log: Log4j::lower(java.log.as_ref(), log),
             extras,
         }
     }

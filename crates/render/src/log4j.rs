@@ -7,6 +7,7 @@
 //! its log is the only place that says why (design section 4).
 
 use crate::shell::quote;
+use crate::workload::Log;
 use functionmesh_api::runtime::{
     JavaLog4jConfigFileType, LogFormat, LogLevel, LogRotatePolicy, RuntimeLogConfig, RuntimeLogConfigRef,
 };
@@ -19,8 +20,16 @@ const FILE_PATTERN: &str = "%d{yyyy-MMM-dd HH:mm:ss a} [%t] %-5level %logger{36}
 const LOG_FILE: &str = "${sys:pulsar.function.log.dir}/${sys:pulsar.function.log.file}";
 /// The kubelet keeps 4096 bytes: what was tried, how that went and the root cause, no stack. The exception alone often does
 /// not tell why, as that of a producer that was not allowed to be; the root alone does not tell that it was about Pulsar.
-const TERMINATION_PATTERN: &str = "%level %logger{1} - %msg%n%ex{short.message}%n%rEx{1}%n";
+/// Pulsar's client writes whole stacks into its messages: the frames are taken out of these.
+const TERMINATION_PATTERN: &str =
+    r"%level %logger{1} - %replace{%msg}{\n\s*(at |\.\.\. )[^\n]*}{}%n%ex{short.message}%n%rEx{1}%n";
 const BOOKKEEPER: &str = "org.apache.pulsar.functions.runtime.shaded.org.apache.bookkeeper";
+/// The class of Pulsar's client that logs why TLS failed, as a warning; the error that ends the instance only says that the
+/// connection was closed.
+const CONNECTION: &str = "org.apache.pulsar.client.impl.ClientCnx";
+/// The loggers of what sends the log to its topic. Each of their messages below INFO is about a message of the log.
+const SENDERS: [&str; 4] =
+    ["org.apache.pulsar.client", "org.apache.pulsar.common", "io.netty", "org.apache.pulsar.shade"];
 
 /// The log configuration of one component.
 #[derive(Clone, Debug)]
@@ -32,13 +41,16 @@ pub(crate) struct Log4j {
     format: LogFormat,
     rotation: Option<LogRotatePolicy>,
     file_type: JavaLog4jConfigFileType,
+    /// Whether the instance sends its log to a topic.
+    publishes: bool,
 }
 
 impl Log4j {
     /// Reads `spec.java.log`; all of it has defaults.
     ///
-    /// A sidecar reads files, so `sidecar` asks for one that rolls.
-    pub(crate) fn lower(log: Option<&RuntimeLogConfig>, sidecar: bool) -> Self {
+    /// A sidecar reads files, so it needs one that rolls.
+    pub(crate) fn lower(log: Option<&RuntimeLogConfig>, destination: &Log) -> Self {
+        let sidecar = destination.sidecar;
         Self {
             level: log.and_then(|l| l.level).map(level),
             config_map: log.and_then(|l| l.log_config.clone()),
@@ -49,6 +61,7 @@ impl Log4j {
             file_type: log
                 .and_then(|l| l.java_log4j_config_file_type)
                 .unwrap_or(JavaLog4jConfigFileType::Xml),
+            publishes: destination.topic.is_some() && !sidecar,
         }
     }
 
@@ -112,8 +125,22 @@ impl Log4j {
             logger.push(reference("RollingRandomAccessFile"));
             root.push(reference("RollingRandomAccessFile"));
         }
+        let mut connection = logger.clone();
+        connection.push(json!({
+            "ref": "TerminationLog",
+            "level": "WARN",
+            // A broker that restarts causes warnings as well: they must not use up the limit of the appender.
+            "BurstFilter": {"level": "WARN", "rate": 0.01, "maxBurst": 3},
+        }));
         logger.push(termination.clone());
         root.push(termination);
+        let named = |name: &str, level: &str, appenders: &[Value]| json!({"name": name, "level": level, "additivity": false, "AppenderRef": appenders});
+        let senders = if self.feeds_itself() { "INFO" } else { "${sys:pulsar.log.level}" };
+        let mut loggers =
+            vec![named(BOOKKEEPER, "${sys:bk.log.level}", &logger), named(CONNECTION, senders, &connection)];
+        if self.feeds_itself() {
+            loggers.extend(SENDERS.map(|name| named(name, "INFO", &logger)));
+        }
         json!({
             "name": "pulsar-functions-kubernetes-instance",
             "monitorInterval": 30,
@@ -123,15 +150,15 @@ impl Log4j {
             ]},
             "Appenders": appenders,
             "Loggers": {
-                "Logger": {
-                    "name": BOOKKEEPER,
-                    "level": "${sys:bk.log.level}",
-                    "additivity": false,
-                    "AppenderRef": logger,
-                },
+                "Logger": loggers,
                 "Root": {"level": "${sys:pulsar.log.level}", "AppenderRef": root},
             },
         })
+    }
+
+    /// Whether what the client logs while it sends a message of the log would be a message of the log.
+    fn feeds_itself(&self) -> bool {
+        self.publishes && matches!(self.level, Some("DEBUG" | "TRACE" | "ALL"))
     }
 
     fn with_layout(&self, mut appender: Value, pattern: &str) -> Value {
@@ -203,5 +230,36 @@ fn xml(name: &str, value: &Value, depth: usize) -> String {
         // All texts are our own and hold neither `<` nor `&`.
         Value::String(text) => format!("{indent}<{name}>{text}</{name}>"),
         other => format!("{indent}<{name}>{other}</{name}>"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels(level: LogLevel, destination: &Log) -> Vec<(String, String)> {
+        let log = RuntimeLogConfig { level: Some(level), ..RuntimeLogConfig::default() };
+        let configuration = Log4j::lower(Some(&log), destination).configuration();
+        let loggers = configuration["Loggers"]["Logger"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        loggers.iter().map(|logger| (text(&logger["name"]), text(&logger["level"]))).collect()
+    }
+
+    #[test]
+    fn what_sends_the_log_to_its_topic_logs_nothing_about_it() {
+        let topic = Log { topic: Some("logs".to_owned()), sidecar: false };
+        for level in [LogLevel::Debug, LogLevel::Trace, LogLevel::All] {
+            let capped = levels(level, &topic);
+            let is = |name: &str| capped.contains(&(name.to_owned(), "INFO".to_owned()));
+            assert!(SENDERS.iter().all(|name| is(name)) && is(CONNECTION), "{capped:?}");
+        }
+        for (level, destination) in [
+            (LogLevel::Info, &topic),
+            (LogLevel::Debug, &Log::default()),
+            (LogLevel::Debug, &Log { sidecar: true, ..topic.clone() }),
+        ] {
+            let found = levels(level, destination);
+            assert!(found.iter().all(|(name, _)| !SENDERS.contains(&name.as_str())), "{found:?}");
+        }
     }
 }

@@ -183,7 +183,9 @@ fn program(
     let function = role == Role::Function;
     let found = if let Some(spec) = &common.java {
         let package = Package::new(&spec.jar, spec.jar_location.as_ref());
-        (Runtime::Java(Java::lower(spec, &name.name, log.sidecar, java)), package)
+        // A connector does not send its log itself.
+        let log = Log { topic: log.topic.clone().filter(|_| function), ..*log };
+        (Runtime::Java(Java::lower(spec, &name.name, &log, java)), package)
     } else if let Some(spec) = common.python.as_ref().filter(|_| function) {
         let package = Package::new(&spec.py, spec.py_location.as_ref());
         (Runtime::Python(Python::lower(spec, &name.name, log.sidecar)), package)

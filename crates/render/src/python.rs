@@ -12,6 +12,11 @@ use std::fmt::Write;
 pub(crate) const LOG_DIRECTORY: &str = "/pulsar/conf/python-log/";
 /// Name of the log configuration.
 pub(crate) const LOG_FILE: &str = "python_instance_logging.ini";
+/// Name of the module that writes the log as JSON.
+const JSON_MODULE: &str = "json_log.py";
+/// The module. The JSON comes from the handler and not from its formatter: an instance that sends its log to a topic gives each
+/// handler another formatter after every message. It needs nothing but Python.
+const JSON_SOURCE: &str = include_str!("python/json_log.py");
 const INSTANCE: &str = "/pulsar/instances/python-instance";
 
 /// A Python program with everything about it checked.
@@ -47,8 +52,14 @@ impl Python {
         let level = format!("sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py");
         let configuration = self.log.config_map.is_none().then(|| {
             let body = quote(&self.log.configuration(&self.name));
+            let module = match self.log.format {
+                LogFormat::Text => String::new(),
+                LogFormat::Json => {
+                    format!(" && printf '%s' {} > {LOG_DIRECTORY}{JSON_MODULE}", quote(JSON_SOURCE))
+                }
+            };
             format!(
-                "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE}"
+                "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE}{module}"
             )
         });
         [Some(level), configuration, Some(run.join(" "))]
@@ -94,24 +105,29 @@ impl PythonLog {
             "[loggers]\nkeys=root\n\n[handlers]\nkeys={handlers}\n\n[formatters]\nkeys=formatter\n\n\
              [logger_root]\nlevel={level}\nhandlers={handlers}\n"
         );
-        if let Some((handler, class, arguments)) = rolling {
+        let class = |class: &str| match self.format {
+            LogFormat::Text => class.to_owned(),
+            // Python evaluates the value.
+            LogFormat::Json => {
+                let name = class.rsplit('.').next().unwrap_or(class);
+                format!("__import__('runpy').run_path('{LOG_DIRECTORY}{JSON_MODULE}')['{name}']")
+            }
+        };
+        if let Some((handler, name, arguments)) = rolling {
+            let class = class(&format!("logging.handlers.{name}"));
             // Writing to a String cannot fail.
             let _ = write!(
                 out,
-                "[handler_{handler}]\nclass=logging.handlers.{class}\nlevel={level}\nformatter=formatter\nargs={arguments}\n"
+                "[handler_{handler}]\nclass={class}\nlevel={level}\nformatter=formatter\nargs={arguments}\n"
             );
         }
         let _ = write!(
             out,
-            "\n[handler_stream_handler]\nclass=logging.StreamHandler\nlevel={level}\nformatter=formatter\n\
-             args=(sys.stdout,)\n\n[formatter_formatter]\n"
+            "\n[handler_stream_handler]\nclass={}\nlevel={level}\nformatter=formatter\n\
+             args=(sys.stdout,)\n\n[formatter_formatter]\n\
+             format=[%(asctime)s] [%(levelname)s] %(filename)s:%(lineno)d %(message)s\ndatefmt=%Y-%m-%d %H:%M:%S %z\n",
+            class("logging.StreamHandler")
         );
-        out += match self.format {
-            LogFormat::Text => {
-                "format=[%(asctime)s] [%(levelname)s] %(filename)s:%(lineno)d %(message)s\ndatefmt=%Y-%m-%d %H:%M:%S %z\n"
-            }
-            LogFormat::Json => "class=pythonjsonlogger.jsonlogger.JsonFormatter\nformat=%(message)s\n",
-        };
         out
     }
 }
@@ -164,3 +180,6 @@ fn literal(text: &str) -> String {
     }
     out + "'"
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,10 +59,7 @@ fn what_is_said_twice_is_shown_once() {
     let ended =
         json!({"terminated": {"exitCode": 0, "message": "ERROR A - open\nboom\nboom\nERROR B - run\nboom"}});
     let (_, message) = cause_of(&container(&ended, &json!({}))).unwrap();
-    assert_eq!(
-        message,
-        "container pulsar-function ended with exit code 0: ERROR A - open boom ERROR B - run"
-    );
+    assert_eq!(message, "container pulsar-function ended with exit code 0: open boom run");
 }
 
 #[test]

@@ -62,36 +62,66 @@ pub(super) fn explained(reason: Reason) -> Explained {
         ),
         Reason::OutOfMemory => (
             UNDER_WAY,
-            "A container used more memory than its limit and was killed, or the JVM ran out of the memory that it may use.",
+            "A container used more memory than its limit and was killed by the kernel, or the program ran out of the memory \
+             that it may use: the heap or the direct memory of the JVM, or memory that Python or Go could not allocate.",
             "`kubectl top pod`, and the limit in `spec.resources.limits.memory`.",
-            "Raise `spec.resources.limits.memory`, or find out what the code keeps in memory.",
+            "Raise `spec.resources.limits.memory`, or find out what the code keeps in memory. For `Java heap space` and \
+             `direct memory` check `spec.java.javaOpts` as well: `-Xmx` and `-XX:MaxDirectMemorySize` there take precedence.",
+        ),
+        Reason::DiskFull => (
+            UNDER_WAY,
+            "There is no space left where the instance or the download of its package writes: a volume, or the file system of \
+             the container. The message names the file where the program does.",
+            "`kubectl describe pod -l compute.functionmesh.io/name=NAME` for the volumes and the limit of `ephemeral-storage`, \
+             and `df` in a container of the pod.",
+            "Raise `sizeLimit` of the `emptyDir`, `ephemeral-storage` in `spec.resources`, or the size of the \
+             PersistentVolumeClaim; or find out what fills it. Packages of connectors are unpacked below the `java.io.tmpdir` \
+             of the JVM.",
+        ),
+        Reason::TlsFailed => (
+            UNDER_WAY,
+            "TLS fails before any credentials are sent. The certificate of the server is not signed by a trusted authority, or \
+             is for another host name, or the file of trusted certificates cannot be read, or the port does not speak TLS. \
+             Python and Go report an untrusted certificate and a wrong host name in similar words.",
+            "`openssl s_client -connect HOST:PORT -servername HOST -showcerts -CAfile CA.pem` with the address of the message, \
+             and the certificate in the Secret of `spec.pulsar.tlsSecret` or `spec.pulsar.tlsConfig`.",
+            "Correct the trusted certificate in the Secret, or the address in `spec.pulsar.pulsarConfig`: its host name must be \
+             in the certificate of the server, and `pulsar+ssl://` and `https://` need the port for TLS (6651 and 8443 by \
+             default). Tokens and permissions are not the reason. An instance reads certificates when it starts, and it is \
+             restarted by itself.",
         ),
         Reason::AuthenticationFailed => (
             UNDER_WAY,
-            "Pulsar does not accept who the instance says it is: its token or certificate is wrong, expired or missing.",
-            "`kubectl get secret NAME -o yaml` of the one in `spec.pulsar.authSecret` or `spec.pulsar.authConfig`; the \
-             broker's log has the reason.",
-            "Put a valid token into the Secret. An instance reads it when it starts, and it is started again by itself. Go \
-             programs know the plugin for tokens only.",
+            "Pulsar does not accept who the instance says it is: the token or certificate is missing, wrong, expired or cannot \
+             be read. The Python client only logs that the broker closed the connection.",
+            "`kubectl get secret NAME -o yaml` of the one in `spec.pulsar.authSecret` or `spec.pulsar.authConfig`: the plugin, \
+             and the expiry of the token. The broker's log has its reason for the refusal.",
+            "If the token is expired or wrong, put a valid one into the Secret; where the token is a file, check that the file \
+             is mounted. An instance reads it when it starts, and it is restarted by itself. If the Secret is right, check that \
+             the object refers to it, and that the broker validates tokens with the matching key. Go programs know only the \
+             plugin for tokens.",
         ),
         Reason::AuthorizationFailed => (
             UNDER_WAY,
-            "Pulsar knows the instance, and its role may not do what it tried; the message has what.",
+            "Pulsar knows the instance, and its role may not do what it tried; the message has what. The credentials are valid.",
             "`pulsar-admin namespaces permissions TENANT/NAMESPACE`",
-            "Grant it: `pulsar-admin namespaces grant-permission TENANT/NAMESPACE --role ROLE --actions produce,consume`.",
+            "Grant it: `pulsar-admin namespaces grant-permission TENANT/NAMESPACE --role ROLE --actions produce,consume` \
+             (`packages` to download a package). Leave the Secret as it is, unless it has the token of another role.",
         ),
         Reason::PackageUnavailable => (
             UNDER_WAY,
-            "The package could not be downloaded, or there is no file where `jar`, `py` or `go` says. The message has the \
-             answer of the server or of the instance.",
+            "The package could not be downloaded, there is no file where `jar`, `py` or `go` says, the file is no package, or a \
+             Python package that it requires cannot be installed. The message has the answer of the server or of the instance.",
             "`pulsar-admin packages list-versions TYPE://TENANT/NAMESPACE/NAME`, or fetch the address by hand.",
-            "Upload the package, or correct `jar`, `py`, `go` and the location beside it in the spec.",
+            "Upload the package, or correct `jar`, `py`, `go` and the location beside it in the spec. Where the download cannot \
+             connect, correct the web service address in `spec.pulsar.pulsarConfig`.",
         ),
         Reason::ClassNotFound => (
             UNDER_WAY,
-            "The class in `spec.className`, or one that it needs, is not in the package.",
-            "`unzip -l PACKAGE.jar | grep CLASS`",
-            "Correct `spec.className`, or build the package with its dependencies.",
+            "The class in `spec.className`, or a class or module that it needs, is not in the package or in the image. An error \
+             in the code of a Python module is `CrashLoop`.",
+            "`unzip -l PACKAGE.jar | grep CLASS`, or `pip list` in the image.",
+            "Correct `spec.className`, or build the package or the image with its dependencies.",
         ),
         Reason::IncompatibleSchema => (
             UNDER_WAY,
@@ -102,15 +132,18 @@ pub(super) fn explained(reason: Reason) -> Explained {
         ),
         Reason::TopicNotFound => (
             UNDER_WAY,
-            "A topic, its namespace or its tenant does not exist, or the topic was terminated.",
-            "`pulsar-admin topics list TENANT/NAMESPACE`",
+            "A topic, its namespace or its tenant does not exist, or the topic was terminated. The broker does not create a \
+             topic by itself where `allowAutoTopicCreation` is off.",
+            "`pulsar-admin topics list TENANT/NAMESPACE`, `pulsar-admin namespaces list TENANT`",
             "Create it, or correct the name in `spec.input.topics` or `spec.output.topic`.",
         ),
         Reason::BrokerUnreachable => (
             UNDER_WAY,
-            "The instance cannot reach Pulsar.",
+            "The instance cannot reach Pulsar: the name does not resolve, the connection is refused or times out, or what \
+             answers on the port does not speak Pulsar's protocol.",
             "The addresses in the ConfigMap of `spec.pulsar.pulsarConfig`, and whether the brokers run.",
-            "Correct the addresses, or mend the broker. An instance is started again by itself, up to five minutes later.",
+            "Correct the addresses (`pulsar://` with the port for plain connections, 6650 by default), or bring the broker back. \
+             Check NetworkPolicies as well. An instance is restarted by itself, up to five minutes later.",
         ),
         Reason::NotConnected => (
             UNDER_WAY,
@@ -135,8 +168,9 @@ pub(super) fn explained(reason: Reason) -> Explained {
         ),
         Reason::CrashLoop => (
             UNDER_WAY,
-            "The instance ends after it was started, and is started again. The message has its last errors; exit code 0 is \
-             no success, as Java instances end with it after a fatal error.",
+            "The instance ends after it was started, and is started again. The message has its last errors: the deepest cause \
+             of a Java exception, the last exception of Python, the panic of Go. Exit code 0 is no success, as Java instances \
+             end with it after a fatal error.",
             "`kubectl logs POD --previous`",
             "Correct what the message says: often the code itself, or something that it connects to.",
         ),

@@ -1,8 +1,10 @@
 use super::*;
+use crate::reason::Reason;
 
 #[test]
 fn every_pattern_compiles() {
-    assert_eq!((SECRETS.len(), VOLATILE.len()), (7, 11));
+    assert_eq!((SECRETS.len(), VOLATILE.len()), (7, 13));
+    assert_eq!(PAYLOADS.len(), 6);
 }
 
 #[test]
@@ -155,7 +157,8 @@ fn failures_of_pulsar_are_known() {
         ),
     ];
     for (reason, words, line) in cases {
-        assert_eq!(known(words), Some(Known { reason, line: line.to_owned() }), "{words}");
+        let want = Diagnosis { reason: Some(reason), text: line.to_owned() };
+        assert_eq!(diagnosed(words), want, "{words}");
     }
 }
 
@@ -168,7 +171,7 @@ fn what_the_users_own_code_says_is_not_taken_for_pulsar() {
         "",
     ];
     for words in words {
-        assert_eq!(known(words), None, "{words}");
+        assert_eq!(diagnosed(words).reason, None, "{words}");
     }
 }
 
