@@ -8,6 +8,9 @@
     reason = "a test may panic, and tells what it measured"
 )]
 
+#[path = "validation/manifests.rs"]
+mod manifests;
+
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::Rig;
 use e2e::testing::objects::{api, object};

@@ -13,13 +13,22 @@ use kube::CustomResourceExt;
 /// The definitions of all five kinds, ready to apply, in the order Function, Source, Sink, FunctionMesh,
 /// BackendConfig.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
-        scalable(finished(Function::crd(), true, &rules::function())),
-        scalable(finished(Source::crd(), true, &rules::source())),
-        scalable(finished(Sink::crd(), true, &rules::sink())),
-        named_items(finished(FunctionMesh::crd(), false, &rules::mesh())),
-        finished(BackendConfig::crd(), true, &rules::backend_config()),
-    ]
+    KINDS.into_iter().filter_map(crd).collect()
+}
+
+/// The kinds, in the order of [`crds`].
+const KINDS: [&str; 5] = ["Function", "Source", "Sink", "FunctionMesh", "BackendConfig"];
+
+/// The definition of one kind, if it is one of ours.
+pub fn crd(kind: &str) -> Option<CustomResourceDefinition> {
+    Some(match kind {
+        "Function" => scalable(finished(Function::crd(), true, &rules::function())),
+        "Source" => scalable(finished(Source::crd(), true, &rules::source())),
+        "Sink" => scalable(finished(Sink::crd(), true, &rules::sink())),
+        "FunctionMesh" => named_items(finished(FunctionMesh::crd(), false, &rules::mesh())),
+        "BackendConfig" => finished(BackendConfig::crd(), true, &rules::backend_config()),
+        _ => return None,
+    })
 }
 
 /// Completes a derived definition. `keep_unknown`: the original keeps unknown fields beside `spec` and `status`

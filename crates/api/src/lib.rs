@@ -45,7 +45,7 @@ mod size;
 mod unused;
 
 pub use backend_config::{BackendConfig, BackendConfigSpec};
-pub use crd::crds;
+pub use crd::{crd, crds};
 pub use free_form::FreeForm;
 pub use function::{Function, FunctionSpec};
 pub use mesh::{FunctionMesh, FunctionMeshSpec};

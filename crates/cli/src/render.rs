@@ -1,5 +1,7 @@
 //! Offline rendering, with the crates of the controllers.
 
+use crate::Validation;
+use crate::schema::{Findings, Schemas};
 use functionmesh_api::constants::API_VERSION;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
 use functionmesh_render::args::RenderArgs;
@@ -26,24 +28,95 @@ pub struct Renderer<'a> {
     pub operator: &'a RenderArgs,
     /// Whether the Jobs that run at deletion are printed.
     pub include_cleanup: bool,
+    /// Namespace of objects that name none.
+    pub namespace: String,
+    /// What happens to fields that no schema has.
+    pub validate: Validation,
+    /// Whether objects of other kinds are printed.
+    pub show_others: bool,
+}
+
+/// What the input became.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// The objects.
+    pub objects: Vec<Value>,
+    /// What is worth knowing and stops nothing.
+    pub notes: Vec<String>,
+    /// All that is wrong: `<kind>/<name>: <field>: <problem>`.
+    pub problems: Vec<String>,
 }
 
 /// The `BackendConfig`s of the input by namespace and name.
 type Configs = BTreeMap<(String, String), BackendConfigSpec>;
 
 impl Renderer<'_> {
-    /// Everything that the input becomes, or all that is wrong with it: `<kind>/<name>: <field>: <problem>`.
-    pub fn all(&self, documents: &[Value]) -> Result<Vec<Value>, Vec<String>> {
-        let (mut objects, mut problems) = (Vec::new(), Vec::new());
-        let configs = configs(documents, &mut problems);
-        problems.extend(self.ambiguous(&configs));
-        for document in documents {
-            match self.one(document, &configs) {
-                Ok(rendered) => objects.extend(rendered),
-                Err(found) => problems.extend(found),
+    /// Everything that the input becomes, or all that is wrong with it.
+    pub fn all(&self, documents: Vec<Value>) -> Rendered {
+        let (mut rendered, mut schemas) = (Rendered::default(), Schemas::default());
+        let mut others: BTreeMap<String, usize> = BTreeMap::new();
+        let documents: Vec<(bool, Value)> = documents
+            .into_iter()
+            .filter_map(|document| match origin(&document) {
+                Ok(true) => {
+                    let object = self.in_namespace(document);
+                    self.validated(&object, &mut schemas, &mut rendered).then_some((true, object))
+                }
+                Ok(false) => {
+                    let kind = text(&document, "/kind", "?");
+                    *others.entry(kind).or_default() += 1;
+                    Some((false, document))
+                }
+                Err(problem) => {
+                    rendered.problems.push(problem);
+                    None
+                }
+            })
+            .collect();
+        let ours = documents.iter().filter(|(ours, _)| *ours).map(|(_, document)| document);
+        let configs = configs(ours, &mut rendered.problems);
+        rendered.problems.extend(self.ambiguous(&configs));
+        for (ours, document) in documents {
+            if !ours {
+                rendered.objects.extend(self.show_others.then_some(document));
+                continue;
+            }
+            match self.one(&document, &configs) {
+                Ok(objects) => rendered.objects.extend(objects),
+                Err(problems) => rendered.problems.extend(problems),
             }
         }
-        if problems.is_empty() { Ok(objects) } else { Err(problems) }
+        if !others.is_empty() && !self.show_others {
+            let kinds: Vec<String> = others.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+            rendered.notes.push(format!("passed over, not kinds of Function Mesh: {}", kinds.join(", ")));
+        }
+        rendered
+    }
+
+    /// The object in the namespace in which it would be applied.
+    fn in_namespace(&self, mut object: Value) -> Value {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.entry("namespace").or_insert_with(|| json!(self.namespace));
+        }
+        object
+    }
+
+    /// Compares an object with the schema of its kind. Returns whether it can be rendered.
+    fn validated(&self, object: &Value, schemas: &mut Schemas, rendered: &mut Rendered) -> bool {
+        let Findings { unknown, invalid } = schemas.check(&text(object, "/kind", ""), object);
+        let unknown = unknown.iter().map(|field| format!("{}: unknown field \"{field}\"", name(object)));
+        let mut is_right = invalid.is_empty();
+        match self.validate {
+            Validation::Strict => {
+                let before = rendered.problems.len();
+                rendered.problems.extend(unknown);
+                is_right &= rendered.problems.len() == before;
+            }
+            Validation::Warn => rendered.notes.extend(unknown.map(|line| format!("Warning: {line}"))),
+            Validation::Ignore => {}
+        }
+        rendered.problems.extend(invalid.iter().map(|problem| format!("{}: {problem}", name(object))));
+        is_right
     }
 
     fn one(&self, object: &Value, configs: &Configs) -> Result<Vec<Value>, Vec<String>> {
@@ -52,10 +125,8 @@ impl Renderer<'_> {
             Some("Source") => self.component::<Source>(object, configs),
             Some("Sink") => self.component::<Sink>(object, configs),
             Some("FunctionMesh") => self.mesh(object, configs),
-            // Part of the input, and no object of its own comes from it.
-            Some("BackendConfig") => Ok(Vec::new()),
-            Some(kind) => Err(vec![problem(object, "kind", &format!("{kind} is none of Function Mesh"))]),
-            None => Err(vec![problem(object, "kind", "must be set")]),
+            // A BackendConfig: part of the input, and no object of its own comes from it.
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -146,7 +217,6 @@ fn lower<K: Component>(object: &Value) -> Result<Workload, Vec<String>> {
     let member = |key: &str| object.get(key).cloned().unwrap_or_else(|| json!({}));
     let mut metadata: ObjectMeta = serde_json::from_value(member("metadata"))
         .map_err(|error| vec![problem(object, "metadata", &error.to_string())])?;
-    metadata.namespace.get_or_insert_with(|| "default".to_owned());
     metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
     let told = |problems: Vec<functionmesh_render::Problem>| -> Vec<String> {
         problems.into_iter().map(|p| problem(object, &p.field, &p.problem)).collect()
@@ -180,9 +250,24 @@ fn child(mesh: &Value, mesh_name: &str, kind: &str, name: &str, item: &Value) ->
     })
 }
 
-fn configs(documents: &[Value], problems: &mut Vec<String>) -> Configs {
+/// Whether an object is of a kind of Function Mesh.
+fn origin(object: &Value) -> Result<bool, String> {
+    let field = |field: &str| object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let Some(kind) = field("kind") else { return Err(problem(object, "kind", "must be set")) };
+    let Some(version) = field("apiVersion") else { return Err(problem(object, "apiVersion", "must be set")) };
+    if version != API_VERSION && version.split('/').next() != API_VERSION.split('/').next() {
+        return Ok(false);
+    }
+    let known = ["Function", "Source", "Sink", "FunctionMesh", "BackendConfig"];
+    if version == API_VERSION && known.contains(&kind) {
+        return Ok(true);
+    }
+    Err(format!("{}: no matches for kind \"{kind}\" in version \"{version}\"", name(object)))
+}
+
+fn configs<'a>(documents: impl Iterator<Item = &'a Value>, problems: &mut Vec<String>) -> Configs {
     let mut configs = Configs::new();
-    for document in documents.iter().filter(|d| d.get("kind").is_some_and(|kind| kind == "BackendConfig")) {
+    for document in documents.filter(|d| d.get("kind").is_some_and(|kind| kind == "BackendConfig")) {
         let key = (text(document, "/metadata/namespace", "default"), text(document, "/metadata/name", ""));
         let spec = document.get("spec").cloned().unwrap_or_else(|| json!({}));
         let checked =
@@ -209,9 +294,10 @@ fn text(object: &Value, pointer: &str, default: &str) -> String {
 }
 
 fn problem(object: &Value, field: &str, problem: &str) -> String {
-    format!(
-        "{}/{}: {field}: {problem}",
-        text(object, "/kind", "?").to_lowercase(),
-        text(object, "/metadata/name", "?")
-    )
+    format!("{}: {field}: {problem}", name(object))
+}
+
+/// Kind and name.
+fn name(object: &Value) -> String {
+    format!("{}/{}", text(object, "/kind", "?").to_lowercase(), text(object, "/metadata/name", "?"))
 }

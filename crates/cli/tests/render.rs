@@ -42,7 +42,10 @@ fn a_mesh_becomes_its_components_and_their_children() {
 
 #[test]
 fn an_invalid_object_is_told_line_by_line() {
-    let output = render(&["-f", "-"], "kind: Function\nmetadata: {name: a}\nspec: {java: {jar: ''}}\n");
+    let output = render(
+        &["-f", "-"],
+        "apiVersion: compute.functionmesh.io/v1alpha1\nkind: Function\nmetadata: {name: a}\nspec: {java: {jar: ''}}\n",
+    );
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr).unwrap();
@@ -61,7 +64,7 @@ fn unreadable_input_is_something_else() {
 fn what_the_api_server_would_refuse_is_refused() {
     let object = |spec: &str| {
         format!(
-            "kind: Sink\nmetadata: {{name: a}}\nspec: {{className: C, input: {{topics: [t]}}, sinkConfig: {{}}, \
+            "apiVersion: compute.functionmesh.io/v1alpha1\nkind: Sink\nmetadata: {{name: a}}\nspec: {{className: C, input: {{topics: [t]}}, sinkConfig: {{}}, \
              pulsar: {{pulsarConfig: p}}, java: {{jar: j, jarLocation: 'function://a/b/c'}}, {spec}}}\n"
         )
     };
@@ -90,9 +93,9 @@ fn what_the_api_server_would_refuse_is_refused() {
 /// A BackendConfig counts for its namespace, and the global one for all.
 #[test]
 fn backend_configs_of_the_input_count() {
-    let input = "kind: BackendConfig\nmetadata: {name: backend-config, namespace: one}\nspec: {env: {A: namespaced}}\n---\n\
-                 kind: BackendConfig\nmetadata: {name: everywhere, namespace: ops}\nspec: {env: {A: global, B: global}}\n---\n\
-                 kind: Function\nmetadata: {name: f, namespace: one}\nspec: {className: C, input: {topics: [t]}, \
+    let input = "apiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: backend-config, namespace: one}\nspec: {env: {A: namespaced}}\n---\n\
+                 apiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: everywhere, namespace: ops}\nspec: {env: {A: global, B: global}}\n---\n\
+                 apiVersion: compute.functionmesh.io/v1alpha1\nkind: Function\nmetadata: {name: f, namespace: one}\nspec: {className: C, input: {topics: [t]}, \
                  pulsar: {pulsarConfig: p}, java: {jar: j}}\n";
     let flags = [
         "-f",
@@ -109,15 +112,18 @@ fn backend_configs_of_the_input_count() {
     // Offline there is no release, so its namespace is not needed, as long as it is clear which one is meant.
     let named = ["-f", "-", "-o", "json", "--global-backend-config=everywhere"];
     assert_eq!(render(&named, input).stdout, output.stdout);
-    let second = "---\nkind: BackendConfig\nmetadata: {name: everywhere, namespace: default}\nspec: {}\n";
+    let second = "---\napiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: everywhere, namespace: default}\nspec: {}\n";
     let unclear = render(&named, &format!("{input}{second}"));
     assert_eq!(unclear.status.code(), Some(1));
     let text = String::from_utf8(unclear.stderr).unwrap();
     assert!(text.starts_with("BackendConfig/everywhere: in the namespaces default and ops; "), "{text}");
-    let wrong = render(&["-f", "-"], "kind: BackendConfig\nmetadata: {name: b}\nspec: {env: {A: [1]}}\n");
+    let wrong = render(
+        &["-f", "-"],
+        "apiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: b}\nspec: {env: {A: [1]}}\n",
+    );
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("backendconfig/b: spec.env.A: "));
-    let label = "kind: BackendConfig\nmetadata: {name: b}\nspec: {pod: {labels: {a: b c}}}\n";
+    let label = "apiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: b}\nspec: {pod: {labels: {a: b c}}}\n";
     let wrong = render(&["-f", "-"], label);
     assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("backendconfig/b: spec.pod.labels.a: "));
 }
