@@ -78,7 +78,7 @@ fn what_the_api_server_would_refuse_is_refused() {
         ("processingGuarantee: twice", "spec.processingGuarantee"),
     ] {
         let spec = if spec.starts_with("java") {
-            object("x: y").replace("java: {jar: j, jarLocation: 'function://a/b/c'}", spec)
+            object("replicas: 1").replace("java: {jar: j, jarLocation: 'function://a/b/c'}", spec)
         } else {
             object(spec)
         };
