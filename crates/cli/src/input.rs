@@ -95,7 +95,7 @@ fn bytes(file: &Path) -> Result<Vec<u8>> {
 /// The text; a byte order mark says in which encoding, without one it is UTF-8.
 fn decoded(bytes: &[u8]) -> Result<String> {
     let wide = |rest: &[u8], read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = rest.as_chunks().0.iter().map(|pair| read(*pair)).collect();
         String::from_utf16(&units).context("it is not UTF-16, as its byte order mark says")
     };
     match bytes {

@@ -44,7 +44,7 @@ static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
 static PAYLOADS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         (r#"(For input string: )".*""#, "${1}<redacted>"),
-        (r#"(?s)(\[Source: \(\w+(?:\[\])?\)).*?(; line: )"#, "${1}<redacted>${2}"),
+        (r"(?s)(\[Source: \(\w+(?:\[\])?\)).*?(; line: )", "${1}<redacted>${2}"),
         (r"(Unrecognized token )'[^']*'", "${1}<redacted>"),
         (
             r#"((?:could not convert string to float|invalid literal for int\(\) with base \d+): )(?:'.*'|".*")"#,
