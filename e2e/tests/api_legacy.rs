@@ -131,7 +131,7 @@ async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
         })
         .await?;
 
-        merge(&api, name, json!({"metadata": {"labels": {"a": "b"}}, "spec": {"timeout": 5}})).await?;
+        merge(&api, name, json!({"metadata": {"labels": {"a": "b"}}, "spec": {"timeout": 5000}})).await?;
         let scale = json!({"spec": {"replicas": 2}});
         api.patch_scale(name, &PatchParams::default(), &Patch::Merge(scale)).await?;
         let status = json!({"status": {"replicas": 1}});

@@ -63,7 +63,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
             merge(
                 &fleet.objects,
                 &name,
-                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5) } else { json!(3_000_000_000_u64) }}}),
+                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5000) } else { json!(3_000_000_000_u64) }}}),
             )
             .await
         }
@@ -141,7 +141,7 @@ async fn two_hundred_functions() -> Result<()> {
             if fleet.objects.get_opt(name).await?.is_none() {
                 create(&fleet.objects, FUNCTION.kind, name, &FUNCTION.spec()).await?;
             }
-            merge(&fleet.objects, name, json!({"spec": {"timeout": 5, "maxReplicas": null}})).await?;
+            merge(&fleet.objects, name, json!({"spec": {"timeout": 5000, "maxReplicas": null}})).await?;
         }
         fleet.until_ready().await?;
         fleet.controller.quiet(&rig).await?;

@@ -3,6 +3,7 @@
 use crate::checked;
 use crate::rules::{self, Rules};
 use crate::schema;
+use crate::settings::{self, Kind};
 use crate::size;
 use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -51,6 +52,11 @@ fn finished(
         if let Some(spec) = root.properties.as_mut().and_then(|p| p.get_mut("spec")) {
             if definition.spec.names.kind == "BackendConfig" {
                 checked::backend_config(spec);
+            }
+            if let Some((kind, _)) =
+                Kind::ALL.into_iter().find(|(kind, _)| kind.name() == definition.spec.names.kind)
+            {
+                settings::describe(kind, spec);
             }
             schema::add_rules(spec, &rules.spec);
         }

@@ -31,6 +31,7 @@ pub mod mesh;
 pub mod messaging;
 pub mod pod;
 pub mod runtime;
+pub mod settings;
 pub mod sink;
 pub mod source;
 pub mod status;

@@ -3,6 +3,7 @@
 use crate::Validation;
 use crate::schema::{Findings, Schemas};
 use functionmesh_api::constants::API_VERSION;
+use functionmesh_api::settings;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
 use functionmesh_render::args::RenderArgs;
 use functionmesh_render::{
@@ -222,13 +223,15 @@ fn lower<K: Component>(object: &Value) -> Result<Workload, Vec<String>> {
         problems.into_iter().map(|p| problem(object, &p.field, &p.problem)).collect()
     };
     let spec = decode::<K::Spec>(&member("spec")).map_err(|invalid| told(invalid.0))?;
-    let mut problems = refused_at_creation(K::common(&spec));
+    let mut problems = told(refused_at_creation(K::common(&spec)));
+    let unsafe_settings = settings::refused(K::ROLE.component(), &member("spec"));
+    problems.extend(unsafe_settings.iter().map(|text| located(object, text)));
     match K::lower(&metadata, spec) {
         Ok(workload) if problems.is_empty() => Ok(workload),
-        Ok(_) => Err(told(problems)),
+        Ok(_) => Err(problems),
         Err(invalid) => {
-            problems.extend(invalid.0);
-            Err(told(problems))
+            problems.extend(told(invalid.0));
+            Err(problems)
         }
     }
 }
@@ -294,7 +297,12 @@ fn text(object: &Value, pointer: &str, default: &str) -> String {
 }
 
 fn problem(object: &Value, field: &str, problem: &str) -> String {
-    format!("{}: {field}: {problem}", name(object))
+    located(object, &format!("{field}: {problem}"))
+}
+
+/// A text that names the field, with the object.
+fn located(object: &Value, what: &str) -> String {
+    format!("{}: {what}", name(object))
 }
 
 /// Kind and name.

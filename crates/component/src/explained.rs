@@ -1,6 +1,7 @@
 //! What each [`Reason`] means and what to do about it: the source of the reference documentation.
 
 use crate::reason::Reason;
+use crate::settings::UNSAFE_SETTINGS;
 use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, RECONCILE_FAILED, UPDATE_AVAILABLE};
 use crate::vertical::MISSING;
 use functionmesh_runtime::condition::{Explained, RECONCILING, STALLED};
@@ -60,6 +61,7 @@ impl Reason {
         Self::CrashLoop,
         Self::ProgressDeadlineExceeded,
         Self::ApiMissing,
+        Self::SettingsRefused,
         Self::CleanupRunning,
         Self::CleanupFailed,
         Self::Forbidden,
@@ -170,6 +172,15 @@ impl Reason {
                 "`kubectl api-resources --api-group=autoscaling.k8s.io`",
                 "Install the Vertical Pod Autoscaler, or grant the permission that the message names: either is noticed \
                  within a minute, without a restart. Or remove `spec.pod.vpa`.",
+            ),
+            Self::SettingsRefused => (
+                &[(UNSAFE_SETTINGS, true)][..],
+                "The object has a setting that publishes in plain text what was to be encrypted, loses messages or ends the \
+                 instance in its runtime. Today it would be refused at admission; the object was stored before, and runs on as \
+                 it is.",
+                "`kubectl get function NAME -o yaml`: the message has each setting with what it does; \
+                 `docs/reference/settings.md` has all of them.",
+                "Change the settings as the message says.",
             ),
             Self::CleanupRunning => (
                 &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (CLEANUP_PENDING, true)][..],

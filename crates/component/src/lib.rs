@@ -37,6 +37,7 @@ pub mod reconcile;
 pub mod repair;
 pub mod report;
 pub mod rescale;
+pub mod settings;
 pub mod status;
 pub mod unfinished;
 pub mod uninstall;

@@ -74,6 +74,8 @@ pub enum Reason {
     ProgressDeadlineExceeded,
     /// The object asks for something of a kind that the cluster does not have.
     ApiMissing,
+    /// The object has a setting that would be refused today; it was stored before, and runs on.
+    SettingsRefused,
     /// The object is deleted, and what it left in Pulsar is being removed.
     CleanupRunning,
     /// What a deleted object left in Pulsar could not be removed; the message says why.
@@ -134,6 +136,7 @@ impl Reason {
             Self::CrashLoop => "CrashLoop",
             Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
             Self::ApiMissing => "ApiMissing",
+            Self::SettingsRefused => "SettingsRefused",
             Self::CleanupRunning => "CleanupRunning",
             Self::CleanupFailed => "CleanupFailed",
             Self::Forbidden => "Forbidden",
@@ -157,7 +160,8 @@ impl Reason {
             | Self::OperatorConfigChanged
             | Self::MadeByOriginal
             | Self::RolloutPaused
-            | Self::ApiMissing => Health::Current,
+            | Self::ApiMissing
+            | Self::SettingsRefused => Health::Current,
             // A cluster autoscaler, a registry, a broker or another controller may help, until the deadline is over.
             Self::WaitingForPods
             | Self::NodeLost

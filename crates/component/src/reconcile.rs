@@ -12,6 +12,7 @@ use crate::reason::Reason;
 use crate::repair::{repairs, tell};
 use crate::report::report;
 use crate::rescale::{self, rescale};
+use crate::settings;
 use crate::status::{Failed, Outcome};
 use crate::unfinished;
 use crate::vertical;
@@ -231,6 +232,7 @@ async fn bring_about<K: Component>(
     // Asked again: the kind may have been found missing by the write.
     let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);
     let mut notices: Vec<_> = absence.iter().map(vertical::missing).collect();
+    notices.extend(settings::unsafe_settings(K::ROLE.component(), object.spec_text()));
     let mut blocked = None;
     match &pending {
         Some(pending) if pending.immutable.is_empty() => {

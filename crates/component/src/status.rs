@@ -2,6 +2,7 @@
 
 use crate::children::StatefulSetView;
 use crate::reason::Reason;
+use crate::settings::UNSAFE_SETTINGS;
 use crate::verdict::Verdict;
 use crate::vertical::MISSING;
 use functionmesh_api::status::{ComponentStatus, Conditions, StatefulSetStatusRef};
@@ -151,7 +152,7 @@ pub fn failed_before(status: &ComponentStatus) -> Option<Failed> {
 
 /// The conditions of a status that a failed write says nothing about.
 pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
-    let kept = [UPDATE_AVAILABLE, MISSING].into_iter().filter_map(|type_| {
+    let kept = [UPDATE_AVAILABLE, MISSING, UNSAFE_SETTINGS].into_iter().filter_map(|type_| {
         let condition = status.conditions.get(type_)?;
         let (reason, message) = (condition.reason.clone(), condition.message.clone());
         Some(Wanted { type_, status: condition.status == "True", reason, message })

@@ -5,7 +5,7 @@ use crate::horizontal_autoscaler::BuiltinRule;
 use crate::invalid::{Problem, Problems};
 use crate::quantity::Decimal;
 use crate::workload::CryptoSecret;
-use crate::{Role, filebeat, package, pod_policy};
+use crate::{Role, filebeat, lower, package, pod_policy};
 use functionmesh_api::common::{Common, LogTopicAgent};
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
@@ -22,11 +22,8 @@ pub(crate) fn common(role: Role, common: &Common, problems: &mut Problems) {
     }
     if let Some(pod) = &common.pod {
         self::pod(role, pod, common.max_replicas.is_some(), problems);
-        let default_agent =
-            if role == Role::Function { LogTopicAgent::Runtime } else { LogTopicAgent::Sidecar };
-        let sends_log = common.log_topic.as_ref().is_some_and(|topic| !topic.is_empty())
-            && common.log_topic_agent.unwrap_or(default_agent) == LogTopicAgent::Sidecar;
-        container_names(role, pod, sends_log, problems);
+        let log = lower::log(role, common);
+        container_names(role, pod, log.sidecar && log.topic.is_some(), problems);
     }
     let policy = common.image_pull_policy.as_deref().unwrap_or_default();
     problems.when(

@@ -145,17 +145,25 @@ fn arguments(leftovers: &Leftovers, tool: AdminTool) -> Vec<String> {
         AdminTool::PulsarAdmin => format!("topics unsubscribe -s {} {}", quote(subscription), quote(topic)),
     };
     match leftovers {
-        Leftovers::Subscription { name, topics } => {
-            topics.iter().map(|topic| unsubscribe(name, topic)).collect()
+        Leftovers::Subscription { name, topics, namespaces } => {
+            let everywhere = |namespace: &String| match tool {
+                AdminTool::Pulsarctl => {
+                    format!("namespaces unsubscribe {} {}", quote(namespace), quote(name))
+                }
+                AdminTool::PulsarAdmin => {
+                    format!("namespaces unsubscribe -s {} {}", quote(name), quote(namespace))
+                }
+            };
+            let in_namespaces = namespaces.iter().map(everywhere);
+            in_namespaces.chain(topics.iter().map(|topic| unsubscribe(name, topic))).collect()
         }
-        Leftovers::InNamespace { name, namespace } => vec![match tool {
-            AdminTool::Pulsarctl => format!("namespaces unsubscribe {} {}", quote(namespace), quote(name)),
-            AdminTool::PulsarAdmin => {
-                format!("namespaces unsubscribe -s {} {}", quote(name), quote(namespace))
-            }
-        }],
         Leftovers::Topic { subscription, topic } => {
-            vec![unsubscribe(subscription, topic), format!("topics delete -f {}", quote(topic))]
+            // pulsarctl takes a topic for a partitioned one unless it is said not to be, and the broker answers 409.
+            let flags = match tool {
+                AdminTool::Pulsarctl => "-f --non-partitioned",
+                AdminTool::PulsarAdmin => "-f",
+            };
+            vec![unsubscribe(subscription, topic), format!("topics delete {flags} {}", quote(topic))]
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::topic;
 use crate::workload::{CryptoSecret, Leftovers};
 use functionmesh_api::common::{Common, Consumption, ProcessingGuarantee, SubscriptionPosition};
 use functionmesh_api::io::{ConsumerConfig, CryptoConfig, InputConf};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The `source` message of a component that consumes. `owns_input` is false for a Function with a source connector,
 /// whose input may be empty.
@@ -90,7 +90,7 @@ pub(crate) fn secrets_of(crypto: Option<&CryptoConfig>) -> Vec<CryptoSecret> {
 }
 
 /// What is left of the subscription once the component is gone, where it is to be removed (behaviour reference 2.14).
-/// A pattern stands for topics that nobody knows, so the whole namespace of Pulsar is searched for the subscription.
+/// A pattern stands for topics that nobody knows, so its whole namespace of Pulsar is searched for the subscription.
 pub(crate) fn leftovers(
     consumption: &Consumption,
     specs: &BTreeMap<String, ConsumerSpec>,
@@ -101,10 +101,14 @@ pub(crate) fn leftovers(
     }
     let given = consumption.subscription_name.clone().filter(|subscription| !subscription.is_empty());
     let subscription = given.unwrap_or_else(|| format!("{}/{}/{}", name.tenant, name.namespace, name.name));
-    let pattern = specs.iter().find(|(_, spec)| spec.is_regex_pattern).map(|(topic, _)| topic);
-    Some(match pattern {
-        Some(pattern) => Leftovers::InNamespace { name: subscription, namespace: topic::namespace(pattern) },
-        None => Leftovers::Subscription { name: subscription, topics: specs.keys().cloned().collect() },
+    let (patterns, topics): (Vec<_>, Vec<_>) = specs.iter().partition(|(_, spec)| spec.is_regex_pattern);
+    let namespaces: BTreeSet<String> =
+        patterns.into_iter().map(|(topic, _)| topic::namespace(topic)).collect();
+    let topics = topics.into_iter().map(|(topic, _)| topic.clone());
+    Some(Leftovers::Subscription {
+        name: subscription,
+        topics: topics.filter(|topic| !namespaces.contains(&topic::namespace(topic))).collect(),
+        namespaces: namespaces.into_iter().collect(),
     })
 }
 
@@ -115,7 +119,10 @@ fn input_specs(input: &InputConf) -> BTreeMap<String, ConsumerSpec> {
         specs.insert(topic.clone(), ConsumerSpec::default());
     }
     if let Some(pattern) = input.topic_pattern.as_ref().filter(|p| !p.is_empty()) {
-        specs.insert(pattern.clone(), ConsumerSpec { is_regex_pattern: true, ..ConsumerSpec::default() });
+        specs.insert(
+            topic::pattern(pattern),
+            ConsumerSpec { is_regex_pattern: true, ..ConsumerSpec::default() },
+        );
     }
     for (topic, class) in input.custom_serde_sources.iter().flatten() {
         specs.insert(
@@ -127,7 +134,9 @@ fn input_specs(input: &InputConf) -> BTreeMap<String, ConsumerSpec> {
         specs.insert(topic.clone(), ConsumerSpec { schema_type: schema.clone(), ..ConsumerSpec::default() });
     }
     for (topic, config) in input.source_specs.iter().flatten() {
-        specs.insert(topic.clone(), consumer_spec(config));
+        let spec = consumer_spec(config);
+        let topic = if spec.is_regex_pattern { topic::pattern(topic) } else { topic.clone() };
+        specs.insert(topic, spec);
     }
     specs
 }

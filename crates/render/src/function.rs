@@ -135,7 +135,9 @@ fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String
     let input = spec.consumption.input.as_ref();
     let listed = input.and_then(|input| input.topics.as_ref()?.first());
     let pattern = input.and_then(|input| input.topic_pattern.as_ref()).filter(|p| !p.is_empty());
-    let topic = listed.or(pattern).or_else(|| source.input_specs.keys().next()).cloned().unwrap_or_default();
+    let pattern = pattern.map(|pattern| topic::pattern(pattern));
+    let topic =
+        listed.or(pattern.as_ref()).or_else(|| source.input_specs.keys().next()).cloned().unwrap_or_default();
     // One topic without settings needs no more than its name.
     let simple = source.input_specs.len() <= 1
         && source.input_specs.values().all(|spec| {

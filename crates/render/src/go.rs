@@ -121,10 +121,11 @@ impl Go {
             ("runtime", json!(3)),
             ("autoAck", json!(details.auto_ack)),
             ("parallelism", json!(details.parallelism)),
-            ("subscriptionType", json!(0)),
+            ("subscriptionType", json!(subscription_type(details.source.subscription_type))),
             ("timeoutMs", json!(self.extras.timeout_ms)),
             ("subscriptionName", json!(details.source.subscription_name)),
             ("cleanupSubscription", json!(details.source.cleanup_subscription)),
+            ("subscriptionPosition", json!(i32::from(details.source.subscription_position.is_some()))),
             ("sourceSpecsTopic", json!(self.extras.topic)),
             ("sourceSchemaType", json!("")),
             ("isRegexPatternSubscription", json!(self.extras.is_pattern)),
@@ -146,7 +147,19 @@ impl Go {
                 self.extras.input_specs.iter().map(|(topic, spec)| (topic, text(spec))).collect();
             fields.push(("sourceInputSpecs", json!(specs)));
         }
+        // All of it once more, in Pulsar's own form. The SDK reads it since Pulsar 3.3, in the place of the fields above that
+        // describe the function, and finds more settings there; an older one ignores the field.
+        fields.push(("functionDetails", json!(details.to_json())));
         fields
+    }
+}
+
+/// The number of Pulsar's enum.
+fn subscription_type(name: Option<&str>) -> i32 {
+    match name {
+        Some("FAILOVER") => 1,
+        Some("KEY_SHARED") => 2,
+        _ => 0,
     }
 }
 

@@ -5,7 +5,8 @@ use crate::quantity::Decimal;
 use crate::statefulset::metadata;
 use crate::vertical_autoscaler::target;
 use k8s_openapi::api::autoscaling::v2::{
-    HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget, ResourceMetricSource,
+    ContainerResourceMetricSource, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
+    MetricTarget, ResourceMetricSource,
 };
 
 /// A rule that is known by name.
@@ -26,18 +27,27 @@ impl BuiltinRule {
         Some(Self { resource, percent })
     }
 
-    /// The metric: a percentage of what is requested, stretched so that it speaks of the limit.
+    /// The metric: a percentage of what is requested, stretched so that it speaks of the limit. Beside other containers it
+    /// is that of the main container: a metric of the pod needs a request in each of them, which neither the log sidecar nor
+    /// many sidecars of users have, and without which the autoscaler never scales.
     fn metric(&self, workload: &Workload) -> MetricSpec {
+        let name = self.resource.to_owned();
+        let target = MetricTarget {
+            type_: "Utilization".to_owned(),
+            average_utilization: Some(self.stretched(workload)),
+            ..MetricTarget::default()
+        };
+        if is_alone(workload) {
+            return MetricSpec {
+                type_: "Resource".to_owned(),
+                resource: Some(ResourceMetricSource { name, target }),
+                ..MetricSpec::default()
+            };
+        }
+        let container = format!("pulsar-{}", workload.role.word());
         MetricSpec {
-            type_: "Resource".to_owned(),
-            resource: Some(ResourceMetricSource {
-                name: self.resource.to_owned(),
-                target: MetricTarget {
-                    type_: "Utilization".to_owned(),
-                    average_utilization: Some(self.stretched(workload)),
-                    ..MetricTarget::default()
-                },
-            }),
+            type_: "ContainerResource".to_owned(),
+            container_resource: Some(ContainerResourceMetricSource { container, name, target }),
             ..MetricSpec::default()
         }
     }
@@ -59,6 +69,12 @@ impl BuiltinRule {
         });
         stretched.unwrap_or(self.percent)
     }
+}
+
+/// Whether the pod has one container only.
+fn is_alone(workload: &Workload) -> bool {
+    let sends_log = workload.log.sidecar && workload.log.topic.is_some();
+    !sends_log && workload.pod.sidecars.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// Renders it when `spec.maxReplicas` is set.

@@ -161,11 +161,12 @@ pub(crate) fn workload(
 }
 
 /// Where the log goes. Once there is a topic, a Function sends to it itself and a connector has a sidecar for that,
-/// unless the object says otherwise.
-fn log(role: Role, common: &Common) -> Log {
+/// unless the object says otherwise. A sidecar reads files, which only Java and Python programs write.
+pub(crate) fn log(role: Role, common: &Common) -> Log {
     let topic = common.log_topic.clone().filter(|topic| !topic.is_empty());
+    let writes_files = role != Role::Function || common.java.is_some() || common.python.is_some();
     let sidecar = match common.log_topic_agent {
-        Some(agent) => agent == LogTopicAgent::Sidecar,
+        Some(agent) => agent == LogTopicAgent::Sidecar && writes_files,
         None => role != Role::Function && topic.is_some(),
     };
     Log { topic, sidecar }

@@ -21,6 +21,18 @@ pub fn is_valid(name: &str) -> bool {
     }
 }
 
+/// A pattern with the namespace that it is matched in. Without one it matches no topic, although a topic without one is in
+/// `public/default`.
+pub fn pattern(pattern: &str) -> String {
+    if pattern.contains('/') {
+        return pattern.to_owned();
+    }
+    // Alternatives are those of the last part, and the beginning is no longer that of the whole.
+    let last = pattern.strip_prefix('^').unwrap_or(pattern);
+    let last = if last.contains('|') { format!("({last})") } else { last.to_owned() };
+    format!("persistent://public/default/{last}")
+}
+
 /// `tenant/namespace` of a topic; a short name is in `public/default`.
 pub fn namespace(name: &str) -> String {
     let path = name.split_once("://").map_or(name, |(_, path)| path);
@@ -32,7 +44,20 @@ pub fn namespace(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_valid, namespace};
+    use super::{is_valid, namespace, pattern};
+
+    #[test]
+    fn a_pattern_has_a_namespace() {
+        for (given, want) in [
+            ("in-.*", "persistent://public/default/in-.*"),
+            ("^in-.*", "persistent://public/default/in-.*"),
+            ("in-.*|out-.*", "persistent://public/default/(in-.*|out-.*)"),
+            ("a/b/in-.*", "a/b/in-.*"),
+            ("persistent://a/b/in-.*", "persistent://a/b/in-.*"),
+        ] {
+            assert_eq!(pattern(given), want);
+        }
+    }
 
     #[test]
     fn topics_have_a_namespace() {

@@ -35,6 +35,15 @@ impl Role {
         }
     }
 
+    /// The kind of component, as the table of settings knows it.
+    pub fn component(self) -> functionmesh_api::settings::Kind {
+        match self {
+            Role::Function => functionmesh_api::settings::Kind::Function,
+            Role::Source => functionmesh_api::settings::Kind::Source,
+            Role::Sink => functionmesh_api::settings::Kind::Sink,
+        }
+    }
+
     /// The kind of the custom resource.
     pub fn kind(self) -> &'static str {
         match self {
@@ -153,10 +162,8 @@ pub(crate) struct Log {
 /// What is to be removed from Pulsar when the component is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leftovers {
-    /// A subscription on topics.
-    Subscription { name: String, topics: Vec<String> },
-    /// A subscription wherever it is in a namespace, as the topics are named by a pattern.
-    InNamespace { name: String, namespace: String },
+    /// A subscription: on topics, and wherever it is in namespaces, where the topics are named by a pattern.
+    Subscription { name: String, topics: Vec<String>, namespaces: Vec<String> },
     /// A subscription and its topic, which only the component itself used.
     Topic { subscription: String, topic: String },
 }

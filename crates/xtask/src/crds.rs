@@ -1,7 +1,7 @@
 //! The CRDs, for `kubectl apply --server-side` and for the chart that keeps them when it is uninstalled.
 
 use crate::files::Files;
-use crate::{policy, yaml};
+use crate::{policy, settings, yaml};
 use anyhow::Result;
 use functionmesh_api::crds;
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ pub fn generate(files: &mut Files) -> Result<()> {
         names.push(format!("  - {name}\n"));
     }
     policy::generate(files);
-    names.push("  - policy.yaml\n".to_owned());
+    settings::generate(files);
+    names.extend(["policy.yaml", "settings.yaml"].map(|name| format!("  - {name}\n")));
     let list = names.concat();
     files.add(
         "config/crd/kustomization.yaml",

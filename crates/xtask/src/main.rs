@@ -8,6 +8,7 @@ mod files;
 mod install;
 mod policy;
 mod rbac;
+mod settings;
 mod tenancy;
 mod yaml;
 

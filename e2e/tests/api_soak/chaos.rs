@@ -128,7 +128,7 @@ impl Chaos {
                 json!({"spec": {"replicas": 1, "maxReplicas": if n.is_multiple_of(2) { Some(2 + n % 5) } else { None }}})
             }
             5 => {
-                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5) } else { json!(3_000_000_000_u64) }}})
+                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5000) } else { json!(3_000_000_000_u64) }}})
             }
             _ => {
                 drop(self.functions.delete(&name, &DeleteParams::background()).await);
@@ -360,7 +360,7 @@ async fn one(rig: &Rig, namespace: &str, seed: u64, length: Duration) -> Result<
         if chaos.functions.get_opt(&name).await?.is_none() {
             create(&chaos.functions, "Function", &name, &function_spec()).await?;
         }
-        merge(&chaos.functions, &name, json!({"spec": {"timeout": 5}})).await?;
+        merge(&chaos.functions, &name, json!({"spec": {"timeout": 5000}})).await?;
     }
     let took = chaos.settle().await?;
     say(&format!(

@@ -8,5 +8,6 @@ mod isolation;
 mod kstatus;
 mod mesh;
 mod replicas;
+mod settings;
 mod takeover;
 mod tenancy;

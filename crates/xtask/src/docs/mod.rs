@@ -3,6 +3,7 @@
 //! | page | from |
 //! |---|---|
 //! | one per kind | the CRDs, as the API server gets them |
+//! | `settings.md` | the table of settings and runtimes |
 //! | `conditions.md` | the reasons of the component and mesh controllers |
 //! | `flags.md` | the command lines |
 //! | `metrics.md` | the registry of a controller |
@@ -16,6 +17,7 @@ mod kinds;
 mod markdown;
 mod metrics;
 mod rules;
+mod settings;
 mod since;
 mod troubleshooting;
 
@@ -37,7 +39,7 @@ struct Page {
 /// Adds the pages and their index.
 pub fn generate(files: &mut Files) -> Result<()> {
     let mut pages = kinds::pages()?;
-    pages.extend([conditions::page(), flags::page(), metrics::page()?]);
+    pages.extend([settings::page(), conditions::page(), flags::page(), metrics::page()?]);
     let mut index = Table::new(&["Page", "What it has"]);
     for page in &pages {
         index.row([format!("[{}]({})", page.title, page.file), page.summary.clone()]);
@@ -73,6 +75,7 @@ mod tests {
             "sink",
             "functionmesh",
             "backendconfig",
+            "settings",
             "conditions",
             "flags",
             "metrics",

@@ -1,0 +1,331 @@
+//! Settings of the program, its log, its credentials and its pods.
+
+use super::Effect::{Dangerous, Nothing, Works};
+use super::Evidence::{Read, Rendered, Run};
+use super::Kind::{Function, Sink, Source};
+use super::{Setting, When};
+
+const TOKEN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
+
+/// The table's first part.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "pulsar.authConfig.genericAuth without clientAuthenticationPlugin or clientAuthenticationParameters",
+        field: "pulsar.authConfig.genericAuth",
+        kinds: &[Function, Source, Sink],
+        when: When::All(&[
+            When::Given("pulsar.authConfig.genericAuth"),
+            When::Not(&When::Given("pulsar.authConfig.oauth2Config")),
+            When::Any(&[
+                When::Not(&When::Text("pulsar.authConfig.genericAuth.clientAuthenticationPlugin")),
+                When::Not(&When::Text("pulsar.authConfig.genericAuth.clientAuthenticationParameters")),
+            ]),
+        ]),
+        java: Dangerous(UNAUTHENTICATED),
+        python: Dangerous(UNAUTHENTICATED),
+        go: Dangerous(UNAUTHENTICATED),
+        generic: Dangerous(UNAUTHENTICATED),
+        evidence: [Read, Read, Read],
+    },
+    Setting {
+        name: "pulsar.authConfig with another plugin than that for tokens",
+        field: "pulsar.authConfig",
+        kinds: &[Function],
+        when: When::Any(&[
+            When::Given("pulsar.authConfig.oauth2Config"),
+            When::All(&[
+                When::Text("pulsar.authConfig.genericAuth.clientAuthenticationPlugin"),
+                When::Not(&When::OneOf("pulsar.authConfig.genericAuth.clientAuthenticationPlugin", &[TOKEN])),
+            ]),
+        ]),
+        java: Works,
+        python: Works,
+        go: Nothing(
+            "they authenticate with tokens only, by genericAuth or spec.pulsar.authSecret; the program connects without credentials",
+        ),
+        generic: Works,
+        evidence: [Run, Run, Read],
+    },
+    Setting {
+        name: "processingGuarantee: effectively_once",
+        field: "processingGuarantee",
+        kinds: &[Function],
+        when: When::OneOf("processingGuarantee", &["effectively_once"]),
+        java: Works,
+        python: Works,
+        go: Dangerous("Go programs cannot do it and end at the start; use atleast_once, or another runtime"),
+        generic: Works,
+        evidence: [Run, Run, Read],
+    },
+    Setting {
+        name: "processingGuarantee: effectively_once with several topics in input, or without output.topic",
+        field: "processingGuarantee",
+        kinds: &[Function],
+        when: When::All(&[
+            When::OneOf("processingGuarantee", &["effectively_once"]),
+            When::Any(&[When::SeveralInputs, When::Not(&When::Text("output.topic"))]),
+        ]),
+        java: Works,
+        python: Dangerous(
+            "Python programs end at the start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
+        ),
+        // Said above for Go.
+        go: Works,
+        generic: Works,
+        evidence: [Run, Run, Read],
+    },
+    Setting {
+        name: "windowConfig",
+        field: "windowConfig",
+        kinds: &[Function],
+        when: When::Given("windowConfig"),
+        java: Works,
+        python: Dangerous(
+            "windows exist in Java programs only, and Python programs end at the start; remove it",
+        ),
+        go: Nothing("windows exist in Java programs only; each message is processed by itself"),
+        generic: Nothing("windows exist in Java programs only; each message is processed by itself"),
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "windowConfig.processingGuarantees with processingGuarantee: effectively_once",
+        field: "windowConfig.processingGuarantees",
+        kinds: &[Function],
+        when: When::All(&[
+            When::Given("windowConfig.processingGuarantees"),
+            When::OneOf("processingGuarantee", &["effectively_once"]),
+        ]),
+        java: Nothing("the instance acknowledges each message by itself; remove one of them"),
+        python: Works,
+        go: Works,
+        generic: Works,
+        evidence: [Read, Rendered, Rendered],
+    },
+    Setting {
+        name: "maxMessageRetry with windowConfig",
+        field: "maxMessageRetry",
+        kinds: &[Function],
+        when: When::All(&[When::Given("windowConfig"), When::Between("maxMessageRetry", 1, i64::MAX)]),
+        java: Nothing(
+            "the messages of a window that failed are not sent back one by one (apache/pulsar#9137), so none of them gets to the \
+             dead letters",
+        ),
+        python: Works,
+        go: Works,
+        generic: Works,
+        evidence: [Read, Rendered, Rendered],
+    },
+    Setting {
+        name: "maxPendingAsyncRequests: 0 or less",
+        field: "maxPendingAsyncRequests",
+        kinds: &[Function],
+        when: When::Between("maxPendingAsyncRequests", i64::MIN, 0),
+        java: Dangerous("Java programs end at the start; set at least 1, or remove it"),
+        python: Works,
+        go: Works,
+        generic: Works,
+        evidence: [Read, Rendered, Rendered],
+    },
+    Setting {
+        name: "maxPendingAsyncRequests",
+        field: "maxPendingAsyncRequests",
+        kinds: &[Function],
+        // 1000 is what the webhook of the Go operator filled in.
+        when: When::All(&[
+            When::Given("maxPendingAsyncRequests"),
+            When::Not(&When::Between("maxPendingAsyncRequests", 1000, 1000)),
+        ]),
+        java: Works,
+        python: Nothing("only Java programs send results asynchronously"),
+        go: Nothing("only Java programs send results asynchronously"),
+        generic: Nothing("only Java programs send results asynchronously"),
+        evidence: [Run, Rendered, Rendered],
+    },
+    Setting {
+        name: "sourceConfig without input",
+        field: "sourceConfig",
+        kinds: &[Function],
+        when: When::All(&[When::Given("sourceConfig"), When::Not(&INPUT)]),
+        java: Works,
+        python: Dangerous(NO_SOURCE),
+        go: Dangerous(NO_SOURCE),
+        generic: Works,
+        evidence: [Read, Read, Rendered],
+    },
+    Setting {
+        name: "sourceConfig",
+        field: "sourceConfig",
+        kinds: &[Function],
+        when: When::All(&[When::Given("sourceConfig"), INPUT]),
+        java: Works,
+        python: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
+        go: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
+        generic: Works,
+        evidence: [Read, Read, Rendered],
+    },
+    Setting {
+        name: "sinkConfig without output.topic",
+        field: "sinkConfig",
+        kinds: &[Function],
+        when: When::All(&[When::Given("sinkConfig"), When::Not(&When::Text("output.topic"))]),
+        java: Works,
+        python: Dangerous(NO_SINK),
+        go: Dangerous(NO_SINK),
+        generic: Works,
+        evidence: [Read, Read, Rendered],
+    },
+    Setting {
+        name: "sinkConfig",
+        field: "sinkConfig",
+        kinds: &[Function],
+        when: When::All(&[When::Given("sinkConfig"), When::Text("output.topic")]),
+        java: Works,
+        python: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
+        go: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
+        generic: Works,
+        evidence: [Read, Read, Rendered],
+    },
+    Setting {
+        name: "batchSourceConfig with className: org.apache.pulsar.functions.source.batch.BatchSourceExecutor",
+        field: "batchSourceConfig",
+        kinds: &[Source],
+        when: When::All(&[
+            When::Given("batchSourceConfig"),
+            When::OneOf("className", &["org.apache.pulsar.functions.source.batch.BatchSourceExecutor"]),
+        ]),
+        java: Dangerous(
+            "the executor would run itself and end at the start; set spec.className to the class of the batch source",
+        ),
+        python: Works,
+        go: Works,
+        generic: Works,
+        evidence: [Read, Rendered, Rendered],
+    },
+    Setting {
+        name: "statefulConfig.pulsar.javaProvider",
+        field: "statefulConfig.pulsar.javaProvider",
+        kinds: &[Function],
+        when: When::Text("statefulConfig.pulsar.javaProvider.className"),
+        java: Works,
+        python: Nothing("it is a class of Java"),
+        go: Works,
+        generic: Nothing("it is a class of Java"),
+        evidence: [Read, Rendered, Rendered],
+    },
+    Setting {
+        name: "runtimeFlags",
+        field: "runtimeFlags",
+        kinds: &[Function, Source, Sink],
+        when: When::Text("runtimeFlags"),
+        java: Nothing(FLAGS),
+        python: Nothing(FLAGS),
+        go: Nothing(FLAGS),
+        generic: Nothing(FLAGS),
+        evidence: [Read, Read, Read],
+    },
+    Setting {
+        name: "logTopicAgent: sidecar",
+        field: "logTopicAgent",
+        kinds: &[Function],
+        when: When::All(&[When::OneOf("logTopicAgent", &["sidecar"]), When::Text("logTopic")]),
+        java: Works,
+        python: Works,
+        go: Nothing("they write no log file for the sidecar, and send their log themselves, as with runtime"),
+        generic: Nothing("they write no log file for the sidecar, and are given the topic, as with runtime"),
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "python.log.rotatePolicy with logTopic and without logTopicAgent: sidecar",
+        field: "python.log.rotatePolicy",
+        kinds: &[Function],
+        when: When::All(&[
+            When::Text("logTopic"),
+            When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
+            When::Given("python.log.rotatePolicy"),
+        ]),
+        java: Works,
+        python: Dangerous(
+            "Python programs write neither to the file nor to the console after the first message; remove it, or set \
+             spec.logTopicAgent: sidecar",
+        ),
+        go: Works,
+        generic: Works,
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "python.log.format: json with logTopic and without logTopicAgent: sidecar",
+        field: "python.log.format",
+        kinds: &[Function],
+        when: When::All(&[
+            When::Text("logTopic"),
+            When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
+            When::OneOf("python.log.format", &["json"]),
+        ]),
+        java: Works,
+        python: Nothing("the log is text after the first message; set spec.logTopicAgent: sidecar for JSON"),
+        go: Works,
+        generic: Works,
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "python.log.level: off, trace or all",
+        field: "python.log.level",
+        kinds: &[Function],
+        when: When::OneOf("python.log.level", &["off", "trace", "all"]),
+        java: Works,
+        python: Nothing("Python has no such level; info is used"),
+        go: Works,
+        generic: Works,
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "golang.log.level: off or all",
+        field: "golang.log.level",
+        kinds: &[Function],
+        when: When::OneOf("golang.log.level", &["off", "all"]),
+        java: Works,
+        python: Works,
+        go: Nothing("Go has no such level; info is used"),
+        generic: Works,
+        evidence: [Run, Run, Rendered],
+    },
+    Setting {
+        name: "maxReplicas without resources.requests.cpu",
+        field: "maxReplicas",
+        kinds: &[Function, Source, Sink],
+        when: When::All(&[
+            When::Given("maxReplicas"),
+            When::Not(&When::MoreThan("pod.autoScalingMetrics", 0)),
+            When::Not(&When::AnyItem(
+                "pod.builtinAutoscaler",
+                &When::Begins("", &["AverageUtilizationMemory"]),
+            )),
+            When::Not(&When::Given("resources.requests.cpu")),
+            When::Not(&When::Given("resources.limits.cpu")),
+        ]),
+        java: Nothing(NO_CPU),
+        python: Nothing(NO_CPU),
+        go: Nothing(NO_CPU),
+        generic: Nothing(NO_CPU),
+        evidence: [Read, Read, Read],
+    },
+];
+
+/// Whether `input` names anything.
+const INPUT: When = When::Any(&[
+    When::MoreThan("input.topics", 0),
+    When::Text("input.topicPattern"),
+    When::MoreThan("input.customSerdeSources", 0),
+    When::MoreThan("input.customSchemaSources", 0),
+    When::MoreThan("input.sourceSpecs", 0),
+]);
+
+const UNAUTHENTICATED: &str =
+    "without both, the program connects without credentials; set both, or remove it";
+const NO_SOURCE: &str =
+    "connectors run in Java programs only, so that nothing would be consumed; name topics in spec.input";
+const NO_SINK: &str =
+    "connectors run in Java programs only, so that every result would be lost; set spec.output.topic";
+const FLAGS: &str =
+    "it is told to the instance, which does nothing with it; options of the JVM belong in spec.java.javaOpts";
+const NO_CPU: &str = "the autoscaler compares the use of CPU with the request, so that it never scales; set spec.resources.requests.cpu";

@@ -1,0 +1,279 @@
+//! Conditions on a `spec` that are evaluated in two places: here, and as an expression in the API server.
+
+use serde_json::Value;
+
+/// A condition. Paths are below the `spec`, or below the item that the condition is about; what is `null` is not there.
+#[derive(Debug)]
+pub enum When {
+    /// The field is there.
+    Given(&'static str),
+    /// It is a text and not empty.
+    Text(&'static str),
+    /// It is a switch in this position.
+    Switch(&'static str, bool),
+    /// It is one of these texts.
+    OneOf(&'static str, &'static [&'static str]),
+    /// It is a text, not empty, with one of these at its beginning.
+    Begins(&'static str, &'static [&'static str]),
+    /// It is a text with one of these in it.
+    Contains(&'static str, &'static [&'static str]),
+    /// It is a whole number between these, both included.
+    Between(&'static str, i64, i64),
+    /// It is a list or map with more entries than that.
+    MoreThan(&'static str, usize),
+    /// An item of the list satisfies a condition.
+    AnyItem(&'static str, &'static When),
+    /// A value of the map satisfies a condition.
+    AnyValue(&'static str, &'static When),
+    /// `input` names more than one topic or pattern.
+    SeveralInputs,
+    /// None of these.
+    Not(&'static When),
+    /// All of these.
+    All(&'static [When]),
+    /// One of these.
+    Any(&'static [When]),
+}
+
+/// Lists and maps that name what is consumed; of a map its keys do.
+const INPUTS: [(&str, bool); 4] = [
+    ("input.topics", false),
+    ("input.customSerdeSources", true),
+    ("input.customSchemaSources", true),
+    ("input.sourceSpecs", true),
+];
+const PATTERN: &str = "input.topicPattern";
+
+impl When {
+    /// Whether it is so in a spec.
+    pub fn holds(&self, spec: &Value) -> bool {
+        let text = |path| find(spec, path).and_then(Value::as_str);
+        match *self {
+            Self::Given(path) => find(spec, path).is_some(),
+            Self::Text(path) => text(path).is_some_and(|text| !text.is_empty()),
+            Self::Switch(path, on) => find(spec, path).and_then(Value::as_bool) == Some(on),
+            Self::OneOf(path, texts) => text(path).is_some_and(|text| texts.contains(&text)),
+            Self::Begins(path, texts) => text(path).is_some_and(|t| texts.iter().any(|b| t.starts_with(b))),
+            Self::Contains(path, texts) => text(path).is_some_and(|t| texts.iter().any(|b| t.contains(b))),
+            Self::Between(path, from, to) => {
+                find(spec, path).and_then(Value::as_i64).is_some_and(|n| (from..=to).contains(&n))
+            }
+            Self::MoreThan(path, count) => find(spec, path).is_some_and(|found| size(found) > count),
+            Self::AnyItem(path, when) => {
+                find(spec, path).and_then(Value::as_array).is_some_and(|l| l.iter().any(|i| when.holds(i)))
+            }
+            Self::AnyValue(path, when) => {
+                find(spec, path).and_then(Value::as_object).is_some_and(|m| m.values().any(|v| when.holds(v)))
+            }
+            Self::SeveralInputs => {
+                let names = inputs(spec);
+                names.iter().any(|name| Some(name) != names.first())
+            }
+            Self::Not(when) => !when.holds(spec),
+            Self::All(all) => all.iter().all(|when| when.holds(spec)),
+            Self::Any(any) => any.iter().any(|when| when.holds(spec)),
+        }
+    }
+
+    /// The same in the Common Expression Language, about a variable.
+    pub fn expression(&self, spec: &str) -> String {
+        self.write(spec, 0)
+    }
+
+    fn write(&self, of: &str, depth: usize) -> String {
+        let quoted = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| format!("'{text}'")).collect();
+            format!("[{}]", texts.join(", "))
+        };
+        let join = |all: &[Self], by: &str| {
+            let all: Vec<String> = all.iter().map(|when| when.write(of, depth)).collect();
+            format!("({})", all.join(by))
+        };
+        match *self {
+            Self::Given(path) => such(of, path, depth, |_| String::new()),
+            Self::Text(path) => such(of, path, depth, |v| format!(" && {v} != ''")),
+            Self::Switch(path, on) => such(of, path, depth, |v| format!(" && {v} == {on}")),
+            Self::OneOf(path, texts) => such(of, path, depth, |v| format!(" && {v} in {}", quoted(texts))),
+            Self::Begins(path, texts) => {
+                such(of, path, depth, |v| format!(" && {}.exists(t, {v}.startsWith(t))", quoted(texts)))
+            }
+            Self::Contains(path, texts) => {
+                such(of, path, depth, |v| format!(" && {}.exists(t, {v}.contains(t))", quoted(texts)))
+            }
+            Self::Between(path, from, to) => such(of, path, depth, |v| match (from, to) {
+                (i64::MIN, to) => format!(" && {v} <= {to}"),
+                (from, i64::MAX) => format!(" && {v} >= {from}"),
+                (from, to) => format!(" && {v} >= {from} && {v} <= {to}"),
+            }),
+            Self::MoreThan(path, count) => such(of, path, depth, |v| format!(" && {v}.size() > {count}")),
+            Self::AnyItem(path, when) => such(of, path, depth, |v| {
+                let item = variable('i', depth);
+                format!(" && {v}.exists({item}, {})", when.write(&item, depth + 1))
+            }),
+            Self::AnyValue(path, when) => such(of, path, depth, |v| {
+                let key = variable('k', depth);
+                format!(" && {v}.exists({key}, {})", when.write(&format!("{v}[{key}]"), depth + 1))
+            }),
+            Self::SeveralInputs => {
+                let names = names_of_inputs(of);
+                format!("({names}).exists(n, n != ({names})[0])")
+            }
+            Self::Not(when) => format!("!{}", when.write(of, depth)),
+            Self::All(all) => join(all, " && "),
+            Self::Any(any) => join(any, " || "),
+        }
+    }
+
+    /// Adds the fields that it looks at.
+    pub(super) fn paths(&self, paths: &mut Vec<&'static str>) {
+        match *self {
+            Self::Given(path)
+            | Self::Text(path)
+            | Self::Switch(path, _)
+            | Self::OneOf(path, _)
+            | Self::Begins(path, _)
+            | Self::Contains(path, _)
+            | Self::Between(path, ..)
+            | Self::MoreThan(path, _)
+            | Self::AnyItem(path, _)
+            | Self::AnyValue(path, _) => paths.push(path),
+            Self::SeveralInputs => {
+                paths.extend(INPUTS.iter().map(|(path, _)| path).chain([&PATTERN]));
+            }
+            Self::Not(when) => when.paths(paths),
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|when| when.paths(paths)),
+        }
+    }
+}
+
+/// What is at a path, unless it is `null`.
+fn find<'a>(spec: &'a Value, path: &str) -> Option<&'a Value> {
+    let mut steps = path.split('.').filter(|step| !step.is_empty());
+    steps.try_fold(spec, |value, step| value.get(step)).filter(|value| !value.is_null())
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.len(),
+        Value::Object(map) => map.len(),
+        _ => 0,
+    }
+}
+
+/// Everything that `input` names, some of it twice.
+fn inputs(spec: &Value) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (path, _) in INPUTS {
+        match find(spec, path) {
+            Some(Value::Array(topics)) => names.extend(topics.iter().filter_map(Value::as_str)),
+            Some(Value::Object(map)) => names.extend(map.keys().map(String::as_str)),
+            _ => {}
+        }
+    }
+    names.extend(find(spec, PATTERN).and_then(Value::as_str).filter(|pattern| !pattern.is_empty()));
+    names
+}
+
+/// The same as an expression.
+fn names_of_inputs(of: &str) -> String {
+    let lists = INPUTS.iter().map(|(path, keys)| {
+        let names = if *keys { format!("{of}.{path}.map(n, n)") } else { format!("{of}.{path}") };
+        format!("({} ? {names} : [])", When::Given(path).expression(of))
+    });
+    let pattern = format!("({} ? [{of}.{PATTERN}] : [])", When::Text(PATTERN).expression(of));
+    lists.chain([pattern]).collect::<Vec<_>>().join(" + ")
+}
+
+/// The name of a variable at a depth of nesting.
+fn variable(name: char, depth: usize) -> String {
+    format!("{name}{}", "x".repeat(depth))
+}
+
+/// Whether there is something at a path that is such. Each field is looked up once: what is found has a name in a list of one
+/// or none.
+fn such(of: &str, path: &str, depth: usize, is: impl Fn(&str) -> String) -> String {
+    let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
+    let (mut open, mut under) = (String::new(), of.to_owned());
+    if steps.is_empty() {
+        return format!("(dyn({of}) != null{})", is(of));
+    }
+    for (i, step) in steps.iter().enumerate() {
+        let name = format!("{}{i}", variable('v', depth));
+        let and = if i == 0 { "" } else { " && " };
+        open = format!("{open}{and}[?{under}.?{step}].exists({name}, dyn({name}) != null");
+        under = name;
+    }
+    format!("{open}{}{}", is(&under), ")".repeat(steps.len()))
+}
+
+/// What is at a path, inside of lists of one, or empty lists: something to compare.
+pub(super) fn value(of: &str, path: &str) -> String {
+    let steps: Vec<&str> = path.split('.').collect();
+    let (mut open, mut under) = (String::new(), of.to_owned());
+    for (i, step) in steps.iter().enumerate() {
+        let name = format!("p{i}");
+        open = format!("{open}[?{under}.?{step}].filter({name}, dyn({name}) != null).map({name}, ");
+        under = name;
+    }
+    format!("{open}{under}{}", ")".repeat(steps.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn conditions_hold_of_specs() {
+        const QUEUE: When = When::Between("queue", 0, 0);
+        let spec = json!({
+            "timeout": 500, "autoAck": false, "topic": "a", "null": null,
+            "input": {"topics": ["a"], "topicPattern": "", "sourceSpecs": {"a": {"queue": 0}}},
+        });
+        for when in [
+            When::Given("timeout"),
+            When::Text("topic"),
+            When::Switch("autoAck", false),
+            When::OneOf("topic", &["b", "a"]),
+            When::Begins("topic", &["a"]),
+            When::Contains("topic", &["a"]),
+            When::Between("timeout", 1, 999),
+            When::Between("timeout", i64::MIN, 500),
+            When::MoreThan("input.topics", 0),
+            When::AnyItem("input.topics", &When::OneOf("", &["a"])),
+            When::AnyValue("input.sourceSpecs", &QUEUE),
+            When::Not(&When::Given("null")),
+            When::Not(&When::Given("autoAck.deeper")),
+            When::Not(&When::SeveralInputs),
+        ] {
+            assert!(when.holds(&spec), "{when:?}");
+        }
+        for when in [
+            When::Given("null"),
+            When::Text("input.topicPattern"),
+            When::Switch("autoAck", true),
+            When::Between("timeout", 501, i64::MAX),
+            When::MoreThan("input.topics", 1),
+            When::AnyItem("input.topics", &When::OneOf("", &["b"])),
+            When::AnyValue("input", &QUEUE),
+        ] {
+            assert!(!when.holds(&spec), "{when:?}");
+        }
+        let several = json!({"input": {"topics": ["a"], "sourceSpecs": {"b": {}}}});
+        assert!(When::SeveralInputs.holds(&several));
+        assert!(When::SeveralInputs.holds(&json!({"input": {"topics": ["a"], "topicPattern": "b"}})));
+    }
+
+    #[test]
+    fn an_expression_looks_each_field_up_once() {
+        let when = When::Between("a.b", 1, 2);
+        assert_eq!(
+            when.expression("s"),
+            "[?s.?a].exists(v0, dyn(v0) != null && [?v0.?b].exists(v1, dyn(v1) != null && v1 >= 1 && v1 <= 2))"
+        );
+        assert_eq!(
+            value("s", "a.b"),
+            "[?s.?a].filter(p0, dyn(p0) != null).map(p0, [?p0.?b].filter(p1, dyn(p1) != null).map(p1, p1))"
+        );
+    }
+}
