@@ -4,6 +4,7 @@ use crate::cause::Cause;
 use crate::children::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
 use crate::pods::Pods;
 use crate::reason::Reason;
+use crate::settings::UNSAFE_SETTINGS;
 use crate::status::{Failed, Outcome, RECONCILE_FAILED, UPDATE_AVAILABLE, status};
 use crate::verdict::Verdict;
 use crate::vertical;
@@ -43,6 +44,10 @@ fn outcome(reason: Reason) -> (Outcome, Option<Cause>) {
         (Reason::ApiMissing, _) => (noted(vertical::missing(&Absence::Missing)), None),
         (Reason::ApplyFailed, _) => (Outcome::refused(reason, message), None),
         (Reason::WaitingForPods | Reason::ProgressDeadlineExceeded, _) => (applied(1, 0), None),
+        (Reason::SettingsRefused, _) => {
+            let reason = reason.to_string();
+            (noted(Wanted { type_: UNSAFE_SETTINGS, status: true, reason, message }), None)
+        }
         (_, Health::Current) => {
             let reason = reason.to_string();
             (noted(Wanted { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)

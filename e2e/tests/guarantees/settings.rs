@@ -85,10 +85,9 @@ async fn in_force(rig: &Rig, namespace: &str) -> Result<()> {
     rig.until("policies", || async {
         let (refusal, warnings) = answer(rig, namespace, "Function", &probe).await?;
         ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
-        let mesh = json!({"functions": [{"name": "a"}]});
-        let mut mesh = mesh;
-        mesh["functions"][0] = probe.clone();
-        mesh["functions"][0]["name"] = "a".into();
+        let mut item = probe.clone();
+        item["name"] = "a".into();
+        let mesh = json!({"functions": [item]});
         let (refusal, warnings) = answer(rig, namespace, "FunctionMesh", &mesh).await?;
         ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
         Ok(())
