@@ -25,7 +25,7 @@ pub fn generate(files: &mut Files) {
     let rules = rules();
     let documents = POLICIES.map(|(name, refuse, mesh)| {
         let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.refused == refuse).collect();
-        let policy = policy(name, refuse, if mesh { of_mesh(&rules) } else { of_component(&rules) });
+        let policy = policy(name, refuse, &if mesh { of_mesh(&rules) } else { of_component(&rules) });
         let action = if refuse { "Deny" } else { "Warn" };
         format!("{}---\n{}", yaml::document(&policy), yaml::document(&binding(name, action)))
     });
@@ -41,7 +41,7 @@ struct Checks {
     validations: Vec<Value>,
 }
 
-fn policy(name: &str, refuse: bool, checks: Checks) -> Value {
+fn policy(name: &str, refuse: bool, checks: &Checks) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",
@@ -82,6 +82,14 @@ fn breaks(rule: &Rule, object: &str) -> String {
     format!("({})", found.join(" || "))
 }
 
+/// A refusal has a reason, a warning has none.
+fn validation(rule: &Rule, mut check: Value) -> Value {
+    if let Some(fields) = check.as_object_mut().filter(|_| rule.refused) {
+        fields.insert("reason".to_owned(), "Invalid".into());
+    }
+    check
+}
+
 fn of_component(rules: &[&Rule]) -> Checks {
     let validations = rules.iter().map(|rule| {
         let unchanged = format!(
@@ -91,12 +99,10 @@ fn of_component(rules: &[&Rule]) -> Checks {
             rule.part("oldObject.spec")
         );
         let or = if rule.refused { format!(" || {unchanged}") } else { String::new() };
-        let mut validation =
-            json!({"expression": format!("!{}{or}", breaks(rule, "object")), "message": rule.message()});
-        if rule.refused {
-            validation["reason"] = "Invalid".into();
-        }
-        validation
+        validation(
+            rule,
+            json!({"expression": format!("!{}{or}", breaks(rule, "object")), "message": rule.message()}),
+        )
     });
     Checks {
         resources: vec!["functions", "sources", "sinks"],
@@ -135,15 +141,12 @@ fn of_mesh(rules: &[&Rule]) -> Checks {
         variables.push(json!({"name": name, "expression": found.join(" + ")}));
         let message = rule.message();
         let text = message.replace('\\', "\\\\").replace('\'', "\\'");
-        let mut validation = json!({
+        let check = json!({
             "expression": format!("variables.{name}.size() == 0"),
             "message": message,
             "messageExpression": format!("variables.{name}.join(', ') + ': {text}'"),
         });
-        if rule.refused {
-            validation["reason"] = "Invalid".into();
-        }
-        validations.push(validation);
+        validations.push(validation(rule, check));
     }
     Checks { resources: vec!["functionmeshes"], variables, validations }
 }

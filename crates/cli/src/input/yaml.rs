@@ -218,11 +218,12 @@ mod tests {
         assert!(documents("a: *b").is_err());
         assert!(documents("? [a]\n: b\n").is_err());
         assert!(documents(&format!("{}{}", "[".repeat(2000), "]".repeat(2000))).is_err());
-        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-        for i in 1..12 {
-            let alias = format!("*a{}", i - 1);
-            laughs += &format!("a{i}: &a{i} [{}]\n", [alias.as_str(); 10].join(", "));
-        }
+        let level = |i: usize| {
+            let aliases = vec![format!("*a{}", i - 1); 10];
+            format!("a{i}: &a{i} [{}]\n", aliases.join(", "))
+        };
+        let laughs: String = (1..12).map(level).collect();
+        let laughs = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{laughs}");
         assert!(documents(&laughs).is_err());
     }
 }

@@ -64,7 +64,7 @@ fn fault(sample: &Sample) -> Option<String> {
 fn faults(directory: &str) -> (usize, Vec<String>) {
     let samples = samples(directory);
     let faults: Vec<String> = samples.iter().filter_map(fault).collect();
-    println!("{directory:?}: {} of {} named right", samples.len() - faults.len(), samples.len());
+    eprintln!("{directory:?}: {} of {} named right", samples.len() - faults.len(), samples.len());
     (samples.len(), faults)
 }
 
