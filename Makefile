@@ -79,8 +79,14 @@ lost-node: $(E2E) ## A node is lost, drained, cordoned and back, on a cluster of
 	$(CARGO) build --quiet --locked --workspace --bins
 	@$(E2E) run --name nodes --nodes 2 -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --ignored --nocapture a_lost_node
 
+.PHONY: instances
+instances: toolchain ## The parsers of Pulsar's own instances, of all supported lines, read what is rendered (RECORD=1 writes their tables)
+	@mkdir -p .cache/instance-arguments
+	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package functionmesh-render --test surface instances::
+	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package e2e --test instances -- --ignored --nocapture
+
 .PHONY: e2e-full
-e2e-full: test e2e trouble faults fuzz soak ## Everything that there is to test
+e2e-full: test instances e2e trouble faults fuzz soak ## Everything that there is to test
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
 CORPUS ?=

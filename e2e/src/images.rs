@@ -25,7 +25,7 @@ pub use controllers::{BINARIES, controllers};
 pub use full::full;
 pub use import::import;
 pub use oci::Archive;
-pub use pulsar::pulsar;
+pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;
 
 use anyhow::Result;

@@ -22,7 +22,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 
 {{/* The configuration file of the controllers that render pods; empty when everything is as by default. */}}
 {{- define "function-mesh.config" -}}
-{{- range $key := list "runnerImages" "runnerImagePullSecrets" "runnerImagePullPolicy" "resourceLabels" "resourceAnnotations" }}
+{{- range $key := list "runnerImages" "runnerImagePullSecrets" "runnerImagePullPolicy" "downloader" "filebeat" "resourceLabels" "resourceAnnotations" }}
 {{- with index $.Values $key }}
 {{ dict $key . | toYaml }}
 {{- end }}

@@ -112,7 +112,8 @@ pub struct Common {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_has_pulsarctl: Option<bool>,
     /// Whether the image has wget, to download packages from web servers with. Found out from the name of
-    /// well-known images. Defaults to false.
+    /// well-known images; of other images it is tried at the start which of curl, python3 and wget they have. Defaults to
+    /// false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_has_get: Option<bool>,
     /// Where the component keeps state. Not for Go programs.

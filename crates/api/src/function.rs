@@ -95,7 +95,7 @@ pub struct FunctionSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SourceConnectorSpec {
     /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
-    /// `configs.archive` without `builtin://`.
+    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
     /// Not used; accepted for compatibility.
@@ -117,7 +117,7 @@ pub struct SourceConnectorSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SinkConnectorSpec {
     /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
-    /// `configs.archive` without `builtin://`.
+    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a sink, or of a source where both are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
     /// Class of the connector. Defaults to `configs.className`.

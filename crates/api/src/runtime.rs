@@ -42,6 +42,11 @@ pub struct PythonRuntime {
     /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub py_location: Option<String>,
+    /// Whether the dependencies of a wheel are installed from the package index at each start. Without it the image has to
+    /// bring them, and the wheel is unpacked as it is. Not used for a file or a zip, which are installed as they say.
+    /// Defaults to true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install_dependencies: Option<bool>,
     /// Log settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = crate::unused::in_python_log)]

@@ -57,6 +57,7 @@ pub(crate) fn in_connectors(schema: &mut Schema) {
     for path in [
         &["python", "py"][..],
         &["python", "pyLocation"],
+        &["python", "installDependencies"],
         &["python", "log", "format"],
         &["python", "log", "javaLog4JConfigFileType"],
         &["python", "log", "level"],

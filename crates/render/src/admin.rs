@@ -54,21 +54,20 @@ fn pulsarctl(service: &Messaging, auth: Auth<'_>) -> Admin {
             steps.push("pulsarctl oauth2 activate".to_owned());
         }
         Auth::Environment | Auth::Plugin(_) => {
-            let (plugin, parameters) = service.plugin_words(auth).unwrap_or_default();
+            let parameters = service.plugin_parameters(auth, "--auth-params").unwrap_or_default();
             // Other plugins than OAuth 2 have nothing to activate.
-            steps.push(format!("( pulsarctl oauth2 activate --auth-params {parameters} || true )"));
-            command.push(format!(
-                "--auth-plugin {plugin} --auth-params {parameters} --admin-service-url {address}"
-            ));
+            steps.push(format!("( pulsarctl oauth2 activate {parameters} || true )"));
+            command.extend(service.plugin_options(auth, "--auth-plugin", "--auth-params"));
+            command.push(format!("--admin-service-url {address}"));
         }
     }
     match service.tls() {
         Tls::Off => {}
         Tls::Environment => command.push(format!(
-            "--tls-allow-insecure={} --tls-enable-hostname-verification={} --tls-trust-cert-path {}",
+            "--tls-allow-insecure={} --tls-enable-hostname-verification={} {}",
             service.variable_or("tlsAllowInsecureConnection", "false"),
             service.variable_or("tlsHostnameVerificationEnable", "true"),
-            service.variable("tlsTrustCertsFilePath"),
+            service.option("--tls-trust-cert-path", "tlsTrustCertsFilePath"),
         )),
         Tls::On { allow_insecure, hostname_verification } => {
             command.push(format!(
@@ -83,16 +82,30 @@ fn pulsarctl(service: &Messaging, auth: Auth<'_>) -> Admin {
 fn pulsar_admin(service: &Messaging, auth: Auth<'_>) -> Admin {
     let mut command =
         vec![format!("/pulsar/bin/pulsar-admin --admin-url {}", service.address("webServiceURL"))];
-    if let Some((plugin, parameters)) = service.plugin_words(auth) {
-        command.push(format!("--auth-plugin {plugin} --auth-params {parameters}"));
-    }
+    command.extend(service.plugin_options(auth, "--auth-plugin", "--auth-params"));
+    let mut preparation = String::new();
     match service.tls() {
         Tls::Off => {}
         Tls::Environment => {
-            let path = service.variable("tlsTrustCertsFilePath");
-            command.push(format!(
-                "--tls-allow-insecure --tls-enable-hostname-verification --tls-trust-cert-path {path}"
-            ));
+            // The tool has these two as switches without a value: each is there or not, as the Secret says.
+            let set = |variable: &str, pattern: &str, matched: &str, other: &str| {
+                format!(
+                    "case \"${{{}{variable}}}\" in {pattern}) {matched} ;; *) {other} ;; esac && ",
+                    service.side.prefix()
+                )
+            };
+            preparation = [
+                set("tlsAllowInsecureConnection", "[Tt]rue", "insecure=--tls-allow-insecure", "insecure="),
+                set(
+                    "tlsHostnameVerificationEnable",
+                    "[Ff]alse",
+                    "verify=",
+                    "verify=--tls-enable-hostname-verification",
+                ),
+            ]
+            .concat();
+            command.push("${insecure} ${verify}".to_owned());
+            command.push(service.option("--tls-trust-cert-path", "tlsTrustCertsFilePath"));
         }
         Tls::On { allow_insecure, hostname_verification } => {
             command.extend(allow_insecure.then(|| "--tls-allow-insecure".to_owned()));
@@ -100,7 +113,7 @@ fn pulsar_admin(service: &Messaging, auth: Auth<'_>) -> Admin {
             command.extend(certificate(service));
         }
     }
-    Admin { preparation: String::new(), command: command.join(" ") }
+    Admin { preparation, command: command.join(" ") }
 }
 
 fn certificate(service: &Messaging) -> Option<String> {

@@ -1,7 +1,9 @@
 //! The operator's configuration file (behaviour reference 6.2).
 
-use crate::{Environment, RunnerImages};
+use crate::quantity::Decimal;
+use crate::{Environment, Helper, RunnerImages};
 use functionmesh_api::constants;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -20,6 +22,30 @@ pub struct OperatorConfig {
     resource_labels: BTreeMap<String, String>,
     #[serde(rename = "resourceannotations")]
     resource_annotations: BTreeMap<String, String>,
+    downloader: Container,
+    filebeat: Container,
+}
+
+/// A container beside the main one.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase", default)]
+struct Container {
+    image: Option<String>,
+    #[serde(rename = "imagepullpolicy")]
+    image_pull_policy: Option<String>,
+    resources: Option<ResourceRequirements>,
+}
+
+impl Container {
+    fn helper(self) -> Helper {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let Self { image, image_pull_policy, resources } = self;
+        Helper {
+            image: given(image),
+            image_pull_policy: given(image_pull_policy),
+            resources: resources.filter(|resources| *resources != ResourceRequirements::default()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -33,7 +59,7 @@ struct Images {
 }
 
 /// Keys whose own keys are the user's and keep their case.
-const FREE: &[&str] = &["genericruntime", "resourcelabels", "resourceannotations"];
+const FREE: &[&str] = &["genericruntime", "resourcelabels", "resourceannotations", "resources"];
 
 impl OperatorConfig {
     /// Reads the text of the file; an empty one is fine.
@@ -52,12 +78,19 @@ impl OperatorConfig {
         if let Some(key) = config.resource_labels.keys().find(|key| selects(key)) {
             return Err(format!("resourceLabels.{key}: the pods are selected by this label; choose another"));
         }
-        if let Some(policy) = config.runner_image_pull_policy.as_deref().filter(|p| !p.is_empty())
-            && !["Always", "IfNotPresent", "Never"].contains(&policy)
-        {
-            return Err(format!(
-                "runnerImagePullPolicy: {policy:?} is none of Always, IfNotPresent and Never"
-            ));
+        for (key, policy) in [
+            ("runnerImagePullPolicy", &config.runner_image_pull_policy),
+            ("downloader.imagePullPolicy", &config.downloader.image_pull_policy),
+            ("filebeat.imagePullPolicy", &config.filebeat.image_pull_policy),
+        ] {
+            if let Some(policy) = policy.as_deref().filter(|p| !p.is_empty())
+                && !["Always", "IfNotPresent", "Never"].contains(&policy)
+            {
+                return Err(format!("{key}: {policy:?} is none of Always, IfNotPresent and Never"));
+            }
+        }
+        for (key, container) in [("downloader", &config.downloader), ("filebeat", &config.filebeat)] {
+            amounts(key, container)?;
         }
         Ok(config)
     }
@@ -81,9 +114,23 @@ impl OperatorConfig {
             .into_iter()
             .filter_map(|mut secret| secret.remove("name"))
             .collect();
+        environment.downloader = self.downloader.helper();
+        environment.filebeat = self.filebeat.helper();
         environment.resource_labels = self.resource_labels;
         environment.resource_annotations = self.resource_annotations;
     }
+}
+
+/// Checks the amounts of resources: a wrong one would make the API server refuse each pod.
+fn amounts(key: &str, container: &Container) -> Result<(), String> {
+    let resources = container.resources.iter();
+    let lists = resources.flat_map(|r| [("requests", &r.requests), ("limits", &r.limits)]);
+    for (list, (name, amount)) in lists.flat_map(|(list, map)| map.iter().flatten().map(move |e| (list, e))) {
+        if Decimal::parse(&amount.0).is_none() {
+            return Err(format!("{key}.resources.{list}.{name}: {:?} is no amount", amount.0));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the pods of some component are selected by this label (behaviour reference 2.2).
@@ -93,15 +140,30 @@ pub(crate) fn selects(label: &str) -> bool {
         || label.strip_prefix(constants::GROUP).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// `cpu: 1` is the same as `cpu: "1"` in Kubernetes.
+fn amounts_as_text(mut resources: Map<String, Value>) -> Map<String, Value> {
+    for amount in resources.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        if amount.is_number() {
+            *amount = amount.to_string().into();
+        }
+    }
+    resources
+}
+
 fn lower_case(map: Map<String, Value>) -> Map<String, Value> {
     map.into_iter()
         .map(|(key, value)| {
             let key = key.to_lowercase();
             let value = match value {
                 Value::Object(inner) if !FREE.contains(&key.as_str()) => lower_case(inner).into(),
+                Value::Object(inner) if key == "resources" => amounts_as_text(inner).into(),
                 // "key: " with nothing behind it says nothing.
                 Value::Null if key == "runnerimagepullsecrets" => Value::Array(Vec::new()),
-                Value::Null if key != "runnerimagepullpolicy" => Value::Object(Map::new()),
+                Value::Null
+                    if !["runnerimagepullpolicy", "image", "imagepullpolicy"].contains(&key.as_str()) =>
+                {
+                    Value::Object(Map::new())
+                }
                 other => other,
             };
             (key, value)
@@ -137,6 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn the_containers_beside_the_main_one_are_configured() {
+        let read = environment(
+            "Downloader: {image: d, ImagePullPolicy: Always, resources: {requests: {cpu: 1}}}\nfilebeat: {resources: {limits: {memory: 64Mi}}}\n",
+        );
+        let requests = read.downloader.resources.unwrap().requests.unwrap();
+        assert_eq!((read.downloader.image.as_deref(), requests["cpu"].0.as_str()), (Some("d"), "1"));
+        assert_eq!(read.downloader.image_pull_policy.as_deref(), Some("Always"));
+        assert_eq!(read.filebeat.resources.unwrap().limits.unwrap()["memory"].0, "64Mi");
+        assert_eq!((read.filebeat.image, read.filebeat.image_pull_policy), (None, None));
+        for text in ["downloader:\n", "downloader: {image: null, imagePullPolicy: '', resources: {}}\n"] {
+            assert_eq!(environment(text).downloader, Helper::default(), "{text}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_says_nothing() {
         for text in ["", "---\n", "# only a comment\n", "{}", "runnerImages:\nrunnerImagePullSecrets:\n"] {
             assert_eq!(environment(text).runner_images, RunnerImages::default(), "{text:?}");
@@ -151,6 +228,8 @@ mod tests {
             ("resourceLabels: {app: x}", "resourceLabels.app: "),
             ("runnerImagePullPolicy: Sometimes", "runnerImagePullPolicy: "),
             ("runnerImages: {java: [1]}", "string"),
+            ("filebeat: {imagePullPolicy: Sometimes}", "filebeat.imagePullPolicy: "),
+            ("downloader: {resources: {limits: {cpu: some}}}", "downloader.resources.limits.cpu: "),
         ] {
             let error = OperatorConfig::parse(text).unwrap_err();
             assert!(error.contains(part), "{error}");

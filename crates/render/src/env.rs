@@ -7,7 +7,7 @@ use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::{
     Container, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A list of variables in which each name stands once: a second one under the same name would be refused by
 /// server-side apply.
@@ -46,8 +46,23 @@ pub(crate) fn pod_name() -> EnvVar {
 /// the last 2048 bytes of what a container printed, and the marks would take a third of them.
 const NO_MARKS: (&str, &str) = ("PYTHONNODEBUGRANGES", "1");
 
+/// Variables that a shell such as dash does not pass on to what it runs, as their names are none of its own, and the names under
+/// which the container has them as well. Only where that shell runs the program: bash passes all on.
+pub(crate) fn renamed(workload: &Workload) -> Vec<(String, String)> {
+    let passes = |name: &str| {
+        let mut all = name.chars();
+        all.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && all.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let Runtime::Generic(_) = &workload.runtime else { return Vec::new() };
+    let own = workload.pod.env.iter().flatten().map(|variable| &variable.name);
+    let names: BTreeSet<&String> = workload.secrets.keys().chain(own).filter(|name| !passes(name)).collect();
+    let numbered = names.into_iter().enumerate();
+    numbered.map(|(i, name)| (name.clone(), format!("FUNCTION_VARIABLE_{i}"))).collect()
+}
+
 /// The pod's name, what the runtime needs, the secrets sorted by name, the user's own in their order, then the log level of a
-/// Go program.
+/// Go program, and what the shell needs.
 pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
     let mut set = EnvVarSet::default();
     set.set(pod_name());
@@ -78,6 +93,12 @@ pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
             value: Some((*level).to_owned()),
             value_from: None,
         });
+    }
+    for (name, passed) in renamed(workload) {
+        let known = set.0.iter().find(|variable| variable.name == name);
+        if let Some(copy) = known.map(|variable| EnvVar { name: passed, ..variable.clone() }) {
+            set.set(copy);
+        }
     }
     set.into_vec()
 }

@@ -3,7 +3,7 @@
 use crate::env::EnvVarSet;
 use crate::messaging::{OAUTH2_PLUGIN, TOKEN_PLUGIN};
 use crate::storage::Storage;
-use crate::{Workload, env, pod};
+use crate::{Environment, Workload, env, pod};
 use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config};
 use k8s_openapi::api::core::v1::{Container, EnvVar, SecurityContext};
 use serde_json::{Map, Value};
@@ -38,7 +38,11 @@ log_level: info
 ";
 
 /// Renders the sidecar, where the object asks for one and names a topic.
-pub(crate) fn container(workload: &Workload, storage: &Storage) -> Option<Container> {
+pub(crate) fn container(
+    workload: &Workload,
+    environment: &Environment,
+    storage: &Storage,
+) -> Option<Container> {
     let topic = workload.log.topic.as_ref().filter(|_| workload.log.sidecar)?;
     let mut set = EnvVarSet::default();
     for variable in workload.pod.env.iter().flatten() {
@@ -53,10 +57,13 @@ pub(crate) fn container(workload: &Workload, storage: &Storage) -> Option<Contai
     }
     let script =
         format!("printf '%s' '{TEMPLATE}' > {CONFIGURATION} && exec {PROGRAM} -e -c {CONFIGURATION}");
+    let configured = &environment.filebeat;
+    let image = workload.images.filebeat.as_ref().or(configured.image.as_ref());
     Some(Container {
         name: "filebeat".to_owned(),
-        image: Some(workload.images.filebeat.clone().unwrap_or_else(|| IMAGE.to_owned())),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
+        image: Some(image.cloned().unwrap_or_else(|| IMAGE.to_owned())),
+        image_pull_policy: Some(configured.pull_policy()),
+        resources: configured.resources.clone().map(pod::canonical),
         command: Some(["/bin/sh", "-c", "--", script.as_str()].map(str::to_owned).to_vec()),
         env: Some(set.into_vec()),
         env_from: Some(workload.pulsar.env_from_tls_first()),

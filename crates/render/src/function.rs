@@ -51,7 +51,6 @@ impl Component for Function {
             crypto_secrets,
             java: JavaExtras {
                 pending_async_requests: Some(spec.max_pending_async_requests.unwrap_or(1000)),
-                connectors: spec.source_config.is_some() || spec.sink_config.is_some(),
             },
         };
         let mut lowered = workload(Self::ROLE, metadata, spec.common, specific, problems)?;

@@ -1,8 +1,8 @@
 //! The generic runtime: programs in further languages (behaviour reference 3.5).
 
-use crate::Workload;
 use crate::runtime::{instance_arguments, state_arguments};
 use crate::shell::quote;
+use crate::{Workload, env};
 
 /// A program with everything about it checked.
 #[derive(Clone, Debug)]
@@ -14,8 +14,14 @@ pub(crate) struct Generic {
 impl Generic {
     /// The part of the command that runs the instance.
     pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
+        // `env` sets variables of any name.
+        let passed: Vec<String> = env::renamed(workload)
+            .iter()
+            .map(|(name, from)| format!("{}\"${from}\" ", quote(&format!("{name}="))))
+            .collect();
+        let with = if passed.is_empty() { String::new() } else { format!("env {}", passed.concat()) };
         let mut run = vec![format!(
-            "exec pulsar_rust_instance --function_file {} --language {}",
+            "exec {with}pulsar_rust_instance --function_file {} --language {}",
             quote(file),
             quote(&self.language)
         )];

@@ -1,12 +1,14 @@
 //! The Java instance: its command (behaviour reference 3.3).
 
 use crate::Workload;
+use crate::builtin::{Builtin, builtin};
 use crate::log4j::Log4j;
 use crate::quantity::{Decimal, decimal_si};
-use crate::runtime::{instance_arguments, state_arguments};
+use crate::runtime::{arguments_with, instance_arguments, state_arguments};
 use crate::shell::{quote, words};
 use crate::workload::Log;
 use functionmesh_api::runtime::JavaRuntime;
+use serde_json::Value;
 
 /// Where the instance is in a runner image.
 const INSTANCE: &str = "/pulsar/instances/java-instance.jar";
@@ -35,8 +37,6 @@ pub(crate) struct Java {
 pub(crate) struct JavaExtras {
     /// Most asynchronous results that may be pending.
     pub(crate) pending_async_requests: Option<i32>,
-    /// Whether connectors of the image are used besides the package.
-    pub(crate) connectors: bool,
 }
 
 impl Java {
@@ -68,24 +68,44 @@ impl Java {
     pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
         let mut run = vec!["exec java -cp".to_owned(), self.class_path()];
         run.extend(self.jvm_options(workload));
-        run.extend([quote(&self.entry_class), "--jar".to_owned(), quote(file)]);
-        run.extend(instance_arguments(workload));
-        if self.extras.connectors {
-            run.push("--connectors_directory /pulsar/connectors".to_owned());
+        run.push(quote(&self.entry_class));
+        let builtin = builtin(workload, file);
+        match &builtin {
+            None => {
+                run.push(format!("--jar {}", quote(file)));
+                run.extend(instance_arguments(workload));
+            }
+            Some(Builtin { details, jars, .. }) => {
+                run.push(jars.clone());
+                run.extend(arguments_with(workload, details));
+            }
         }
-        if !workload.secrets.is_empty() {
+        if !workload.secrets.is_empty() || refers_to_variables(workload) {
             run.push(format!("--secrets_provider {SECRETS_PROVIDER}"));
         }
         run.extend(state_arguments(workload));
         let provider = workload.state.as_ref().and_then(|state| state.java_class.as_ref());
         run.extend(provider.map(|class| format!("--state_storage_impl_class {}", quote(class))));
         run.extend(self.extras.pending_async_requests.map(|n| format!("--pending_async_requests {n}")));
-        format!("{}{}", self.log.preparation(), run.join(" "))
+        let connectors = builtin.map(|builtin| builtin.preparation).unwrap_or_default();
+        format!("{}{connectors}{}", self.log.preparation(), run.join(" "))
     }
 
     fn class_path(&self) -> String {
         let extra = self.extra_dependencies.as_ref().map(|dir| format!(":{}", quote(&format!("{dir}/*"))));
         format!("{}:{YAML_LIBRARIES}{}", quote(&self.instance), extra.unwrap_or_default())
+    }
+
+    /// Whether the user chose a garbage collector, by an option or by a variable that the JVM reads options from.
+    fn names_collector(&self, workload: &Workload) -> bool {
+        let names = |options: &str| {
+            let word = |c: char| !c.is_ascii_alphanumeric();
+            let mut found = options.split("-XX:+Use").skip(1);
+            found.any(|rest| rest.split(word).next().is_some_and(|name| name.ends_with("GC")))
+        };
+        let read = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
+        let variables = workload.pod.env.iter().flatten().filter(|v| read.contains(&v.name.as_str()));
+        names(&self.options) || variables.filter_map(|v| v.value.as_deref()).any(names)
     }
 
     fn jvm_options(&self, workload: &Workload) -> Vec<String> {
@@ -101,9 +121,12 @@ impl Java {
         }
         options.push("-XX:MaxRAMPercentage=70".to_owned());
         options.extend(direct_memory(workload).map(|size| format!("-XX:MaxDirectMemorySize={size}")));
+        // The JVM refuses to start with two.
+        if !self.names_collector(workload) {
+            options.push("-XX:+UseG1GC".to_owned());
+        }
         options.extend(
             [
-                "-XX:+UseG1GC",
                 "-XX:+HeapDumpOnOutOfMemoryError",
                 "-XX:HeapDumpPath=/pulsar/tmp/heapdump-%p.hprof",
                 "-XX:+ExitOnOutOfMemoryError",
@@ -116,6 +139,22 @@ impl Java {
         }
         options
     }
+}
+
+/// Whether the configuration of a connector has a value such as `${NAME}`: the instance puts the variable of that name in its
+/// place if it has the provider of secrets that reads the environment, wherever the variable comes from.
+fn refers_to_variables(workload: &Workload) -> bool {
+    fn refers(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.len() > 3 && text.starts_with("${") && text.ends_with('}'),
+            // The instance looks into objects, and not into lists.
+            Value::Object(map) => map.values().any(refers),
+            _ => false,
+        }
+    }
+    let details = &workload.details;
+    let configs = [&details.source.configs, &details.sink.configs];
+    configs.into_iter().flatten().filter_map(|text| serde_json::from_str(text).ok()).any(|v| refers(&v))
 }
 
 /// A fifth of the memory limit; without a limit the JVM decides (design section 3).

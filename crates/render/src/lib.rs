@@ -23,6 +23,7 @@ pub mod shell;
 
 mod admin;
 mod affinity;
+mod builtin;
 mod check;
 mod cleanup;
 mod component;
@@ -57,6 +58,8 @@ mod sink;
 mod source;
 mod statefulset;
 mod storage;
+#[cfg(test)]
+mod testing;
 mod token;
 mod topic;
 mod vertical_autoscaler;
@@ -76,7 +79,7 @@ pub use invalid::{Invalid, Problem};
 pub use labels::selector_labels;
 pub use pod_policy::check_backend_config;
 pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
-pub use workload::{Autoscaling, Desired, Environment, Owner, Role, RunnerImages, Workload};
+pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, Role, RunnerImages, Workload};
 
 /// Renders a workload to the objects that run it.
 ///

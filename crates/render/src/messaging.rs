@@ -1,6 +1,6 @@
 //! The Pulsar cluster a component talks to, and how it is let in (behaviour reference 1.4, 3.2 and 3.5).
 
-use crate::shell::{if_set, or_default, quote};
+use crate::shell::{option_if_set, or_default, quote};
 use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config, PulsarMessaging};
 use k8s_openapi::api::core::v1::{ConfigMapEnvSource, EnvFromSource, SecretEnvSource};
 use serde_json::Value;
@@ -155,9 +155,9 @@ impl Messaging {
         format!("{}/{}", self.side.oauth2_directory(), oauth2.key_secret_key)
     }
 
-    /// A variable of this service, for the shell: nothing when it is not set, else one word.
-    pub(crate) fn variable(&self, name: &str) -> String {
-        if_set(&format!("{}{name}", self.side.prefix()))
+    /// An option with a variable of this service as its value, for the shell: nothing when the variable is not set.
+    pub(crate) fn option(&self, option: &str, name: &str) -> String {
+        option_if_set(option, &format!("{}{name}", self.side.prefix()))
     }
 
     /// A variable of this service, for the shell, with a default.
@@ -220,18 +220,24 @@ impl Messaging {
         format!("{{{}}}", members.join(","))
     }
 
-    /// Plugin and parameters as two words for the shell; `None` without authentication.
-    pub(crate) fn plugin_words(&self, auth: Auth<'_>) -> Option<(String, String)> {
+    /// The options with the plugin and its parameters, for the shell; `None` without authentication.
+    pub(crate) fn plugin_options(&self, auth: Auth<'_>, plugin: &str, parameters: &str) -> Option<String> {
+        let class = match auth {
+            Auth::None => return None,
+            Auth::Environment => self.option(plugin, "clientAuthenticationPlugin"),
+            Auth::OAuth2(_) => format!("{plugin} {OAUTH2_PLUGIN}"),
+            Auth::Plugin(generic) => format!("{plugin} {}", quote(&generic.client_authentication_plugin)),
+        };
+        Some([class, self.plugin_parameters(auth, parameters)?].join(" "))
+    }
+
+    /// The option with the parameters of the plugin, for the shell; `None` without authentication.
+    pub(crate) fn plugin_parameters(&self, auth: Auth<'_>, option: &str) -> Option<String> {
         Some(match auth {
             Auth::None => return None,
-            Auth::Environment => {
-                (self.variable("clientAuthenticationPlugin"), self.variable("clientAuthenticationParameters"))
-            }
-            Auth::OAuth2(oauth2) => (OAUTH2_PLUGIN.to_owned(), quote(&self.oauth2_parameters(oauth2))),
-            Auth::Plugin(generic) => (
-                quote(&generic.client_authentication_plugin),
-                quote(&generic.client_authentication_parameters),
-            ),
+            Auth::Environment => self.option(option, "clientAuthenticationParameters"),
+            Auth::OAuth2(oauth2) => format!("{option} {}", quote(&self.oauth2_parameters(oauth2))),
+            Auth::Plugin(generic) => format!("{option} {}", quote(&generic.client_authentication_parameters)),
         })
     }
 }

@@ -54,14 +54,20 @@ impl Package {
         self.file.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The path in the main container, below `/pulsar` when relative.
+    pub(crate) fn absolute_file(&self) -> String {
+        if self.file.starts_with('/') { self.file.clone() } else { clean(&format!("{HOME}{}", self.file)) }
+    }
+
     /// The path in the main container when init containers download. What is downloaded, and what is relative, lies
     /// below `/pulsar`; what the image brings stays where it is.
     pub(crate) fn file_below_home(&self) -> String {
-        match self.file.strip_prefix('/') {
-            None => format!("{HOME}{}", self.file),
-            Some(_) if self.file.starts_with(HOME) || self.location.is_none() => self.file.clone(),
-            Some(rest) => format!("{HOME}{rest}"),
+        if self.location.is_none() {
+            return self.absolute_file();
         }
+        // Another spelling of `/pulsar` is `/pulsar`: the volume must not be mounted over it.
+        let file = clean(&self.absolute_file());
+        if file.starts_with(HOME) { file } else { format!("{HOME}{}", file.trim_start_matches('/')) }
     }
 
     /// Where the volume with the download is mounted in the main container: the file itself when it lies in `/pulsar`,
@@ -87,13 +93,17 @@ impl Package {
 
     /// The command that downloads the package to `target`. `None` when the image brings it.
     ///
-    /// A web address that the image cannot fetch itself is given to Pulsar's function worker, which fetches it for the
-    /// client (`functions download` of a path that begins with `http`).
+    /// A web address is never given to Pulsar's function worker, which would fetch it for the client (`functions download` of
+    /// a path that begins with `http`) but usually is switched off.
     pub(crate) fn download(&self, target: &str, tools: Tools, service: &Messaging) -> Option<String> {
         let location = normal(self.location.as_deref()?);
         let (from, to) = (quote(&location), quote(target));
-        if is_web(&location) && tools.wget {
-            return Some(format!("wget {from} -O {to}"));
+        if is_web(&location) {
+            return Some(if tools.wget {
+                format!("wget {from} -O {to}")
+            } else {
+                format!("{FETCH} && fetch {from} {to}")
+            });
         }
         let admin = Admin::new(tools.admin, service, service.auth());
         Some(admin.run(&if self.is_from_pulsar() {
@@ -102,6 +112,29 @@ impl Package {
             format!("functions download --path {from} --destination-file {to}")
         }))
     }
+}
+
+/// Downloads `$1` to `$2` with what the image has. The address is not in the message, as it may be signed. All of these check
+/// certificates; wget is last, as that of busybox may not. curl would take `[`, `]`, `{` and `}` for a pattern.
+const FETCH: &str = "fetch() { has() { command -v \"$1\" > /dev/null 2>&1; }; \
+                     if has curl; then curl -fgsSL -o \"$2\" \"$1\"; \
+                     elif has python3; then python3 -c 'import shutil, sys, urllib.request; \
+                     shutil.copyfileobj(urllib.request.urlopen(sys.argv[1]), open(sys.argv[2], \"wb\"))' \"$1\" \"$2\"; \
+                     elif has wget; then wget -O \"$2\" \"$1\"; \
+                     else echo 'The package cannot be downloaded: the image has none of curl, python3 and wget. Use an image \
+                     with one of them, or a package of Pulsar (function://, source://, sink://).' >&2; return 1; fi; }";
+
+/// A path without empty parts, `.` and `..`.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Schemes of web addresses.
@@ -180,6 +213,10 @@ mod tests {
             ("/pulsar/x/a.jar", "http://a", "/pulsar/x/a.jar", ("/pulsar/x", None)),
             ("sub/a.jar", "", "/pulsar/sub/a.jar", ("/pulsar/sub", None)),
             ("/opt/a.jar", "", "/opt/a.jar", ("/opt", None)),
+            ("./a.jar", "http://a", "/pulsar/a.jar", ("/pulsar/a.jar", Some("a.jar"))),
+            ("/pulsar//a.jar", "http://a", "/pulsar/a.jar", ("/pulsar/a.jar", Some("a.jar"))),
+            ("/pulsar/x/../a.jar", "http://a", "/pulsar/a.jar", ("/pulsar/a.jar", Some("a.jar"))),
+            ("../a.jar", "http://a", "/pulsar/a.jar", ("/pulsar/a.jar", Some("a.jar"))),
         ] {
             let package = package(file, location);
             assert_eq!(package.file_below_home(), path);
@@ -207,6 +244,50 @@ mod tests {
             assert_eq!((package.is_from_web(), package.is_from_pulsar()), (web, pulsar), "{location}");
             let download = package.download("a.jar", tools, &service).unwrap();
             assert!(download.ends_with(command), "{download}");
+        }
+    }
+
+    /// Programs that a shell has within itself, busybox above all, are found whatever the `PATH` is.
+    #[test]
+    fn packages_are_fetched_with_what_the_image_has_in_every_shell() {
+        use crate::testing::{Folder, shells};
+        let folder = Folder::new("fetch");
+        let script = format!("{FETCH} && fetch 'http://h/a b' /pulsar/x && echo started");
+        let run = |shell: &[&str]| {
+            let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+                .map(|path| path.join(shell[0]))
+                .find(|path| path.is_file());
+            let mut command = std::process::Command::new(found.unwrap());
+            command.args(&shell[1..]).args(["-c", &script]).env("PATH", &folder.0);
+            let output = command.output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (output.status.success(), text(&output.stdout), text(&output.stderr))
+        };
+        for shell in shells() {
+            for name in ["wget", "python3", "curl"] {
+                if name == "wget" && shell[0] == "busybox" {
+                    continue;
+                }
+                let path = folder.tool(name, "", 0);
+                let body = format!("#!/bin/sh\necho {name} \"$@\"\n");
+                std::fs::write(path, body).unwrap();
+                let (success, said, _) = run(&shell);
+                assert!(
+                    success && said.starts_with(name) && said.ends_with("started\n"),
+                    "{shell:?}: {said}"
+                );
+                assert!(said.contains("http://h/a b") && said.contains("/pulsar/x"), "{shell:?}: {said}");
+            }
+            folder.tool("curl", "", 22);
+            assert!(!run(&shell).0, "{shell:?}: a download that fails");
+            for name in ["wget", "python3", "curl"] {
+                drop(std::fs::remove_file(folder.0.join(name)));
+            }
+            let (success, said, error) = run(&shell);
+            if shell[0] != "busybox" {
+                assert!(!success && said.is_empty(), "{shell:?}: {said}");
+                assert!(error.contains("none of curl, python3 and wget"), "{shell:?}: {error}");
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn template(
     init_containers.extend(downloader::container(workload, environment, defaults, &storage));
     let mut containers = workload.pod.sidecars.clone().unwrap_or_default();
     containers.push(main_container(workload, environment, defaults, &storage));
-    containers.extend(filebeat::container(workload, &storage));
+    containers.extend(filebeat::container(workload, environment, &storage));
     let labels = labels(workload, environment, &selector_labels(workload));
     let parts = Parts { labels, init_containers, containers, volumes: storage.volumes };
     assemble(workload, environment, defaults, parts)
@@ -129,7 +129,14 @@ fn main_container(
 ) -> Container {
     let image = image(workload, environment);
     let package = &workload.package;
-    let file = if environment.init_containers { package.file_below_home() } else { package.file.clone() };
+    let file = if environment.init_containers {
+        package.file_below_home()
+    } else if matches!(workload.runtime, Runtime::Go(_)) {
+        // A shell looks for a program without a slash in its `PATH`.
+        package.absolute_file()
+    } else {
+        package.file.clone()
+    };
     let download = (!environment.init_containers)
         .then(|| package.download(&file, tools(workload, &image), workload.packages()))
         .flatten();
@@ -176,7 +183,7 @@ pub(crate) fn bare_container(
 }
 
 /// The same resources, each amount in the one spelling that Kubernetes has for it.
-fn canonical(mut resources: ResourceRequirements) -> ResourceRequirements {
+pub(crate) fn canonical(mut resources: ResourceRequirements) -> ResourceRequirements {
     for quantity in
         [&mut resources.limits, &mut resources.requests].into_iter().flatten().flat_map(BTreeMap::values_mut)
     {

@@ -24,32 +24,45 @@ const INSTANCE: &str = "/pulsar/instances/python-instance";
 pub(crate) struct Python {
     /// Name of the log file, without the ordinal.
     name: String,
+    /// Whether the instance installs what a wheel depends on.
+    installs_dependencies: bool,
     pub(crate) log: PythonLog,
 }
 
 impl Python {
     /// Reads `spec.python`.
     pub(crate) fn lower(python: &PythonRuntime, pulsar_name: &str, sidecar: bool) -> Self {
-        Self { name: pulsar_name.to_owned(), log: PythonLog::lower(python.log.as_ref(), sidecar) }
+        Self {
+            name: pulsar_name.to_owned(),
+            installs_dependencies: python.install_dependencies != Some(false),
+            log: PythonLog::lower(python.log.as_ref(), sidecar),
+        }
     }
 
     /// The part of the command that prepares and runs the instance.
     pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
         let mut run = vec![
-            format!("exec python {INSTANCE}/python_instance_main.py --py {}", quote(file)),
+            format!("exec ${{python}} {INSTANCE}/python_instance_main.py --py {}", quote(file)),
             format!(
                 "--logging_directory logs/functions --logging_file {}-${{SHARD_ID}}.log",
                 quote(&self.name)
             ),
-            format!("--logging_config_file {LOG_DIRECTORY}{LOG_FILE} --install_usercode_dependencies true"),
+            format!("--logging_config_file {LOG_DIRECTORY}{LOG_FILE}"),
         ];
+        // The instance takes any text for true, `false` as well.
+        run.extend(self.installs_dependencies.then(|| "--install_usercode_dependencies true".to_owned()));
         run.extend(instance_arguments(workload));
         if !workload.secrets.is_empty() {
             run.push("--secrets_provider secretsprovider.EnvironmentBasedSecretsProvider".to_owned());
         }
         run.extend(state_arguments(workload));
-        // The instance would set a level of its own over that of the configuration.
-        let level = format!("sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py");
+        // Instances before Pulsar 2.11 set a level of their own over that of the configuration. In later images there is
+        // nothing to change, and the folder may be read-only.
+        let level =
+            format!("{{ sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py 2> /dev/null || true; }}");
+        // Debian and Pulsar's own images have it under its other name only.
+        let interpreter =
+            "python=python && if ! command -v python > /dev/null 2>&1; then python=python3; fi".to_owned();
         let configuration = self.log.config_map.is_none().then(|| {
             let body = quote(&self.log.configuration(&self.name));
             let module = match self.log.format {
@@ -62,7 +75,7 @@ impl Python {
                 "mkdir -p {LOG_DIRECTORY} logs/functions && printf '%s' {body} > {LOG_DIRECTORY}{LOG_FILE}{module}"
             )
         });
-        [Some(level), configuration, Some(run.join(" "))]
+        [Some(level), configuration, Some(interpreter), Some(run.join(" "))]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use crate::generic::Generic;
 use crate::go::Go;
 use crate::java::Java;
 use crate::python::Python;
-use crate::shell::{if_set, quote};
+use crate::shell::{option_if_set, quote};
 use crate::token;
 
 /// A program with everything about it checked.
@@ -36,29 +36,43 @@ impl Runtime {
             Runtime::Generic(generic) => ("sh", generic.script(workload, launch.file)),
         };
         let token = token::preparation(workload);
+        // A relative path is below it, whatever folder the image starts its commands in.
+        let folder = if launch.file.starts_with('/') { "" } else { "cd /pulsar && " };
         let download = launch.download.as_ref().map(|command| format!("{command} && ")).unwrap_or_default();
-        let script =
-            format!("{download}SHARD_ID=${{POD_NAME##*-}} && echo shardId=${{SHARD_ID}} && {token}{program}");
+        let script = format!(
+            "{folder}{download}SHARD_ID=${{POD_NAME##*-}} && echo shardId=${{SHARD_ID}} && {token}{program}"
+        );
         vec![shell.to_owned(), "-c".to_owned(), script]
     }
 }
 
 /// The arguments that the instances of Java, Python and the generic runtime share (behaviour reference 3.5).
 pub(crate) fn instance_arguments(workload: &Workload) -> Vec<String> {
+    arguments_with(workload, &quote(&workload.details.to_json()))
+}
+
+/// The same with details of its own, as a word of the shell.
+pub(crate) fn arguments_with(workload: &Workload, details: &str) -> Vec<String> {
     let mut arguments = vec![
         "--instance_id ${SHARD_ID}".to_owned(),
         format!("--function_id ${{SHARD_ID}}-{}", quote(&workload.owner.uid)),
         "--function_version 0".to_owned(),
-        format!("--function_details {}", quote(&workload.details.to_json())),
+        format!("--function_details {details}"),
         format!("--pulsar_serviceurl {}", workload.pulsar.address("brokerServiceURL")),
         "--max_buffered_tuples 100 --port 9093 --metrics_port 9094 --expected_healthcheck_interval 0"
             .to_owned(),
         format!("--cluster_name {}", quote(&workload.cluster_name)),
     ];
-    if let Some((plugin, parameters)) = workload.pulsar.plugin_words(workload.pulsar.auth()) {
-        let parameters = token::parameters(workload).map_or(parameters, if_set);
-        arguments.push(format!("--client_auth_plugin {plugin} --client_auth_params {parameters}"));
-    }
+    let pulsar = &workload.pulsar;
+    let (plugin, parameters) = ("--client_auth_plugin", "--client_auth_params");
+    arguments.extend(match token::parameters(workload) {
+        Some(variable) => Some(format!(
+            "{} {}",
+            pulsar.option(plugin, "clientAuthenticationPlugin"),
+            option_if_set(parameters, variable)
+        )),
+        None => pulsar.plugin_options(pulsar.auth(), plugin, parameters),
+    });
     arguments.push(tls_arguments(workload));
     arguments
 }
@@ -69,10 +83,10 @@ fn tls_arguments(workload: &Workload) -> String {
     match pulsar.tls() {
         Tls::Off => "--use_tls false".to_owned(),
         Tls::Environment => format!(
-            "--use_tls true --tls_allow_insecure {} --hostname_verification_enabled {} --tls_trust_cert_path {}",
+            "--use_tls true --tls_allow_insecure {} --hostname_verification_enabled {} {}",
             pulsar.variable_or("tlsAllowInsecureConnection", "false"),
             pulsar.variable_or("tlsHostnameVerificationEnable", "true"),
-            pulsar.variable("tlsTrustCertsFilePath"),
+            pulsar.option("--tls_trust_cert_path", "tlsTrustCertsFilePath"),
         ),
         Tls::On { allow_insecure, hostname_verification } => {
             let certificate = pulsar

@@ -14,10 +14,10 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", protect(text).replace('\'', r#"'"'"'"#))
 }
 
-/// A variable for the shell: nothing at all when it is unset or empty, else one word. Unquoted, as in the original, it
-/// would be split at every space.
-pub(crate) fn if_set(name: &str) -> String {
-    format!("${{{name}:+\"${name}\"}}")
+/// An option with a variable as its value, for the shell: two words, or nothing at all when the variable is unset or empty.
+/// Every program refuses an option without its value.
+pub(crate) fn option_if_set(option: &str, name: &str) -> String {
+    format!("${{{name}:+{option} \"${name}\"}}")
 }
 
 /// A variable for the shell, one word; `default` when it is unset or empty.

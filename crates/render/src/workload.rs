@@ -204,6 +204,27 @@ pub struct Environment {
     /// Whether packages are downloaded by an init container instead of the main container's command (flag
     /// `--enable-init-containers`).
     pub init_containers: bool,
+    /// The init container that downloads packages.
+    pub downloader: Helper,
+    /// The sidecar that sends the log.
+    pub filebeat: Helper,
+}
+
+/// What the operator's configuration says about a container beside the main one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Helper {
+    /// Image of components that name none; `None` is the default of Function Mesh.
+    pub image: Option<String>,
+    /// Pull policy; `None` is `IfNotPresent`.
+    pub image_pull_policy: Option<String>,
+    /// Requests and limits.
+    pub resources: Option<ResourceRequirements>,
+}
+
+impl Helper {
+    pub(crate) fn pull_policy(&self) -> String {
+        self.image_pull_policy.clone().unwrap_or_else(|| "IfNotPresent".to_owned())
+    }
 }
 
 impl Default for Environment {
@@ -217,6 +238,8 @@ impl Default for Environment {
             resource_annotations: BTreeMap::new(),
             add_default_affinity: true,
             init_containers: false,
+            downloader: Helper::default(),
+            filebeat: Helper::default(),
         }
     }
 }

@@ -342,7 +342,6 @@ fn d047_a_package_of_the_image_stays_where_it_is() {
     assert!(script(main_container(&desired)).contains("--jar /opt/x.jar "));
 }
 
-/// Without wget, a web address goes to Pulsar's function worker, which fetches it for the client.
 #[test]
 fn d048_tools_are_found_in_configured_images_too() {
     let object = function("{java: {jarLocation: 'function://a/b/c'}}");
@@ -355,7 +354,7 @@ fn d048_tools_are_found_in_configured_images_too() {
     let desired = rendered(&object);
     assert!(script(main_container(&desired)).starts_with("/pulsar/bin/pulsar-admin --admin-url"));
     let desired = rendered(&function("{java: {jarLocation: 'http://h/a.jar?x=1&y=2'}}"));
-    let want = "functions download --path 'http://h/a.jar?x=1&y=2' --destination-file /pulsar/a.jar && ";
+    let want = " && fetch 'http://h/a.jar?x=1&y=2' /pulsar/a.jar && ";
     assert!(script(main_container(&desired)).contains(want));
 }
 

@@ -81,7 +81,10 @@ pub(super) fn layers(work: &Path, connectors: &[&str]) -> Result<Vec<PathBuf>> {
 }
 
 /// An artifact from Maven, downloaded once.
-pub(super) fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When Maven is missing, or does not get it.
+pub fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(file);
     cached(&path, coordinates, |work| {
         if !present("mvn") {

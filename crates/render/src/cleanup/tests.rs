@@ -1,51 +1,10 @@
 //! The script of the Job, run by real shells against tools that say what the real ones say.
 
 use super::*;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use crate::testing::{Folder, shells};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::{env, fs, process};
-
-/// Shells that an image may have as `sh`, those of them that this machine has. A missing one is named, past the capture of the
-/// test runner.
-fn shells() -> Vec<Vec<&'static str>> {
-    let known = [vec!["dash"], vec!["bash"], vec!["busybox", "sh"]];
-    let (there, missing): (Vec<_>, Vec<_>) = known.into_iter().partition(|shell| {
-        let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path).any(|folder| folder.join(shell[0]).is_file())
-    });
-    for shell in missing {
-        writeln!(std::io::stderr(), "cleanup::tests: {} is not here: not tried", shell.join(" ")).unwrap();
-    }
-    assert!(!there.is_empty(), "no shell to try");
-    there
-}
-
-/// A folder of this test, removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("function-mesh-{name}-{}", process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    /// A tool that says something and ends with a status.
-    fn tool(&self, name: &str, text: &str, status: u8) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
 
 /// Whether the script succeeds in a shell; the tools of a folder come first.
 fn succeeds(shell: &[&str], script: &str, path: Option<&Path>) -> bool {

@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::hostile::{self, CANARY};
 use crate::report;
 use crate::sandbox::{Record, Sandbox};
+use k8s_openapi::api::core::v1::Container;
 use serde_json::{Map, Value};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,7 +149,12 @@ fn meaning(text: &str, replace: &dyn Fn(&str) -> String) -> Value {
 
 fn meanings(records: &[Record], replace: &dyn Fn(&str) -> String) -> Vec<String> {
     let meaning = |record: &Record| {
-        Value::from(record.iter().map(|text| meaning(text, replace)).collect::<Vec<_>>()).to_string()
+        let mut words: Vec<&String> = record.iter().collect();
+        // A connector is given it where a text has the form of a variable.
+        if let Some(at) = words.iter().position(|word| *word == "--secrets_provider") {
+            words.drain(at..words.len().min(at + 2));
+        }
+        Value::from(words.into_iter().map(|text| meaning(text, replace)).collect::<Vec<_>>()).to_string()
     };
     let mut all: Vec<String> = records.iter().map(meaning).collect();
     // Topics are cleaned up in the order of their names.
@@ -157,7 +163,19 @@ fn meanings(records: &[Record], replace: &dyn Fn(&str) -> String) -> Vec<String>
 }
 
 /// What is run for a case, in all containers.
-fn run(case: &Case) -> Result<Vec<Record>, String> {
+pub fn run(case: &Case) -> Result<Vec<Record>, String> {
+    run_by(case, Sandbox::run)
+}
+
+/// What is run for a case whose ConfigMap and Secrets have this content.
+pub fn run_with(case: &Case, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
+    run_by(case, |sandbox, container| sandbox.run_with(container, service))
+}
+
+fn run_by(
+    case: &Case,
+    run: impl Fn(&Sandbox, &Container) -> Result<Vec<Record>, String>,
+) -> Result<Vec<Record>, String> {
     let rendered = case.outcome()?.map_err(|invalid| format!("refused: {invalid}"))?;
     let sandbox = Sandbox::new();
     if let Some(program) = case.spec.pointer("/golang/go").and_then(Value::as_str) {
@@ -165,7 +183,7 @@ fn run(case: &Case) -> Result<Vec<Record>, String> {
     }
     let mut records = Vec::new();
     for container in rendered.own_containers() {
-        records.extend(sandbox.run(container)?);
+        records.extend(run(&sandbox, container)?);
     }
     if sandbox.has_file(CANARY) {
         return Err("a command in the text was run".to_owned());

@@ -16,6 +16,7 @@ mod effects;
 mod generate;
 mod hostile;
 mod injection;
+mod instances;
 mod properties;
 mod sandbox;
 mod schema;

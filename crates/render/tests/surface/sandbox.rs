@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Notes how it is called. Programs are links to it: one that was written by this process could still be open for writing
 /// in a child of another thread, and would not start ("text file busy").
 const STUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/stub.sh");
+const UNZIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/unzip.sh");
+const MKTEMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/mktemp.sh");
 /// Where containers expect things, and where they are as seen from the working directory. The paths are replaced in the
 /// text of the command: changing the root folder would need rights that a test has not.
 const FOLDERS: [(&str, &str); 2] = [("/pulsar/", "../pulsar/"), ("/usr/share/filebeat/", "../filebeat/")];
@@ -41,10 +43,15 @@ impl Sandbox {
         }
         fs::write(root.join("pulsar/instances/python-instance/log.py"), "").unwrap();
         let sandbox = Self(root);
-        for program in ["java", "python", "wget", "pulsarctl", "pulsar_rust_instance", "sleep"] {
+        for program in ["java", "python", "curl", "wget", "pulsarctl", "pulsar_rust_instance", "sleep"] {
             sandbox.add_program(&format!("bin/{program}"));
         }
         sandbox.add_program("pulsar/bin/pulsar-admin");
+        symlink(UNZIP, sandbox.0.join("bin/unzip")).unwrap();
+        symlink(MKTEMP, sandbox.0.join("bin/mktemp")).unwrap();
+        for connector in ["kafka", "jdbc"] {
+            sandbox.add_connector(connector);
+        }
         sandbox.add_program("filebeat/filebeat");
         sandbox
     }
@@ -58,9 +65,28 @@ impl Sandbox {
         }
     }
 
+    /// Adds a connector to those that the image brings.
+    fn add_connector(&self, name: &str) {
+        let archive = self.0.join(format!("pulsar/connectors/pulsar-io-{name}-1.nar"));
+        let content = archive.with_extension("nar.content").join("META-INF");
+        fs::create_dir_all(content.join("services")).unwrap();
+        fs::create_dir_all(content.join("bundled-dependencies")).unwrap();
+        fs::write(content.join(format!("bundled-dependencies/{name}.jar")), "").unwrap();
+        let about = format!(
+            "name: {name}\nsourceClass: org.example.{name}.Source\nsinkClass: org.example.{name}.Sink\n"
+        );
+        fs::write(content.join("services/pulsar-io.yaml"), about).unwrap();
+        fs::write(archive, "").unwrap();
+    }
+
     /// Runs the command of a container; returns the variables that it sets and the programs that were run.
     pub fn run(&self, container: &Container) -> Result<Vec<Record>, String> {
-        let environment = environment(container);
+        self.run_with(container, &SERVICE)
+    }
+
+    /// As [`Sandbox::run`] with other content of the ConfigMap and the Secrets.
+    pub fn run_with(&self, container: &Container, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
+        let environment = environment(container, service);
         let own = container.env.iter().flatten().map(|variable| {
             vec![
                 format!("variable of {}", container.name),
@@ -131,11 +157,12 @@ fn read(dump: &str) -> Vec<Record> {
 }
 
 /// The variables of a container, as the kubelet gets them from their sources.
-fn environment(container: &Container) -> BTreeMap<String, String> {
+fn environment(container: &Container, service: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for source in container.env_from.iter().flatten() {
         let prefix = source.prefix.as_deref().unwrap_or_default();
-        environment.extend(SERVICE.map(|(key, value)| (format!("{prefix}{key}"), value.to_owned())));
+        environment
+            .extend(service.iter().map(|(key, value)| (format!("{prefix}{key}"), (*value).to_owned())));
     }
     for variable in container.env.iter().flatten() {
         let field = variable.value_from.as_ref().map(|from| from.field_ref.is_some());
