@@ -37,7 +37,7 @@ impl Runtime {
         };
         let token = token::preparation(workload);
         // A relative path is below it, whatever folder the image starts its commands in.
-        let folder = if launch.file.starts_with('/') { "" } else { "cd /pulsar && " };
+        let folder = if launch.file.starts_with('/') { "" } else { "cd /pulsar/ && " };
         let download = launch.download.as_ref().map(|command| format!("{command} && ")).unwrap_or_default();
         let script = format!(
             "{folder}{download}SHARD_ID=${{POD_NAME##*-}} && echo shardId=${{SHARD_ID}} && {token}{program}"

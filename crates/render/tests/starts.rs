@@ -58,13 +58,16 @@ fn a_relative_path_is_below_pulsar_wherever_it_comes_from() {
                 let command = script(main_container(&desired));
                 let folder = if environment.init_containers { "/pulsar/" } else { "" };
                 assert!(command.contains(&start.replace('@', folder)), "{command}");
-                assert_eq!(command.starts_with("cd /pulsar && "), start.contains('@') && folder.is_empty());
+                assert_eq!(command.starts_with("cd /pulsar/ && "), start.contains('@') && folder.is_empty());
             }
         }
     }
     let generic = "{java: null, genericRuntime: {functionFile: ./app, language: nodejs}}";
     let generic = command(generic);
-    assert!(generic.starts_with("cd /pulsar && ") && generic.contains("--function_file ./app "), "{generic}");
+    assert!(
+        generic.starts_with("cd /pulsar/ && ") && generic.contains("--function_file ./app "),
+        "{generic}"
+    );
 }
 
 #[test]
