@@ -88,6 +88,6 @@ fn the_instances_parsers_read_what_is_rendered() {
         let python = python(release, "parse", &[&commands("python")]);
         let count = |text: &str| text.trim().parse::<usize>().unwrap();
         assert!(count(&java) >= 2 && count(&python) >= 2, "{release}: {java} {python}");
-        println!("{release}: {} commands of Java and {} of Python", java.trim(), python.trim());
+        eprintln!("{release}: {} commands of Java and {} of Python", java.trim(), python.trim());
     }
 }
