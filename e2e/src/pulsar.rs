@@ -135,8 +135,9 @@ mod tests {
         fs::write(root.join("bin/pulsar"), "#!/bin/sh\necho \"$@\"\n")?;
         run(command("chmod", ["755"]).arg(root.join("bin/pulsar")))?;
         let own = |folder: &str| root.join(folder).display().to_string();
+        // In this order: the root itself may be in /tmp.
         let script =
-            script.replace("/settings", &own("settings")).replace("/tmp/", &format!("{}/", own("tmp")));
+            script.replace("/tmp/", &format!("{}/", own("tmp"))).replace("/settings", &own("settings"));
         let started = output(command("bash", ["-c", &script]).current_dir(&root).env("POD_IP", "10.0.0.1"))?;
         let settings = fs::read_to_string(root.join("tmp/standalone.conf"))?;
         fs::remove_dir_all(&root)?;
