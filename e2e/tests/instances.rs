@@ -1,6 +1,11 @@
 //! The recorded tables of what Pulsar's instances take are those of the instances, and the instances' own parsers read the
 //! commands that are rendered. `make instances` runs it: it downloads 36 MB of sources and a dozen jars the first time.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and says what it did"
+)]
 
 use e2e::images::artifact;
 use e2e::paths;
@@ -12,14 +17,16 @@ use std::{env, fs};
 /// Releases of Pulsar and the table for each.
 const RELEASES: [(&str, &str); 3] = [("4.0.6", "4.0"), ("4.0.8", "4.0"), ("4.2.4", "4.2")];
 /// What the parsers need besides Pulsar's jars, in the versions that these releases have.
-const LIBRARIES: [(&str, &str, &str); 8] = [
+const LIBRARIES: [(&str, &str, &str); 10] = [
     ("com.google.protobuf", "protobuf-java", "3.25.5"),
     ("com.google.protobuf", "protobuf-java-util", "3.25.5"),
     ("com.google.code.gson", "gson", "2.8.9"),
     ("com.google.guava", "guava", "32.1.2-jre"),
     ("info.picocli", "picocli", "4.7.5"),
     ("io.grpc", "grpc-api", "1.72.0"),
+    ("io.prometheus", "simpleclient", "0.16.0"),
     ("io.prometheus", "simpleclient_httpserver", "0.16.0"),
+    ("net.bytebuddy", "byte-buddy", "1.15.11"),
     ("org.slf4j", "slf4j-api", "2.0.13"),
 ];
 
@@ -30,10 +37,12 @@ fn commands(instance: &str) -> String {
 }
 
 fn java(release: &str, arguments: &[&str]) -> String {
-    let pulsar = ["runtime", "proto", "instance", "utils"].map(|part| {
-        let name = format!("pulsar-functions-{part}");
-        artifact(&format!("org.apache.pulsar:{name}:{release}"), &format!("{name}-{release}.jar")).unwrap()
-    });
+    let pulsar = ["functions-runtime", "functions-proto", "functions-instance", "functions-utils", "common"]
+        .map(|part| {
+            let name = format!("pulsar-{part}");
+            artifact(&format!("org.apache.pulsar:{name}:{release}"), &format!("{name}-{release}.jar"))
+                .unwrap()
+        });
     let others = LIBRARIES.map(|(group, name, version)| {
         artifact(&format!("{group}:{name}:{version}"), &format!("{name}-{version}.jar")).unwrap()
     });
