@@ -93,7 +93,7 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
         annotate(&api, "f", MANAGED, json!("true")).await?;
         rig.until("the set", || async {
             let spec = set.state().await?["spec"].clone();
-            ensure!(spec["minReadySeconds"] == json!(15), "{spec}");
+            ensure!(spec["minReadySeconds"] == json!(5), "{spec}");
             ensure!(spec.to_string().contains("example.com/image:2"), "{spec}");
             Ok(())
         })

@@ -257,7 +257,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
         objects.waits_no_more("f0").await?;
         let set = objects.set("f0").await?;
         ensure!(
-            variables(&set).contains(&"A".to_owned()) && set.spec.min_ready_seconds == Some(15),
+            variables(&set).contains(&"A".to_owned()) && set.spec.min_ready_seconds == Some(5),
             "{set:?}"
         );
 

@@ -88,7 +88,7 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
         }
         rig.until("the edit is undone", || async {
             let seconds = sets.get("f2-function").await?.spec.min_ready_seconds;
-            if seconds == Some(15) { Ok(()) } else { bail!("{seconds:?}") }
+            if seconds == Some(5) { Ok(()) } else { bail!("{seconds:?}") }
         })
         .await?;
         let counts = rig.audit()?.by(&controller.user).counts();

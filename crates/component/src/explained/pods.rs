@@ -97,7 +97,7 @@ pub(super) fn explained(reason: Reason) -> Explained {
             "`kubectl get secret NAME -o yaml` of the one in `spec.pulsar.authSecret` or `spec.pulsar.authConfig`: the plugin, \
              and the expiry of the token. The broker's log has its reason for the refusal.",
             "If the token is expired or wrong, put a valid one into the Secret; where the token is a file, check that the file \
-             is mounted. An instance reads it when it starts, and it is restarted by itself. If the Secret is right, check that \
+             is mounted. An instance that ended is restarted by itself and reads it then. If the Secret is right, check that \
              the object refers to it, and that the broker validates tokens with the matching key. Go programs know only the \
              plugin for tokens.",
         ),

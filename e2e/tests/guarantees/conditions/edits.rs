@@ -81,7 +81,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3}})).await?;
         rig.until("the repair", || async {
             let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
-            ensure!(seconds == Some(15), "{seconds:?}");
+            ensure!(seconds == Some(5), "{seconds:?}");
             Ok(())
         })
         .await?;
@@ -105,7 +105,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3, "replicas": 5}})).await?;
         rig.until("the repair", || async {
             let spec = fleet.sets.get(SET).await?.spec;
-            ensure!((spec.min_ready_seconds, spec.replicas) == (Some(15), Some(1)), "{spec:?}");
+            ensure!((spec.min_ready_seconds, spec.replicas) == (Some(5), Some(1)), "{spec:?}");
             Ok(())
         })
         .await
@@ -141,7 +141,7 @@ async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
         merge(&fleet.objects, "o0", pause(None)).await?;
         rig.until("the end of the edit", || async {
             let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
-            ensure!(seconds == Some(15), "it became permanent: {seconds:?}");
+            ensure!(seconds == Some(5), "it became permanent: {seconds:?}");
             Ok(())
         })
         .await
