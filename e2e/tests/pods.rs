@@ -277,7 +277,7 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
             spec["subscriptionName"] = json!("held");
         }),
     )?;
-    let finalizers = || Ok(get(kubectl, "fn/held")?["metadata"]["finalizers"].clone());
+    let finalizers = || -> Result<Value> { Ok(get(kubectl, "fn/held")?["metadata"]["finalizers"].clone()) };
     until("finalizer", PATIENCE, || if finalizers()?.is_null() { bail!("none") } else { Ok(()) })?;
     // Nobody would remove its finalizer: nothing is uninstalled.
     let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };

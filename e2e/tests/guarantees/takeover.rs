@@ -258,7 +258,7 @@ async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
             (with(&java, json!({"autoAck": false})), Some("spec.autoAck: false has no effect")),
             (with(&java, json!({"autoAck": false, "processingGuarantee": "manual"})), None),
             (java.clone(), None),
-            (go(oauth), Some("spec.pulsar.authConfig has no effect")),
+            (go(oauth), Some("spec.pulsar.authConfig with another plugin than that for tokens has no effect")),
             (go(token), None),
         ];
         for (spec, warning) in cases {

@@ -51,10 +51,11 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
         ensure!(took < Duration::from_secs(NUMBER as u64 * 2 / 3), "{took:?}");
         until_ready(&rig, &meshes(&rig, &namespace), MESH, ("False", "ComponentsNotReady")).await?;
         controller.quiet(&rig).await?;
-        // Nothing more than one write each and one status.
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
-        let want = [("patch functionmeshes/status".to_owned(), 1), ("patch functions".to_owned(), NUMBER)];
-        ensure!(counts == want.into(), "{counts:?}");
+        // Nothing more than one write each and one status; two, where a slow machine takes more than twenty seconds.
+        let mut counts = rig.audit()?.by(&controller.user).writes().counts();
+        let statuses = counts.remove("patch functionmeshes/status").unwrap_or_default();
+        ensure!(counts == [("patch functions".to_owned(), NUMBER)].into(), "{counts:?}");
+        ensure!((1..=2).contains(&statuses), "{statuses} statuses");
         Ok(())
     })
     .await
