@@ -1,7 +1,7 @@
 //! Runs a command and, where it was a `cargo test` of several programs, the programs that failed once more.
 //!
 //! A test with a real API server may fail on a busy machine for a reason that is no fault of the product. Such a test passes
-//! when it runs again with less beside it. It is named at the end, so that it gets mended; what fails twice has failed.
+//! when it runs again with less beside it. It is named at the end, so that somebody fixes it; what fails twice has failed.
 
 use crate::shell::say;
 use anyhow::{Context, Result};

@@ -327,5 +327,5 @@ const NO_SOURCE: &str =
 const NO_SINK: &str =
     "connectors run in Java programs only, so that every result would be lost; set spec.output.topic";
 const FLAGS: &str =
-    "it is told to the instance, which does nothing with it; options of the JVM belong in spec.java.javaOpts";
+    "the instance receives it and does nothing with it; options of the JVM belong in spec.java.javaOpts";
 const NO_CPU: &str = "the autoscaler compares the use of CPU with the request, so that it never scales; set spec.resources.requests.cpu";

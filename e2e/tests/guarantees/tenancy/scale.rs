@@ -95,7 +95,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         let foreign = json!({"metadata": {"ownerReferences": [reference]}});
         services.patch(taken, &PatchParams::default(), &Patch::Merge(foreign)).await?;
         until_condition(&rig, &functions, "taken", "ReconcileFailed", ("True", "NameConflict")).await?;
-        ensure!(services.get(taken).await?.metadata.uid == uid, "the Service was made anew");
+        ensure!(services.get(taken).await?.metadata.uid == uid, "the Service was recreated");
         scale(functions.clone(), "taken", 3).await?;
         scaled(&rig, &sets, "taken-function", 3).await?;
 
