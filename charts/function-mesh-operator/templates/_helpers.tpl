@@ -1,10 +1,10 @@
-{{/* Name of everything of one controller: (list $ "function-controller"). */}}
+{{/* Name of the resources of one controller: (list $ "function-controller"). */}}
 {{- define "function-mesh.name" -}}
 {{- $root := index . 0 -}}
 {{- printf "%s-%s" (trunc 40 $root.Release.Name | trimSuffix "-") (index . 1) -}}
 {{- end -}}
 
-{{/* Labels by which the pods of one controller are selected; they never change. */}}
+{{/* Selector labels of one controller's pods; immutable in a Deployment, so they never change. */}}
 {{- define "function-mesh.selector" -}}
 app.kubernetes.io/name: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
@@ -20,7 +20,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 
-{{/* The configuration file of the controllers that render pods; empty when everything is as by default. */}}
+{{/* Configuration file of the function, source and sink controllers; empty if all values are the defaults. */}}
 {{- define "function-mesh.config" -}}
 {{- range $key := list "runnerImages" "runnerImagePullSecrets" "runnerImagePullPolicy" "downloader" "filebeat" "resourceLabels" "resourceAnnotations" }}
 {{- with index $.Values $key }}
