@@ -1,4 +1,4 @@
--- Health of a Function, Source, Sink or FunctionMesh for Argo CD. docs/reference/conditions.md lists what each reason becomes.
+-- Health of a Function, Source, Sink or FunctionMesh for Argo CD. docs/reference/conditions.md lists the health of each reason.
 local health = { status = "Progressing", message = "waiting for the controller to see the newest spec" }
 local status = obj.status
 if status == nil or status.observedGeneration ~= obj.metadata.generation then
