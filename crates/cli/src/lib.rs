@@ -6,7 +6,7 @@ mod render;
 mod schema;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use functionmesh_render::args::RenderArgs;
+use functionmesh_render::RenderArgs;
 use input::Input;
 use output::Output;
 use render::Rendered;

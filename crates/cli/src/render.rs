@@ -5,7 +5,7 @@ use crate::schema::{Findings, Schemas};
 use functionmesh_api::constants::API_VERSION;
 use functionmesh_api::settings;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
-use functionmesh_render::args::RenderArgs;
+use functionmesh_render::RenderArgs;
 use functionmesh_render::{
     Component, Defaults, Desired, Environment, Workload, check_backend_config, cleanup, decode,
     refused_at_creation, render as render_workload,

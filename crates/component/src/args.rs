@@ -2,7 +2,7 @@
 
 use crate::pinned::Wishes;
 use clap::{ArgAction, Args};
-use functionmesh_render::args::RenderArgs;
+use functionmesh_render::RenderArgs;
 use functionmesh_runtime::args::{WatchArgs, duration};
 use std::time::Duration;
 

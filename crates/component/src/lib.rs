@@ -59,7 +59,7 @@ use crate::postponed::Postponed;
 use crate::reconcile::Object;
 use crate::status::READY;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
-use functionmesh_render::args::RenderArgs;
+use functionmesh_render::RenderArgs;
 use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;

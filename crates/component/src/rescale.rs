@@ -10,7 +10,7 @@ use crate::reconcile::Object;
 use crate::status::Outcome;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::Component;
-use functionmesh_render::names::WorkloadName;
+use functionmesh_render::WorkloadName;
 use functionmesh_runtime::apply::ApplyError;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;

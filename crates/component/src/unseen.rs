@@ -6,7 +6,7 @@ use crate::execute::Keys;
 use crate::plan::Observed;
 use crate::reconcile::Object;
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_render::names::WorkloadName;
+use functionmesh_render::WorkloadName;
 use functionmesh_render::{Component, Desired, Workload};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::recent::Recent;

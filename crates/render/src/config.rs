@@ -1,7 +1,9 @@
 //! The operator's configuration file (behaviour reference 6.2).
 
-use crate::quantity::Decimal;
-use crate::{Environment, Helper, RunnerImages};
+use crate::text::quantity::Decimal;
+use crate::workload::Environment;
+use crate::workload::Helper;
+use crate::workload::RunnerImages;
 use functionmesh_api::constants;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::Deserialize;

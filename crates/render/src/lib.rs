@@ -14,71 +14,35 @@
 //! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh (behaviour
 //! reference sections 2 and 3), so that an object made by either operator is accepted by the other.
 
-pub mod args;
-pub mod config;
-pub mod details;
-pub mod names;
-pub mod quantity;
-pub mod shell;
-
-mod admin;
-mod affinity;
-mod builtin;
-mod check;
-mod cleanup;
-mod component;
-mod connector;
-mod consumption;
-mod decode;
-mod defaults;
-mod downloader;
-mod env;
-mod filebeat;
-mod function;
-mod generic;
-mod go;
-mod hash;
-mod horizontal_autoscaler;
-mod invalid;
-mod java;
-mod json;
-mod labels;
-mod log4j;
+mod args;
+mod backend_defaults;
+mod config;
+mod instance;
 mod lower;
-mod messaging;
-mod package;
 mod pod;
-mod pod_policy;
-mod probe;
-mod production;
-mod python;
-mod runtime;
-mod service;
-mod sink;
-mod source;
-mod statefulset;
-mod storage;
+mod resource;
 #[cfg(test)]
 mod testing;
-mod token;
-mod topic;
-mod vertical_autoscaler;
-mod window;
+mod text;
 mod workload;
 
-pub use check::refused_at_creation;
-pub use cleanup::{DEADLINE_SECONDS, cleanup};
-pub use component::Component;
-pub use decode::decode;
-pub use defaults::Defaults;
-pub use hash::{
+pub use args::RenderArgs;
+pub use backend_defaults::Defaults;
+pub use config::OperatorConfig;
+pub use lower::component::Component;
+pub use lower::decode::decode;
+pub use lower::pod_policy::check_backend_config;
+pub use lower::problems::{Invalid, Problem};
+pub use lower::validate::refused_at_creation;
+pub use resource::cleanup_job::{DEADLINE_SECONDS, cleanup};
+pub use resource::hash::{
     RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, hash_of, rendered_hash, renderer_version,
     stamp,
 };
-pub use invalid::{Invalid, Problem};
-pub use labels::selector_labels;
-pub use pod_policy::check_backend_config;
-pub use vertical_autoscaler::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
+pub use resource::labels::selector_labels;
+pub use resource::names::WorkloadName;
+pub use resource::vpa::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
+pub use text::quantity::Decimal;
 pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, Role, RunnerImages, Workload};
 
 /// Renders a workload to the objects that run it.
@@ -86,9 +50,9 @@ pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, Role, Runne
 /// Infallible: whatever could be wrong was found by [`Component::lower`].
 pub fn render(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Desired {
     Desired {
-        service: service::service(workload),
-        stateful_set: statefulset::stateful_set(workload, environment, defaults),
-        horizontal_autoscaler: horizontal_autoscaler::horizontal_autoscaler(workload),
-        vertical_autoscaler: vertical_autoscaler::vertical_autoscaler(workload),
+        service: resource::service::service(workload),
+        stateful_set: resource::statefulset::stateful_set(workload, environment, defaults),
+        horizontal_autoscaler: resource::hpa::horizontal_autoscaler(workload),
+        vertical_autoscaler: resource::vpa::vertical_autoscaler(workload),
     }
 }

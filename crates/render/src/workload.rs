@@ -1,11 +1,11 @@
 //! The vocabulary: what goes into the renderer and what comes out.
 
-use crate::details::FunctionDetails;
-use crate::messaging::Messaging;
-use crate::names::WorkloadName;
-use crate::package::Package;
-use crate::runtime::Runtime;
-use crate::vertical_autoscaler::VerticalPodAutoscaler;
+use crate::instance::command::Runtime;
+use crate::instance::function_details::FunctionDetails;
+use crate::instance::package::Package;
+use crate::instance::pulsar_connection::Messaging;
+use crate::resource::names::WorkloadName;
+use crate::resource::vpa::VerticalPodAutoscaler;
 use functionmesh_api::common::SecretRef;
 use functionmesh_api::pod::PodPolicy;
 use functionmesh_api::runtime::RuntimeLogConfigRef;

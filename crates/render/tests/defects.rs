@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use functionmesh_render::config::OperatorConfig;
+use functionmesh_render::OperatorConfig;
 use functionmesh_render::{Defaults, Environment};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

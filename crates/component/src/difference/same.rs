@@ -1,7 +1,7 @@
 //! Whether a field stays as it is.
 
 use crate::difference::held::Held;
-use functionmesh_render::quantity::Decimal;
+use functionmesh_render::Decimal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

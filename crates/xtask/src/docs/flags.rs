@@ -92,7 +92,7 @@ fn table(arguments: &[Arg]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use functionmesh_render::args::RenderArgs;
+    use functionmesh_render::RenderArgs;
 
     #[test]
     fn every_flag_of_every_group_has_a_row() {

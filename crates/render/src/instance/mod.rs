@@ -1,0 +1,14 @@
+//! What runs in the main container: the command of each kind of Pulsar instance.
+
+pub(crate) mod admin_cli;
+pub(crate) mod builtin_connectors;
+pub(crate) mod command;
+pub(crate) mod function_details;
+pub(crate) mod generic;
+pub(crate) mod go;
+pub(crate) mod java;
+pub(crate) mod log4j;
+pub(crate) mod package;
+pub(crate) mod pulsar_connection;
+pub(crate) mod python;
+pub(crate) mod token_renewal;

@@ -1,0 +1,16 @@
+//! From a custom resource to a `Workload`: validation, and the defaults.
+
+pub(crate) mod common;
+pub(crate) mod component;
+pub(crate) mod connector;
+pub(crate) mod decode;
+pub(crate) mod function;
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod pod_policy;
+pub(crate) mod problems;
+pub(crate) mod sink;
+pub(crate) mod source;
+pub(crate) mod topic;
+pub(crate) mod validate;
+pub(crate) mod window;

@@ -1,0 +1,121 @@
+//! Environment variables of the main container (behaviour reference 2.5).
+
+use crate::instance::command::Runtime;
+use crate::instance::go::Go;
+use crate::instance::pulsar_connection::Messaging;
+use crate::workload::Workload;
+use k8s_openapi::api::core::v1::{
+    Container, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A list of variables in which each name stands once: a second one under the same name would be refused by
+/// server-side apply.
+#[derive(Debug, Default)]
+pub(crate) struct EnvVarSet(Vec<EnvVar>);
+
+impl EnvVarSet {
+    /// Adds a variable at the end; one of the same name goes, as the last one wins in Kubernetes.
+    pub(crate) fn set(&mut self, variable: EnvVar) {
+        self.0.retain(|known| known.name != variable.name);
+        self.0.push(variable);
+    }
+
+    /// The variables in order.
+    pub(crate) fn into_vec(self) -> Vec<EnvVar> {
+        self.0
+    }
+}
+
+/// The name of the pod, from which the instance takes its ordinal.
+pub(crate) fn pod_name() -> EnvVar {
+    EnvVar {
+        name: "POD_NAME".to_owned(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                field_path: "metadata.name".to_owned(),
+                ..Default::default()
+            }),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}
+
+/// Python 3.11 and newer mark the failing part of each line of a traceback with `^^^^` on a line of its own. The kubelet keeps
+/// the last 2048 bytes of what a container printed, and the marks would take a third of them.
+const NO_MARKS: (&str, &str) = ("PYTHONNODEBUGRANGES", "1");
+
+/// Variables that a shell such as dash does not pass on to what it runs, as their names are none of its own, and the names under
+/// which the container has them as well. Only where that shell runs the program: bash passes all on.
+pub(crate) fn renamed(workload: &Workload) -> Vec<(String, String)> {
+    let passes = |name: &str| {
+        let mut all = name.chars();
+        all.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && all.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let Runtime::Generic(_) = &workload.runtime else { return Vec::new() };
+    let own = workload.pod.env.iter().flatten().map(|variable| &variable.name);
+    let names: BTreeSet<&String> = workload.secrets.keys().chain(own).filter(|name| !passes(name)).collect();
+    let numbered = names.into_iter().enumerate();
+    numbered.map(|(i, name)| (name.clone(), format!("FUNCTION_VARIABLE_{i}"))).collect()
+}
+
+/// The pod's name, what the runtime needs, the secrets sorted by name, the user's own in their order, then the log level of a
+/// Go program, and what the shell needs.
+pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
+    let mut set = EnvVarSet::default();
+    set.set(pod_name());
+    if let Runtime::Python(_) = &workload.runtime {
+        let (name, value) = NO_MARKS;
+        set.set(EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None });
+    }
+    for (name, secret) in &workload.secrets {
+        set.set(EnvVar {
+            name: name.clone(),
+            value_from: Some(EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: secret.path.clone().unwrap_or_default(),
+                    key: secret.key.clone().unwrap_or_default(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            }),
+            ..EnvVar::default()
+        });
+    }
+    for variable in workload.pod.env.iter().flatten() {
+        set.set(variable.clone());
+    }
+    if let Runtime::Go(Go { log_level: Some(level), .. }) = &workload.runtime {
+        set.set(EnvVar {
+            name: "LOGGING_LEVEL".to_owned(),
+            value: Some((*level).to_owned()),
+            value_from: None,
+        });
+    }
+    for (name, passed) in renamed(workload) {
+        let known = set.0.iter().find(|variable| variable.name == name);
+        if let Some(copy) = known.map(|variable| EnvVar { name: passed, ..variable.clone() }) {
+            set.set(copy);
+        }
+    }
+    set.into_vec()
+}
+
+/// The addresses and credentials of Pulsar and of the service that packages come from.
+pub(crate) fn sources(workload: &Workload) -> Vec<EnvFromSource> {
+    let services = [Some(&workload.pulsar), workload.package_service.as_ref()];
+    services.into_iter().flatten().flat_map(Messaging::env_from).collect()
+}
+
+/// Puts variables in front of those of a container, which count more.
+pub(crate) fn prepend(container: &mut Container, variables: &BTreeMap<String, String>) {
+    let own = container.env.take().unwrap_or_default();
+    let missing = variables.iter().filter(|(name, _)| own.iter().all(|variable| variable.name != **name));
+    let mut env: Vec<EnvVar> = missing
+        .map(|(name, value)| EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None })
+        .collect();
+    env.extend(own);
+    container.env = (!env.is_empty()).then_some(env);
+}

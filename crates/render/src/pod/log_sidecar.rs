@@ -1,0 +1,134 @@
+//! The sidecar that sends the log files to the log topic (behaviour reference 2.11).
+
+use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, TOKEN_PLUGIN};
+use crate::pod::env;
+use crate::pod::env::EnvVarSet;
+use crate::pod::template;
+use crate::pod::volumes::Storage;
+use crate::workload::Environment;
+use crate::workload::Workload;
+use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config};
+use k8s_openapi::api::core::v1::{Container, EnvVar, SecurityContext};
+use serde_json::{Map, Value};
+
+/// Name of the volume with the log files.
+pub(crate) const VOLUME: &str = "filebeat-logs";
+/// Where the log files are.
+pub(crate) const LOG_DIRECTORY: &str = "/pulsar/logs/functions";
+const IMAGE: &str = "streamnative/filebeat:v0.6.0";
+/// User of that image.
+const USER: i64 = 1000;
+const PROGRAM: &str = "/usr/share/filebeat/filebeat";
+const CONFIGURATION: &str = "/usr/share/filebeat/config/filebeat.yaml";
+/// Filebeat itself expands the variables.
+const TEMPLATE: &str = "filebeat.inputs:
+- type: log
+  paths:
+  - /pulsar/logs/functions/*.log
+output.pulsar:
+  fast_fail: true
+  url: ${brokerServiceURL}
+  topic: ${logTopic}
+  name: ${POD_NAME}
+  token: ${clientAuthenticationParameters:}
+  oauth2:
+    enabled: ${oauth2Enabled:false}
+    issuerUrl: ${oauth2IssuerUrl:}
+    privateKey: ${oauth2PrivateKey:}
+    audience: ${oauth2Audience:}
+    scope: ${oauth2Scope:}
+log_level: info
+";
+
+/// Renders the sidecar, where the object asks for one and names a topic.
+pub(crate) fn container(
+    workload: &Workload,
+    environment: &Environment,
+    storage: &Storage,
+) -> Option<Container> {
+    let topic = workload.log.topic.as_ref().filter(|_| workload.log.sidecar)?;
+    let mut set = EnvVarSet::default();
+    for variable in workload.pod.env.iter().flatten() {
+        set.set(variable.clone());
+    }
+    set.set(plain("logTopic", topic));
+    set.set(env::pod_name());
+    for (name, value) in
+        workload.pulsar.auth_config().map(|config| credentials(workload, config)).unwrap_or_default()
+    {
+        set.set(plain(name, &value));
+    }
+    let script =
+        format!("printf '%s' '{TEMPLATE}' > {CONFIGURATION} && exec {PROGRAM} -e -c {CONFIGURATION}");
+    let configured = &environment.filebeat;
+    let image = workload.images.filebeat.as_ref().or(configured.image.as_ref());
+    Some(Container {
+        name: "filebeat".to_owned(),
+        image: Some(image.cloned().unwrap_or_else(|| IMAGE.to_owned())),
+        image_pull_policy: Some(configured.pull_policy()),
+        resources: configured.resources.clone().map(template::canonical),
+        command: Some(["/bin/sh", "-c", "--", script.as_str()].map(str::to_owned).to_vec()),
+        env: Some(set.into_vec()),
+        env_from: Some(workload.pulsar.env_from_tls_first()),
+        volume_mounts: Some(storage.sidecar_mounts(workload)),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        security_context: Some(SecurityContext {
+            run_as_user: Some(USER),
+            run_as_non_root: Some(true),
+            ..template::no_privileges()
+        }),
+        ..Container::default()
+    })
+}
+
+/// Variables for the template. `genericAuth` is looked at first, as in the original; of its plugins, Filebeat knows two.
+fn credentials(workload: &Workload, config: &AuthConfig) -> Vec<(&'static str, String)> {
+    match (&config.generic_auth, &config.oauth2_config) {
+        (Some(generic), _) if generic.client_authentication_plugin == TOKEN_PLUGIN => {
+            vec![("clientAuthenticationParameters", generic.client_authentication_parameters.clone())]
+        }
+        (Some(generic), _) if generic.client_authentication_plugin == OAUTH2_PLUGIN => {
+            let parameters = oauth2_parameters(generic).unwrap_or_default();
+            let text = |key: &str| parameters.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            oauth2(text("issuerUrl"), text("audience"), text("privateKey"), text("scope"))
+        }
+        (Some(_), _) | (None, None) => Vec::new(),
+        (None, Some(config)) => {
+            let OAuth2Config { issuer_url, audience, scope, .. } = config.clone();
+            oauth2(issuer_url, audience, workload.pulsar.key_path(config), scope.unwrap_or_default())
+        }
+    }
+}
+
+/// The parameters of the OAuth 2 plugin; `None` when they are no JSON object of strings.
+fn oauth2_parameters(generic: &GenericAuth) -> Option<Map<String, Value>> {
+    let parameters: Map<String, Value> =
+        serde_json::from_str(&generic.client_authentication_parameters).ok()?;
+    parameters.values().all(Value::is_string).then_some(parameters)
+}
+
+fn oauth2(issuer: String, audience: String, key: String, scope: String) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("oauth2Enabled", "true".to_owned()),
+        ("oauth2IssuerUrl", issuer),
+        ("oauth2Audience", audience),
+        ("oauth2PrivateKey", key),
+    ];
+    if !scope.is_empty() {
+        variables.push(("oauth2Scope", scope));
+    }
+    variables
+}
+
+/// What keeps the sidecar from authenticating. The original leaves it out without a word then, and the log is lost
+/// (behaviour reference 8.6 #50).
+pub(crate) fn problem(config: &AuthConfig) -> Option<&'static str> {
+    let generic = config.generic_auth.as_ref()?;
+    (generic.client_authentication_plugin == OAUTH2_PLUGIN && oauth2_parameters(generic).is_none())
+        .then_some("must be a JSON object of strings, so that the log sidecar can authenticate with it")
+}
+
+/// A variable whose value is taken literally: `$(NAME)` in it is not another variable.
+fn plain(name: &str, value: &str) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: Some(crate::text::shell::protect(value)), value_from: None }
+}

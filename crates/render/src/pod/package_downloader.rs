@@ -1,0 +1,47 @@
+//! The init container that downloads the package (behaviour reference 2.10).
+
+use crate::backend_defaults::Defaults;
+use crate::instance::admin_cli::AdminTool;
+use crate::instance::package::{self, DOWNLOADS, Tools};
+use crate::pod::template;
+use crate::pod::volumes::Storage;
+use crate::workload::Environment;
+use crate::workload::Workload;
+use k8s_openapi::api::core::v1::{Container, EnvVar};
+
+const IMAGE: &str = "streamnative/pulsarctl:2.10.2.3";
+
+/// Renders it, where packages are downloaded that way and this one is downloaded at all.
+pub(crate) fn container(
+    workload: &Workload,
+    environment: &Environment,
+    defaults: &Defaults,
+    storage: &Storage,
+) -> Option<Container> {
+    if !environment.init_containers {
+        return None;
+    }
+    let target = format!("{DOWNLOADS}/{}", workload.package.base_name());
+    let service = workload.packages();
+    let configured = &environment.downloader;
+    let own = workload.images.downloader.as_ref().or(configured.image.as_ref());
+    // Of another image than the default one it is not known how it downloads from web servers.
+    let wget = own.is_none_or(|image| package::has_all_tools(image));
+    let tools = Tools { admin: AdminTool::Pulsarctl, wget };
+    let command = workload.package.download(&target, tools, service)?;
+    let image = own.cloned().unwrap_or_else(|| IMAGE.to_owned());
+    Some(Container {
+        name: "downloader".to_owned(),
+        image: Some(image),
+        image_pull_policy: Some(configured.pull_policy()),
+        command: Some(["sh", "-c", command.as_str()].map(str::to_owned).to_vec()),
+        // pulsarctl writes its settings to the home directory, which the image has none of for our user.
+        env: Some(vec![EnvVar { name: "HOME".to_owned(), value: Some("/tmp".to_owned()), value_from: None }]),
+        env_from: Some(service.env_from()),
+        resources: configured.resources.clone().map(template::canonical),
+        volume_mounts: Some(storage.downloader_mounts(workload)),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        security_context: Some(template::main_security_context(workload, defaults)),
+        ..Container::default()
+    })
+}

@@ -1,0 +1,29 @@
+//! Labels and annotations (behaviour reference 2.2 and 2.3).
+
+use crate::workload::Role;
+use crate::workload::Workload;
+use functionmesh_api::constants;
+use std::collections::BTreeMap;
+
+/// Labels of every rendered object, and the selector of its pods: ten for a Function, eight for a Source or Sink.
+/// A selector cannot change while a `StatefulSet` lives, so these never may.
+pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
+    let name = workload.name.as_str();
+    let mut labels: BTreeMap<String, String> = [
+        ("app.kubernetes.io/name", name),
+        ("app.kubernetes.io/instance", name),
+        (constants::LABEL_COMPONENT, workload.role.word()),
+        (constants::LABEL_NAME, &workload.owner.name),
+        (constants::LABEL_NAMESPACE, &workload.namespace),
+        ("component", workload.role.word()),
+        ("name", &workload.owner.name),
+        ("namespace", &workload.namespace),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    if workload.role == Role::Function {
+        labels.insert(constants::LABEL_APP.to_owned(), constants::APP.to_owned());
+        labels.insert("app".to_owned(), constants::APP.to_owned());
+    }
+    labels
+}

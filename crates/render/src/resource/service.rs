@@ -1,0 +1,33 @@
+//! The headless Service (behaviour reference 2.8).
+
+use crate::pod::template;
+use crate::resource::labels::selector_labels;
+use crate::resource::statefulset::metadata;
+use crate::workload::Workload;
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Gives each pod its DNS name.
+pub(crate) fn service(workload: &Workload) -> Service {
+    let port = |name: &str, number: i32| ServicePort {
+        name: Some(name.to_owned()),
+        port: number,
+        target_port: Some(IntOrString::Int(number)),
+        // Also what the API server fills in; without it server-side apply cannot tell the ports apart.
+        protocol: Some("TCP".to_owned()),
+        ..ServicePort::default()
+    };
+    Service {
+        metadata: metadata(workload, workload.name.service()),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            ports: Some(vec![
+                port(template::GRPC_PORT.0, template::GRPC_PORT.1),
+                port(template::METRICS_PORT.0, template::METRICS_PORT.1),
+            ]),
+            selector: Some(selector_labels(workload)),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}

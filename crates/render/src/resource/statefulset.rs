@@ -1,0 +1,63 @@
+//! The `StatefulSet` (behaviour reference 2.2 and 2.3).
+
+use crate::backend_defaults::Defaults;
+use crate::pod::probe::Evidence;
+use crate::pod::template;
+use crate::resource::hash;
+use crate::resource::labels::selector_labels;
+use crate::workload::Environment;
+use crate::workload::Workload;
+use functionmesh_api::constants::API_VERSION;
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+
+/// Renders the `StatefulSet`, stamped with its own hash.
+pub(crate) fn stateful_set(
+    workload: &Workload,
+    environment: &Environment,
+    defaults: &Defaults,
+) -> StatefulSet {
+    let claims = &workload.volume_claim_templates;
+    let mut stateful_set = StatefulSet {
+        metadata: metadata(workload, workload.name.to_string()),
+        spec: StatefulSetSpec {
+            replicas: Some(workload.replicas),
+            selector: LabelSelector {
+                match_labels: Some(selector_labels(workload)),
+                ..LabelSelector::default()
+            },
+            service_name: Some(workload.name.service()),
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                ..StatefulSetUpdateStrategy::default()
+            }),
+            min_ready_seconds: Some(Evidence::of(workload).min_ready_seconds()),
+            template: template::template(workload, environment, defaults),
+            volume_claim_templates: (!claims.is_empty()).then(|| claims.clone()),
+            persistent_volume_claim_retention_policy: workload.claim_retention.clone(),
+            ..StatefulSetSpec::default()
+        },
+        status: None,
+    };
+    hash::stamp(&mut stateful_set, hash::RENDERER_VERSION);
+    stateful_set
+}
+
+/// Metadata of an object that belongs to the component and goes with it.
+pub(crate) fn metadata(workload: &Workload, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(workload.namespace.clone()),
+        labels: Some(selector_labels(workload)),
+        owner_references: Some(vec![OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: workload.role.kind().to_owned(),
+            name: workload.owner.name.clone(),
+            uid: workload.owner.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }]),
+        ..ObjectMeta::default()
+    }
+}

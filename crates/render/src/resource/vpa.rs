@@ -1,0 +1,55 @@
+//! The `VerticalPodAutoscaler` (behaviour reference 2.13).
+
+use crate::resource::statefulset::metadata;
+use crate::workload::Workload;
+use functionmesh_api::constants::API_VERSION;
+use functionmesh_api::pod::{VpaResourcePolicy, VpaUpdatePolicy};
+use k8s_openapi::api::autoscaling::v2::CrossVersionObjectReference;
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+/// The part of a `VerticalPodAutoscaler` that is rendered. It is no kind of Kubernetes itself: the cluster has it when
+/// the autoscaler is installed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource)]
+#[kube(
+    group = "autoscaling.k8s.io",
+    version = "v1",
+    kind = "VerticalPodAutoscaler",
+    plural = "verticalpodautoscalers",
+    derive = "PartialEq",
+    schema = "disabled",
+    namespaced
+)]
+#[serde(rename_all = "camelCase")]
+pub struct VerticalPodAutoscalerSpec {
+    /// What is scaled: the custom resource, by its scale subresource.
+    pub target_ref: CrossVersionObjectReference,
+    /// How changes reach the pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_policy: Option<VpaUpdatePolicy>,
+    /// What may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_policy: Option<VpaResourcePolicy>,
+}
+
+/// The custom resource as the target of an autoscaler.
+pub(crate) fn target(workload: &Workload) -> CrossVersionObjectReference {
+    CrossVersionObjectReference {
+        api_version: Some(API_VERSION.to_owned()),
+        kind: workload.role.kind().to_owned(),
+        name: workload.owner.name.clone(),
+    }
+}
+
+/// Renders it when `spec.pod.vpa` is there, be it empty.
+pub(crate) fn vertical_autoscaler(workload: &Workload) -> Option<VerticalPodAutoscaler> {
+    let policy = workload.pod.vpa.as_ref()?;
+    Some(VerticalPodAutoscaler {
+        metadata: metadata(workload, workload.name.to_string()),
+        spec: VerticalPodAutoscalerSpec {
+            target_ref: target(workload),
+            update_policy: policy.update_policy.clone(),
+            resource_policy: policy.resource_policy.clone(),
+        },
+    })
+}
