@@ -37,53 +37,50 @@ demo: $(E2E) ## The main job on real input: cluster, Pulsar, controllers, a mesh
 demo-down: $(E2E) ## Take the demo's cluster down and leave nothing behind
 	@$(E2E) down --name demo
 
-# The test programs that need an API server and nothing else.
-API_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(sort $(wildcard e2e/tests/api*.rs e2e/tests/validation.rs))) --test guarantees
-
+# Tests with an API server that `make test` runs: a program, `program::module` or the name of a test; all when empty.
+TESTS ?=
 .PHONY: test
 test: $(E2E) ## Unit, golden and real-API-server tests; generated files are current
 	$(CARGO) build --quiet --locked --workspace --bins
 	$(CARGO) xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) run --api-only --again --name api -- $(CARGO) test --quiet --locked --no-fail-fast --package e2e $(API_TESTS)
+	@$(E2E) test --name api --retry $(TESTS)
 
 .PHONY: e2e
 e2e: $(E2E) ## The main job as tests with assertions, with real pods and a real Pulsar
-	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pods -- --test-threads=1 --nocapture
+	@$(E2E) run --name e2e -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture main_job::
 
-# Programs whose tests take minutes: `make test` leaves those out.
-FAULTS := api_contained api_faults api_identity api_large api_outages api_rights api_share api_weather guarantees
 .PHONY: faults
 faults: $(E2E) ## Every fault at every write of every scenario, and outages of minutes, on a real API server (AWAY_MINUTES=5; an hour)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name faults -- $(CARGO) test --quiet --locked --no-fail-fast --package e2e $(FAULTS:%=--test %) -- --ignored --nocapture
+	@$(E2E) test --name faults --ignored --nocapture --skip randomized
 
 .PHONY: fuzz
 fuzz: $(E2E) ## Objects from the schemas, created, changed and changed back, on a real API server (N=10000)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) run --api-only --name fuzz -- $(CARGO) test --quiet --locked --package e2e --test api_fuzz -- --ignored --nocapture
+	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) test --name fuzz --ignored --nocapture randomized::fuzz
 
 .PHONY: soak
 soak: $(E2E) ## A random mix of changes and faults for two hundred Functions; then chaos with leader election (MINUTES, SEED, SEEDS)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --api-only --name soak -- $(CARGO) test --quiet --locked --package e2e --test api_soak -- --ignored --nocapture --test-threads=1
+	@$(E2E) test --name soak --ignored --nocapture randomized::chaos randomized::soak
 
 .PHONY: trouble
 trouble: $(E2E) ## What goes wrong with real pods and a real Pulsar says why, and recovers once mended (CASE=name for one; half an hour)
-	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --test-threads=1 --nocapture
+	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture trouble::
 	@$(if $(CASE),:,$(MAKE) --no-print-directory lost-node)
 
 .PHONY: lost-node
 lost-node: $(E2E) ## A node is lost, drained, cordoned and back, on a cluster of two nodes (ten minutes)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@$(E2E) run --name nodes --nodes 2 -- $(CARGO) test --quiet --locked --package e2e --test trouble -- --ignored --nocapture a_lost_node
+	@$(E2E) run --name nodes --nodes 2 -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --ignored --nocapture a_lost_node
 
 .PHONY: instances
 instances: toolchain ## The parsers of Pulsar's own instances, of all supported lines, read what is rendered (RECORD=1 writes their tables)
 	@mkdir -p .cache/instance-arguments
 	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package functionmesh-render --test surface instances::
-	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package e2e --test instances -- --ignored --nocapture
+	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package e2e --test pulsar -- --ignored --nocapture instances::
 
 .PHONY: e2e-full
 e2e-full: test instances e2e trouble faults fuzz soak ## Everything that there is to test

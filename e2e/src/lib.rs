@@ -10,8 +10,8 @@
 //! | [`operator`] | installs the charts |
 //! | [`demo`] | the main job on real input |
 //! | [`faults`] | one fault at each write, and what must be the same in the end |
-//! | [`rerun`] | runs tests, and those that failed once more |
 //! | [`scenario`] | what happens to many objects at once, and what it costs |
+//! | [`test_run`] | runs the test programs, one module after the other, and failed tests a second time |
 //! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
 
 pub mod bench;
@@ -23,8 +23,8 @@ pub mod images;
 pub mod operator;
 pub mod paths;
 pub mod pulsar;
-pub mod rerun;
 pub mod scenario;
 pub mod shell;
+pub mod test_run;
 pub mod testing;
 pub mod tools;

@@ -1,9 +1,9 @@
 //! Clusters, images and the demo from the command line. `make help` lists the usual ways in.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::cluster::{self, ApiOnly, Cluster};
-use e2e::{bench, demo, images, paths, rerun, shell};
+use e2e::{bench, demo, images, paths, shell, test_run};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,14 +43,18 @@ enum Command {
         /// Number of nodes, one or two.
         #[arg(long, default_value_t = 1)]
         nodes: u8,
-        /// Run test programs that failed a second time, and say which were flaky.
-        #[arg(long)]
-        again: bool,
         #[command(flatten)]
         name: Name,
         /// The command.
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// Run the test programs that need an API server but no node, on an API server of their own.
+    Test {
+        #[command(flatten)]
+        name: Name,
+        #[command(flatten)]
+        options: test_run::Options,
     },
     /// Build the image of the controllers and print where it is.
     Image,
@@ -121,9 +125,10 @@ async fn execute(command: Command) -> Result<ExitCode> {
                 cluster.import(&image)?;
             }
         }
-        Command::Run { api_only, nodes, again, name, command } => {
-            return run(&name.name, api_only, nodes, again, &command).await;
+        Command::Run { api_only, nodes, name, command } => {
+            return run(&name.name, api_only, nodes, &command).await;
         }
+        Command::Test { name, options } => return test(&name.name, &options).await,
         Command::Image => {
             let image = images::controllers()?;
             let megabytes = image.size()? / 1_000_000;
@@ -151,9 +156,8 @@ async fn measure(settings: bench::Settings) -> Result<ExitCode> {
     }
 }
 
-/// Runs a command with a cluster: that of `KUBECONFIG`, else one of our own. The cluster goes down whatever happens: on failure, on a signal, and by the kernel when
-/// this process is killed.
-async fn run(name: &str, api_only: bool, nodes: u8, again: bool, command: &[String]) -> Result<ExitCode> {
+/// Runs a command with a cluster: the one of `KUBECONFIG`, else a new one.
+async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Result<ExitCode> {
     let given = std::env::var_os("KUBECONFIG").is_some_and(|file| !file.is_empty());
     let own: Option<Own> = if api_only {
         // Always our own: its audit log is what the tests count.
@@ -164,13 +168,42 @@ async fn run(name: &str, api_only: bool, nodes: u8, again: bool, command: &[Stri
     } else {
         Some(Own::Node(Cluster::up(name, true, nodes)?))
     };
-    let environment = match &own {
+    let (program, arguments) = command.split_first().context("no command to run")?;
+    let mut process = tokio::process::Command::new(program);
+    process.args(arguments).envs(environment(own.as_ref())).kill_on_drop(true);
+    let ended = async {
+        let status = process.status().await.with_context(|| format!("cannot run {program:?}"))?;
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    };
+    within(name, own, ended).await
+}
+
+/// Runs test programs with an API server.
+async fn test(name: &str, options: &test_run::Options) -> Result<ExitCode> {
+    let batches = test_run::batches(options)?;
+    let own = Some(Own::Api(ApiOnly::up(name)?));
+    let environment = environment(own.as_ref());
+    let ended = async {
+        let passed = test_run::run(&batches, options, &environment).await?;
+        Ok(u8::from(!passed))
+    };
+    within(name, own, ended).await
+}
+
+/// Environment variables by which tests find a cluster.
+fn environment(own: Option<&Own>) -> Vec<(&'static str, PathBuf)> {
+    match own {
         Some(own) => vec![("KUBECONFIG", own.kubeconfig()), ("FUNCTION_MESH_E2E", own.folder())],
         None => Vec::new(),
-    };
+    }
+}
+
+/// Waits for the exit code of what runs in a cluster and takes the cluster down, whatever happens: on failure, on a signal, and by
+/// the kernel when this process is killed.
+async fn within(name: &str, own: Option<Own>, ended: impl Future<Output = Result<u8>>) -> Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let code = tokio::select! {
-        status = rerun::run(command, again, &environment) => status?.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
+        code = ended => code?,
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
     };

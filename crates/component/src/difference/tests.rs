@@ -1,4 +1,4 @@
-//! Against objects as a real API server gave them back; e2e/tests/api_difference.rs makes the same edits on a real one.
+//! Against objects as a real API server gave them back; e2e/tests/rollout/differences.rs makes the same edits on a real one.
 
 use super::*;
 use serde_json::{Map, json};

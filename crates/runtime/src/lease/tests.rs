@@ -1,4 +1,4 @@
-//! When an entry counts. The requests are tested on a real API server (`e2e/tests/api_lease.rs`).
+//! When an entry counts. The requests are tested on a real API server (`e2e/tests/lifecycle/leader_election.rs`).
 
 use super::{LONGEST, Observed, Times};
 use k8s_openapi::api::coordination::v1::LeaseSpec;

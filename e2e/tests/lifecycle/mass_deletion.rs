@@ -1,0 +1,237 @@
+//! The end of many objects: what goes by itself is left to go, what is to be cleaned up is, and a namespace is never kept.
+
+use anyhow::{Result, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::audit::Audit;
+use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, until_ready};
+use e2e::testing::{Child, Controller, Rig};
+use futures::TryFutureExt;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const N: usize = 100;
+
+/// A Function, with something to clean up or not.
+fn spec(cleanup: bool) -> Value {
+    let mut spec = function_spec();
+    spec["cleanupSubscription"] = json!(cleanup);
+    spec
+}
+
+fn names(number: usize) -> impl Iterator<Item = String> {
+    (0..number).map(|i| format!("f{i}"))
+}
+
+async fn make(
+    rig: &Rig,
+    api: &Api<DynamicObject>,
+    number: usize,
+    cleanup: impl Fn(usize) -> bool,
+) -> Result<()> {
+    each(names(number).enumerate(), |(i, name)| {
+        let spec = spec(cleanup(i));
+        async move { create(api, "Function", &name, &spec).await }
+    })
+    .await?;
+    each(names(number), |name| async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await })
+        .await
+}
+
+async fn delete(api: &Api<DynamicObject>) -> Result<()> {
+    each(names(N), |name| async move {
+        api.delete(&name, &DeleteParams::default()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until nothing of these kinds is left in the namespace.
+async fn none_left(rig: &Rig, namespace: &str, kinds: &[&'static str]) -> Result<()> {
+    for kind in kinds {
+        let api = match *kind {
+            "Function" => functions(rig, namespace),
+            kind => Child::of(rig, namespace, kind, "")?.api,
+        };
+        rig.until(&format!("end of every {kind}"), || async {
+            let left = api.list(&ListParams::default().limit(500)).await?.items.len();
+            ensure!(left == 0, "{left} left");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// What a controller wrote after a moment, and what was refused.
+struct Since<'a> {
+    rig: &'a Rig,
+    user: &'a str,
+    requests: usize,
+}
+
+impl<'a> Since<'a> {
+    fn now(rig: &'a Rig, user: &'a str) -> Result<Self> {
+        let requests = rig.audit()?.by(user).requests().len();
+        Ok(Self { rig, user, requests })
+    }
+
+    fn audit(&self) -> Result<Audit> {
+        Ok(self.rig.audit()?.by(self.user).skip(self.requests))
+    }
+
+    fn wrote(&self, wanted: &[(&str, usize)]) -> Result<()> {
+        let counts = self.audit()?.writes().counts();
+        let wanted: BTreeMap<_, _> = wanted.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+        ensure!(counts == wanted, "{counts:?} instead of {wanted:?}");
+        Ok(())
+    }
+
+    /// Answers that were no success, by verb, resource and code.
+    fn refused(&self) -> Result<BTreeMap<String, usize>> {
+        let mut refused = BTreeMap::new();
+        for request in self.audit()?.refused().requests() {
+            let what = format!("{} {} {}", request.code(), request.verb, request.resource());
+            *refused.entry(what).or_default() += 1;
+        }
+        Ok(refused)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("deleting", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let api = functions(&rig, &namespace);
+        make(&rig, &api, N, |_| false).await?;
+        let since = Since::now(&rig, &controller.user)?;
+        delete(&api).await?;
+        let children = ["Function", "StatefulSet", "Service"];
+        none_left(&rig, &namespace, &children).await?;
+        // Once more, under the same names; the last of them would be in the way of a deletion that is acted upon late.
+        make(&rig, &api, N, |_| false).await?;
+        since.wrote(&[
+            ("patch statefulsets", N),
+            ("patch services", N),
+            ("patch functions/status", 2 * N),
+        ])?;
+        ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
+
+        // At once: the children of the predecessors are in the way until they are collected, and told as such.
+        let since = Since::now(&rig, &controller.user)?;
+        each(names(N), |name| {
+            let api = &api;
+            async move {
+                api.delete(&name, &DeleteParams::default()).await?;
+                create(api, "Function", &name, &spec(false)).await
+            }
+        })
+        .await?;
+        each(names(N), |name| {
+            let (rig, api) = (&rig, &api);
+            async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }
+        })
+        .await?;
+        let counts = since.audit()?.writes().counts();
+        println!("deleted and made again at once: {counts:?}");
+        ensure!(counts["patch statefulsets"] == N && counts["patch services"] == N, "{counts:?}");
+        // Up to two tell that the Service, and then the StatefulSet, of the predecessor is still there.
+        ensure!((2 * N..=4 * N).contains(&counts["patch functions/status"]), "{counts:?}");
+        ensure!(counts.len() == 3 && since.refused()?.is_empty(), "{counts:?} {:?}", since.refused()?);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("cleaning", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let api = functions(&rig, &namespace);
+        make(&rig, &api, N, |_| true).await?;
+        let since = Since::now(&rig, &controller.user)?;
+        delete(&api).await?;
+        let jobs = Child::of(&rig, &namespace, "Job", "")?.api;
+
+        // What the Job controller does, which is not there.
+        let time = "2026-01-01T00:00:00Z";
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "True", "reason": "CompletionsReached", "message": "for a test",
+                   "lastProbeTime": time, "lastTransitionTime": time})
+        };
+        let status = json!({"status": {"startTime": time, "completionTime": time, "succeeded": 1,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}});
+        let most_at_once = async {
+            let mut most = 0;
+            loop {
+                let all = jobs.list(&ListParams::default()).await?.items;
+                let open = all.iter().filter(|job| job.data["status"]["conditions"].is_null());
+                let open: Vec<_> = open.filter_map(|job| job.metadata.name.clone()).collect();
+                most = most.max(open.len());
+                each(&open, |name| {
+                    let (jobs, status) = (&jobs, Patch::Merge(&status));
+                    async move {
+                        jobs.patch_status(name, &PatchParams::default(), &status).await?;
+                        Ok(())
+                    }
+                })
+                .await?;
+                if api.list(&ListParams::default().limit(1)).await?.items.is_empty() {
+                    return anyhow::Ok(most);
+                }
+            }
+        };
+        let most = tokio::time::timeout(rig.patience(), most_at_once).await??;
+        ensure!(most <= 10, "{most} Jobs at once");
+        none_left(&rig, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
+        let mut counts = since.audit()?.writes().counts();
+        // One tells that the Job runs, and one before it, of most of them, that they wait for their turn.
+        let told = counts.remove("patch functions/status").unwrap_or_default();
+        ensure!((N..=2 * N).contains(&told), "{told} statuses");
+        let rest = [("delete statefulsets", N), ("patch jobs", N), ("patch functions", N)];
+        let wanted: BTreeMap<_, _> = rest.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+        ensure!(counts == wanted, "{counts:?} instead of {wanted:?}");
+        ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
+        Ok(())
+    })
+    .await
+}
+
+/// Half of the objects have something to clean up, which cannot be done in a namespace that is being deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
+    const N: usize = 200;
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("leaving", |rig, namespace| async move {
+        let controller = {
+            let _acker = Acker::start(&rig, &namespace);
+            let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+            let api = functions(&rig, &namespace);
+            make(&rig, &api, N, |i| i % 2 == 0).await?;
+            controller
+        };
+        let since = Since::now(&rig, &controller.user)?;
+        rig.end_namespace(&namespace).await?;
+        let (refused, counts) = (since.refused()?, since.audit()?.writes().only(|r| r.code() < 300).counts());
+        println!("a namespace with {N} Functions deleted: written {counts:?}, refused {refused:?}");
+        // Nothing is made: children are neither written nor, where the namespace was faster, deleted once more.
+        let made = counts.keys().filter(|what| !what.contains(" functions") && !what.starts_with("delete "));
+        ensure!(made.count() == 0, "{counts:?}");
+        ensure!(counts["patch functions"] == N / 2, "finalizers: {counts:?}");
+        // One Job each is tried, since only the API server knows for sure. Children are tried by those who are at work
+        // when the first refusal comes, and a minute later: not by each object again and again.
+        let count = |what: &str| refused.get(what).copied().unwrap_or_default();
+        ensure!(count("403 patch jobs") <= N / 2, "{refused:?}");
+        let all: usize = refused.values().sum();
+        ensure!(all <= N / 2 + N, "{all} answers that are no success: {refused:?}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,46 @@
+//! A mesh loses no component to a mistake, a slow API server or a name that was taken for a while.
+
+mod items;
+mod names;
+mod progress;
+mod shard;
+mod takeover;
+
+use anyhow::{Result, ensure};
+use e2e::testing::Rig;
+use e2e::testing::objects::{api, function_spec};
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject};
+use serde_json::{Value, json};
+
+/// The name of every mesh here.
+const MESH: &str = "m";
+
+fn meshes(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
+    api(rig, namespace, "FunctionMesh", "functionmeshes")
+}
+
+/// An item of the functions of a mesh.
+fn item(name: &str) -> Value {
+    let mut item = function_spec();
+    item["name"] = json!(name);
+    item
+}
+
+/// The spec of a mesh of functions.
+fn spec(names: &[&str]) -> Value {
+    json!({"functions": names.iter().map(|name| item(name)).collect::<Vec<_>>()})
+}
+
+/// Waits until an object is there, and returns its uid.
+async fn until_there(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<String> {
+    rig.until(name, || async { Ok(api.get(name).await?.uid().unwrap_or_default()) }).await
+}
+
+pub(crate) async fn until_gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    rig.until(&format!("end of {name}"), || async {
+        ensure!(api.get_opt(name).await?.is_none(), "it is there");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,317 @@
+//! What goes wrong with real pods and a real broker, and what a person is told of it. Not part of `make e2e`, because it takes
+//! a quarter of an hour; `make e2e-full` runs it.
+
+mod connection;
+mod nodes;
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::operator::Kubectl;
+use e2e::pulsar::Broker;
+use e2e::shell::{output, run, say, until};
+use e2e::testing::Rig;
+use e2e::testing::pods::{HOME, function, get, make_images_known, ready};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Within this time `kubectl get fn -o wide` has the cause.
+const TOLD: Duration = Duration::from_secs(60);
+/// Within this time what was mended runs: the kubelet waits up to five minutes between two starts.
+const MENDED: Duration = Duration::from_secs(400);
+/// Keys of tokens, in base64: the broker's, and another one.
+const KEYS: [&str; 2] =
+    ["ZnVuY3Rpb24tbWVzaC10ZXN0cy1vbmx5LTMyYnl0ZXM=", "YW5vdGhlci1rZXktb2Ytbm9ib2R5LWluLXBhcnRpY3VsYXI="];
+
+/// Something that is wrong.
+struct Case {
+    name: &'static str,
+    /// How the function is wrong.
+    wrong: fn(&mut Value),
+    reason: &'static str,
+    /// What the message has.
+    says: &'static [&'static str],
+    /// How it is mended.
+    mend: Mend,
+}
+
+enum Mend {
+    /// By a function that is right.
+    Function,
+    /// By something else.
+    Apply(fn() -> Value),
+}
+
+/// Those that end before an instance starts, and those of instances; a few at a time, as the machine is small.
+const CASES: [&[Case]; 3] = [
+    &[
+        Case {
+            name: "image",
+            wrong: |s| s["image"] = json!("docker.io/local/none:1"),
+            reason: "ImagePullBackOff",
+            says: &["cannot pull image \"docker.io/local/none:1\": "],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "cpu",
+            wrong: |s| s["resources"]["requests"]["cpu"] = json!("1000"),
+            reason: "Unschedulable",
+            says: &["1 Insufficient cpu"],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "config",
+            wrong: |s| s["pulsar"]["pulsarConfig"] = json!("absent"),
+            reason: "CreateContainerConfigError",
+            says: &["configmap \"absent\" not found"],
+            mend: Mend::Apply(|| {
+                let data = json!({"webServiceURL": "http://pulsar:8080", "brokerServiceURL": "pulsar://pulsar:6650"});
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "absent"}, "data": data})
+            }),
+        },
+        Case {
+            name: "key",
+            wrong: |s| s["secretsMap"] = json!({"X": {"path": "some", "key": "absent"}}),
+            reason: "CreateContainerConfigError",
+            says: &["couldn't find key absent in Secret", "/some"],
+            mend: Mend::Apply(|| secret("some", &json!({"absent": "x"}))),
+        },
+        Case {
+            name: "volume",
+            wrong: |s| {
+                s["pod"] = json!({"volumes": [{"name": "v", "secret": {"secretName": "gone"}}]});
+                s["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+            },
+            reason: "VolumesNotReady",
+            says: &["they need Secret gone"],
+            mend: Mend::Apply(|| secret("gone", &json!({"a": "b"}))),
+        },
+    ],
+    &[
+        Case {
+            name: "class",
+            wrong: |s| s["className"] = json!("org.example.Nothing"),
+            reason: "ClassNotFound",
+            says: &["exit code 0", "org.example.Nothing"],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "package",
+            wrong: |s| s["java"] = json!({"jar": "x.jar", "jarLocation": "http://pulsar:8080/none.jar"}),
+            reason: "PackageUnavailable",
+            says: &["HTTP 4"],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "memory",
+            wrong: |s| s["resources"] = json!({"requests": {"memory": "20Mi"}, "limits": {"memory": "60Mi"}}),
+            reason: "OutOfMemory",
+            says: &["its limit of 60Mi"],
+            mend: Mend::Function,
+        },
+    ],
+    &[
+        Case {
+            name: "token",
+            wrong: |s| s["pulsar"]["authSecret"] = json!("token"),
+            reason: "AuthenticationFailed",
+            says: &["Failed to authenticate"],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "role",
+            wrong: |s| s["pulsar"]["authSecret"] = json!("role"),
+            reason: "AuthorizationFailed",
+            says: &["not authorized to"],
+            mend: Mend::Function,
+        },
+        Case {
+            name: "topic",
+            wrong: |s| s["input"]["topics"] = json!(["persistent://public/nowhere/in"]),
+            reason: "TopicNotFound",
+            says: &["Namespace not found"],
+            mend: Mend::Function,
+        },
+    ],
+];
+
+/// The broker that cannot be reached.
+const AWAY: Case = Case {
+    name: "broker",
+    wrong: |_| {},
+    reason: "BrokerUnreachable",
+    says: &["exit code 0"],
+    mend: Mend::Function,
+};
+
+fn secret(name: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_is_told_and_recovers() -> Result<()> {
+    let rig = Rig::connect().await?;
+    let kubectl = rig.kubectl.clone();
+    let (pulsar, controllers) = make_images_known(&rig)?;
+    kubectl.namespace(HOME)?;
+    kubectl.apply(HOME, &settings().to_string())?;
+    let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
+    kubectl.install(&controllers, &[])?;
+    broker.ready()?;
+    let result = all(&kubectl, &broker, &pulsar);
+    if result.is_err() {
+        for what in ["get fn,pods -A -o wide", "get events -A"] {
+            eprintln!("{}", output(&mut kubectl.words(what)).unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+    result
+}
+
+/// Who comes without a token may do everything; a token has to be right, and only one role has rights.
+fn settings() -> Value {
+    let lines = [
+        "authenticationEnabled=true".to_owned(),
+        "authorizationEnabled=true".to_owned(),
+        "authenticationProviders=org.apache.pulsar.broker.authentication.AuthenticationProviderToken"
+            .to_owned(),
+        format!("tokenSecretKey=data:;base64,{}", KEYS[0]),
+        "anonymousUserRole=anonymous".to_owned(),
+        "superUserRoles=anonymous,admin".to_owned(),
+        "authenticationRefreshCheckSeconds=10".to_owned(),
+    ];
+    let data = json!({"auth": format!("\n{}\n", lines.join("\n"))});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pulsar-settings"}, "data": data})
+}
+
+fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+    kubectl.apply(HOME, &secret("some", &json!({"other": "x"})).to_string())?;
+    let wrong = token(kubectl, KEYS[1], "admin", None)?;
+    authenticate(kubectl, "token", &wrong)?;
+    authenticate(kubectl, "role", &token(kubectl, KEYS[0], "nobody", None)?)?;
+    let right = token(kubectl, KEYS[0], "admin", None)?;
+    let mut table = Vec::new();
+    for group in CASES {
+        let cases: Vec<&Case> = group.iter().filter(|case| is_wanted(case)).collect();
+        told(kubectl, &cases, pulsar, &mut table)?;
+        let shown = output(&mut kubectl.words(&format!("-n {HOME} get fn,events -o yaml")))?;
+        ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
+        // The Secret of the two is mended, and nothing else.
+        for case in cases.iter().filter(|case| ["token", "role"].contains(&case.name)) {
+            authenticate(kubectl, case.name, &right)?;
+        }
+        mended(kubectl, &cases, pulsar)?;
+    }
+    connection::all(kubectl, broker, pulsar)?;
+    if !is_wanted(&AWAY) {
+        return Ok(());
+    }
+    run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=0")))?;
+    until("the end of the broker", MENDED, || match get(kubectl, "pod/pulsar-0") {
+        Err(_) => Ok(()),
+        Ok(_) => bail!("the broker's pod is there"),
+    })?;
+    told(kubectl, &[&AWAY], pulsar, &mut table)?;
+    run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=1")))?;
+    broker.ready()?;
+    mended(kubectl, &[&AWAY], pulsar)?;
+    for line in table {
+        say(&line);
+    }
+    Ok(())
+}
+
+/// `CASE=name` for one of them.
+fn is_wanted(case: &Case) -> bool {
+    is_named(case.name)
+}
+
+fn is_named(case: &str) -> bool {
+    std::env::var("CASE").map_or(true, |name| name.is_empty() || name == case)
+}
+
+/// Applies what is wrong, and waits until everybody can see why.
+fn told(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String>) -> Result<()> {
+    let mut since = BTreeMap::new();
+    for case in cases {
+        say(&format!("{} is wrong", case.name));
+        kubectl.apply(HOME, &function(case.name, pulsar, case.wrong))?;
+        since.insert(case.name, Instant::now());
+    }
+    let mut open: Vec<&Case> = cases.to_vec();
+    until("causes", MENDED, || {
+        let mut seen = Vec::new();
+        open.retain(|case| {
+            let words = format!("-n {HOME} get fn {} -o wide --no-headers", case.name);
+            let line = output(&mut kubectl.words(&words)).unwrap_or_default();
+            let told = line.contains(&format!("False   {}", case.reason))
+                && case.says.iter().all(|w| line.contains(w));
+            if told {
+                seen.push((case.name, since[case.name].elapsed(), line));
+            }
+            !told
+        });
+        for (name, took, line) in seen {
+            table.push(format!("{name}: {} s: {}", took.as_secs(), line.trim()));
+            ensure!(took <= TOLD, "{name}: told after {} s", took.as_secs());
+        }
+        let open: Vec<_> =
+            open.iter().map(|c| (c.name, ready(kubectl, &format!("fn/{}", c.name)).ok())).collect();
+        if open.is_empty() { Ok(()) } else { bail!("not told: {open:?}") }
+    })
+}
+
+/// Mends it, and waits until it runs. One Event told of it.
+fn mended(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
+    for case in cases {
+        match case.mend {
+            Mend::Function if ["token", "role", "broker"].contains(&case.name) => {}
+            Mend::Function => kubectl.apply(HOME, &function(case.name, pulsar, |_| {}))?,
+            Mend::Apply(other) => kubectl.apply(HOME, &other().to_string())?,
+        }
+    }
+    for case in cases {
+        until(case.name, MENDED, || {
+            let (status, reason, message) = ready(kubectl, &format!("fn/{}", case.name))?;
+            if status == "True" { Ok(()) } else { bail!("{reason}: {message}") }
+        })?;
+        let warnings = format!(
+            "events --field-selector involvedObject.kind=Function,involvedObject.name={},type=Warning",
+            case.name
+        );
+        let list = get(kubectl, &warnings)?;
+        let reasons: Vec<_> =
+            list["items"].as_array().into_iter().flatten().map(|e| e["reason"].clone()).collect();
+        ensure!(reasons == [json!(case.reason)], "{}: Events {reasons:?}", case.name);
+        run(&mut kubectl.words(&format!("-n {HOME} delete fn/{} --wait=false", case.name)))?;
+    }
+    Ok(())
+}
+
+/// A token of a role, made by Pulsar's own tool, good for some seconds or for ever.
+fn token(kubectl: &Kubectl, key: &str, role: &str, seconds: Option<u64>) -> Result<String> {
+    let key = format!("data:;base64,{key}");
+    let words = [
+        "-n",
+        HOME,
+        "exec",
+        "pulsar-0",
+        "--",
+        "bin/pulsar",
+        "tokens",
+        "create",
+        "--subject",
+        role,
+        "--secret-key",
+    ];
+    let expiry = seconds.map(|seconds| ["--expiry-time".to_owned(), format!("{seconds}s")]);
+    let text = output(kubectl.with(words).arg(key).args(expiry.into_iter().flatten()))?;
+    text.lines().map(str::trim).find(|line| line.starts_with("ey")).map(str::to_owned).context("no token")
+}
+
+/// The Secret from which a function takes its token.
+fn authenticate(kubectl: &Kubectl, name: &str, token: &str) -> Result<()> {
+    let data = json!({
+        "clientAuthenticationPlugin": "org.apache.pulsar.client.impl.auth.AuthenticationToken",
+        "clientAuthenticationParameters": format!("token:{token}"),
+    });
+    kubectl.apply(HOME, &secret(name, &data).to_string())
+}

@@ -1,0 +1,157 @@
+//! Twenty minutes of everything at once for two hundred Functions, `make soak`: users who change, break and delete, an API
+//! server that refuses, loses, delays and is away, a controller that is killed. Then all is as it should be, nothing is written
+//! any more, and the memory has not grown.
+
+use anyhow::{Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::shell::say;
+use e2e::testing::objects::{create, merge};
+use e2e::testing::proxy::rule::{Action, Rule};
+use e2e::testing::{Child, Proxy, Rig};
+use kube::api::DeleteParams;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const NUMBER: usize = 200;
+/// Between two things that happen.
+const PAUSE: Duration = Duration::from_millis(150);
+/// By so much may the memory grow from the middle to the end: a page here and there, and what an allocator keeps.
+const GROWTH_KIB: u64 = 2048;
+
+/// Numbers that look random and are the same for the same seed (xorshift).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides as u64).unwrap_or_default()
+    }
+}
+
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// What a user does to one object. Whether it succeeds depends on what others did to it: the end counts.
+async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
+    let name = fleet.names[dice.roll(fleet.number())].clone();
+    let child = |kind: &'static str, suffix: &str| {
+        Child::of(&fleet.rig, &fleet.namespace, kind, &format!("{name}{suffix}"))
+    };
+    let n = dice.roll(1000);
+    let done = match dice.roll(10) {
+        0 | 1 => {
+            merge(&fleet.objects, &name, json!({"spec": {"image": format!("example.com/image:{n}")}})).await
+        }
+        2 => merge(&fleet.objects, &name, json!({"metadata": {"labels": {"n": format!("{n}")}}})).await,
+        3 => merge(&fleet.objects, &name, json!({"spec": {"replicas": n % 4}})).await,
+        4 => {
+            merge(
+                &fleet.objects,
+                &name,
+                json!({"spec": {"maxReplicas": if n.is_multiple_of(2) { Some(n) } else { None }}}),
+            )
+            .await
+        }
+        5 => {
+            merge(
+                &fleet.objects,
+                &name,
+                json!({"spec": {"timeout": if n.is_multiple_of(2) { json!(5000) } else { json!(3_000_000_000_u64) }}}),
+            )
+            .await
+        }
+        6 => child("StatefulSet", "-function")?.delete().await,
+        7 => child("Service", "-function-headless")?.delete().await,
+        8 => child("StatefulSet", "-function")?.patch(&json!({"spec": {"replicas": 9}})).await,
+        _ => {
+            drop(fleet.objects.delete(&name, &DeleteParams::background()).await);
+            create(&fleet.objects, FUNCTION.kind, &name, &FUNCTION.spec()).await
+        }
+    };
+    drop(done);
+    Ok(())
+}
+
+/// What happens between the controller and the API server. Some of it lasts until the next.
+fn weather(proxy: &Proxy, dice: &mut Dice) {
+    proxy.clear();
+    let writes = |action: Action| Rule::new(action).verb("patch");
+    let few = 1 + dice.roll(5);
+    match dice.roll(8) {
+        0 => proxy.add(writes(Action::Answer(409)).times(few)),
+        1 => proxy.add(writes(Action::Answer(500)).times(few)),
+        2 => proxy.add(writes(Action::Answer(429)).times(few)),
+        3 => proxy.add(writes(Action::CutAfter).times(few)),
+        4 => proxy.add(writes(Action::Delay(Duration::from_secs(3)))),
+        5 => drop(proxy.end_watches()),
+        6 => drop(proxy.expire_watches()),
+        // Nobody is there.
+        _ => {
+            proxy.add(Rule::new(Action::CutBefore));
+            proxy.end_watches();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "twenty minutes"]
+async fn two_hundred_functions() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    let (length, seed) = (Duration::from_secs(60 * number("MINUTES", 20)), number("SEED", 4711));
+    say(&format!("{} minutes, SEED={seed}", length.as_secs() / 60));
+    rig.test("soak", |rig, namespace| async move {
+        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        let (mut dice, started) = (Dice(seed | 1), Instant::now());
+        let (mut middle, mut turn, mut kills, mut panics) = (0, 0_u64, 0, 0);
+        while started.elapsed() < length {
+            user(&fleet, &mut dice).await?;
+            turn += 1;
+            if let Some(proxy) = fleet.proxy.as_ref().filter(|_| turn.is_multiple_of(100)) {
+                weather(proxy, &mut dice);
+            }
+            // Killed in the first half only: in the second its memory is measured.
+            if turn.is_multiple_of(400) && started.elapsed() < length / 2 {
+                panics += fleet.controller.metric("function_mesh_reconcile_panics_total").unwrap_or_default();
+                fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+                kills += 1;
+            }
+            if middle == 0 && started.elapsed() > length * 6 / 10 {
+                middle = fleet.controller.memory()?.resident;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let end = fleet.controller.memory()?.resident;
+        say(&format!("{turn} changes, {kills} kills; memory in the second half {middle} -> {end} KiB"));
+        if let Some(proxy) = &fleet.proxy {
+            proxy.clear();
+        }
+        // What cannot run is made to; a number of replicas that an autoscaler had stays a legal one.
+        for name in &fleet.names {
+            if fleet.objects.get_opt(name).await?.is_none() {
+                create(&fleet.objects, FUNCTION.kind, name, &FUNCTION.spec()).await?;
+            }
+            merge(&fleet.objects, name, json!({"spec": {"timeout": 5000, "maxReplicas": null}})).await?;
+        }
+        fleet.until_ready().await?;
+        fleet.controller.quiet(&rig).await?;
+        panics += fleet.controller.metric("function_mesh_reconcile_panics_total")?;
+        ensure!(panics == 0, "{panics} panics");
+        // A minute of silence, and a new process finds nothing to do.
+        let mark = rig.mark().await?;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        fleet.replace(None).await?;
+        fleet.until_looked_at(0, NUMBER).await?;
+        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        ensure!(writes.requests().is_empty(), "writes after the end: {:?}", writes.counts());
+        ensure!(end <= middle + GROWTH_KIB, "memory grew from {middle} to {end} KiB");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,178 @@
+//! What the API server refuses is told by its reason, stays with its object, and ends when it is mended
+//! (docs/reliability.md, T17 to T19).
+
+use anyhow::{Result, ensure};
+use e2e::scenario::fleet::{FUNCTION, Kind, SINK};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
+use e2e::testing::{Controller, Rig};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+/// An object that is refused for a reason, told once; and another edit, after the trouble was mended, that makes it ready.
+async fn refused(
+    rig: &Rig,
+    api: &Api<DynamicObject>,
+    kind: &Kind,
+    reason: &str,
+    words: &[&str],
+) -> Result<()> {
+    create(api, kind.kind, "f", &kind.spec()).await?;
+    let message = until_ready(rig, api, "f", ("False", reason)).await?;
+    for word in words {
+        ensure!(message.contains(word), "no {word:?} in: {message}");
+    }
+    Ok(())
+}
+
+async fn mended(rig: &Rig, api: &Api<DynamicObject>) -> Result<()> {
+    // A new generation is tried at once; without it the object would be tried again within five minutes.
+    merge(api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
+    until_ready(rig, api, "f", AVAILABLE).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_is_named() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("quota", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
+        let none = json!({"count/statefulsets.apps": "0"});
+        let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
+        quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
+        // What the quota controller does, which is not there.
+        let status = |hard: &str| {
+            let count = |number: &str| json!({"count/statefulsets.apps": number});
+            Patch::Merge(
+                json!({"spec": {"hard": count(hard)}, "status": {"hard": count(hard), "used": count("0")}}),
+            )
+        };
+        quotas.patch_status("few", &PatchParams::default(), &status("0")).await?;
+        let _controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        let api = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        refused(&rig, &api, &FUNCTION, "QuotaExceeded", &["StatefulSet f-function", "exceeded quota: few"])
+            .await?;
+        quotas.delete("few", &DeleteParams::default()).await?;
+        mended(&rig, &api).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_named() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("denied", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(rig.client.clone());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(rig.client.clone());
+        let policy = json!({
+            "metadata": {"name": namespace},
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {"resourceRules": [{
+                    "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["statefulsets"],
+                }]},
+                "validations": [{"expression": "false", "message": "no pods on fridays"}],
+            },
+        });
+        let binding = json!({
+            "metadata": {"name": namespace},
+            "spec": {"policyName": namespace, "validationActions": ["Deny"], "matchResources": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}},
+        });
+        policies.create(&PostParams::default(), &serde_json::from_value(policy)?).await?;
+        bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
+        // It holds some moments after it was made: until nothing is admitted any more.
+        let sets: Api<DynamicObject> = e2e::testing::Child::of(&rig, &namespace, "StatefulSet", "")?.api;
+        let probe = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "probe"}, "spec": {
+            "serviceName": "x", "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
+        let probe: DynamicObject = serde_json::from_value(probe)?;
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        rig.until("policy", || async {
+            let admitted = sets.create(&dry, &probe).await;
+            ensure!(admitted.is_err_and(|error| error.to_string().contains("fridays")), "admitted");
+            Ok(())
+        })
+        .await?;
+        let _controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        let api = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        refused(&rig, &api, &FUNCTION, "AdmissionDenied", &["StatefulSet f-function", "no pods on fridays"]).await?;
+        bindings.delete(&namespace, &DeleteParams::default()).await?;
+        policies.delete(&namespace, &DeleteParams::default()).await?;
+        rig.until("end of the policy", || async { Ok(sets.create(&dry, &probe).await.map(drop)?) }).await?;
+        mended(&rig, &api).await
+    })
+    .await
+}
+
+/// Each right to write a child is taken away. The sink-controller, whose rights no other test of this program needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_is_named() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("rights", |rig, namespace| async move {
+        let _acker = Acker::start(&rig, &namespace);
+        let roles: Api<ClusterRole> = Api::all(rig.client.clone());
+        let role = "function-mesh-sink-controller";
+        let whole = roles.get(role).await?;
+        let controller = Controller::start(&rig, SINK.controller, &namespace).await?;
+        let sinks = api(&rig, &namespace, SINK.kind, SINK.plural);
+        for resource in ["statefulsets", "services"] {
+            let mut less = whole.clone();
+            for rule in less.rules.iter_mut().flatten() {
+                if rule.resources.iter().flatten().any(|r| r == resource) {
+                    rule.verbs.retain(|verb| verb != "patch");
+                }
+            }
+            let having = |role: &ClusterRole| Patch::Merge(json!({"rules": role.rules}));
+            roles.patch(role, &PatchParams::default(), &having(&less)).await?;
+            let client = rig.client_of(&controller.user)?;
+            let services: Api<k8s_openapi::api::core::v1::Service> =
+                Api::namespaced(client.clone(), &namespace);
+            let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::namespaced(client, &namespace);
+            let nothing = Patch::Merge(json!({}));
+            // Until the API server knows: a right that is there answers that the object is not.
+            let code = async |resource: &str| {
+                let parameters = PatchParams::default();
+                let answer = match resource {
+                    "services" => services.patch("none", &parameters, &nothing).await.map(drop),
+                    _ => sets.patch("none", &parameters, &nothing).await.map(drop),
+                };
+                match answer {
+                    Err(kube::Error::Api(status)) => status.code,
+                    _ => 0,
+                }
+            };
+            rig.until("loss of the right", || async {
+                ensure!(code(resource).await == 403, "it is there");
+                Ok(())
+            })
+            .await?;
+            refused(&rig, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
+            // Others, whose children are there, are not troubled; and this one is not tried in a hurry.
+            roles.patch(role, &PatchParams::default(), &having(&whole)).await?;
+            rig.until("return of the right", || async {
+                ensure!(code(resource).await == 404, "it is not there");
+                Ok(())
+            })
+            .await?;
+            mended(&rig, &sinks).await?;
+            sinks.delete("f", &DeleteParams::default()).await?;
+            rig.until("end of the sink", || async {
+                ensure!(sinks.get_opt("f").await?.is_none(), "it is there");
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
+}

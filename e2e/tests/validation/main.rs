@@ -1,0 +1,11 @@
+//! What the API server accepts and refuses, without a webhook.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::print_stdout,
+    reason = "a test may panic, is one future, and prints what it measured"
+)]
+
+mod manifests;
+mod schemas;
+mod settings;

@@ -1,0 +1,368 @@
+//! What the API server accepts and refuses, with the kinds and their policy alone: no controller runs, and there is no
+//! webhook.
+//!
+//! `CORPUS=folder` also tries the recorded objects of the Go operator in that folder.
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::testing::Rig;
+use e2e::testing::objects::{api, object};
+use futures::{StreamExt, TryStreamExt, stream};
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+const KINDS: [(&str, &str); 4] =
+    [("Function", "functions"), ("Source", "sources"), ("Sink", "sinks"), ("FunctionMesh", "functionmeshes")];
+
+/// One line of a table.
+#[derive(Clone, Deserialize)]
+struct Case {
+    kinds: Vec<String>,
+    name: Option<String>,
+    spec: Value,
+    /// Fields that are written as `null`.
+    #[serde(default)]
+    nulls: Vec<String>,
+    /// Part of the message.
+    #[serde(default)]
+    field: String,
+}
+
+fn cases(text: &str) -> Result<Vec<Case>> {
+    Ok(serde_json::from_value(integers(serde_yaml::from_str(text)?))?)
+}
+
+/// `3e8` is a whole number to kubectl.
+#[allow(clippy::cast_possible_truncation, reason = "whole numbers below 2^53 only")]
+fn integers(value: Value) -> Value {
+    match value {
+        Value::Number(n) => match n.as_f64() {
+            Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() < 9e15 => json!(f as i64),
+            _ => Value::Number(n),
+        },
+        Value::Array(items) => items.into_iter().map(integers).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, integers(value))).collect(),
+        other => other,
+    }
+}
+
+fn plural(kind: &str) -> Result<&'static str> {
+    let found = KINDS.iter().find(|(known, _)| *known == kind);
+    found.map(|(_, plural)| *plural).with_context(|| format!("kind {kind}"))
+}
+
+/// The smallest valid object of a kind, changed by a merge patch.
+fn spec(kind: &str, patch: &Value) -> Value {
+    let mut spec = json!({
+        "className": "org.Example",
+        "input": {"topics": ["in"]},
+        "output": {"topic": "out"},
+        "pulsar": {"pulsarConfig": "pulsar"},
+        "java": {"jar": "/pulsar/a.jar"},
+    });
+    let own = match kind {
+        "Source" => json!({"input": null, "sourceConfig": {"k": "v"}}),
+        "Sink" => json!({"output": null, "sinkConfig": {"k": "v"}}),
+        _ => json!({}),
+    };
+    merge(&mut spec, &own);
+    merge(&mut spec, patch);
+    spec
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            into.as_object_mut().and_then(|map| map.remove(key));
+        } else {
+            merge(&mut into[key], value);
+        }
+    }
+}
+
+fn dry() -> PostParams {
+    PostParams { dry_run: true, ..PostParams::default() }
+}
+
+/// The API server's answer: `None` when it accepts.
+async fn creation(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<Option<String>> {
+    refusal(api.create(&dry(), object).await)
+}
+
+/// The answer to an update of a valid object that is there.
+async fn update(api: &Api<DynamicObject>, valid: &DynamicObject, spec: &Value) -> Result<Option<String>> {
+    let mut changed = valid.clone();
+    changed.data["spec"] = spec.clone();
+    refusal(api.replace(&valid.name_any(), &dry(), &changed).await)
+}
+
+fn refusal(answer: kube::Result<DynamicObject>) -> Result<Option<String>> {
+    match answer {
+        Ok(_) => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 422 => Ok(Some(status.message.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A valid object of each kind, stored. Waits until the policy for what the kinds cannot check is in force.
+async fn valid(rig: &Rig, namespace: &str) -> Result<Vec<(String, Api<DynamicObject>, DynamicObject)>> {
+    let above = json!({"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}});
+    let functions = api(rig, namespace, "Function", "functions");
+    let probe = object("Function", "probe", &spec("Function", &above))?;
+    rig.until("policy", || async {
+        ensure!(creation(&functions, &probe).await?.is_some(), "a CPU request above its limit is accepted");
+        Ok(())
+    })
+    .await?;
+    let mut stored = Vec::new();
+    for (kind, plural) in KINDS {
+        let api = api(rig, namespace, kind, plural);
+        let spec = if kind == "FunctionMesh" { json!({}) } else { spec(kind, &json!({})) };
+        let object = api.create(&PostParams::default(), &object(kind, "valid", &spec)?).await?;
+        stored.push((kind.to_owned(), api, object));
+    }
+    Ok(stored)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_run_is_refused_and_the_message_names_the_field() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("refused", |rig, namespace| async move {
+        let stored = valid(&rig, &namespace).await?;
+        let mut wrong = Vec::new();
+        let mut count = 0;
+        for case in cases(include_str!("refused.yaml"))? {
+            for (kind, api, valid) in stored.iter().filter(|(kind, ..)| case.kinds.contains(kind)) {
+                let spec = spec(kind, &case.spec);
+                let name = case.name.as_deref().unwrap_or("new");
+                let created = creation(api, &object(kind, name, &spec)?).await?;
+                // A name cannot change.
+                let updated =
+                    if case.name.is_some() { created.clone() } else { update(api, valid, &spec).await? };
+                for (what, answer) in [("created", created), ("updated", updated)] {
+                    count += 1;
+                    if !answer.as_ref().is_some_and(|message| message.contains(&case.field)) {
+                        wrong.push(format!(
+                            "{kind} {what} with {}: {answer:?}, not {:?}",
+                            case.spec, case.field
+                        ));
+                    }
+                }
+            }
+        }
+        println!("refused as they should be: {} of {count}", count - wrong.len());
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_run_is_accepted_as_it_was_written() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("accepted", |rig, namespace| async move {
+        let stored = valid(&rig, &namespace).await?;
+        let mut wrong = Vec::new();
+        for case in cases(include_str!("accepted.yaml"))? {
+            for (kind, api, valid) in stored.iter().filter(|(kind, ..)| case.kinds.contains(kind)) {
+                let mut spec = spec(kind, &case.spec);
+                for field in &case.nulls {
+                    spec[field] = Value::Null;
+                }
+                let name = case.name.as_deref().unwrap_or("new");
+                let created = creation(api, &object(kind, name, &spec)?).await?;
+                let updated = update(api, valid, &spec).await?;
+                for (what, answer) in [("created", created), ("updated", updated)] {
+                    wrong.extend(answer.map(|message| format!("{kind} {what} with {spec}: {message}")));
+                }
+            }
+        }
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+/// A fraction and what a node offers besides are stored, and applying twice is one change.
+#[tokio::test(flavor = "multi_thread")]
+async fn amounts_are_kept_as_they_were_written() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("amounts", |rig, namespace| async move {
+        let api = api(&rig, &namespace, "Function", "functions");
+        let limits = json!({"cpu": 0.5, "memory": "1Gi", "example.com/gpu": 1});
+        let spec = spec("Function", &json!({"resources": {"limits": limits}}));
+        let mut versions = Vec::new();
+        // The second time stores the default of a status that nobody wrote, as no controller runs here.
+        for _ in 0..3 {
+            let applied = object("Function", "f", &spec)?;
+            let stored = api.patch("f", &PatchParams::apply("test"), &Patch::Apply(&applied)).await?;
+            ensure!(
+                stored.data["spec"]["resources"]["limits"] == limits,
+                "{}",
+                stored.data["spec"]["resources"]
+            );
+            versions.push(stored.resource_version());
+        }
+        ensure!(versions[1] == versions[2], "applying the same again writes: {versions:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Bounds that an autoscaler or a person moved since (design section 3).
+#[tokio::test(flavor = "multi_thread")]
+async fn legal_day_two_edits_stay_possible() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("day-two", |rig, namespace| async move {
+        for (kind, plural) in KINDS.into_iter().take(3) {
+            let api = api(&rig, &namespace, kind, plural);
+            let scaled = json!({"replicas": 2, "minReplicas": 2, "maxReplicas": 10});
+            api.create(&PostParams::default(), &object(kind, "a", &spec(kind, &scaled))?).await?;
+            let scale = async |replicas: i32| {
+                let patch = json!({"spec": {"replicas": replicas}});
+                api.patch_scale("a", &PatchParams::default(), &Patch::Merge(patch)).await
+            };
+            let edit = async |patch: Value| {
+                api.patch("a", &PatchParams::default(), &Patch::Merge(json!({"spec": patch}))).await
+            };
+            scale(7).await.context("the autoscaler scales up")?;
+            edit(json!({"maxReplicas": 3})).await.context("a maximum below what the autoscaler chose")?;
+            edit(json!({"className": "org.Other"})).await.context("another edit meanwhile")?;
+            scale(3).await.context("the autoscaler follows")?;
+            scale(0).await.context("scaled to zero by hand")?;
+            edit(json!({"className": "org.Example"})).await.context("an edit at zero")?;
+            let status = json!({"status": {"replicas": 0}});
+            api.patch_status("a", &PatchParams::default(), &Patch::Merge(status))
+                .await
+                .context("status at zero")?;
+            scale(2).await.context("back")?;
+            ensure!(
+                edit(json!({"minReplicas": 5})).await.is_err(),
+                "a minimum above the replicas was accepted"
+            );
+            edit(json!({"maxReplicas": null, "minReplicas": 1})).await.context("no autoscaler any more")?;
+            scale(0).await.context("zero without an autoscaler")?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Every example of the documentation.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_are_accepted() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("examples", |rig, namespace| async move {
+        let folder = e2e::paths::root().join("docs/examples");
+        for entry in std::fs::read_dir(folder)? {
+            let file = entry?.path();
+            let wrong = apply_all(&rig, &namespace, &file).await?;
+            ensure!(wrong.is_none(), "{}: {wrong:?}", file.display());
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The first refusal of the objects of a file.
+async fn apply_all(rig: &Rig, namespace: &str, file: &Path) -> Result<Option<String>> {
+    for document in serde_yaml::Deserializer::from_str(&std::fs::read_to_string(file)?) {
+        let document = integers(Value::deserialize(document)?);
+        let Some(kind) = document["kind"].as_str() else { continue };
+        let plural = if kind == "BackendConfig" { "backendconfigs" } else { plural(kind)? };
+        let mut object: DynamicObject = serde_json::from_value(document.clone())?;
+        object.metadata.namespace = None;
+        let answer = creation(&api(rig, namespace, kind, plural), &object).await?;
+        if answer.is_some() {
+            return Ok(answer);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a recorded rejection is one that is dropped on purpose: docs/migrate.md says why.
+fn dropped(case: &str) -> bool {
+    ["-no-memory", "-no-memory-limit", "-no-resources"].iter().any(|end| case.ends_with(end))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> {
+    let Some(corpus) = std::env::var_os("CORPUS") else { return Ok(()) };
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("recorded", |rig, namespace| async move {
+        let stored = valid(&rig, &namespace).await?;
+        let mut folders = Vec::new();
+        for suite in std::fs::read_dir(Path::new(&corpus).join("public"))? {
+            for case in std::fs::read_dir(suite?.path())? {
+                folders.push(case?.path());
+            }
+        }
+        folders.sort();
+        let (rig, namespace, stored) = (&rig, &namespace, &stored);
+        let answers: Vec<(String, bool, Option<String>, Option<String>)> = stream::iter(folders)
+            .map(|folder| async move {
+                let name = folder.display().to_string();
+                let refused = folder.join("verdict.json").exists();
+                let created =
+                    apply_all(rig, namespace, &folder.join("input.yaml")).await.context(name.clone())?;
+                // A name cannot change.
+                let updated = if refused && !name.contains("-name-") {
+                    update_all(stored, &folder.join("input.yaml")).await?
+                } else {
+                    created.clone()
+                };
+                anyhow::Ok((name, refused, created, updated))
+            })
+            .buffered(8)
+            .try_collect()
+            .await?;
+        let (mut accepted, mut refused, mut on_purpose) = (0, 0, Vec::new());
+        let mut wrong = Vec::new();
+        for (name, should, created, updated) in answers {
+            match (should, &created, &updated) {
+                (true, Some(_), Some(_)) => refused += 1,
+                (false, None, _) => accepted += 1,
+                (true, ..) if dropped(&name) => on_purpose.push(name),
+                _ => wrong.push(format!("{name}: created {created:?}, updated {updated:?}")),
+            }
+        }
+        println!("recorded objects: {accepted} accepted, {refused} refused, as they were");
+        println!("accepted on purpose: {on_purpose:?}");
+        ensure!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+/// The first refusal of the objects of a file as updates of the valid one of their kind.
+async fn update_all(
+    stored: &[(String, Api<DynamicObject>, DynamicObject)],
+    file: &Path,
+) -> Result<Option<String>> {
+    for document in serde_yaml::Deserializer::from_str(&std::fs::read_to_string(file)?) {
+        let document = integers(Value::deserialize(document)?);
+        let Some((_, api, valid)) = stored.iter().find(|(kind, ..)| document["kind"] == **kind) else {
+            bail!("{}: kind {}", file.display(), document["kind"]);
+        };
+        let answer = update(api, valid, &document["spec"]).await?;
+        if answer.is_some() {
+            return Ok(answer);
+        }
+    }
+    Ok(None)
+}

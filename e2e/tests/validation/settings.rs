@@ -1,0 +1,188 @@
+//! Settings that a runtime does not take are refused, or warned of, as the table says; stored objects keep running.
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::testing::acker::Acker;
+use e2e::testing::objects::{AVAILABLE, create, functions, merge, until_condition, until_ready};
+use e2e::testing::{Controller, Rig};
+use functionmesh_api::settings::{Kind, refused, rules, without_effect};
+use kube::ResourceExt;
+use kube::client::Body;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// One case of the table.
+#[derive(Deserialize)]
+struct Case {
+    kinds: Vec<String>,
+    spec: Value,
+    #[serde(default)]
+    refused: String,
+    #[serde(default)]
+    warned: String,
+}
+
+/// The smallest valid spec of a kind, changed by a merge patch.
+fn spec(kind: &str, patch: &Value) -> Value {
+    let mut spec = json!({
+        "className": "org.Example", "input": {"topics": ["in"]}, "output": {"topic": "out"},
+        "pulsar": {"pulsarConfig": "pulsar"}, "java": {"jar": "/pulsar/a.jar"},
+    });
+    match kind {
+        "Source" => merged(&mut spec, &json!({"input": null, "sourceConfig": {"k": "v"}})),
+        "Sink" => merged(&mut spec, &json!({"output": null, "sinkConfig": {"k": "v"}})),
+        _ => {}
+    }
+    merged(&mut spec, patch);
+    spec
+}
+
+fn merged(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            into.as_object_mut().and_then(|map| map.remove(key));
+        } else {
+            merged(&mut into[key], value);
+        }
+    }
+}
+
+/// What the API server says to a creation that stores nothing: its refusal, and its warnings.
+async fn answer(rig: &Rig, namespace: &str, kind: &str, spec: &Value) -> Result<(Option<String>, String)> {
+    let plural = if kind == "FunctionMesh" { "functionmeshes" } else { &format!("{}s", kind.to_lowercase()) };
+    let object = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": kind,
+        "metadata": {"name": "new", "namespace": namespace}, "spec": spec});
+    let path = format!("/apis/compute.functionmesh.io/v1alpha1/namespaces/{namespace}/{plural}?dryRun=All");
+    let request = http::Request::post(path)
+        .header("Content-Type", "application/json")
+        .body(Body::from(serde_json::to_vec(&object)?))?;
+    let response = rig.client.send(request).await?;
+    let warnings: Vec<String> = response
+        .headers()
+        .get_all("warning")
+        .iter()
+        .filter_map(|value| value.to_str().ok().map(str::to_owned))
+        .collect();
+    let status = response.status().as_u16();
+    let body: Value = serde_json::from_slice(&response.into_body().collect_bytes().await?)?;
+    match status {
+        201 => Ok((None, warnings.join("\n"))),
+        422 => Ok((Some(body["message"].as_str().unwrap_or_default().to_owned()), warnings.join("\n"))),
+        _ => bail!("{status}: {body}"),
+    }
+}
+
+/// Waits until the last of the policies is in force.
+async fn in_force(rig: &Rig, namespace: &str) -> Result<()> {
+    let probe = spec("Function", &json!({"timeout": 5, "runtimeFlags": "a"}));
+    rig.until("policies", || async {
+        let (refusal, warnings) = answer(rig, namespace, "Function", &probe).await?;
+        ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
+        let mut item = probe.clone();
+        item["name"] = "a".into();
+        let mesh = json!({"functions": [item]});
+        let (refusal, warnings) = answer(rig, namespace, "FunctionMesh", &mesh).await?;
+        ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
+        Ok(())
+    })
+    .await
+}
+
+/// Each rule of the table has a case, and the API server says the same as the table, about objects and items of meshes.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> {
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("settings", |rig, namespace| async move {
+        in_force(&rig, &namespace).await?;
+        let rules = rules();
+        let (mut wrong, mut covered) = (Vec::new(), BTreeSet::new());
+        let cases: Vec<Case> = serde_yaml::from_str(include_str!("settings.yaml"))?;
+        for case in &cases {
+            for (kind, list) in
+                Kind::ALL.into_iter().filter(|(kind, _)| case.kinds.contains(&kind.name().to_owned()))
+            {
+                let spec = spec(kind.name(), &case.spec);
+                let (expected, warned) = (refused(kind, &spec), without_effect(kind, &spec));
+                covered.extend((0..rules.len()).filter(|i| rules[*i].applies(kind, &spec)));
+                let mut item = spec.clone();
+                item["name"] = "item".into();
+                for (whose, (refusal, warnings)) in [
+                    ("", answer(&rig, &namespace, kind.name(), &spec).await?),
+                    ("mesh: ", answer(&rig, &namespace, "FunctionMesh", &json!({list: [item]})).await?),
+                ] {
+                    let mut problem =
+                        |text: String| wrong.push(format!("{whose}{}: {}: {text}", kind.name(), case.spec));
+                    let said = refusal.clone().unwrap_or_default();
+                    if refusal.is_some() == expected.is_empty() || !said.contains(&case.refused) {
+                        problem(format!("{refusal:?}, not {expected:?} with {:?}", case.refused));
+                    }
+                    // A refusal names the first of several.
+                    if !expected.is_empty() && !expected.iter().any(|text| said.contains(text)) {
+                        problem(format!("{said}, not {expected:?}"));
+                    }
+                    let found = warnings.matches("has no effect").count();
+                    let quoted = warnings.replace("\\\"", "\"");
+                    if found != warned.len() || !warned.iter().all(|text| quoted.contains(text)) {
+                        problem(format!("warned {warnings:?}, not {warned:?}"));
+                    }
+                    if !warnings.contains(&case.warned) {
+                        problem(format!("warned {warnings:?}, not {:?}", case.warned));
+                    }
+                }
+            }
+        }
+        let missing = (0..rules.len()).filter(|i| !covered.contains(i)).map(|i| rules[i].message());
+        wrong.extend(missing.map(|rule| format!("no case: {rule}")));
+        ensure!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+/// Stored before there was the rule: it keeps running, says so, is edited elsewhere, and cannot become as bad in another way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_keeps_running_and_says_so() -> Result<()> {
+    const UNSAFE: &str = "UnsafeSettings";
+    let rig = Rig::connect().await?;
+    rig.prepare().await?;
+    rig.test("stored", |rig, namespace| async move {
+        in_force(&rig, &namespace).await?;
+        let _acker = Acker::start(&rig, &namespace);
+        let functions = functions(&rig, &namespace);
+        let mut stored = spec("Function", &json!({"replicas": 1, "image": "example.com/image:1"}));
+        create(&functions, "Function", "f", &stored).await?;
+        stored["timeout"] = 500.into();
+        rig.etcd()?.rewrite("functions", &namespace, "f", |function| {
+            function["spec"]["timeout"] = 500.into();
+        })?;
+        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        until_ready(&rig, &functions, "f", AVAILABLE).await?;
+        let said = until_condition(&rig, &functions, "f", UNSAFE, ("True", "SettingsRefused")).await?;
+        ensure!(said.contains("spec.timeout: 1 to 999"), "{said}");
+        merge(&functions, "f", json!({"spec": {"image": "example.com/image:2"}}))
+            .await
+            .context("an edit elsewhere")?;
+        let answer = merge(&functions, "f", json!({"spec": {"timeout": 400}})).await;
+        ensure!(answer.is_err(), "another value that is refused was stored");
+        let answer = merge(&functions, "f", json!({"spec": {"maxPendingAsyncRequests": 0}})).await;
+        ensure!(answer.is_err(), "another setting that is refused was stored");
+        merge(&functions, "f", json!({"spec": {"timeout": 5000}})).await.context("a fix")?;
+        rig.until("no condition", || async {
+            let function = functions.get("f").await?;
+            let conditions = function.data["status"]["conditions"].to_string();
+            ensure!(!conditions.contains(UNSAFE), "{conditions} {:?}", function.resource_version());
+            Ok(())
+        })
+        .await?;
+        until_ready(&rig, &functions, "f", AVAILABLE).await.map(drop)
+    })
+    .await
+}
