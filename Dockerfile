@@ -1,21 +1,21 @@
 # syntax=docker/dockerfile:1
-# The image of the controllers: four static binaries and nothing else.
+# Image of the controllers: four static binaries and nothing else.
 #
 #     docker build -t registry.example.org/function-mesh:0.1.0 .
 #     docker buildx build --platform linux/amd64,linux/arm64 -t registry.example.org/function-mesh:0.1.0 --push .
 #
-# Without Docker: `make image`. A container has to say which of the four it runs: /function-controller, /source-controller,
-# /sink-controller or /mesh-controller.
+# Without Docker: `make image`. Set the command of a container to the controller that it runs: /function-controller,
+# /source-controller, /sink-controller or /mesh-controller.
 
 # Alpine's C library is musl, which Rust links statically.
 FROM rust:1.95.0-alpine AS build
 # jemalloc and ring are C.
 RUN apk add --no-cache gcc make musl-dev
 WORKDIR /src
-# The toolchain of this image, without the components that only developers need.
+# Use the toolchain of this image, without the components that only developers need.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 COPY . .
-# cargo's downloads and results stay with the builder, one for each platform.
+# The builder caches cargo's downloads and build results, separately for each platform.
 ARG TARGETPLATFORM
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=function-mesh-target-${TARGETPLATFORM},target=/src/target,sharing=locked \
