@@ -24,6 +24,7 @@
 
 pub mod backend_config;
 pub mod common;
+pub mod condition;
 pub mod constants;
 pub mod function;
 pub mod io;

@@ -6,9 +6,9 @@
 //! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
 
 use crate::children::{View, editor, has_labels, has_owner, slim};
+use functionmesh_objects::bounded_json::metadata;
+use functionmesh_objects::managed_fields;
 use functionmesh_render::{RENDERED_HASH, hash_of};
-use functionmesh_runtime::managed_fields;
-use functionmesh_runtime::shallow::metadata;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use serde::{Deserialize, Deserializer, Serialize};

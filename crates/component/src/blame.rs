@@ -5,9 +5,9 @@ use crate::backend::Backend;
 use crate::context::Context;
 use crate::reason::Reason;
 use crate::status::Failed;
+use functionmesh_objects::refusal::Refusal;
 use functionmesh_render::{Component, Defaults, Workload};
 use functionmesh_runtime::apply::ApplyError;
-use functionmesh_runtime::refusal::Refusal;
 use serde_json::Value;
 
 /// What to tell of a failed write, with the `BackendConfig`s that contributed to it.

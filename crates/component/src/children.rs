@@ -2,9 +2,9 @@
 
 use crate::note::{Note, RENDERED_FROM};
 use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_objects::bounded_json::metadata;
+use functionmesh_objects::managed_fields;
 use functionmesh_render::{RENDERED_HASH, hash_of};
-use functionmesh_runtime::managed_fields;
-use functionmesh_runtime::shallow::metadata;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference};

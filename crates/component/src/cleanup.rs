@@ -29,11 +29,11 @@ use crate::status::Outcome;
 use functionmesh_api::constants::{
     ANNOTATION_NEED_CLEANUP, FINALIZER_CLEANUP, LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT,
 };
+use functionmesh_objects::refusal::Refusal;
 use functionmesh_render::{Component, Workload, cleanup};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::recent::GRACE;
-use functionmesh_runtime::refusal::Refusal;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::reflector::ObjectRef;

@@ -8,8 +8,8 @@ use crate::settings::UNSAFE_SETTINGS;
 use crate::status::{Failed, Outcome, RECONCILE_FAILED, UPDATE_AVAILABLE, status};
 use crate::verdict::Verdict;
 use crate::vertical;
+use functionmesh_api::condition::{self, Health, Wanted};
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_runtime::condition::{self, Health, Wanted};
 use functionmesh_runtime::optional::Absence;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// What is written for a reason at first, and an hour later when nothing happened in between.
 pub fn statuses(reason: Reason) -> [ComponentStatus; 2] {
     let (outcome, cause) = outcome(reason);
-    let (mut before, began) = (ComponentStatus::default(), condition::now());
+    let (mut before, began) = (ComponentStatus::default(), clock::now());
     let pods = Pods { cause, youngest: Some(began.0), number: 1, ..Pods::default() };
     let later = began.0.checked_add(SignedDuration::from_secs(3600)).unwrap_or(began.0);
     [began.0, later].map(|now| {
@@ -93,7 +93,7 @@ pub fn failing(reason: Reason) -> Option<ComponentStatus> {
     if let Outcome::Applied { failed, .. } = &mut outcome {
         *failed = Some(Failed { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
     }
-    let (before, now) = (ComponentStatus::default(), condition::now());
+    let (before, now) = (ComponentStatus::default(), clock::now());
     let verdict = Verdict::of(&outcome, &Pods::default(), &before, Some(1), &now);
     is_told.then(|| status(&before, &outcome, &verdict, Some(1), &now))
 }
@@ -101,7 +101,7 @@ pub fn failing(reason: Reason) -> Option<ComponentStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use functionmesh_runtime::condition::{RECONCILING, STALLED};
+    use functionmesh_api::condition::{RECONCILING, STALLED};
     use std::collections::BTreeSet;
 
     /// Every way to a status, with every reason that can be given.

@@ -5,11 +5,13 @@ use crate::children::{StatefulSetView, View};
 use crate::context::Context;
 use crate::plan::{Observed, Pending, Plan, SetWrite, Write};
 use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_objects::managed_fields;
+use functionmesh_objects::refusal::Refusal;
 use functionmesh_render::{Component, RENDERED_HASH, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
-use functionmesh_runtime::managed_fields;
+use functionmesh_runtime::clock;
+use functionmesh_runtime::reassign::reassign;
 use functionmesh_runtime::recent::Recent;
-use functionmesh_runtime::refusal::Refusal;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -244,8 +246,8 @@ where
 /// rendered. Without its hash the child is applied even if this process ends in between.
 async fn take_over<V: View>(live: &V, writer: &Writer, progress: &mut Progress) -> Result<(), ApplyError> {
     let manager = writer.manager();
-    let inherit = |entries| managed_fields::inherit(entries, manager, &V::api_version(&()));
-    managed_fields::reassign(writer, live, Some(RENDERED_HASH), inherit).await?;
+    let inherit = |entries| managed_fields::inherit(entries, manager, &V::api_version(&()), clock::now());
+    reassign(writer, live, Some(RENDERED_HASH), inherit).await?;
     progress.writes += 1;
     Ok(())
 }

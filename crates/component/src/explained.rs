@@ -4,7 +4,7 @@ use crate::reason::Reason;
 use crate::settings::UNSAFE_SETTINGS;
 use crate::status::{CLEANUP_PENDING, PROGRESSING, READY, RECONCILE_FAILED, UPDATE_AVAILABLE};
 use crate::vertical::MISSING;
-use functionmesh_runtime::condition::{Explained, RECONCILING, STALLED};
+use functionmesh_api::condition::{Explained, RECONCILING, STALLED};
 
 mod pods;
 

@@ -1,7 +1,7 @@
 //! Trimmed view of the Jobs that clean up: to whom one belongs and how it ended.
 
 use crate::children::{View, slim};
-use functionmesh_runtime::shallow::metadata;
+use functionmesh_objects::bounded_json::metadata;
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -77,7 +77,7 @@ impl View for JobView {
 impl JobView {
     /// Time since it was created, by the clock of the API server.
     pub fn age(&self) -> Duration {
-        let now = functionmesh_runtime::condition::now().0.as_second();
+        let now = functionmesh_runtime::clock::now().0.as_second();
         Duration::from_secs(u64::try_from(now - self.created.unwrap_or(now)).unwrap_or_default())
     }
 

@@ -7,10 +7,10 @@ use crate::execute::Progress;
 use crate::plan::Pending;
 use crate::reason::Reason;
 use crate::status::UPDATE_AVAILABLE;
+use functionmesh_api::condition::Wanted;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::{Component, rendered_hash};
-use functionmesh_runtime::condition::Wanted;
 
 /// Stands for the differences when the live object could not be read.
 const UNREAD: &str = "the differences could not be read yet";

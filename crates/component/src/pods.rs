@@ -3,7 +3,7 @@
 use crate::cause::{Cause, causes};
 use crate::reason::Reason;
 use crate::verdict::after;
-use functionmesh_runtime::shallow::slim_metadata;
+use functionmesh_objects::bounded_json::slim_metadata;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};

@@ -1,6 +1,6 @@
 //! Every reason a condition of a Function, Source or Sink can have.
 
-use functionmesh_runtime::condition::Health;
+use functionmesh_api::condition::Health;
 use std::fmt;
 
 /// `reason` of the conditions `Ready` and `Progressing`, and of the Events that tell of a change.

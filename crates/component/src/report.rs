@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_render::Component;
 use functionmesh_runtime::apply::ApplyError;
-use functionmesh_runtime::condition;
+use functionmesh_runtime::clock;
 use functionmesh_runtime::observe::Done;
 use kube::Resource;
 
@@ -23,7 +23,7 @@ pub async fn report<K: Component>(
     cx: &Context<K>,
 ) -> Result<Done, ApplyError> {
     let before = cx.current_status(object);
-    let (generation, now) = (object.meta().generation, condition::now());
+    let (generation, now) = (object.meta().generation, clock::now());
     let newest = match outcome {
         Outcome::Applied { stateful_set, .. } => stateful_set.status.update_revision.as_deref(),
         Outcome::Refused { .. } | Outcome::CleanupPending { .. } => None,

@@ -2,8 +2,8 @@
 //! before runs on, and says so in a condition.
 
 use crate::reason::Reason;
+use functionmesh_api::condition::Wanted;
 use functionmesh_api::settings::{Kind, refused};
-use functionmesh_runtime::condition::Wanted;
 
 /// Condition: the object has settings that would be refused today. There only while true.
 pub const UNSAFE_SETTINGS: &str = "UnsafeSettings";

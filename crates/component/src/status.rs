@@ -5,8 +5,8 @@ use crate::reason::Reason;
 use crate::settings::UNSAFE_SETTINGS;
 use crate::verdict::Verdict;
 use crate::vertical::MISSING;
+use functionmesh_api::condition::{self, STALLED, Wanted};
 use functionmesh_api::status::{ComponentStatus, Conditions, StatefulSetStatusRef};
-use functionmesh_runtime::condition::{self, STALLED, Wanted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use std::collections::BTreeMap;
 
@@ -203,7 +203,7 @@ mod tests {
         cause: Option<&Cause>,
         generation: i64,
     ) -> ComponentStatus {
-        let (pods, now) = (Pods { cause: cause.cloned(), ..Pods::default() }, condition::now());
+        let (pods, now) = (Pods { cause: cause.cloned(), ..Pods::default() }, clock::now());
         let verdict = Verdict::of(outcome, &pods, previous, Some(generation), &now);
         status(previous, outcome, &verdict, Some(generation), &now)
     }

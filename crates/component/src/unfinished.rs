@@ -12,10 +12,10 @@ use crate::reconcile::Object;
 use crate::report;
 use crate::status::{Failed, Outcome, failed_before, is_current, notices};
 use functionmesh_api::status::ComponentStatus;
+use functionmesh_objects::refusal::Refusal;
 use functionmesh_render::{Component, Workload, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::refusal::Refusal;
 use kube::Resource;
 
 /// In the words of the API server for fields of a `StatefulSet` that cannot change.

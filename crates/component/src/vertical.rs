@@ -3,8 +3,8 @@
 
 use crate::applied::Applied;
 use crate::reason::Reason;
+use functionmesh_api::condition::Wanted;
 use functionmesh_render::VerticalPodAutoscaler;
-use functionmesh_runtime::condition::Wanted;
 use functionmesh_runtime::optional::Absence;
 
 /// Condition: the object asks for an autoscaler of a kind that the controller cannot use. There only while true.

@@ -4,8 +4,8 @@ use crate::children::{Owner, Seen};
 use crate::items::{Wanted, items};
 use crate::reason::{PROGRESSING, READY, Reason};
 use crate::status::{Findings, status};
+use functionmesh_api::condition::{self, Health};
 use functionmesh_api::status::MeshStatus;
-use functionmesh_runtime::condition::{self, Health};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
             let seen: Vec<Seen> =
                 wanted.iter().zip(component).map(|(w, conditions)| seen(w, conditions)).collect();
             let before = MeshStatus::default();
-            (reason, health, status(&before, &wanted, &seen, &findings, Some(1), &condition::now()))
+            (reason, health, status(&before, &wanted, &seen, &findings, Some(1), &clock::now()))
         })
         .collect()
 }
@@ -60,10 +60,10 @@ fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Se
         reason: reason.to_owned(),
         message: String::new(),
         observed_generation: Some(1),
-        last_transition_time: condition::now(),
+        last_transition_time: clock::now(),
     };
     Seen {
-        owners: functionmesh_runtime::managed_fields::Owners::default(),
+        owners: functionmesh_objects::managed_fields::Owners::default(),
         kind: wanted.kind,
         name: wanted.name.clone(),
         owner: Owner::Ours,

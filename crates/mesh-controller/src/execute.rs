@@ -4,10 +4,11 @@ use crate::children::{Child, Owner, trim};
 use crate::items::{Kind, Wanted, object};
 use crate::plan::Step;
 use crate::reconcile::{Context, Mesh};
+use functionmesh_objects::managed_fields;
+use functionmesh_objects::refusal::Refusal;
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
-use functionmesh_runtime::managed_fields;
+use functionmesh_runtime::reassign::reassign;
 use functionmesh_runtime::recent::Recent;
-use functionmesh_runtime::refusal::Refusal;
 use futures::future::join_all;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
@@ -187,7 +188,7 @@ impl Context {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
     {
         let change = |entries| managed_fields::settle(entries, item.states_replicas());
-        let mut settled = managed_fields::reassign(&self.writer, child, None, change).await?;
+        let mut settled = reassign(&self.writer, child, None, change).await?;
         trim(&mut settled, self.writer.manager());
         Ok(settled)
     }

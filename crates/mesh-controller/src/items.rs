@@ -3,7 +3,7 @@
 //! Items are taken as the JSON they are, so that every field reaches its component untouched.
 
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
-use functionmesh_runtime::managed_fields::Owners;
+use functionmesh_objects::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};

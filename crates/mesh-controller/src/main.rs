@@ -1,9 +1,9 @@
 //! Makes the components of a FunctionMesh and reports on them.
 
 use clap::Parser;
+use functionmesh_objects::managed_fields::MESH_CONTROLLER;
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
-use functionmesh_runtime::managed_fields::MESH_CONTROLLER;
 use std::process::ExitCode;
 
 // Gives memory back after a list, which the system's allocator does not.

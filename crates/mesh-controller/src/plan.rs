@@ -88,7 +88,7 @@ fn is_current(live: &Seen, item: &Wanted, labels: &BTreeMap<String, String>) -> 
 mod tests {
     use super::*;
     use crate::items::items;
-    use functionmesh_runtime::managed_fields::Owners;
+    use functionmesh_objects::managed_fields::Owners;
     use serde_json::json;
 
     fn live(wanted: &Wanted, owner: Owner) -> Seen {

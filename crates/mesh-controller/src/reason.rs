@@ -1,6 +1,6 @@
 //! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
 
-use functionmesh_runtime::condition::{Explained, Health, RECONCILING, STALLED};
+use functionmesh_api::condition::{Explained, Health, RECONCILING, STALLED};
 use std::fmt;
 
 /// Condition: all components are ready.

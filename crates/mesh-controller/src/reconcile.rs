@@ -10,7 +10,7 @@ use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::apply::{ApplyError, Writer};
-use functionmesh_runtime::condition;
+use functionmesh_runtime::clock;
 use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
@@ -156,7 +156,7 @@ impl Context {
         let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
         let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::explained));
         let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
-        let after = status(&before, wanted, seen, findings, mesh.meta().generation, &condition::now());
+        let after = status(&before, wanted, seen, findings, mesh.meta().generation, &clock::now());
         if after == before {
             return Ok(0);
         }

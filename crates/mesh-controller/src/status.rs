@@ -3,8 +3,8 @@
 use crate::children::{Owner, Seen};
 use crate::items::{Kind, Wanted};
 use crate::reason::{PROGRESSING, READY, RECONCILE_FAILED, Reason};
+use functionmesh_api::condition::{self, STALLED, Wanted as Condition};
 use functionmesh_api::status::{Conditions, MeshStatus};
-use functionmesh_runtime::condition::{self, STALLED, Wanted as Condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Most components that a message names.
@@ -162,7 +162,7 @@ mod tests {
 
     fn seen(wanted: &Wanted, ready: &Value) -> Seen {
         Seen {
-            owners: functionmesh_runtime::managed_fields::Owners::default(),
+            owners: functionmesh_objects::managed_fields::Owners::default(),
             kind: wanted.kind,
             name: wanted.name.clone(),
             owner: Owner::Ours,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn ready_of(wanted: &[Wanted], seen: &[Seen], findings: &Findings) -> (String, String, String) {
-        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), &condition::now());
+        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), &clock::now());
         let ready = status.conditions.get("Ready").unwrap();
         (ready.status.clone(), ready.reason.clone(), ready.message.clone())
     }
@@ -207,7 +207,7 @@ mod tests {
     fn a_write_that_fails_makes_no_component_unready() {
         let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
         let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
-        let now = condition::now();
+        let now = clock::now();
         let of = |previous: &MeshStatus, generation: i64, failures: &[&str]| {
             let findings = Findings {
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
@@ -245,7 +245,7 @@ mod tests {
         };
         let progressing = |seen: &[Seen]| {
             let none = Findings::default();
-            let status = status(&MeshStatus::default(), &wanted, seen, &none, Some(1), &condition::now());
+            let status = status(&MeshStatus::default(), &wanted, seen, &none, Some(1), &clock::now());
             let found = status.conditions.get("Progressing").unwrap();
             (found.status == "True", found.reason.clone())
         };
@@ -298,7 +298,7 @@ mod tests {
             unreadable: true,
             ..Findings::default()
         };
-        let status = status(&previous, &[], &[], &findings, Some(4), &condition::now());
+        let status = status(&previous, &[], &[], &findings, Some(4), &clock::now());
         let ready = status.conditions.get("Ready").unwrap();
         assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("Invalid", "spec: cannot be read: x"));
         assert_eq!((status.components, status.ready_components), (Some(3), Some(2)));

@@ -3,9 +3,9 @@
 use crate::declared::Declared;
 use crate::metrics::Metrics;
 use crate::observe::Failure;
-use crate::refusal::Refusal;
 use crate::stale_conditions::Answered;
 use crate::wording;
+use functionmesh_objects::refusal::Refusal;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,

@@ -4,8 +4,8 @@
 //! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
 //! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
 
-use crate::managed_fields::Owners;
-use crate::shallow::{LEVELS, Shallow, metadata};
+use functionmesh_objects::bounded_json::{LEVELS, Shallow, metadata};
+use functionmesh_objects::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use kube::core::{NamespaceResourceScope, ObjectMeta};

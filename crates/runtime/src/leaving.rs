@@ -22,7 +22,7 @@ impl Leaving {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (at, _)| at.elapsed() < HOLD);
         let namespace = object.namespace.clone().unwrap_or_default();
-        known.insert(namespace, (Instant::now(), crate::condition::now()));
+        known.insert(namespace, (Instant::now(), crate::clock::now()));
     }
 
     /// How long there is no use in trying, if there is none. An object that is younger than the refusal is in another

@@ -10,14 +10,14 @@
 //!
 //! Nothing is detached: a loop that dies takes the process with it, so that a pod never looks alive while doing
 //! nothing. A controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write,
-//! [`condition`] and [`event`] to report.
+//! [`event`] to report.
 
 pub mod admin;
 pub mod apply;
 pub mod args;
 pub mod backoff;
 pub mod client;
-pub mod condition;
+pub mod clock;
 pub mod declared;
 pub mod denied;
 pub mod event;
@@ -25,14 +25,12 @@ pub mod failing;
 pub mod gate;
 pub mod leaving;
 pub mod line;
-pub mod managed_fields;
 pub mod metrics;
 pub mod observe;
 pub mod optional;
 pub mod process;
+pub mod reassign;
 pub mod recent;
-pub mod refusal;
-pub mod shallow;
 mod stale_conditions;
 pub mod stream;
 pub mod telemetry;

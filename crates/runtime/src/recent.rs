@@ -267,7 +267,7 @@ mod tests {
         recent.removed(key.clone(), &with_uid("a"));
         assert!(recent.get(&key).is_none());
         let mut leaving = with_uid("a");
-        leaving.metadata.deletion_timestamp = Some(crate::condition::now());
+        leaving.metadata.deletion_timestamp = Some(crate::clock::now());
         writer.apply_watcher_event(&watcher::Event::Apply(leaving));
         assert!(recent.get(&key).is_some(), "held by a finalizer");
         writer.apply_watcher_event(&watcher::Event::Apply(with_uid("b")));

@@ -3,7 +3,7 @@
 use super::UNDER_WAY;
 use crate::reason::Reason;
 use crate::status::PROGRESSING;
-use functionmesh_runtime::condition::{Explained, STALLED};
+use functionmesh_api::condition::{Explained, STALLED};
 
 /// What it means and what to do; without words for reasons that are not here, which a test would find.
 #[allow(clippy::too_many_lines, reason = "a table")]

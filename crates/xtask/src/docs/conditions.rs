@@ -2,8 +2,8 @@
 
 use super::Page;
 use super::markdown::{Table, code};
+use functionmesh_api::condition::{Explained, Health};
 use functionmesh_component::reason::Reason;
-use functionmesh_runtime::condition::{Explained, Health};
 
 const INTRO: &str = "\
 The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \

@@ -1,8 +1,8 @@
 //! `docs/troubleshooting.md`: an entry per reason, from what the controllers say about themselves.
 
 use super::markdown::code;
+use functionmesh_api::condition::Explained;
 use functionmesh_component::reason::Reason;
-use functionmesh_runtime::condition::Explained;
 use std::fmt::Write as _;
 
 const INTRO: &str = "\

@@ -1,17 +1,12 @@
 //! Who owns which fields of an object, as the API server lists it in `metadata.managedFields`.
 //!
 //! The caches keep no such list: it is larger than the object. What is decided by it is kept as a few flags
-//! ([`Owners`]). Changing owners takes one read of the whole list ([`reassign`]).
+//! ([`Owners`]). Changing owners takes one read of the whole list.
 
-use crate::apply::{ApplyError, Writer};
-use crate::condition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-use kube::core::{NamespaceResourceScope, ObjectMeta};
-use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
+use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 /// Field manager of the components of a mesh.
 pub const MESH_CONTROLLER: &str = "mesh-controller";
@@ -78,6 +73,7 @@ pub fn inherit(
     entries: Vec<ManagedFieldsEntry>,
     manager: &str,
     api_version: &str,
+    now: Time,
 ) -> Vec<ManagedFieldsEntry> {
     let (mut ours, mut left) = (Fields::default(), Vec::new());
     for mut entry in entries {
@@ -100,7 +96,7 @@ pub fn inherit(
         api_version: Some(api_version.to_owned()),
         fields_type: Some("FieldsV1".to_owned()),
         fields_v1: Some(FieldsV1(ours.to_value())),
-        time: Some(condition::now()),
+        time: Some(now),
         ..ManagedFieldsEntry::default()
     });
     left
@@ -125,33 +121,6 @@ pub fn settle(entries: Vec<ManagedFieldsEntry>, keep_replicas: bool) -> Vec<Mana
         (!after.is_empty()).then_some(entry)
     };
     entries.into_iter().filter_map(change).collect()
-}
-
-/// Changes who owns the fields of an object, and nothing else of it but an annotation that is dropped in the same write.
-///
-/// # Errors
-/// See [`ApplyError`]; a change by somebody else in between is a conflict.
-pub async fn reassign<V>(
-    writer: &Writer,
-    object: &V,
-    dropped: Option<&str>,
-    change: impl FnOnce(Vec<ManagedFieldsEntry>) -> Vec<ManagedFieldsEntry>,
-) -> Result<V, ApplyError>
-where
-    V: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-{
-    let full = writer.read(object).await?;
-    let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
-    let entries = serde_json::from_value(at("/metadata/managedFields")).unwrap_or_default();
-    let mut steps = vec![
-        json!({"op": "test", "path": "/metadata/uid", "value": object.uid()}),
-        json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
-        json!({"op": "add", "path": "/metadata/managedFields", "value": change(entries)}),
-    ];
-    let pointer = |key: &str| format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"));
-    let dropped = dropped.map(pointer).filter(|path| full.pointer(path).is_some());
-    steps.extend(dropped.map(|path| json!({"op": "remove", "path": path})));
-    writer.patch(object, Value::Array(steps)).await
 }
 
 fn is_applied_by(entry: &ManagedFieldsEntry, manager: &str) -> bool {

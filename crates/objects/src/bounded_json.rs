@@ -21,21 +21,21 @@ const TOLD: usize = 5;
 
 /// A value, without what is nested too deeply.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Shallow {
+pub struct Shallow {
     /// The value; null stands for what was skipped.
-    pub(crate) value: Value,
+    pub value: Value,
     /// Steps to the first thing that was skipped, the last one first.
     skipped: Option<Vec<String>>,
 }
 
 impl Shallow {
     /// Decodes a value of at most so many levels.
-    pub(crate) fn decode<'de, D: Deserializer<'de>>(levels: usize, from: D) -> Result<Self, D::Error> {
+    pub fn decode<'de, D: Deserializer<'de>>(levels: usize, from: D) -> Result<Self, D::Error> {
         Levels(levels).deserialize(from)
     }
 
     /// The beginning of the path to what was skipped, if anything was.
-    pub(crate) fn path(&self) -> Option<String> {
+    pub fn path(&self) -> Option<String> {
         let steps = self.skipped.as_ref()?;
         let mut path = String::new();
         for step in steps.iter().rev().take(TOLD) {
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Shallow {
 
 /// The number of levels that may follow.
 #[derive(Clone, Copy)]
-pub(crate) struct Levels(pub(crate) usize);
+pub struct Levels(pub usize);
 
 impl<'de> DeserializeSeed<'de> for Levels {
     type Value = Shallow;

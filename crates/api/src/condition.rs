@@ -1,7 +1,6 @@
 //! Conditions as the Kubernetes API conventions want them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff::Timestamp;
 
 /// Longest message, in characters.
 const MESSAGE_LIMIT: usize = 1024;
@@ -121,12 +120,6 @@ pub fn ours(list: &[Condition], reasons: &[Explained]) -> Vec<Condition> {
     list.iter().filter(is_ours).cloned().collect()
 }
 
-/// The time, in the whole seconds that the API server keeps.
-pub fn now() -> Time {
-    let now = Timestamp::now();
-    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
-}
-
 fn bounded(message: String) -> String {
     match message.char_indices().nth(MESSAGE_LIMIT) {
         Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
@@ -137,6 +130,7 @@ fn bounded(message: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::jiff::Timestamp;
 
     fn wanted(status: bool, message: &str) -> Vec<Wanted> {
         let reason = "Because".to_owned();

@@ -75,7 +75,7 @@ fn what_the_go_operator_wrote_is_inherited_once() {
     let edited = entry("kubectl-edit", "Update", &json!({"f:spec": {"f:minReplicas": {}}}));
     let list = json!([ours, entry("manager", "Update", &spec), status, edited]);
     assert!(is_inherited(&metadata(&list), "us"));
-    let after = inherit(entries(&list), "us", "autoscaling/v2");
+    let after = inherit(entries(&list), "us", "autoscaling/v2", now());
     assert!(!is_inherited(&metadata(&json!(after)), "us"), "once");
     assert_eq!(fields(&after, "us"), Some(spec.clone()));
     assert_eq!(after.iter().filter(|entry| entry.manager.as_deref() == Some("us")).count(), 1);
@@ -86,7 +86,7 @@ fn what_the_go_operator_wrote_is_inherited_once() {
     assert!(!is_inherited(&metadata(&json!([ours, later])), "us"));
     assert!(is_inherited(&metadata(&json!([later])), "us"), "nothing was applied yet");
     // Nobody knows who wrote the metadata.
-    let after = inherit(entries(&json!([entry(BEFORE_FIRST_APPLY, "Update", &spec)])), "us", "v1");
+    let after = inherit(entries(&json!([entry(BEFORE_FIRST_APPLY, "Update", &spec)])), "us", "v1", now());
     assert_eq!(
         fields(&after, BEFORE_FIRST_APPLY),
         Some(json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}))
@@ -118,4 +118,8 @@ fn a_component_is_settled() {
         entry("manager", "Update", &json!({"f:spec": {"f:image": {}}}))
     ]);
     assert_eq!(settle(entries(&list), true).len(), 1);
+}
+
+fn now() -> Time {
+    serde_json::from_value(json!("2026-01-01T00:00:05Z")).unwrap()
 }

@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     /// Reads the answer of the API server; none when that is a failure of its own.
-    pub(crate) fn of(status: &Status) -> Option<Self> {
+    pub fn of(status: &Status) -> Option<Self> {
         let says = |words: &str| status.message.contains(words);
         Some(match status.code {
             403 if has_cause(status, "NamespaceTerminating") => Self::NamespaceTerminating,
@@ -82,7 +82,7 @@ impl Refusal {
     }
 
     /// Whether another field manager holds a field that was applied without force.
-    pub(crate) fn is_of_managers(status: &Status) -> bool {
+    pub fn is_of_managers(status: &Status) -> bool {
         status.is_conflict() && has_cause(status, "FieldManagerConflict")
     }
 }
