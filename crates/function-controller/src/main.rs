@@ -2,8 +2,7 @@
 
 use clap::Parser;
 use functionmesh_api::Function;
-use functionmesh_component::args::ComponentArgs;
-use functionmesh_component::uninstall::{self, Task};
+use functionmesh_controller::{ComponentArgs, Task, check_uninstall};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
 use std::process::ExitCode;
@@ -31,11 +30,11 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Task::CheckUninstall(watch)) = &args.task {
-        return uninstall::check::<Function>(watch).await;
+        return check_uninstall::<Function>(watch).await;
     }
     let process = Process::start("function-controller", &args.process, &args.component.watch).await?;
     let work =
-        functionmesh_component::run::<Function>(&process, &args.component, functionmesh_render::render);
+        functionmesh_controller::run::<Function>(&process, &args.component, functionmesh_render::render);
     // On the heap: four caches make a large future.
     process.lead(Box::pin(work)).await
 }

@@ -2,8 +2,7 @@
 
 use clap::Parser;
 use functionmesh_api::Source;
-use functionmesh_component::args::ComponentArgs;
-use functionmesh_component::uninstall::{self, Task};
+use functionmesh_controller::{ComponentArgs, Task, check_uninstall};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
 use std::process::ExitCode;
@@ -31,10 +30,10 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Task::CheckUninstall(watch)) = &args.task {
-        return uninstall::check::<Source>(watch).await;
+        return check_uninstall::<Source>(watch).await;
     }
     let process = Process::start("source-controller", &args.process, &args.component.watch).await?;
-    let work = functionmesh_component::run::<Source>(&process, &args.component, functionmesh_render::render);
+    let work = functionmesh_controller::run::<Source>(&process, &args.component, functionmesh_render::render);
     // On the heap: four caches make a large future.
     process.lead(Box::pin(work)).await
 }

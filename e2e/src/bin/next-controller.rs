@@ -5,7 +5,7 @@
 
 use clap::Parser;
 use functionmesh_api::Function;
-use functionmesh_component::args::ComponentArgs;
+use functionmesh_controller::ComponentArgs;
 use functionmesh_render::{Defaults, Desired, Environment, Workload, render, stamp};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
@@ -40,6 +40,6 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let process = Process::start("function-controller", &args.process, &args.component.watch).await?;
-    let work = functionmesh_component::run::<Function>(&process, &args.component, next);
+    let work = functionmesh_controller::run::<Function>(&process, &args.component, next);
     process.lead(Box::pin(work)).await
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::shell::{command, output};
 use e2e::testing::{Rig, binary};
-use functionmesh_component::difference::difference;
+use functionmesh_plan::rollout::diff::difference;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ async fn what_was_applied_is_no_difference() -> Result<()> {
 
 /// What the difference's own tests use.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/component/src/difference/objects")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/plan/src/rollout/diff/objects")
 }
 
 fn recorded(file: &str) -> Result<Value> {

@@ -3,7 +3,7 @@
 use super::Page;
 use super::markdown::{Table, code};
 use functionmesh_api::condition::{Explained, Health};
-use functionmesh_component::reason::Reason;
+use functionmesh_plan::health::reason::Reason;
 
 const INTRO: &str = "\
 The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \

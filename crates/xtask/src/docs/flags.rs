@@ -3,7 +3,7 @@
 use super::Page;
 use super::markdown::{Table, code};
 use clap::{Arg, Args, Command, CommandFactory};
-use functionmesh_component::args::ComponentArgs;
+use functionmesh_controller::ComponentArgs;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
 use std::fmt::Write;
 

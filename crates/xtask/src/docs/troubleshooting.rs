@@ -2,7 +2,7 @@
 
 use super::markdown::code;
 use functionmesh_api::condition::Explained;
-use functionmesh_component::reason::Reason;
+use functionmesh_plan::health::reason::Reason;
 use std::fmt::Write as _;
 
 const INTRO: &str = "\

@@ -1,0 +1,230 @@
+//! Carries out a plan: the writes, in order, each answer kept until the cache shows it.
+
+use crate::child_names::Keys;
+use crate::context::Context;
+use crate::patch::{self, Adjusted};
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_objects::managed_fields;
+use functionmesh_objects::refusal::Refusal;
+use functionmesh_plan::observed::statefulset::StatefulSetView;
+use functionmesh_plan::observed::view::View;
+use functionmesh_plan::plan::{Observed, Pending, Plan, SetWrite, Write};
+use functionmesh_render::{Component, RENDERED_HASH, Workload, rendered_hash};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
+use functionmesh_runtime::clock;
+use functionmesh_runtime::reassign::reassign;
+use functionmesh_runtime::recent::Recent;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use std::fmt::Debug;
+
+/// What was written before the end, also when the end was an error.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Number of writes.
+    pub(crate) writes: u32,
+    /// Kinds of the children that were applied.
+    pub(crate) kinds: Vec<String>,
+    /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
+    pub(crate) stateful_set: Option<StatefulSetStatusRef>,
+    /// Whether the `StatefulSet` was written and its spec was what was written already.
+    pub(crate) set_was_same: bool,
+    /// Whether the template and the number of the pods are as the object says.
+    pub(crate) pods_are_current: bool,
+    /// What could not be read for the text of a condition.
+    pub(crate) unread: Option<ApplyError>,
+}
+
+/// How the children were left.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    /// The newest form of the `StatefulSet`; none when it is being made anew.
+    pub(crate) live: Option<StatefulSetView>,
+    /// What the status is to say of it.
+    pub(crate) recorded: Option<StatefulSetStatusRef>,
+    /// The rendering that waits.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// Writes what the plan says.
+///
+/// # Errors
+/// When the API server refuses or fails; what was written before is in `progress`.
+pub(crate) async fn execute<K: Component>(
+    plan: Plan,
+    observed: Observed,
+    workload: &Workload,
+    cx: &Context<K>,
+    progress: &mut Progress,
+) -> Result<Executed, ApplyError> {
+    let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left, fallback } =
+        plan;
+    let keys = Keys::of(workload);
+    let writer = &cx.writer;
+    let is_blocked = pending.as_ref().is_some_and(|pending| !pending.immutable.is_empty());
+    if stateful_set.is_none() {
+        progress.stateful_set.clone_from(&left);
+    }
+    let (mut refused, exists) = (None, observed.stateful_set.is_some());
+    let service = write(service, observed.service, keys.service(), &cx.services, writer, progress).await;
+    // New pods wait for their Service; the scale of those that run does not.
+    go_on(service, exists, &mut refused)?;
+    let (live, cache) = (observed.stateful_set, &cx.stateful_sets);
+    let fallback = fallback.zip(live.clone());
+    let written = set(stateful_set, live, left.clone(), keys.same(), cache, writer, progress).await;
+    let written = go_on(written, exists, &mut refused)?;
+    if written.is_some() {
+        progress.pods_are_current = !is_blocked;
+    } else if let Some((adjustment, live)) = fallback {
+        // The template is refused; the scale does not depend on it.
+        let adjusted = patch::adjust(&adjustment, &live, left, writer).await;
+        if let Some(Adjusted { live, recorded }) = go_on(adjusted, true, &mut refused)? {
+            progress.writes += 1;
+            progress.stateful_set = recorded;
+            cache.wrote(keys.same(), live);
+        }
+    }
+    let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
+    write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
+    let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
+    match write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await {
+        // Its kind is gone, which the watch has not told yet.
+        Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
+        written => drop(written?),
+    }
+    let (live, recorded) = match refused {
+        Some(error) => return Err(error),
+        None => written.unwrap_or_default(),
+    };
+    Ok(Executed { live, recorded, pending })
+}
+
+/// Whether an error is about the content of an object, which another object does not share.
+pub(crate) fn is_of_content(error: &ApplyError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::Invalid | Refusal::QuotaExceeded | Refusal::AdmissionDenied | Refusal::TooLarge)
+    )
+}
+
+/// Keeps the first refusal of the content of an object for the end when the rest does not depend on it.
+fn go_on<T>(
+    result: Result<T, ApplyError>,
+    independent: bool,
+    refused: &mut Option<ApplyError>,
+) -> Result<Option<T>, ApplyError> {
+    match result {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if independent && is_of_content(&error) => {
+            refused.get_or_insert(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The `StatefulSet`: its newest form, and what the status is to say of it.
+async fn set(
+    wanted: Option<SetWrite>,
+    live: Option<StatefulSetView>,
+    left: Option<StatefulSetStatusRef>,
+    key: ObjectRef<StatefulSetView>,
+    cache: &Recent<StatefulSetView>,
+    writer: &Writer,
+    progress: &mut Progress,
+) -> Result<(Option<StatefulSetView>, Option<StatefulSetStatusRef>), ApplyError> {
+    let (create, object) = match (wanted, live) {
+        (None, live) => return Ok((live, left)),
+        (Some(SetWrite::Create(object)), _) => (Write::Create(object), None),
+        (Some(SetWrite::Update(object)), live) => (Write::Update(object), live),
+        // Only what is there is adjusted.
+        (Some(SetWrite::Adjust(_) | SetWrite::Adopt { .. } | SetWrite::Recreate), None) => {
+            return Ok((None, left));
+        }
+        (Some(SetWrite::Recreate), Some(live)) => {
+            // Not remembered as removed: it is there until its pods are free of it.
+            writer.orphan(&live).await?;
+            progress.writes += 1;
+            return Ok((None, left));
+        }
+        (Some(SetWrite::Adjust(adjustment)), Some(live)) => {
+            let Adjusted { live, recorded } = patch::adjust(&adjustment, &live, left, writer).await?;
+            progress.writes += 1;
+            progress.kinds.push("StatefulSet".to_owned());
+            progress.stateful_set.clone_from(&recorded);
+            cache.wrote(key, live.clone());
+            return Ok((Some(live), recorded));
+        }
+        (Some(SetWrite::Adopt { desired, roll }), Some(live)) => {
+            let (live, is_blocked) = patch::adopt(&desired, roll, &live, writer).await?;
+            progress.writes += 1;
+            let pending_hash = rendered_hash(&desired).filter(|_| is_blocked).map(str::to_owned);
+            progress.stateful_set =
+                live.reference().map(|left| StatefulSetStatusRef { pending_hash, ..left });
+            cache.wrote(key.clone(), live.clone());
+            if is_blocked || !roll {
+                return Ok((Some(live), progress.stateful_set.clone()));
+            }
+            (Write::Update(desired), Some(live))
+        }
+    };
+    let before = object.as_ref().and_then(|live| live.metadata.generation);
+    let live = write(Some(create), object, key, cache, writer, progress).await?;
+    progress.set_was_same =
+        before.is_some() && live.as_ref().and_then(|live| live.metadata.generation) == before;
+    progress.stateful_set = live.as_ref().and_then(StatefulSetView::reference);
+    Ok((live, progress.stateful_set.clone()))
+}
+
+/// One child: server-side apply or deletion. Returns its newest form.
+async fn write<T, V>(
+    write: Option<Write<T>>,
+    live: Option<V>,
+    key: ObjectRef<V>,
+    cache: &Recent<V>,
+    writer: &Writer,
+    progress: &mut Progress,
+) -> Result<Option<V>, ApplyError>
+where
+    T: Resource<DynamicType = ()> + Serialize + Debug,
+    V: View,
+{
+    let (mode, object) = match (write, live) {
+        (None, live) => return Ok(live),
+        (Some(Write::Create(object)), _) => (ApplyMode::Create, object),
+        (Some(Write::Update(mut object)), Some(live)) => {
+            if live.is_inherited() {
+                take_over(&live, writer, progress).await?;
+            }
+            // Fails when the child was deleted and made again meanwhile: by force it would be taken from its new owner.
+            object.meta_mut().uid = live.uid();
+            (ApplyMode::Update, object)
+        }
+        (Some(Write::Update(object)), None) => (ApplyMode::Update, object),
+        (Some(Write::Delete), None) => return Ok(None),
+        (Some(Write::Delete), Some(live)) => {
+            writer.delete(&live).await?;
+            cache.removed(key, &live);
+            progress.writes += 1;
+            return Ok(None);
+        }
+    };
+    let namespace = key.namespace.clone().unwrap_or_default();
+    let mut answer: V = writer.apply(&namespace, mode, &*object).await?;
+    answer.trim(writer.manager());
+    cache.wrote(key, answer.clone());
+    progress.writes += 1;
+    progress.kinds.push(T::kind(&()).into_owned());
+    Ok(Some(answer))
+}
+
+/// Takes the fields of the Go operator into our name, once, so that the apply that follows removes those that are not
+/// rendered. Without its hash the child is applied even if this process ends in between.
+async fn take_over<V: View>(live: &V, writer: &Writer, progress: &mut Progress) -> Result<(), ApplyError> {
+    let manager = writer.manager();
+    let inherit = |entries| managed_fields::inherit(entries, manager, &V::api_version(&()), clock::now());
+    reassign(writer, live, Some(RENDERED_HASH), inherit).await?;
+    progress.writes += 1;
+    Ok(())
+}

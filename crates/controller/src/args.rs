@@ -1,0 +1,71 @@
+//! Flags of the controllers of Functions, Sources and Sinks.
+
+use clap::{ArgAction, Args};
+use functionmesh_plan::rollout::policy::Wishes;
+use functionmesh_render::RenderArgs;
+use functionmesh_runtime::args::{WatchArgs, duration};
+use std::time::Duration;
+
+/// Flags besides those of the process.
+#[derive(Args, Clone, Debug)]
+pub struct ComponentArgs {
+    /// Caches and work.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// What is rendered.
+    #[command(flatten)]
+    pub render: RenderArgs,
+    /// What reaches the pods.
+    #[command(flatten)]
+    pub rollout: RolloutArgs,
+    /// What is told.
+    #[command(flatten)]
+    pub status: StatusArgs,
+    /// What happens after a deletion.
+    #[command(flatten)]
+    pub cleanup: CleanupArgs,
+}
+
+/// Flags about the cleanup of deleted objects.
+#[derive(Args, Clone, Debug)]
+pub struct CleanupArgs {
+    /// Maximum number of cleanup Jobs that run at the same time; those of objects deleted earlier run first. A Job whose pod
+    /// has not started within a minute no longer counts.
+    #[arg(long, env = "CLEANUP_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub cleanup_concurrency: u16,
+    /// Time limit of the cleanup of one deleted object, in seconds from its first attempt. What was not removed by then stays in
+    /// Pulsar, and an Event of the object says so.
+    #[arg(long, env = "CLEANUP_TIMEOUT", default_value = "900", value_parser = duration)]
+    pub cleanup_timeout: Duration,
+}
+
+/// Flags about the status.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Time for which the first status of a new object is kept back while all it says is that it waits for its pods, in seconds
+    /// or as 1m; 0 writes it at once. Where many objects are made at once their pods come first.
+    #[arg(long, env = "FIRST_STATUS_DELAY", default_value = "1", value_parser = duration)]
+    pub first_status_delay: Duration,
+}
+
+/// Flags that decide which changes reach pods that run.
+#[derive(Args, Clone, Debug)]
+pub struct RolloutArgs {
+    /// Change running pods only when the spec of their object changes, as if every object had the annotation
+    /// compute.functionmesh.io/pause-rollout.
+    #[arg(long, env = "PAUSE_ROLLOUT", default_value_t = false, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub pause_rollout: bool,
+    /// Let through, for all objects, what waits for approval: what a newer release or another configuration of the
+    /// operator renders differently. Pods restart.
+    #[arg(long, env = "APPROVE_UPDATES", default_value_t = false, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub approve_updates: bool,
+}
+
+impl RolloutArgs {
+    /// The same as what can be said of one object.
+    pub fn wishes(&self) -> Wishes {
+        Wishes { paused: self.pause_rollout, approve_all: self.approve_updates, ..Wishes::default() }
+    }
+}

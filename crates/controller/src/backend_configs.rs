@@ -1,0 +1,76 @@
+//! The caches of the `BackendConfig`s.
+
+use functionmesh_api::BackendConfig;
+use functionmesh_api::backend_config::BackendConfigSpec;
+use functionmesh_plan::rollout::backend_config::{Backend, Read};
+use functionmesh_runtime::declared::Declared;
+use kube::api::ListParams;
+use kube::runtime::reflector::store::WriterDropped;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client};
+use serde::de::IgnoredAny;
+use tracing::{debug, warn};
+
+/// A `BackendConfig` as it is cached. One that does not decode stops only who needs it.
+pub(crate) type Config = Declared<BackendConfig, IgnoredAny>;
+
+/// The caches: of the one for all namespaces, and of those for one namespace each.
+#[derive(Clone, Default)]
+pub(crate) struct BackendConfigs {
+    /// Namespace, name and cache of the first.
+    pub(crate) global: Option<(String, String, Store<Config>)>,
+    /// Name and cache of the others.
+    pub(crate) namespaced: Option<(String, Store<Config>)>,
+}
+
+impl BackendConfigs {
+    /// Waits until the caches were filled once.
+    ///
+    /// # Errors
+    /// When a watch ended for good.
+    pub(crate) async fn filled(&self) -> Result<(), WriterDropped> {
+        let global = self.global.iter().map(|(_, _, store)| store);
+        for store in global.chain(self.namespaced.iter().map(|(_, store)| store)) {
+            store.wait_until_ready().await?;
+        }
+        Ok(())
+    }
+
+    /// What holds in a namespace. One that cannot be read, or has content that the API server refuses in a pod, is left
+    /// out and noted.
+    pub(crate) fn of(&self, namespace: &str) -> Backend {
+        let global = self.global.as_ref().and_then(|(namespace, name, store)| read(store, namespace, name));
+        let namespaced = self.namespaced.as_ref().and_then(|(name, store)| read(store, namespace, name));
+        Backend::of(global, namespaced)
+    }
+}
+
+/// Reads one of them, if it is there.
+fn read(store: &Store<Config>, namespace: &str, name: &str) -> Option<Read> {
+    let config = store.get(&ObjectRef::new(name).within(namespace))?;
+    let spec = config.spec::<BackendConfigSpec>().map_err(|error| error.to_string());
+    Some(Read { name: format!("{namespace}/{name}"), spec })
+}
+
+/// Namespace of the global `BackendConfig` of the Go operator, unless it was told otherwise.
+const OLD_PLACE: &str = "default";
+
+/// Warns of a global `BackendConfig` where the Go operator has it by default: it is not used unless the namespace is
+/// given, as whoever administers that namespace would decide about the pods of all. Asks once; without the permission to
+/// read there, nothing is known and nothing is said.
+pub(crate) async fn warn_of_old_place(client: Client, name: String, namespace: String) {
+    if namespace == OLD_PLACE {
+        return;
+    }
+    let api: Api<Config> = Api::namespaced(client, OLD_PLACE);
+    let named = ListParams::default().fields(&format!("metadata.name={name}")).limit(1);
+    match api.list(&named).await {
+        Ok(found) if !found.items.is_empty() => warn!(
+            "BackendConfig {OLD_PLACE}/{name} is not used: the global BackendConfig is {namespace}/{name}; move it there, \
+             or set --global-backend-config-namespace={OLD_PLACE} to trust the administrators of that namespace with all \
+             pods"
+        ),
+        Ok(_) => {}
+        Err(error) => debug!(error = %error, "looking for BackendConfig {OLD_PLACE}/{name}"),
+    }
+}

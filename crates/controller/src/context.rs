@@ -1,0 +1,159 @@
+//! What every reconcile of one controller shares.
+
+use crate::backend_configs::BackendConfigs;
+use crate::child_names::Keys;
+use crate::deferred_status::Postponed;
+use crate::finalize::cleanups::Cleanups;
+use crate::object::Object;
+use crate::optional_api;
+use functionmesh_api::condition;
+use functionmesh_api::constants::LABEL_NAME;
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_plan::health::pods::Pods;
+use functionmesh_plan::health::reason::Reason;
+use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_plan::observed::job::JobView;
+use functionmesh_plan::observed::pod::PodView;
+use functionmesh_plan::observed::service::ServiceView;
+use functionmesh_plan::observed::statefulset::StatefulSetView;
+use functionmesh_plan::plan::Observed;
+use functionmesh_plan::rollout::policy::Wishes;
+use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
+use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::denied::Denied;
+use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::leaving::Leaving;
+use functionmesh_runtime::optional::Optional;
+use functionmesh_runtime::recent::{Recent, Written};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::WriterDropped;
+use kube::{Resource, ResourceExt};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The renderer: a value, so that another one can be tried.
+pub type Render = fn(&Workload, &Environment, &Defaults) -> Desired;
+
+/// Caches, the way to write, and the operator's configuration.
+pub(crate) struct Context<K: Component> {
+    /// Writes in the name of this controller.
+    pub(crate) writer: Writer,
+    /// Publishes Events.
+    pub(crate) events: Events,
+    /// The renderer.
+    pub(crate) render: Render,
+    /// The operator's configuration.
+    pub(crate) environment: Environment,
+    /// Its hash.
+    pub(crate) operator: String,
+    /// What the administrator said about the roll-outs of all objects.
+    pub(crate) wishes: Wishes,
+    /// Defaults for the components of a namespace, or of all.
+    pub(crate) backend_configs: BackendConfigs,
+    /// The pods' sets.
+    pub(crate) stateful_sets: Recent<StatefulSetView>,
+    /// The headless Services.
+    pub(crate) services: Recent<ServiceView>,
+    /// What scales the objects.
+    pub(crate) horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
+    /// What adjusts the resources of pods, on clusters that have it.
+    pub(crate) vertical_autoscalers: Arc<Optional<optional_api::View>>,
+    /// What cleans up after objects that are deleted.
+    pub(crate) jobs: Recent<JobView>,
+    /// The pods, for what is wrong with them.
+    pub(crate) pods: Store<PodView>,
+    /// The last status written of each object, until the cache shows it.
+    pub(crate) statuses: Written<Object<K>, ComponentStatus>,
+    /// The first statuses that are kept back.
+    pub(crate) postponed: Postponed,
+    /// Objects whose writes fail.
+    pub(crate) failing: Failing,
+    /// Whether we added the finalizer to an object or removed it, until the cache shows it.
+    pub(crate) finalizers: Written<Object<K>, bool>,
+    /// The deleted objects that are cleaned up.
+    pub(crate) cleanups: Cleanups<K>,
+    /// Namespaces that are being deleted.
+    pub(crate) leaving: Leaving,
+    /// Namespaces that may not be watched.
+    pub(crate) denied: Denied,
+    /// Whether every cache was filled once.
+    pub(crate) filled: OnceCell<()>,
+}
+
+impl<K: Component> Context<K> {
+    /// The newest known status of an object: our own write when the cache is behind. Conditions that others keep in it are
+    /// left out.
+    pub(crate) fn current_status(&self, object: &Object<K>) -> ComponentStatus {
+        let status = self.statuses.newest(object, |object| object.status.clone());
+        let ours = condition::ours(status.conditions.list(), &Reason::ALL.map(Reason::explained));
+        ComponentStatus { conditions: status.conditions.with(ours), ..status }
+    }
+
+    /// The same with what is kept back: what we did, written or not.
+    pub(crate) fn recorded_status(&self, object: &Object<K>) -> ComponentStatus {
+        self.postponed.of(object.meta()).unwrap_or_else(|| self.current_status(object))
+    }
+
+    /// The newest known resource version of an object, our own writes of it included.
+    pub(crate) fn known_version(&self, object: &Object<K>) -> u64 {
+        self.statuses.version(object).max(self.finalizers.version(object))
+    }
+
+    /// The children of a workload as they are known.
+    pub(crate) fn observed(&self, workload: &Workload) -> Observed {
+        let keys = Keys::of(workload);
+        Observed {
+            service: self.services.get(&keys.service()),
+            stateful_set: self.stateful_sets.get(&keys.same()),
+            horizontal_autoscaler: self.horizontal_autoscalers.get(&keys.same()),
+            vertical_autoscaler: self.vertical_autoscalers.cache.get(&keys.same()),
+        }
+    }
+
+    /// Whether a child was written that its cache does not show yet, or no more.
+    pub(crate) fn awaits_children(&self, workload: &Workload) -> bool {
+        let keys = Keys::of(workload);
+        self.services.awaits(&keys.service())
+            || self.stateful_sets.awaits(&keys.same())
+            || self.horizontal_autoscalers.awaits(&keys.same())
+            || self.vertical_autoscalers.cache.awaits(&keys.same())
+    }
+
+    /// What the pods of an object tell now. `newest` is the revision of the newest template, when it is known.
+    pub(crate) fn pods_of(&self, object: &Object<K>, newest: Option<&str>, now: Timestamp) -> Pods {
+        let pods = self.pods.state();
+        Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)), newest, now)
+    }
+
+    /// Whether pods of an object are left.
+    pub(crate) fn has_pods(&self, object: &Object<K>) -> bool {
+        self.pods.state().iter().any(|pod| belongs(pod, object))
+    }
+
+    /// Waits until every cache was filled once: a plan against an empty cache would write everything again. One task waits
+    /// for the caches, the others for it: of several that wait for a cache, kube wakes only the last one.
+    ///
+    /// # Errors
+    /// When a watch ended for good, which only the end of the process explains.
+    pub(crate) async fn caches_filled(&self) -> Result<(), WriterDropped> {
+        self.filled.get_or_try_init(|| self.wait()).await.copied()
+    }
+
+    async fn wait(&self) -> Result<(), WriterDropped> {
+        self.backend_configs.filled().await?;
+        self.stateful_sets.filled().await?;
+        self.services.filled().await?;
+        self.horizontal_autoscalers.filled().await?;
+        self.jobs.filled().await?;
+        self.vertical_autoscalers.known().await;
+        self.pods.wait_until_ready().await
+    }
+}
+
+fn belongs<K: Component>(pod: &PodView, object: &Object<K>) -> bool {
+    let (metadata, name) = (object.meta(), pod.labels().get(LABEL_NAME));
+    pod.metadata.namespace == metadata.namespace && name.is_some() && name == metadata.name.as_ref()
+}

@@ -1,0 +1,99 @@
+//! The first status of a new object, when all there is to tell is that it waits for its pods: it is written a moment later.
+//!
+//! A status costs the API server as much as a StatefulSet and a Service together, because the rules of the kind are checked
+//! with it. Where many objects are made at once their children come first, and what is ready by then needs one status instead
+//! of two. Until it is written, what was done is on record here; a process that ends before finds the children and writes
+//! nothing but the status.
+//!
+//! A status whose write failed, such as by somebody else's change of the object in between, is on record in the same way:
+//! what was applied is not applied again because the status could not say so.
+
+use functionmesh_api::status::ComponentStatus;
+use kube::core::ObjectMeta;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Entries that were left behind by objects that are gone are dropped so long after their time: longer than the pause after
+/// which a write that fails is tried again.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// Statuses that are not written yet, or could not be, by the uid of their object.
+#[derive(Debug)]
+pub(crate) struct Postponed {
+    delay: Duration,
+    waiting: Mutex<HashMap<String, (Instant, ComponentStatus)>>,
+}
+
+impl Postponed {
+    /// Postpones by so much; not at all when that is zero.
+    pub(crate) fn by(delay: Duration) -> Self {
+        Self { delay, waiting: Mutex::default() }
+    }
+
+    /// Keeps a status back, and says for how long still; none when its time has come.
+    pub(crate) fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
+        let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
+        let mut waiting = self.without_leftovers();
+        let entry = waiting.entry(uid).or_insert_with(|| (Instant::now(), status.clone()));
+        let left = self.delay.checked_sub(entry.0.elapsed()).filter(|left| !left.is_zero())?;
+        entry.1 = status.clone();
+        Some(left)
+    }
+
+    /// Puts a status on record that is about to be written, whatever becomes of the write.
+    pub(crate) fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
+        let Some(uid) = object.uid.clone() else { return };
+        let mut waiting = self.without_leftovers();
+        waiting.insert(uid, (Instant::now(), status.clone()));
+    }
+
+    fn without_leftovers(&self) -> MutexGuard<'_, HashMap<String, (Instant, ComponentStatus)>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));
+        waiting
+    }
+
+    /// Forgets it, because the object says it.
+    pub(crate) fn written(&self, object: &ObjectMeta) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(object.uid.as_deref().unwrap_or_default());
+    }
+
+    /// The status of an object as it will be, when it is kept back or could not be written.
+    pub(crate) fn of(&self, object: &ObjectMeta) -> Option<ComponentStatus> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(object.uid.as_deref()?).map(|(_, status)| status.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_kept_until_its_time_has_come() {
+        let object = ObjectMeta { uid: Some("u".to_owned()), ..ObjectMeta::default() };
+        let status =
+            |replicas: i32| ComponentStatus { replicas: Some(replicas), ..ComponentStatus::default() };
+        let long = Postponed::by(Duration::from_secs(3600));
+        assert!(long.keep(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
+        assert!(long.keep(&object, &status(2)).is_some());
+        assert_eq!(long.of(&object), Some(status(2)), "the newest");
+        long.written(&object);
+        assert_eq!(long.of(&object), None);
+        let since = Instant::now().checked_sub(Duration::from_secs(120)).unwrap();
+        long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
+        let left = long.keep(&object, &status(1)).unwrap();
+        assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");
+        let short = Postponed::by(Duration::from_nanos(1));
+        while short.keep(&object, &status(1)).is_some() {}
+        let none = Postponed::by(Duration::ZERO);
+        assert_eq!(none.keep(&object, &status(1)), None);
+        none.owe(&object, &status(3));
+        assert_eq!(none.of(&object), Some(status(3)), "its write failed");
+        none.written(&object);
+        assert_eq!(none.of(&object), None);
+        assert_eq!(Postponed::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! What is known of the deleted objects of a controller, besides the caches.
+
+use crate::args::CleanupArgs;
+use crate::finalize::clock::Clock;
+use crate::finalize::turns::{Known, Turns};
+use crate::object::Object;
+use functionmesh_render::Component;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::runtime::reflector::ObjectRef;
+
+/// What is known of the deleted objects of a controller, besides the caches.
+pub(crate) struct Cleanups<K: Component> {
+    /// Which of them may run their Job.
+    pub(crate) turns: Turns,
+    /// How long each has been tried.
+    pub(crate) clock: Clock,
+    woken: UnboundedSender<ObjectRef<Object<K>>>,
+}
+
+impl<K: Component> Cleanups<K> {
+    /// Nothing yet; and the objects to wake when it is their turn.
+    pub(crate) fn new(args: &CleanupArgs) -> (Self, UnboundedReceiver<ObjectRef<Object<K>>>) {
+        let (woken, wake) = unbounded();
+        let turns = Turns::new(args.cleanup_concurrency.into());
+        (Self { turns, clock: Clock::new(args.cleanup_timeout), woken }, wake)
+    }
+
+    /// Wakes the objects for whose Job there is room.
+    pub(crate) fn wake_next(&self, known: &impl Known) {
+        for place in self.turns.next(known) {
+            // The receiver lives as long as the controller.
+            let _ = self.woken.unbounded_send(ObjectRef::new(&place.name).within(&place.namespace));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How long the cleanup of each deleted object has been tried.
+//!
+//! The clock begins with the first attempt, not with the deletion: a controller that was away, and a Job that waits for its turn
+//! or for a node, have tried nothing yet. It is kept in memory: a restart of the controller gives a cleanup its whole time
+//! again, and the Job has limits of its own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// After how long an object is forgotten that went without us.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+
+/// The clocks of all deleted objects, by uid.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    limit: Duration,
+    known: Mutex<HashMap<String, Times>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    seen: Instant,
+    tried: Option<Instant>,
+}
+
+impl Clock {
+    /// With so much time for each cleanup.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, known: Mutex::default() }
+    }
+
+    /// The time for each cleanup.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Time since this process looked at the deleted object for the first time.
+    pub(crate) fn since_seen(&self, uid: &str) -> Duration {
+        self.entry(uid, |_| ()).seen.elapsed()
+    }
+
+    /// What is left of the time for the cleanup, which has been attempted.
+    pub(crate) fn left(&self, uid: &str) -> Duration {
+        let times = self.entry(uid, |times| times.tried = times.tried.or_else(|| Some(Instant::now())));
+        self.limit.saturating_sub(times.tried.map(|since| since.elapsed()).unwrap_or_default())
+    }
+
+    /// The object goes.
+    pub(crate) fn forget(&self, uid: &str) {
+        self.state().remove(uid);
+    }
+
+    fn entry(&self, uid: &str, change: impl FnOnce(&mut Times)) -> Times {
+        let mut known = self.state();
+        if !known.contains_key(uid) {
+            known.retain(|_, times| times.seen.elapsed() < FORGOTTEN);
+        }
+        let new = Times { seen: Instant::now(), tried: None };
+        let times = known.entry(uid.to_owned()).or_insert(new);
+        change(times);
+        *times
+    }
+
+    fn state(&self) -> MutexGuard<'_, HashMap<String, Times>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_begins_with_the_first_attempt() {
+        let clock = Clock::new(Duration::from_millis(20));
+        clock.since_seen("a");
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(clock.since_seen("a") >= Duration::from_millis(30));
+        assert!(!clock.left("a").is_zero(), "nothing was tried yet");
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(clock.left("a").is_zero());
+        assert!(!clock.left("b").is_zero(), "each has its own");
+        clock.forget("a");
+        assert!(!clock.left("a").is_zero());
+    }
+}

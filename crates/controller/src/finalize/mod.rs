@@ -1,0 +1,380 @@
+//! The end of an object whose subscription goes with it.
+//!
+//! ```text
+//!  alive     finalizer, as long as there is something to clean up
+//!  deleted   StatefulSet away ─> no pods left ─> its turn ─> Job ─> finalizer away
+//!            └── anything that fails: told in the status, tried again, given up some time after the first attempt ──┘
+//!  orphaned  finalizer away: what Kubernetes leaves in place keeps its subscription
+//! ```
+//!
+//! The pods go first: a subscription with consumers cannot be removed, and the garbage collector takes the StatefulSet
+//! only when the object is gone, which waits for us. Nothing is given up before it was attempted ([`clock`]), and no attempt
+//! is in the way of another ([`turns`]): a Job that cannot start gives its slot away.
+
+pub(crate) mod cleanups;
+mod clock;
+mod turns;
+
+use crate::apply::Progress;
+use crate::child_names::Keys;
+use crate::context::Context;
+use crate::finalize::turns::{Known, Place};
+use crate::object::{Object, is_unmanaged, lower};
+use crate::report::report;
+use functionmesh_api::constants::{
+    ANNOTATION_NEED_CLEANUP, FINALIZER_CLEANUP, LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT,
+};
+use functionmesh_objects::refusal::Refusal;
+use functionmesh_plan::health::reason::Reason;
+use functionmesh_plan::observed::job::{End, JobView};
+use functionmesh_plan::observed::ownership::{Ownership, ownership};
+use functionmesh_plan::observed::view::View;
+use functionmesh_plan::outcome::Outcome;
+use functionmesh_plan::rollout::backend_config::Backend;
+use functionmesh_render::{Component, Workload, cleanup};
+use functionmesh_runtime::apply::{ApplyError, ApplyMode};
+use functionmesh_runtime::clock::now;
+use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::recent::GRACE;
+use k8s_openapi::api::batch::v1::Job;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use std::time::Duration;
+use tracing::warn;
+
+/// How long the Job waits for the pods. A pod on a node that is gone never ends; the Job tries more than once.
+const PODS: Duration = Duration::from_secs(90);
+/// How long a Job may take to start its pod before it is told, and no longer counts as one of those that run: what cannot start
+/// must not hold up the others.
+const START: Duration = Duration::from_secs(60);
+/// When to look again at what should have an event of its own.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Finalizer of the garbage collector: it takes the owner references of the children away, which stay.
+const ORPHAN: &str = "orphan";
+
+/// The Job to run once the object is deleted; none when there is nothing to remove, or it was asked not to.
+pub(crate) fn job<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    backend: &Backend,
+    cx: &Context<K>,
+) -> Option<Job> {
+    if is_skipped(object) {
+        return None;
+    }
+    let mut job = cleanup(workload, &cx.environment, &backend.defaults)?;
+    // A deletion in the foreground waits for, and removes, what blocks it: not this.
+    for owner in job.metadata.owner_references.iter_mut().flatten() {
+        owner.block_owner_deletion = Some(false);
+    }
+    Some(job)
+}
+
+/// Keeps the finalizer where there is something to clean up, and only there; removes the original's sleeping Job.
+///
+/// # Errors
+/// When the API server refuses or fails.
+pub(crate) async fn prepare<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    wanted: bool,
+    cx: &Context<K>,
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    if wanted != holds(object, cx) {
+        set_finalizer(object, wanted, cx).await?;
+        progress.writes += 1;
+    }
+    let key = Keys::of(workload).cleanup();
+    if let Some(old) = cx.jobs.get(&key).filter(|job| is_replaced(object, job)) {
+        cx.writer.delete(&old).await?;
+        cx.jobs.removed(key, &old);
+        progress.writes += 1;
+    }
+    Ok(())
+}
+
+/// What is left to do for an object that is being deleted.
+///
+/// # Errors
+/// What trying again can help, until the time for the cleanup is over.
+pub(crate) async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
+    if !holds(object, cx) {
+        // Children go with their owner; nothing is created below an object that is being deleted.
+        return Ok(Done::unchanged());
+    }
+    let finished = Box::pin(step(object, cx)).await;
+    // Whatever it was, it may have left a slot free.
+    cx.cleanups.wake_next(cx);
+    finished
+}
+
+async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
+    let (workload, job) = match planned(object, cx) {
+        Ok(planned) => planned,
+        Err(Unplanned::Nothing) => return release(object, 0, cx).await,
+        Err(Unplanned::Invalid(message)) => return give_up(object, message, 0, cx).await,
+    };
+    if is_orphaned(object, &workload, cx) {
+        return release(object, 0, cx).await;
+    }
+    let mut progress = Progress::default();
+    match run(object, &workload, job, cx, &mut progress).await {
+        Ok(Step::Wait(message, time)) => {
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
+            let done = report(object, &outcome, progress.writes, cx).await?;
+            // A Job that no cache shows wakes nobody: one that lost its label, or was deleted, right after it was created.
+            let unseen = cx.jobs.awaits(&Keys::of(&workload).cleanup());
+            Ok(done.again_in(if unseen { time.min(GRACE) } else { time }))
+        }
+        Ok(Step::Done) => release(object, progress.writes, cx).await,
+        Ok(Step::Failed(message)) => give_up(object, message, progress.writes, cx).await,
+        // Nothing can be created any more, so there is nothing to wait for.
+        Err(error) if error.refusal() == Some(Refusal::NamespaceTerminating) => {
+            release(object, progress.writes, cx).await
+        }
+        // It may succeed in a moment.
+        Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
+        // A quota that others have used up is a queue, not an attempt. Any other refusal is one.
+        Err(error) if error.refusal() == Some(Refusal::QuotaExceeded) => {
+            let message = format!("waiting for the quota of the namespace: {}", error.told());
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
+            report(object, &outcome, progress.writes, cx).await?;
+            Err(error)
+        }
+        Err(error) if cx.cleanups.clock.left(uid(object)).is_zero() => {
+            give_up(object, error.told(), progress.writes, cx).await
+        }
+        Err(error) => {
+            let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.told() };
+            report(object, &outcome, progress.writes, cx).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Where the cleanup stands.
+enum Step {
+    /// For what it waits, and when to look again.
+    Wait(String, Duration),
+    /// Everything is removed.
+    Done,
+    /// It will not succeed.
+    Failed(String),
+}
+
+/// Goes on from where the caches show it to be.
+async fn run<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    job: Job,
+    cx: &Context<K>,
+    progress: &mut Progress,
+) -> Result<Step, ApplyError> {
+    let seen = cx.cleanups.clock.since_seen(uid(object));
+    let keys = Keys::of(workload);
+    let known: Option<JobView> = cx.jobs.get(&keys.cleanup());
+    match known {
+        Some(known) if is_ours(object, &known) => return Ok(of_job(object, &known, cx)),
+        Some(known) if is_replaced(object, &known) => {
+            cx.writer.delete(&known).await?;
+            cx.jobs.removed(keys.cleanup(), &known);
+            progress.writes += 1;
+        }
+        Some(known) => {
+            return Ok(Step::Failed(format!("Job {} belongs to another object", known.name_any())));
+        }
+        None => {}
+    }
+    if let Some(set) = cx.stateful_sets.get(&keys.same())
+        && set.metadata.deletion_timestamp.is_none()
+        && owned(object, &set.metadata)
+    {
+        cx.writer.delete(&set).await?;
+        cx.stateful_sets.removed(keys.same(), &set);
+        progress.writes += 1;
+    }
+    let patience = PODS.saturating_sub(seen);
+    if cx.has_pods(object) && !patience.is_zero() {
+        return Ok(Step::Wait("waiting for the pods to end".to_owned(), patience));
+    }
+    let Some(turn) = cx.cleanups.turns.take(&Place::of(object), cx) else {
+        let limit = cx.cleanups.turns.limit();
+        let message = format!(
+            "waiting for its turn: at most {limit} cleanup Jobs run at a time (--cleanup-concurrency of the controller), \
+             those of objects that were deleted earlier first"
+        );
+        return Ok(Step::Wait(message, AGAIN));
+    };
+    let applied = cx.writer.apply(&workload.namespace, ApplyMode::Create, &job).await;
+    let mut answer: JobView = match applied {
+        // One of ours without the label by which it is watched: it gets that again.
+        Err(conflict @ ApplyError::NameConflict { .. }) => {
+            let owner = object.controller_owner_ref(&()).unwrap_or_default();
+            if !cx.find("Job", workload, &owner).await? {
+                return Err(conflict);
+            }
+            let mut job = job;
+            job.metadata.uid = cx.jobs.get(&keys.cleanup()).and_then(|known| known.uid());
+            cx.writer.apply(&workload.namespace, ApplyMode::Update, &job).await?
+        }
+        applied => applied?,
+    };
+    answer.trim(cx.writer.manager());
+    let step = of_job(object, &answer, cx);
+    cx.jobs.wrote(keys.cleanup(), answer);
+    // It is in the cache from here on.
+    drop(turn);
+    progress.writes += 1;
+    Ok(step)
+}
+
+/// What the Job tells.
+fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> Step {
+    let name = job.name_any();
+    match &job.end {
+        Some(End::Complete) => return Step::Done,
+        Some(End::Failed(words)) => return Step::Failed(format!("Job {name}: {words}")),
+        None => {}
+    }
+    let leaving = job.metadata.deletion_timestamp.is_some();
+    if leaving || job.started {
+        let left = cx.cleanups.clock.left(uid(object));
+        if left.is_zero() {
+            let minutes = cx.cleanups.clock.limit().as_secs().div_ceil(60);
+            return Step::Failed(format!(
+                "Job {name} did not finish within {minutes} minutes of its first attempt"
+            ));
+        }
+        let what = if leaving { "being removed" } else { "running" };
+        return Step::Wait(format!("Job {name} is {what}"), left);
+    }
+    match START.checked_sub(job.age(&now())) {
+        Some(left) if !left.is_zero() => Step::Wait(format!("Job {name} is running"), left),
+        _ => {
+            let message = format!(
+                "the pod of Job {name} has not started: `kubectl describe job {name}` and its pod say why; to delete this \
+                 object without the cleanup, annotate it with {ANNOTATION_NEED_CLEANUP}=false"
+            );
+            Step::Wait(message, AGAIN * 10)
+        }
+    }
+}
+
+impl<K: Component> Known for Context<K> {
+    fn running(&self) -> usize {
+        let kind = K::kind(&());
+        self.jobs.count(|job| {
+            job.end.is_none()
+                && (job.started || job.age(&now()) < START)
+                && job.owner_references().iter().any(|owner| owner.kind == kind)
+        })
+    }
+
+    fn waits(&self, place: &Place) -> bool {
+        let key = ObjectRef::new(&place.name).within(&place.namespace);
+        self.finalizers.at(&key).is_some_and(|object| place.is_of(object.as_ref()))
+    }
+}
+
+/// Why there is no Job to run.
+enum Unplanned {
+    /// There is nothing to clean up.
+    Nothing,
+    /// The object itself says nothing that can be run.
+    Invalid(String),
+}
+
+/// The Job to run.
+fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workload, Job), Unplanned> {
+    if is_unmanaged(object) || is_skipped(object) {
+        return Err(Unplanned::Nothing);
+    }
+    let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
+    // A BackendConfig that is refused is left out: the cleanup goes on without it.
+    let backend = cx.backend_configs.of(&workload.namespace);
+    let job = job(object, &workload, &backend, cx).ok_or(Unplanned::Nothing)?;
+    Ok((workload, job))
+}
+
+/// Tells in the status and an Event what was left behind, and lets the object go, whether it could be told or not.
+async fn give_up<K: Component>(
+    object: &Object<K>,
+    message: String,
+    writes: u32,
+    cx: &Context<K>,
+) -> Result<Done, ApplyError> {
+    let message =
+        format!("the cleanup failed and is given up, what it should remove is left in Pulsar: {message}");
+    let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message };
+    let writes = match report(object, &outcome, writes, cx).await {
+        Ok(done) => done.writes,
+        Err(error) => {
+            warn!(object = object.name_any(), error = %error, "the status of a cleanup that failed cannot be written");
+            cx.events.failed(object, Reason::CleanupFailed.as_str(), outcome.message()).await;
+            writes
+        }
+    };
+    release(object, writes, cx).await
+}
+
+async fn release<K: Component>(object: &Object<K>, writes: u32, cx: &Context<K>) -> Result<Done, ApplyError> {
+    set_finalizer(object, false, cx).await?;
+    cx.cleanups.turns.leave(&Place::of(object));
+    cx.cleanups.clock.forget(uid(object));
+    Ok(Done::applied(writes + 1))
+}
+
+async fn set_finalizer<K: Component>(
+    object: &Object<K>,
+    wanted: bool,
+    cx: &Context<K>,
+) -> Result<(), ApplyError> {
+    let answered = cx.writer.set_finalizer(object, FINALIZER_CLEANUP, wanted).await?;
+    // The answer to the patch that lets an object go has the version from before it, and that to one that is gone has
+    // none; whatever follows is newer by one at least.
+    let leaves = !wanted && object.meta().deletion_timestamp.is_some();
+    let newer = functionmesh_runtime::recent::version(object).max(answered) + u64::from(leaves);
+    cx.finalizers.wrote(object, newer, wanted);
+    Ok(())
+}
+
+/// Whether the finalizer is there, as far as is known.
+fn holds<K: Component>(object: &Object<K>, cx: &Context<K>) -> bool {
+    cx.finalizers.newest(object, |object| object.finalizers().iter().any(|name| name == FINALIZER_CLEANUP))
+}
+
+/// Whether nobody is to clean up: asked so by the user, or another does it.
+fn is_skipped<K: Component>(object: &Object<K>) -> bool {
+    let labelled = [LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT];
+    labelled.iter().any(|label| object.labels().contains_key(*label))
+        || object.annotations().get(ANNOTATION_NEED_CLEANUP).is_some_and(|value| value == "false")
+}
+
+fn is_ours<K: Component>(object: &Object<K>, job: &JobView) -> bool {
+    owned(object, &job.metadata)
+}
+
+/// Whether a Job is the original's, in the place of ours.
+fn is_replaced<K: Component>(object: &Object<K>, job: &JobView) -> bool {
+    job.metadata.deletion_timestamp.is_none() && job.is_of_the_original(object.meta().uid.as_deref())
+}
+
+fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bool {
+    object.controller_owner_ref(&()).is_some_and(|owner| ownership(child, &owner) == Ownership::Ours)
+}
+
+/// Whether the children were to stay: by `kubectl delete --cascade=orphan`. While the garbage collector takes their owner
+/// references away, its finalizer says so; afterwards a StatefulSet without an owner does.
+fn is_orphaned<K: Component>(object: &Object<K>, workload: &Workload, cx: &Context<K>) -> bool {
+    let set = || cx.stateful_sets.get(&Keys::of(workload).same());
+    object.finalizers().iter().any(|name| name == ORPHAN)
+        || set().is_some_and(|set| {
+            set.metadata.deletion_timestamp.is_none()
+                && set.metadata.owner_references.iter().flatten().all(|owner| owner.controller != Some(true))
+        })
+}
+
+fn uid<K: Component>(object: &Object<K>) -> &str {
+    object.meta().uid.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! What a status says of an object whose children could not all be written.
+//!
+//! `Ready` is about pods. While they are what the object says, as far as is known, the conditions follow them, and a write
+//! that fails is a condition of its own (`ReconcileFailed`). A write that may succeed in a moment is not told at all.
+
+use crate::apply::Progress;
+use crate::context::Context;
+use crate::object::Object;
+use crate::report;
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_plan::outcome::{Failed, Outcome};
+use functionmesh_plan::plan::observed_set;
+use functionmesh_plan::status::{failed_before, is_current, notices};
+use functionmesh_render::{Component, Workload, selector_labels};
+use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::observe::Done;
+use kube::Resource;
+
+/// Writes the status after a failure, if there is something to tell: without `failed`, what the pods say of a spec that was
+/// brought about before. What was written is on record in any case.
+///
+/// # Errors
+/// When the API server refuses or fails.
+pub(crate) async fn report<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    failed: Option<Failed>,
+    progress: &Progress,
+    cx: &Context<K>,
+) -> Result<Done, ApplyError> {
+    let outcome = match failed {
+        Some(failed) => Some(outcome(object, workload, failed, progress, cx)),
+        None => as_before(object, workload, progress, cx),
+    };
+    if let Some(outcome) = outcome {
+        return report::report(object, &outcome, progress.writes, cx).await;
+    }
+    if progress.stateful_set.is_some() {
+        let before = cx.recorded_status(object);
+        let stateful_set = progress.stateful_set.clone();
+        cx.postponed.owe(object.meta(), &ComponentStatus { stateful_set, ..before });
+    }
+    Ok(Done::applied(progress.writes))
+}
+
+/// The outcome of a failure that is to be told.
+pub(crate) fn outcome<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    failed: Failed,
+    progress: &Progress,
+    cx: &Context<K>,
+) -> Outcome {
+    let status = cx.recorded_status(object);
+    let is_current = progress.pods_are_current || is_current(&status, object.meta().generation);
+    let runs = if is_current { running(object, workload, &status, progress, cx) } else { None };
+    match runs {
+        Some(Outcome::Applied { stateful_set, recorded, selector, notices, blocked, .. }) => {
+            Outcome::Applied { stateful_set, recorded, selector, notices, blocked, failed: Some(failed) }
+        }
+        _ => Outcome::Refused {
+            reason: failed.reason,
+            message: failed.message,
+            written: progress.stateful_set.clone().map(Box::new),
+            live: object
+                .controller_owner_ref(&())
+                .and_then(|owner| observed_set(cx.observed(workload).stateful_set, &owner))
+                .map(Box::new),
+        },
+    }
+}
+
+/// What was true before goes on, by what the pods say now: only of a spec that was brought about.
+fn as_before<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    progress: &Progress,
+    cx: &Context<K>,
+) -> Option<Outcome> {
+    let status = cx.current_status(object);
+    is_current(&status, object.meta().generation)
+        .then(|| running(object, workload, &status, progress, cx))
+        .flatten()
+}
+
+fn running<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    status: &ComponentStatus,
+    progress: &Progress,
+    cx: &Context<K>,
+) -> Option<Outcome> {
+    let owner = object.controller_owner_ref(&())?;
+    let stateful_set = observed_set(cx.observed(workload).stateful_set, &owner)?;
+    let recorded = progress.stateful_set.clone().or_else(|| cx.recorded_status(object).stateful_set);
+    Some(Outcome::Applied {
+        stateful_set: Box::new(stateful_set),
+        recorded: recorded.map(Box::new),
+        selector: selector_labels(workload),
+        notices: notices(status),
+        blocked: None,
+        // What failed before was not put right either.
+        failed: failed_before(status),
+    })
+}

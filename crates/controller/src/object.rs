@@ -1,0 +1,46 @@
+//! A Function, Source or Sink as it is cached, and how it is decoded and checked.
+
+use functionmesh_api::constants::ANNOTATION_MANAGED;
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_plan::health::reason::Reason;
+use functionmesh_plan::outcome::Outcome;
+use functionmesh_render::{Component, Workload, decode};
+use functionmesh_runtime::declared::Declared;
+use kube::{Resource, ResourceExt};
+use serde_json::Value;
+
+/// A Function, Source or Sink as it is cached.
+pub(crate) type Object<K> = Declared<K, ComponentStatus>;
+
+/// Whether the user asked to leave the object alone.
+pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {
+    object.annotations().get(ANNOTATION_MANAGED).is_some_and(|value| value == "false")
+}
+
+/// Decodes and checks the object.
+pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
+    let invalid = |message: String| Outcome::refused(Reason::Invalid, message);
+    let spec = object.spec::<K::Spec>().map_err(|error| {
+        // Again and slower, to find the field. There is no text when the error names it.
+        let text = serde_json::from_str(object.spec_text()).ok();
+        let located = text.and_then(|spec| decode::<K::Spec>(&spec).err());
+        invalid(located.map_or_else(|| error.to_string(), |located| located.to_string()))
+    })?;
+    let spec = without_default(object, spec);
+    K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
+}
+
+/// The spec without a number of replicas that the API server filled in, where another number runs in its place.
+fn without_default<K: Component>(object: &Object<K>, spec: K::Spec) -> K::Spec {
+    let common = K::common(&spec);
+    let more = common.replicas == Some(1) && common.min_replicas.is_some_and(|min| min > 1);
+    if !more || object.owners.replicas_chosen {
+        return spec;
+    }
+    let text: Option<Value> = serde_json::from_str(object.spec_text()).ok();
+    let stated = text.and_then(|mut text| {
+        text.as_object_mut()?.remove("replicas");
+        decode::<K::Spec>(&text).ok()
+    });
+    stated.unwrap_or(spec)
+}

@@ -1,0 +1,29 @@
+//! The `VerticalPodAutoscaler`s: an optional kind ([`functionmesh_runtime::optional`]). Objects that ask for one on a cluster
+//! without it say so in a condition, and run all the same.
+
+use functionmesh_api::condition::Wanted;
+use functionmesh_plan::conditions::MISSING;
+use functionmesh_plan::health::reason::Reason;
+use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_render::VerticalPodAutoscaler;
+use functionmesh_runtime::optional::Absence;
+
+/// A trimmed autoscaler.
+pub(crate) type View = Applied<VerticalPodAutoscaler>;
+
+/// The condition of an object that wants one in vain.
+pub(crate) fn missing(absence: &Absence) -> Wanted {
+    const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
+    let message = match absence {
+        Absence::Missing => {
+            format!("{WANTED} this cluster does not have; install it, or remove the field")
+        }
+        Absence::Forbidden(words) => {
+            format!(
+                "{WANTED} this controller may not list; grant the permission, or remove the field: {words}"
+            )
+        }
+        Absence::Unavailable => format!("{WANTED} the API server cannot list at present"),
+    };
+    Wanted { type_: MISSING, status: true, reason: Reason::ApiMissing.to_string(), message }
+}

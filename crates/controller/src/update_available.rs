@@ -1,0 +1,50 @@
+//! Tells of a rendering that waits: the condition `UpdateAvailable`, with what it would change.
+
+use crate::apply::Progress;
+use crate::context::Context;
+use functionmesh_api::condition::Wanted;
+use functionmesh_api::status::ComponentStatus;
+use functionmesh_plan::conditions::UPDATE_AVAILABLE;
+use functionmesh_plan::observed::statefulset::StatefulSetView;
+use functionmesh_plan::plan::Pending;
+use functionmesh_plan::rollout::diff::{by_weight, difference, immutable, summary};
+use functionmesh_plan::rollout::update_message::message;
+use functionmesh_render::{Component, rendered_hash};
+
+/// Stands for the differences when the live object could not be read.
+const UNREAD: &str = "the differences could not be read yet";
+
+/// Most differences that are named.
+const NAMED: usize = 24;
+
+/// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already; a
+/// read that fails leaves the differences out of the text, and is in `progress`.
+pub(crate) async fn notice<K: Component>(
+    waiting: &Pending,
+    live: &StatefulSetView,
+    known: &ComponentStatus,
+    cx: &Context<K>,
+    progress: &mut Progress,
+) -> Wanted {
+    let hash = rendered_hash(&waiting.desired).unwrap_or_default();
+    let told = known.conditions.get(UPDATE_AVAILABLE).filter(|told| {
+        let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
+        pending == Some(hash) && told.reason == waiting.reason.as_str() && !told.message.contains(UNREAD)
+    });
+    let message = if let Some(told) = told {
+        told.message.clone()
+    } else {
+        let (changes, fixed) = match cx.writer.read(live).await {
+            Ok(live) => {
+                let changes = by_weight(difference(&live, &waiting.desired, cx.writer.manager()));
+                (summary(&changes, NAMED), immutable(&live, &waiting.desired).join(", "))
+            }
+            Err(error) => {
+                progress.unread = Some(error);
+                (UNREAD.to_owned(), String::new())
+            }
+        };
+        message(waiting.reason, hash, &changes, &fixed)
+    };
+    Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message }
+}

@@ -1,0 +1,243 @@
+//! What wakes a reconcile: the watches, and how a change of anything leads to the objects that it concerns.
+
+use crate::args::ComponentArgs;
+use crate::backend_configs::{BackendConfigs, Config, warn_of_old_place};
+use crate::context::{Context, Render};
+use crate::deferred_status::Postponed;
+use crate::fan_out::Pace;
+use crate::finalize::cleanups::Cleanups;
+use crate::object::Object;
+use crate::optional_api;
+use crate::reconcile::reconcile;
+use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
+use functionmesh_plan::conditions::{MISSING, READY};
+use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_plan::observed::job::JobView;
+use functionmesh_plan::observed::pod::PodView;
+use functionmesh_plan::observed::service::ServiceView;
+use functionmesh_plan::observed::statefulset::StatefulSetView;
+use functionmesh_plan::observed::view::View;
+use functionmesh_plan::rollout::provenance;
+use functionmesh_render::Component;
+use functionmesh_render::RenderArgs;
+use functionmesh_runtime::Process;
+use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::leaving::Leaving;
+use functionmesh_runtime::line::Line;
+use functionmesh_runtime::metrics::ObjectsByReadiness;
+use functionmesh_runtime::observe::Observer;
+use functionmesh_runtime::recent::{Recent, Written};
+use functionmesh_runtime::stream::{Cached, Changes, Watches};
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::runtime::Controller;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The controller's work: runs until the process is told to stop.
+///
+/// # Errors
+/// When a metric cannot be registered.
+pub fn run<K: Component>(
+    process: &Process,
+    args: &ComponentArgs,
+    render: Render,
+) -> impl Future<Output = anyhow::Result<()>> + use<K> {
+    let watches = Watches::of(process, &args.watch);
+    let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
+    let events = Events::new(process.client.clone(), process.name);
+    let manager = process.name;
+    let flags = args.render.clone();
+    let own_namespace = process.namespace();
+    let wishes = args.rollout.wishes();
+    let postponed = Postponed::by(args.status.first_status_delay);
+    let (cleanups, deleted) = Cleanups::new(&args.cleanup);
+    let environment = flags.environment();
+    let shutdown = process.shutdown.clone();
+    let metrics = process.metrics.clone();
+    // Nothing is watched before the lease is held: a replica that stands by costs nothing.
+    async move {
+        let environment = environment?;
+        let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
+        let (objects, changed) = watches.primary::<Object<K>>();
+        let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
+        let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
+        let (horizontal, horizontal_changed) =
+            children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
+        let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
+        let missed = objects.clone();
+        let (vertical, vertical_changed) = watches.optional(
+            &selector,
+            move |view: &mut optional_api::View| view.trim(manager),
+            move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
+        );
+        let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
+        let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
+        if let Some((None, name)) = flags.global() {
+            tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
+        }
+        let counted = objects.clone();
+        metrics.register(&ObjectsByReadiness::new(move || {
+            let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
+            let all = counted.state();
+            let ready = all.iter().filter(|o| ready(o)).count();
+            (ready, all.len() - ready)
+        })?)?;
+        let context = Arc::new(Context {
+            writer,
+            events,
+            render,
+            operator: provenance::operator(&environment),
+            environment,
+            wishes,
+            backend_configs,
+            stateful_sets: Recent::over(sets),
+            services: Recent::over(services),
+            horizontal_autoscalers: Recent::over(horizontal),
+            vertical_autoscalers: vertical.clone(),
+            jobs: Recent::over(jobs),
+            pods,
+            denied: watches.denied.clone(),
+            filled: OnceCell::new(),
+            cleanups,
+            leaving: Leaving::default(),
+            finalizers: Written::over(objects.clone()),
+            statuses: Written::over(objects.clone()),
+            postponed,
+            failing: Failing::default(),
+        });
+        let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
+        let forgetful = observer.clone();
+        let pace = Arc::new(Pace::new(watches.args.concurrency));
+        let line = Line::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
+        let gone = pace.clone();
+        Controller::for_stream(changed, objects.clone())
+            .with_config(watches.queue())
+            .reconcile_on(pace.released(concerned(objects, backend_changes)))
+            .reconcile_on(deleted)
+            .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
+            .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
+            .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {
+                owners_of::<K>(&scaler)
+            })
+            .watches_stream(vertical_changed, |scaler: optional_api::View| owners_of::<K>(&scaler))
+            .reconcile_all_on(vertical.turns())
+            // The original's have no owner reference.
+            .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
+            .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
+            .graceful_shutdown_on(shutdown.cancelled_owned())
+            .run(
+                move |object, context| {
+                    observed(object, context, observer.clone(), pace.clone(), line.clone())
+                },
+                |_, error: &Infallible, _| match *error {},
+                context,
+            )
+            .for_each(|result| {
+                if let Err(controller::Error::ObjectNotFound(missing)) = result {
+                    let namespace = missing.namespace.unwrap_or_default();
+                    forgetful.gone(&format!("{namespace}/{}", missing.name));
+                    gone.gone(&ObjectRef::new(&missing.name).within(&namespace));
+                }
+                std::future::ready(())
+            })
+            .await;
+        Ok(())
+    }
+}
+
+/// The children of one kind, by their label.
+fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
+    watches.metrics.begin_writes(&V::kind(&()));
+    watches.owned(selector, move |view: &mut V| view.trim(manager))
+}
+
+/// The caches of the `BackendConfig`s that are configured, and their changes; true for the one of all namespaces.
+/// Unless a namespace is given, that one is looked for in `own`.
+fn backend_configs(
+    watches: &Watches,
+    args: &RenderArgs,
+    own: &str,
+) -> (BackendConfigs, Vec<(bool, Changes<Config>)>) {
+    let (mut configs, mut streams) = (BackendConfigs::default(), Vec::new());
+    if let Some((namespace, name)) = args.global() {
+        let namespace = namespace.unwrap_or(own);
+        let (store, changed) = watches.named(Some(namespace), name);
+        configs.global = Some((namespace.to_owned(), name.to_owned(), store));
+        streams.push((true, changed));
+    }
+    if let Some(name) = args.namespaced() {
+        let (store, changed) = watches.named(None, name);
+        configs.namespaced = Some((name.to_owned(), store));
+        streams.push((false, changed));
+    }
+    (configs, streams)
+}
+
+/// The objects that each change of a `BackendConfig` concerns: those of its namespace, or all. Those whose rendering does
+/// not change write nothing.
+fn concerned<K: Component>(
+    objects: Store<Object<K>>,
+    changes: Vec<(bool, Changes<Config>)>,
+) -> impl Stream<Item = Vec<ObjectRef<Object<K>>>> + Send + use<K> {
+    let namespaces = changes.into_iter().map(|(everywhere, changes)| {
+        // An interruption of a watch was logged and counted there.
+        let configs = changes.filter_map(|config| std::future::ready(config.ok()));
+        configs.map(move |config| config.meta().namespace.clone().filter(|_| !everywhere))
+    });
+    stream::select_all(namespaces).map(move |namespace| {
+        let all = objects.state();
+        let there = all.iter().filter(|o| namespace.is_none() || o.meta().namespace == namespace);
+        there.map(|o| ObjectRef::new(&o.name_any()).within(&o.namespace().unwrap_or_default())).collect()
+    })
+}
+
+/// The object that a child belongs to, by its owner reference and by its label: somebody may have taken one of them away.
+fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Object<K>>> {
+    let kind = K::kind(&());
+    let references = child.owner_references().iter().filter(|r| r.kind == kind);
+    let mut owners: Vec<_> = references
+        .filter_map(|r| Some(ObjectRef::new(&r.name).within(&child.namespace()?)))
+        .chain(named_by::<K>(child))
+        .collect();
+    owners.dedup();
+    owners
+}
+
+/// The object that something belongs to, by its label.
+fn named_by<K: Component>(child: &impl Resource<DynamicType = ()>) -> Option<ObjectRef<Object<K>>> {
+    let name = child.labels().get(LABEL_NAME)?;
+    Some(ObjectRef::new(name).within(&child.namespace()?))
+}
+
+/// One reconcile, observed: infallible toward the queue.
+async fn observed<K: Component>(
+    object: Arc<Object<K>>,
+    context: Arc<Context<K>>,
+    observer: Arc<Observer<String>>,
+    pace: Arc<Pace<ObjectRef<Object<K>>>>,
+    line: Line,
+) -> Result<Action, Infallible> {
+    let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
+    // It may have changed while it waited. If it is gone, the watch has told the queue.
+    let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
+    let _run = pace.begin(ObjectRef::from_obj(object.as_ref()));
+    let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let generation = object.meta().generation;
+    if context.caches_filled().await.is_err() {
+        return Ok(Action::await_change());
+    }
+    if let Some(wait) = context.denied.hold(&object.namespace().unwrap_or_default()) {
+        return Ok(Action::requeue(wait));
+    }
+    // On the heap: it holds rendered objects while it waits.
+    let reconciled = Box::pin(reconcile(object, context));
+    Ok(observer.run(key, generation, reconciled).await)
+}

@@ -1,0 +1,291 @@
+//! Foreign changes of children: which of the planned writes put one right, and one Event for each of those.
+//!
+//! A write is a repair when the same was rendered before: what differs then is not our doing.
+
+use crate::conditions::{MISSING, RECONCILE_FAILED};
+use crate::observed::autoscaler::Applied;
+use crate::observed::metadata::{has_labels, has_owner};
+use crate::observed::service::ServiceView;
+use crate::observed::statefulset::{StatefulSetView, Trace};
+use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
+use crate::rollout::policy::Wishes;
+use crate::status::is_current;
+use functionmesh_api::constants::LABEL_COMPONENT;
+use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
+use functionmesh_render::rendered_hash;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
+use kube::core::ObjectMeta;
+
+/// What somebody did to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A field of ours has another value, or none.
+    Edited,
+    /// It is gone. A child without the label by which we watch looks the same.
+    Deleted,
+    /// Its owner reference is gone.
+    WithoutOwner,
+    /// A label of ours is gone or has another value.
+    WithoutLabel,
+}
+
+/// A child that is put right by a planned write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repair {
+    /// The child.
+    pub child: ObjectReference,
+    /// What was wrong with it.
+    pub found: Found,
+    /// The field manager that did it, where the API server knows.
+    pub by: Option<Box<str>>,
+}
+
+impl Found {
+    /// For machines, in the Event. Different for each: Events that differ in the message only are counted as one.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Edited => "RepairEdited",
+            Self::Deleted => "RepairDeleted",
+            Self::WithoutOwner => "RepairOwner",
+            Self::WithoutLabel => "RepairLabel",
+        }
+    }
+
+    /// For people.
+    pub fn told(self, child: &ObjectReference, by: Option<&str>) -> String {
+        let name = |text: &Option<String>| text.clone().unwrap_or_default();
+        let child = format!("{} {}", name(&child.kind), name(&child.name));
+        let by = by.unwrap_or("another field manager");
+        match self {
+            Self::Edited => format!("Reverted changes made to {child} by {by}"),
+            Self::Deleted => {
+                format!("Recreated {child}: it was deleted, or its label {LABEL_COMPONENT} was removed")
+            }
+            Self::WithoutOwner => format!("Restored the owner reference of {child}, removed by {by}"),
+            Self::WithoutLabel => format!("Restored labels of {child}, removed or changed by {by}"),
+        }
+    }
+}
+
+impl Repair {
+    fn by(self, editor: Option<&str>) -> Self {
+        Self { by: editor.map(Into::into), ..self }
+    }
+}
+
+/// The repairs in a plan. `status` is the newest status of the object, and `generation` the object's.
+pub fn repairs(
+    plan: &Plan,
+    observed: &Observed,
+    status: &ComponentStatus,
+    generation: Option<i64>,
+    wishes: &Wishes,
+) -> Vec<Repair> {
+    let recorded = status.stateful_set.as_ref();
+    // The Service is written before the StatefulSet, the autoscalers after it.
+    let existed = recorded.is_some();
+    let complete = existed && was_complete(status, generation);
+    let service = repair(plan.service.as_ref(), existed, |desired| {
+        let live = observed.service.as_ref()?;
+        Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
+    });
+    let service =
+        service.map(|repair| repair.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
+    let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
+    let same_spec = status.observed_generation == generation;
+    let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
+    let set = set.map(|repair| repair.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
+    let horizontal = repair(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
+        observed.horizontal_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
+    });
+    let editor = observed.horizontal_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
+    let horizontal = horizontal.map(|repair| repair.by(editor));
+    let vertical = repair(plan.vertical_autoscaler.as_ref(), complete, |desired| {
+        observed.vertical_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
+    });
+    let editor = observed.vertical_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
+    let vertical = vertical.map(|repair| repair.by(editor));
+    [service, set, horizontal, vertical].into_iter().flatten().collect()
+}
+
+/// Whether everything that is wanted was there once. Autoscalers come and go with the spec: one that is missing was
+/// deleted when the same generation was brought about before.
+fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
+    let lacks = |type_| status.conditions.get(type_).is_some();
+    is_current(status, generation) && !lacks(MISSING) && !lacks(RECONCILE_FAILED)
+}
+
+/// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
+fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, wishes: &Wishes) -> bool {
+    let SetWrite::Create(desired) = write else { return false };
+    let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
+    wishes.recreate.is_some() && wishes.recreate.as_deref() == hash && recorded != hash
+}
+
+/// What one write of the set repairs, which is also written in part.
+fn repair_of_set(
+    write: Option<&SetWrite>,
+    existed: bool,
+    live: Option<&StatefulSetView>,
+    recorded: Option<&StatefulSetStatusRef>,
+    same_spec: bool,
+) -> Option<Repair> {
+    match write? {
+        SetWrite::Create(desired) => created(&**desired, existed),
+        SetWrite::Update(desired) => {
+            let live = live?;
+            let same = live.rendered_hash() == rendered_hash(desired);
+            updated(&**desired, &live.metadata, same && live.trace(recorded) == Trace::Edited)
+        }
+        SetWrite::Adjust(adjustment) => {
+            let live = live?;
+            let found = match adjustment {
+                Adjustment { owner: Some(_), .. } => Found::WithoutOwner,
+                Adjustment { labels, .. } if !labels.is_empty() => Found::WithoutLabel,
+                // The number of replicas: another one is wanted, or somebody else changed it.
+                Adjustment { .. } if same_spec && live.moved(recorded) => Found::Edited,
+                Adjustment { .. } => return None,
+            };
+            Some(Repair { child: live.object_ref(&()), found, by: None })
+        }
+        // Neither puts anything right.
+        SetWrite::Adopt { .. } | SetWrite::Recreate => None,
+    }
+}
+
+fn known<'a, K>(live: &'a Applied<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, bool) {
+    (&live.metadata, live.was_rendered_as(desired))
+}
+
+/// What one write repairs. `live` finds the child that is there, and whether anything that differs in it was edited.
+fn repair<'a, T: Resource<DynamicType = ()>>(
+    write: Option<&Write<T>>,
+    existed: bool,
+    live: impl FnOnce(&T) -> Option<(&'a ObjectMeta, bool)>,
+) -> Option<Repair> {
+    match write? {
+        Write::Create(desired) => created(&**desired, existed),
+        Write::Update(desired) => {
+            let (live, edited) = live(desired)?;
+            updated(&**desired, live, edited)
+        }
+        Write::Delete => None,
+    }
+}
+
+fn created<T: Resource<DynamicType = ()>>(desired: &T, existed: bool) -> Option<Repair> {
+    existed.then(|| Repair { child: desired.object_ref(&()), found: Found::Deleted, by: None })
+}
+
+fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited: bool) -> Option<Repair> {
+    let found = match () {
+        () if !has_owner(live, desired.meta()) => Found::WithoutOwner,
+        () if !has_labels(live, desired.meta()) => Found::WithoutLabel,
+        () => edited.then_some(Found::Edited)?,
+    };
+    Some(Repair { child: desired.object_ref(&()), found, by: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::apps::v1::StatefulSet;
+    use serde_json::json;
+
+    fn metadata(hash: &str, generation: i64, labels: &str, owner: &str) -> ObjectMeta {
+        serde_json::from_value(json!({
+            "name": "f-function", "generation": generation, "labels": {"a": labels},
+            "annotations": {functionmesh_render::RENDERED_HASH: hash},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Function", "name": "f", "uid": owner, "controller": true}],
+        }))
+        .unwrap()
+    }
+
+    fn plan(set: Option<SetWrite>) -> Plan {
+        Plan {
+            service: None,
+            stateful_set: set,
+            horizontal_autoscaler: None,
+            vertical_autoscaler: None,
+            pending: None,
+            left: None,
+            fallback: None,
+        }
+    }
+
+    fn status(hash: &str, generation: i64) -> ComponentStatus {
+        let stateful_set = Some(StatefulSetStatusRef {
+            rendered_hash: hash.to_owned(),
+            generation,
+            ..StatefulSetStatusRef::default()
+        });
+        ComponentStatus { stateful_set, ..ComponentStatus::default() }
+    }
+
+    fn wishes(recreate: &str) -> Wishes {
+        Wishes { recreate: Some(recreate.to_owned()), ..Wishes::default() }
+    }
+
+    fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<Found> {
+        let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
+        let observed = Observed { stateful_set: set_live, ..Observed::default() };
+        let repairs = repairs(&plan(Some(set)), &observed, status, Some(1), &wishes("h"));
+        assert!(repairs.len() < 2);
+        repairs.first().map(|repair| repair.found)
+    }
+
+    fn desired() -> Box<StatefulSet> {
+        Box::new(StatefulSet { metadata: metadata("h", 0, "b", "u"), ..StatefulSet::default() })
+    }
+
+    #[test]
+    fn a_write_of_what_was_written_before_is_a_repair() {
+        let update = |live| found(SetWrite::Update(desired()), Some(live), &status("h", 1));
+        assert_eq!(update(metadata("h", 2, "b", "u")), Some(Found::Edited));
+        assert_eq!(update(metadata("h", 1, "c", "u")), Some(Found::WithoutLabel));
+        assert_eq!(update(metadata("h", 1, "b", "other")), Some(Found::WithoutOwner));
+        assert_eq!(update(metadata("h", 1, "b", "u")), None, "nothing is wrong: a change of another kind");
+        assert_eq!(update(metadata("old", 2, "b", "u")), None, "another rendering");
+        let lost =
+            found(SetWrite::Update(desired()), Some(metadata("h", 2, "b", "u")), &ComponentStatus::default());
+        assert_eq!(lost, None, "our last write is not on record: it may be ours");
+    }
+
+    #[test]
+    fn making_a_child_is_a_repair_when_it_was_there() {
+        assert_eq!(found(SetWrite::Create(desired()), None, &ComponentStatus::default()), None);
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("h", 7)), Some(Found::Deleted));
+        let other =
+            Box::new(StatefulSet { metadata: metadata("other", 0, "b", "u"), ..StatefulSet::default() });
+        assert_eq!(found(SetWrite::Create(other), None, &status("old", 7)), Some(Found::Deleted));
+    }
+
+    #[test]
+    fn making_it_anew_as_asked_is_no_repair() {
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), None);
+    }
+
+    #[test]
+    fn an_autoscaler_was_there_when_this_generation_was_brought_about() {
+        let status = |generation: i64, type_: &str, reason: &str| {
+            serde_json::from_value::<ComponentStatus>(
+                json!({"observedGeneration": generation, "conditions": [
+                    {"type": "Ready", "status": "True", "reason": reason, "message": "",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                    {"type": type_, "status": "True", "reason": "X", "message": "",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                ]}),
+            )
+            .unwrap()
+        };
+        assert!(was_complete(&status(1, "Other", "AllReplicasAvailable"), Some(1)));
+        assert!(!was_complete(&status(1, "Other", "AllReplicasAvailable"), Some(2)));
+        for refusal in crate::health::reason::Reason::ALL.into_iter().filter(|reason| reason.is_refusal()) {
+            assert!(!was_complete(&status(1, "Other", refusal.as_str()), Some(1)), "{refusal}");
+        }
+        assert!(!was_complete(&status(1, RECONCILE_FAILED, "AllReplicasAvailable"), Some(1)));
+        assert!(!was_complete(&status(1, MISSING, "AllReplicasAvailable"), Some(1)));
+        assert!(!was_complete(&ComponentStatus::default(), None));
+    }
+}

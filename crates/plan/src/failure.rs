@@ -1,0 +1,42 @@
+//! What the status says of a write that failed.
+
+use crate::health::reason::Reason;
+use crate::outcome::Failed;
+use crate::rollout::update_message::blocked;
+use functionmesh_objects::refusal::Refusal;
+
+/// A write that failed.
+#[derive(Clone, Debug)]
+pub struct WriteError {
+    /// Why the API server refused, when it did.
+    pub refusal: Option<Refusal>,
+    /// Whether an object that we never saw and do not own has the name.
+    pub is_name_conflict: bool,
+    /// For people, with the words of the API server.
+    pub message: String,
+}
+
+/// In the words of the API server for fields of a `StatefulSet` that cannot change.
+const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
+
+/// What to tell of an error, should it last. `hash` is that of the rendering.
+pub fn failed(error: WriteError, hash: &str) -> Failed {
+    let WriteError { refusal, is_name_conflict, message } = error;
+    let reason = match refusal {
+        Some(Refusal::Invalid) if message.contains(IMMUTABLE) => {
+            let message = blocked("fields", hash) + ": " + &message;
+            return Failed { reason: Reason::RecreateRequired, message };
+        }
+        Some(Refusal::Invalid | Refusal::BadRequest) => Reason::Invalid,
+        Some(Refusal::Forbidden) => Reason::Forbidden,
+        Some(Refusal::QuotaExceeded) => Reason::QuotaExceeded,
+        Some(Refusal::AdmissionDenied) => Reason::AdmissionDenied,
+        Some(Refusal::TooLarge) => Reason::TooLarge,
+        None if is_name_conflict => Reason::NameConflict,
+        Some(
+            Refusal::Conflict | Refusal::NotFound | Refusal::KindMissing | Refusal::NamespaceTerminating,
+        )
+        | None => Reason::ApplyFailed,
+    };
+    Failed { reason, message }
+}

@@ -1,0 +1,142 @@
+//! Why a pod is not available now: the root cause from what its status says. Pure.
+
+use crate::health::reason::Reason;
+use crate::health::termination_message::classify::diagnosed;
+use crate::health::termination_message::normalize::{cleaned, without_amounts, without_counts};
+use crate::observed::pod_status::{ContainerStatus, Spec, State, Status, Terminated};
+use crate::time::after;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+/// Something known to be wrong with a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// What kind of trouble. Ordered by how sure it is that waiting does not help.
+    pub reason: Reason,
+    /// In the words of whoever found it, without volatile text and secrets.
+    pub message: String,
+}
+
+/// Longest text taken over from a pod, in characters: enough for an exception with its cause.
+const MESSAGE_LIMIT: usize = 600;
+/// Numbers of restarts that are told apart, so that a container that ends again and again is not news each time.
+const RESTARTS: [i32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+/// How long a container that runs and is not ready counts as one that ends again and again: a kubelet forgets its back-off
+/// after the same time.
+const RELAPSE: SignedDuration = SignedDuration::from_secs(600);
+/// How long a pod that is ready may not be available yet: `minReadySeconds` and a little more.
+const SETTLING: SignedDuration = SignedDuration::from_secs(20);
+
+/// What a pod's status tells of, each with the time until which it counts, if it does not count as long as the status says
+/// so. Only what keeps the pod from being available now is in it, the worst first.
+pub(crate) fn causes(status: &Status, spec: &Spec) -> Vec<(Cause, Option<Timestamp>)> {
+    if status.phase == "Failed" && !status.reason.is_empty() {
+        // How its containers ended says less.
+        let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
+        let message = bounded(&format!("the pod failed: {words}"));
+        return vec![(Cause { reason: Reason::CrashLoop, message }, None)];
+    }
+    let unschedulable = status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
+        .map(|c| Cause { reason: Reason::Unschedulable, message: bounded(&without_counts(&c.message)) });
+    let init = status.init_container_statuses.iter().map(|c| (c, !spec.is_sidecar(&c.name)));
+    let main = status.container_statuses.iter().map(|c| (c, false));
+    let containers = init.chain(main).filter_map(|(c, ends)| container_cause(c, status, spec, ends));
+    let mut causes: Vec<_> = unschedulable.map(|cause| (cause, None)).into_iter().chain(containers).collect();
+    causes.sort();
+    causes.shrink_to_fit();
+    causes
+}
+
+/// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.
+fn container_cause(
+    container: &ContainerStatus,
+    pod: &Status,
+    spec: &Spec,
+    ends: bool,
+) -> Option<(Cause, Option<Timestamp>)> {
+    let waiting = container.state.waiting.as_ref();
+    match waiting.map(|w| w.reason.as_str()) {
+        Some(
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "SignatureValidationFailed"
+            | "RegistryUnavailable",
+        ) => {
+            let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
+            let message = format!("cannot pull image {:?}{}", container.image, cleaned(&answer));
+            return Some((Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) }, None));
+        }
+        Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
+            let message = waiting.map(|w| cleaned(&w.message)).unwrap_or_default();
+            let message = format!("container {}: {message}", container.name);
+            let cause = Cause { reason: Reason::CreateContainerConfigError, message: bounded(&message) };
+            return Some((cause, None));
+        }
+        // It waits for others: what became of it in an earlier sandbox is history.
+        Some("PodInitializing" | "ContainerCreating") => return None,
+        _ => {}
+    }
+    let State { running, terminated, .. } = &container.state;
+    let last = container.last_state.terminated.as_ref();
+    let (ended, until) = match (terminated, running) {
+        (Some(ended), _) => (ended, None),
+        // A pod that is ready long enough is available; one that is not has another container to wait for.
+        (None, Some(_)) if container.ready => (last?, Some(after(pod.ready_since()?, SETTLING))),
+        (None, Some(running)) => (last?, running.started_at.as_ref().map(|at| after(at.0, RELAPSE))),
+        // Between two restarts.
+        (None, None) => (last?, None),
+    };
+    (!ends || ended.exit_code != 0).then(|| (end(container, ended, spec, ends), until))
+}
+
+/// What the end of a container tells.
+fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool) -> Cause {
+    let (name, restarts) = (&container.name, restarts(container.restart_count));
+    if ended.reason == "OOMKilled" {
+        let limit = spec.memory_limit(name).map(|limit| format!(" of {limit}")).unwrap_or_default();
+        let message =
+            format!("container {name} used more memory than its limit{limit} and was killed{restarts}");
+        return Cause { reason: Reason::OutOfMemory, message };
+    }
+    let diagnosis = diagnosed(&cleaned(&ended.message));
+    let reason =
+        diagnosis.reason.unwrap_or(if init { Reason::InitContainerFailed } else { Reason::CrashLoop });
+    let words = diagnosis.text;
+    let separator = if words.trim().is_empty() { "" } else { ": " };
+    let message =
+        format!("container {name} ended with exit code {}{restarts}{separator}{words}", ended.exit_code);
+    Cause { reason, message: bounded(&message) }
+}
+
+/// How often a container was started again, in steps.
+fn restarts(count: i32) -> String {
+    match RESTARTS.iter().rev().find(|step| count >= **step) {
+        None => String::new(),
+        Some(1) => ", restarted".to_owned(),
+        Some(step) => format!(", restarted {step} times or more"),
+    }
+}
+
+/// The registry's answer, which stays the same while the kubelet alternates between pulling and waiting.
+fn pull_answer(message: &str) -> String {
+    let answer = message.rsplit_once("ErrImagePull: ").map_or(message, |(_, answer)| answer);
+    if answer.is_empty() || answer.starts_with("Back-off") { String::new() } else { format!(": {answer}") }
+}
+
+/// One line of at most [`MESSAGE_LIMIT`] characters.
+fn bounded(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MESSAGE_LIMIT) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;

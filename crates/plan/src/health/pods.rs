@@ -1,0 +1,91 @@
+//! What the pods of one object tell together.
+
+use crate::health::diagnosis::Cause;
+use crate::health::reason::Reason;
+use crate::observed::pod::PodView;
+use crate::time::after;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+/// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
+const START: SignedDuration = SignedDuration::from_secs(30);
+/// What the pods of one object tell together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// How many there are, those that end included.
+    pub number: usize,
+    /// The worst thing known about them.
+    pub cause: Option<Cause>,
+    /// When the youngest of those that are not ready was made.
+    pub youngest: Option<Timestamp>,
+    /// What is taken for the cause from some time on, when there is no other.
+    pub later: Option<(Timestamp, Cause)>,
+    /// When a cause stops to count although nothing happens.
+    pub until: Option<Timestamp>,
+    /// From when on a pod is lost with its node, whatever else is known.
+    pub lost: Option<(Timestamp, Cause)>,
+}
+
+impl Pods {
+    /// Puts pods together. What is wrong with a pod that ends is history, unless its node does not let it end; and so is what
+    /// is wrong with one of another template than the newest, when that is known: the controller of `StatefulSet`s is about
+    /// to replace it.
+    pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>, newest: Option<&str>, now: Timestamp) -> Self {
+        let mut all = Self::default();
+        for pod in pods {
+            all.number += 1;
+            let lost = [all.lost.take(), pod.lost.as_deref().cloned()];
+            all.lost = lost.into_iter().flatten().min();
+            if pod.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let is_old =
+                newest.is_some_and(|n| pod.revision.as_deref().is_some_and(|revision| revision != n));
+            for (cause, until) in pod.causes.iter().filter(|_| !is_old) {
+                if until.is_some_and(|until| until <= now) {
+                    continue;
+                }
+                all.until = all.until.into_iter().chain(*until).min();
+                all.cause = all.cause.take().into_iter().chain([cause.clone()]).min();
+            }
+            if !pod.ready {
+                let made = pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
+                all.youngest = all.youngest.max(made);
+            }
+            if let Some((since, needs)) = pod.starting.as_ref().filter(|_| !is_old) {
+                let cause = not_starting(pod.metadata.name.as_deref().unwrap_or_default(), needs.as_deref());
+                let later = [all.later.take(), Some((after(*since, START), cause))];
+                all.later = later.into_iter().flatten().min();
+            }
+            if let Some((from, was_connected)) = pod.unconnected.filter(|_| !is_old) {
+                let cause = not_connected(pod.metadata.name.as_deref().unwrap_or_default(), was_connected);
+                let later = [all.later.take(), Some((from, cause))];
+                all.later = later.into_iter().flatten().min();
+            }
+        }
+        all
+    }
+}
+
+fn not_starting(pod: &str, needs: Option<&str>) -> Cause {
+    let needs = needs.map(|needs| format!("; they need {needs}: check that each exists")).unwrap_or_default();
+    let message = format!("pod {pod} has a node, and its volumes or its network are not ready there{needs}");
+    Cause { reason: Reason::VolumesNotReady, message }
+}
+
+fn not_connected(pod: &str, was_connected: bool) -> Cause {
+    let message = if was_connected {
+        format!(
+            "pod {pod} runs and has no connection to a broker: the broker is down or cannot be reached, or no longer accepts \
+             the pod's credentials; kubectl logs {pod} has the reason"
+        )
+    } else {
+        format!(
+            "pod {pod} runs and has not connected to a broker yet: it downloads its package, or opens its state store or its \
+             connector; kubectl logs {pod} tells how far it is"
+        )
+    };
+    Cause { reason: Reason::NotConnected, message }
+}
+
+#[cfg(test)]
+mod tests;

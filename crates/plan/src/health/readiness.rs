@@ -1,0 +1,213 @@
+//! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
+
+use crate::conditions::{PROGRESSING, READY};
+use crate::health::diagnosis::Cause;
+use crate::health::pods::Pods;
+use crate::health::reason::Reason;
+use crate::observed::statefulset::StatefulSetView;
+use crate::outcome::Outcome;
+use crate::time::after;
+use functionmesh_api::condition::{Wanted, waited_for};
+use functionmesh_api::status::ComponentStatus;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// How long a roll-out counts as progressing after it began, its last pod was created or it stopped being available: that
+/// of Deployments.
+const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
+/// How long the controller of StatefulSets may take to make pods.
+const CREATION: SignedDuration = SignedDuration::from_secs(20);
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it runs or not.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// Whether what is not ready had its time.
+    overdue: bool,
+    /// When another answer may be due although nothing happens.
+    pub again: Option<Duration>,
+}
+
+impl Verdict {
+    /// Judges what was done by what the pods tell.
+    pub fn of(
+        outcome: &Outcome,
+        pods: &Pods,
+        previous: &ComponentStatus,
+        generation: Option<i64>,
+        now: &Time,
+    ) -> Self {
+        let started = || Started::of(previous.conditions.get(PROGRESSING), generation);
+        match outcome {
+            Outcome::Refused { reason: Reason::ApplyFailed, message, .. } => {
+                Self::retried(message.clone(), started(), now.0)
+            }
+            Outcome::Refused { reason, message, .. } | Outcome::CleanupPending { reason, message } => {
+                Self::final_(*reason, message.clone())
+            }
+            Outcome::Applied { blocked: Some(message), .. } => {
+                Self::final_(Reason::RecreateRequired, message.clone())
+            }
+            Outcome::Applied { stateful_set, .. } => Self::of_pods(stateful_set, pods, started(), now.0),
+        }
+    }
+
+    fn final_(reason: Reason, message: String) -> Self {
+        Self { reason, message, overdue: false, again: None }
+    }
+
+    /// The controller tries again what fails; for some time that counts as progress.
+    fn retried(message: String, started: Started, now: Timestamp) -> Self {
+        let overdue = matches!(started, Started::Overdue) || after(started.at(now), DEADLINE) <= now;
+        Self { reason: Reason::ApplyFailed, message, overdue, again: None }
+    }
+
+    fn of_pods(stateful_set: &StatefulSetView, pods: &Pods, started: Started, now: Timestamp) -> Self {
+        let wanted = stateful_set.spec.replicas;
+        let live = &stateful_set.status;
+        let seen = Some(live.observed_generation) >= stateful_set.metadata.generation;
+        let complete = seen
+            && live.replicas == wanted
+            && live.available_replicas >= wanted
+            && live.updated_replicas >= wanted;
+        if complete && wanted == 0 {
+            return Self::final_(Reason::ScaledToZero, "no replicas are wanted".to_owned());
+        }
+        if complete {
+            return Self::final_(
+                Reason::AllReplicasAvailable,
+                format!("{wanted} of {wanted} replicas available"),
+            );
+        }
+        let few = usize::try_from(wanted).is_ok_and(|wanted| pods.number < wanted) && live.replicas < wanted;
+        let later = [
+            pods.later.clone(),
+            (seen && few).then(|| (after(started.at(now), CREATION), not_created(stateful_set, pods.number))),
+        ];
+        let mut waits: Vec<_> = pods.until.iter().map(|until| until.duration_since(now)).collect();
+        let mut cause = pods.cause.clone();
+        for (from, suspected) in later.into_iter().flatten().filter(|_| pods.cause.is_none()) {
+            if from <= now {
+                cause = cause.into_iter().chain([suspected]).min();
+            } else {
+                waits.push(from.duration_since(now));
+            }
+        }
+        if let Some((from, lost)) = pods.lost.clone() {
+            if from <= now {
+                cause = cause.into_iter().chain([lost]).min();
+            } else {
+                waits.push(from.duration_since(now));
+            }
+        }
+        // A pod that ran for weeks and fails now has its time as well.
+        let since = started.at(now).max(pods.youngest.unwrap_or(Timestamp::MIN));
+        let deadline = after(since, DEADLINE);
+        let overdue = deadline <= now;
+        if !overdue {
+            waits.push(deadline.duration_since(now));
+        }
+        let Cause { reason, message } = cause.unwrap_or_else(|| Cause {
+            reason: Reason::WaitingForPods,
+            message: format!("waiting for {wanted} available replicas of the newest template"),
+        });
+        Self {
+            reason,
+            message,
+            overdue,
+            again: waits.into_iter().min().and_then(|wait| Duration::try_from(wait).ok()),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.reason, Reason::AllReplicasAvailable | Reason::ScaledToZero)
+    }
+
+    /// The condition `Ready`.
+    pub fn ready(&self) -> Wanted {
+        Wanted {
+            type_: READY,
+            status: self.is_ready(),
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// The condition `Progressing`: nothing progresses when the API server refuses what is to be written; trouble with pods,
+    /// and with the API server, may end well, for some time.
+    pub fn progressing(&self) -> Wanted {
+        let (status, reason) = match self.reason {
+            _ if self.is_ready() => (false, Reason::Complete),
+            _ if self.overdue => (false, Reason::ProgressDeadlineExceeded),
+            reason if reason.stops() => (false, reason),
+            reason => (true, reason),
+        };
+        let message = if self.overdue {
+            format!("not available for {} s: {}", DEADLINE.as_secs(), self.message)
+        } else {
+            self.message.clone()
+        };
+        Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message }
+    }
+
+    /// All conditions about the pods.
+    pub fn conditions(&self) -> Vec<Wanted> {
+        let (ready, progressing) = (self.ready(), self.progressing());
+        let waited_for = waited_for(&ready, &progressing);
+        [ready, progressing].into_iter().chain(waited_for).collect()
+    }
+}
+
+/// Since when the roll-out is on its way, by the status before.
+#[derive(Clone, Copy)]
+enum Started {
+    /// It begins.
+    Now,
+    /// Since then.
+    At(Timestamp),
+    /// It had its time.
+    Overdue,
+}
+
+impl Started {
+    fn of(progressing: Option<&Condition>, generation: Option<i64>) -> Self {
+        match progressing {
+            Some(c) if c.status == "True" => Self::At(c.last_transition_time.0),
+            Some(c)
+                if c.reason == Reason::ProgressDeadlineExceeded.as_str()
+                    && c.observed_generation == generation =>
+            {
+                Self::Overdue
+            }
+            _ => Self::Now,
+        }
+    }
+
+    fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::At(then) => then,
+            Self::Overdue => now.checked_sub(DEADLINE).unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+fn not_created(stateful_set: &StatefulSetView, number: usize) -> Cause {
+    let metadata = &stateful_set.metadata;
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    // Without a count, which changes with every pod.
+    let some = if number == 0 { "no pod exists" } else { "some pods do not exist" };
+    let message = format!(
+        "{some}: something does not admit them, often a ResourceQuota, a LimitRange or Pod Security; the reason is in: \
+         kubectl -n {namespace} describe statefulset {name}"
+    );
+    Cause { reason: Reason::PodsNotCreated, message }
+}
+
+#[cfg(test)]
+mod tests;

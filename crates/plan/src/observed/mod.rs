@@ -1,0 +1,12 @@
+//! The children as they are cached: what is compared is kept, nothing else.
+
+pub mod autoscaler;
+pub mod job;
+pub mod metadata;
+pub(crate) mod owned_fields;
+pub mod ownership;
+pub mod pod;
+pub(crate) mod pod_status;
+pub mod service;
+pub mod statefulset;
+pub mod view;

@@ -1,0 +1,42 @@
+//! What `managedFields` say of a child: which fields are ours, and who changed it last.
+
+use functionmesh_render::hash_of;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::core::ObjectMeta;
+
+/// Who holds which fields of a child, in the words of the API server.
+pub(crate) struct Holders {
+    /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
+    pub(crate) fields: Option<Box<str>>,
+    /// The last field manager to change something that we write, when that is another one.
+    pub(crate) editor: Option<Box<str>>,
+}
+
+impl Holders {
+    pub(crate) fn of(metadata: &ObjectMeta, manager: &str) -> Self {
+        let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+        let is_ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(manager);
+        let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
+        let ours = entries().filter(is_ours).find(|entry| entry.operation.as_deref() == Some("Apply"));
+        let fields = ours.and_then(|entry| {
+            let mut fields = entry.fields_v1.as_ref()?.0.get("f:spec")?.clone();
+            if let Some(fields) = fields.as_object_mut() {
+                fields.remove("f:replicas");
+            }
+            Some(hash_of(&serde_json::to_vec(&fields).ok()?).into_boxed_str())
+        });
+        let last = entries().filter(is_ours).filter_map(time).max();
+        let writes_ours = |entry: &&ManagedFieldsEntry| {
+            let held = |path: &str| entry.fields_v1.as_ref().is_some_and(|f| f.0.pointer(path).is_some());
+            ["/f:spec", "/f:metadata/f:labels", "/f:metadata/f:ownerReferences"].into_iter().any(held)
+        };
+        let others = entries().filter(|entry| !is_ours(entry) && time(entry) >= last).filter(writes_ours);
+        let editor = others.max_by_key(|entry| time(entry)).and_then(|entry| entry.manager.as_deref());
+        Self { fields, editor: editor.map(Into::into) }
+    }
+}
+
+/// The last field manager to change a child of ours, when that is another one.
+pub(crate) fn editor(metadata: &ObjectMeta, manager: &str) -> Option<Box<str>> {
+    Holders::of(metadata, manager).editor
+}

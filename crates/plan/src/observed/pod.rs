@@ -1,0 +1,73 @@
+//! The cached form of a pod: what is wrong with it, and since when it is there.
+
+use crate::health::diagnosis::{Cause, causes};
+use crate::health::lost_node::lost;
+use crate::observed::pod_status::{Spec, Status};
+use functionmesh_objects::bounded_json::slim_metadata;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use serde::{Deserialize, Serialize};
+
+/// Label by which the controller of `StatefulSet`s says from which template a pod was made.
+const REVISION: &str = "controller-revision-hash";
+/// What is read of a pod. [`PodView::trim`] turns it into what is kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
+#[resource(inherit = Pod)]
+pub struct PodView {
+    /// Name, namespace, labels, times of creation and deletion.
+    #[serde(deserialize_with = "slim_metadata")]
+    pub metadata: ObjectMeta,
+    #[serde(default, skip_serializing)]
+    status: Status,
+    #[serde(default, skip_serializing)]
+    spec: Spec,
+    /// What is known to keep the pod from being available, each with the time until which it counts.
+    #[serde(skip)]
+    pub(crate) causes: Vec<(Cause, Option<Timestamp>)>,
+    /// The revision of the template that it was made from.
+    #[serde(skip)]
+    pub(crate) revision: Option<Box<str>>,
+    /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
+    #[serde(skip)]
+    pub(crate) starting: Option<(Timestamp, Option<String>)>,
+    /// From when on its instance counts as one without a connection to a broker, and whether it had one.
+    #[serde(skip)]
+    pub(crate) unconnected: Option<(Timestamp, bool)>,
+    /// From when on it counts as lost with its node, and in which words.
+    #[serde(skip)]
+    pub(crate) lost: Option<Box<(Timestamp, Cause)>>,
+    /// Whether it is ready.
+    #[serde(skip)]
+    pub(crate) ready: bool,
+}
+
+impl PodView {
+    /// Finds the cause and drops everything else.
+    pub fn trim(&mut self) {
+        let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
+        self.causes = causes(&status, &spec);
+        self.ready = status.is("Ready", "True");
+        self.unconnected = status.unconnected(&spec);
+        self.lost = lost(&self.metadata, &spec.node_name, &status).map(Box::new);
+        // Volumes are mounted and the network is made before this condition is true (KEP-3085).
+        let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
+        self.starting = status.start_time.filter(|_| stuck).map(|since| (since.0, spec.needs()));
+        let metadata = std::mem::take(&mut self.metadata);
+        let labels = metadata.labels.as_ref();
+        self.revision = labels.and_then(|labels| labels.get(REVISION)).map(|text| text.as_str().into());
+        self.metadata = ObjectMeta {
+            name: metadata.name,
+            namespace: metadata.namespace,
+            labels: metadata.labels.map(|mut labels| {
+                labels.retain(|key, _| key == functionmesh_api::constants::LABEL_NAME);
+                labels
+            }),
+            resource_version: metadata.resource_version,
+            creation_timestamp: metadata.creation_timestamp,
+            deletion_timestamp: metadata.deletion_timestamp,
+            ..ObjectMeta::default()
+        };
+    }
+}

@@ -1,0 +1,132 @@
+//! The cached form of a headless Service.
+
+use crate::observed::metadata::{has_labels, has_owner, slim};
+use crate::observed::owned_fields::editor;
+use crate::observed::view::View;
+use functionmesh_objects::bounded_json::metadata;
+use functionmesh_objects::managed_fields::is_inherited;
+use functionmesh_render::RENDERED_HASH;
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+use kube::Resource;
+use kube::core::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What is kept of a headless Service: it has no generation, so its content is compared.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
+#[resource(inherit = Service)]
+pub struct ServiceView {
+    /// Name, owner and labels.
+    #[serde(deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// The fields that are rendered; [`View::trim`] leaves their digest only.
+    #[serde(default, skip_serializing)]
+    spec: ServiceSpecView,
+    /// Stands for the fields that are rendered but the ports: they are compared as a whole.
+    #[serde(skip)]
+    content: u64,
+    /// Stands for each of the ports. Others may add some, which a server-side apply of ours does not remove.
+    #[serde(skip)]
+    ports: Box<[u64]>,
+    /// The field manager that changed it last, when that is another one.
+    #[serde(skip)]
+    pub editor: Option<Box<str>>,
+    /// The hash of what was rendered, which tells a foreign edit from another rendering. Out of the annotations: a map
+    /// for one text is ten times its size.
+    #[serde(skip)]
+    pub hash: Option<Box<str>>,
+    #[serde(skip)]
+    inherited: bool,
+}
+
+/// The part of the `spec` that is rendered.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ServiceSpecView {
+    /// `None` in words, for a headless Service.
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
+    /// Ports in order.
+    ports: Option<Vec<ServicePort>>,
+    /// Labels of the pods.
+    selector: Option<BTreeMap<String, String>>,
+}
+
+/// Digest of a value. It never leaves the process.
+fn digest(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Digests of ports, which can be serialised but not hashed; their fields come in one order.
+fn digests(ports: Option<&Vec<ServicePort>>) -> Box<[u64]> {
+    let text = |port: &ServicePort| serde_json::to_string(port).unwrap_or_default();
+    ports.into_iter().flatten().map(|port| digest(text(port))).collect()
+}
+
+impl View for ServiceView {
+    fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+
+    fn trim(&mut self, manager: &str) {
+        self.editor = editor(&self.metadata, manager);
+        self.inherited = is_inherited(&self.metadata, manager);
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
+        self.content = digest((cluster_ip, selector));
+        self.ports = digests(ports.as_ref());
+        let annotations = self.metadata.annotations.take();
+        self.hash = annotations.and_then(|mut all| all.remove(RENDERED_HASH)).map(String::into_boxed_str);
+    }
+}
+
+impl ServiceView {
+    /// Whether the last one to write it as a whole were we, with what is rendered now.
+    pub fn was_rendered_as(&self, desired: &Service) -> bool {
+        let hash = desired.metadata.annotations.as_ref().and_then(|all| all.get(RENDERED_HASH));
+        !self.inherited && hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)
+    }
+
+    /// Whether the live object is what was rendered.
+    pub fn matches(&self, desired: &Service) -> bool {
+        let Some(spec) = &desired.spec else { return false };
+        self.was_rendered_as(desired)
+            && self.content == digest((&spec.cluster_ip, &spec.selector))
+            && digests(spec.ports.as_ref()).iter().all(|port| self.ports.contains(port))
+            && has_owner(&self.metadata, &desired.metadata)
+            && has_labels(&self.metadata, &desired.metadata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_service_is_compared_by_its_digest() {
+        let rendered = |port: i32, app: &str| -> Service {
+            serde_json::from_value(json!({
+                "metadata": {"name": "s", "annotations": {RENDERED_HASH: "h"}, "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Function", "name": "f", "uid": "u", "controller": true}]},
+                "spec": {"clusterIP": "None", "ports": [{"port": port}], "selector": {"app": app}},
+            }))
+            .unwrap()
+        };
+        let mut live: ServiceView =
+            serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
+        live.trim("ours");
+        assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
+        assert!(live.matches(&rendered(1, "a")));
+        assert!(!live.matches(&rendered(2, "a")) && !live.matches(&rendered(1, "b")));
+        let mut more = rendered(1, "a");
+        let ports = more.spec.as_mut().and_then(|spec| spec.ports.as_mut());
+        ports.unwrap().push(ServicePort { port: 7, ..ServicePort::default() });
+        let mut live: ServiceView = serde_json::from_value(serde_json::to_value(more).unwrap()).unwrap();
+        live.trim("ours");
+        assert!(live.matches(&rendered(1, "a")), "what others add stays, whatever is applied");
+    }
+}

@@ -1,0 +1,187 @@
+//! The cached form of a `StatefulSet`.
+
+use crate::observed::metadata::{ADJUSTED, slim};
+use crate::observed::owned_fields::Holders;
+use crate::observed::view::View;
+use crate::rollout::provenance::Note;
+use crate::takeover::marks::changed_by_go_operator;
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_objects::bounded_json::metadata;
+use functionmesh_render::RENDERED_HASH;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use serde::{Deserialize, Serialize};
+
+/// What is kept of a `StatefulSet`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
+#[resource(inherit = StatefulSet)]
+pub struct StatefulSetView {
+    /// Name, owner, generation and the hash it was rendered with.
+    #[serde(deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// The desired number of pods.
+    #[serde(default)]
+    pub spec: StatefulSetSpecView,
+    /// What became of the pods.
+    #[serde(default)]
+    pub status: StatefulSetStatusView,
+    /// Hash of the list of fields below `spec` that we applied, the number of replicas left out.
+    #[serde(skip)]
+    pub fields: Option<Box<str>>,
+    /// The field manager that changed it last, when that is another one.
+    #[serde(skip)]
+    pub editor: Option<Box<str>>,
+    /// Whether the Go operator changed the pods' template after our last write of it. Set by [`View::trim`].
+    #[serde(skip)]
+    pub changed_by_go_operator: bool,
+}
+
+/// The part of the `spec` that is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetSpecView {
+    /// Number of pods.
+    pub replicas: i32,
+}
+
+/// The part of the `status` that is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetStatusView {
+    /// Generation that the other numbers speak of.
+    pub observed_generation: i64,
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods that were ready for `minReadySeconds`.
+    pub available_replicas: i32,
+    /// Pods of the newest template.
+    pub updated_replicas: i32,
+    /// The newest template, in the words of the label of its pods.
+    pub update_revision: Option<Box<str>>,
+}
+
+/// Whether the live set is in the state that the last write left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It is.
+    Untouched,
+    /// Somebody changed its spec.
+    Edited,
+    /// There is no record of the last write: it was lost, or the process ended before it was made.
+    Unknown,
+}
+
+impl View for StatefulSetView {
+    fn trim(&mut self, manager: &str) {
+        let holders = Holders::of(&self.metadata, manager);
+        (self.fields, self.editor) = (holders.fields, holders.editor);
+        let entries = self.metadata.managed_fields.as_deref().unwrap_or_default();
+        self.changed_by_go_operator = changed_by_go_operator(entries, manager);
+        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+    }
+}
+
+impl StatefulSetView {
+    /// What the status of the owner says of it, so that foreign edits are seen.
+    pub fn reference(&self) -> Option<StatefulSetStatusRef> {
+        let rendered_hash = self.rendered_hash()?.to_owned();
+        let inputs_hash = Note::on(&self.metadata).map(|note| note.inputs);
+        let generation = self.metadata.generation?;
+        let fields_hash = self.fields.as_deref().map(str::to_owned);
+        Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None, fields_hash })
+    }
+
+    /// The generation in which our last change of anything but the template left it, if there was one.
+    fn adjusted_generation(&self) -> Option<i64> {
+        self.metadata.annotations.as_ref()?.get(ADJUSTED)?.parse().ok()
+    }
+
+    /// The record of our last write, when it speaks of the rendering that is live.
+    pub fn record<'a>(&self, recorded: Option<&'a StatefulSetStatusRef>) -> Option<&'a StatefulSetStatusRef> {
+        recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == self.rendered_hash())
+    }
+
+    /// Whether it is in the state that our last write left, by the record of that.
+    pub fn trace(&self, recorded: Option<&StatefulSetStatusRef>) -> Trace {
+        let generation = self.metadata.generation;
+        match self.record(recorded) {
+            // Its spec was never changed since it was made with that hash: the process ended before the status said so.
+            None if generation == Some(1) && self.rendered_hash().is_some() => Trace::Untouched,
+            None => Trace::Unknown,
+            Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
+            Some(_) if self.adjusted_generation() == generation => Trace::Untouched,
+            // Others changed the number of replicas, or added something that is not ours to remove: what `kubectl rollout
+            // restart` and Reloader do.
+            Some(recorded) if self.holds(recorded) == Some(true) => Trace::Untouched,
+            Some(_) => Trace::Edited,
+        }
+    }
+
+    /// Whether every field that we applied is still ours, as far as that is known: whoever changes or removes one takes it
+    /// from us, whoever adds one does not.
+    pub fn holds(&self, recorded: &StatefulSetStatusRef) -> Option<bool> {
+        Some(recorded.fields_hash.as_deref()? == self.fields.as_deref()?)
+    }
+
+    /// Whether its spec was changed since our last write, in whatever way.
+    pub fn moved(&self, recorded: Option<&StatefulSetStatusRef>) -> bool {
+        let generation = self.metadata.generation;
+        self.record(recorded).is_some_and(|recorded| Some(recorded.generation) != generation)
+            && self.adjusted_generation() != generation
+    }
+
+    /// The hash of the object it was rendered as.
+    pub fn rendered_hash(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A set in a generation, with what we applied of it and what another field manager holds.
+    fn set(generation: i64, ours: &serde_json::Value, other: &str, at: &str) -> StatefulSetView {
+        let mut set: StatefulSetView = serde_json::from_value(json!({"metadata": {
+            "generation": generation, "annotations": {RENDERED_HASH: "h"}, "managedFields": [
+                {"manager": "ours", "operation": "Apply", "time": "2026-01-01T00:00:10Z", "fieldsV1": {"f:spec": ours}},
+                {"manager": other, "operation": "Update", "time": at, "fieldsV1": {"f:spec": {"f:template": {}}}},
+                {"manager": "kcm", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:01:00Z",
+                    "fieldsV1": {"f:status": {}}},
+            ]}}))
+        .unwrap();
+        set.trim("ours");
+        set
+    }
+
+    #[test]
+    fn an_edit_is_a_change_of_a_field_that_we_applied() {
+        let fields =
+            json!({"f:replicas": {}, "f:template": {"f:spec": {"f:a": {}}}, "f:minReadySeconds": {}});
+        let recorded = set(1, &fields, "other", "2026-01-01T00:00:00Z").reference();
+        let trace = |fields: &serde_json::Value| {
+            let set = set(2, fields, "other", "2026-01-01T00:00:20Z");
+            assert!(set.moved(recorded.as_ref()));
+            set.trace(recorded.as_ref())
+        };
+        assert_eq!(trace(&fields), Trace::Untouched, "something was added");
+        let mut scaled = fields.clone();
+        scaled.as_object_mut().unwrap().remove("f:replicas");
+        assert_eq!(trace(&scaled), Trace::Untouched, "the number of replicas is compared by itself");
+        let mut edited = fields.clone();
+        edited.as_object_mut().unwrap().remove("f:minReadySeconds");
+        assert_eq!(trace(&edited), Trace::Edited);
+        // A record of an earlier release has no hash.
+        let old = recorded.map(|recorded| StatefulSetStatusRef { fields_hash: None, ..recorded });
+        assert_eq!(set(2, &fields, "other", "2026-01-01T00:00:20Z").trace(old.as_ref()), Trace::Edited);
+    }
+
+    #[test]
+    fn the_editor_is_the_last_other_manager_after_us() {
+        let editor = |at: &str| set(2, &json!({"f:template": {}}), "kubectl-edit", at).editor;
+        assert_eq!(editor("2026-01-01T00:00:20Z").as_deref(), Some("kubectl-edit"));
+        assert_eq!(editor("2026-01-01T00:00:00Z"), None, "before our own write");
+    }
+}

@@ -1,0 +1,26 @@
+//! What all cached forms of children have in common.
+
+use kube::Resource;
+use kube::core::NamespaceResourceScope;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// A trimmed view of a child that we write.
+pub trait View:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Drops what is not compared. `manager` is the field manager under which we write.
+    fn trim(&mut self, manager: &str);
+
+    /// Whether the Go operator still owns fields of it, which have to be taken over before it is applied: otherwise what is
+    /// no longer rendered would stay.
+    fn is_inherited(&self) -> bool {
+        false
+    }
+}

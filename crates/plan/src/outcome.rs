@@ -1,0 +1,69 @@
+//! What one reconcile came to.
+
+use crate::health::reason::Reason;
+use crate::observed::statefulset::StatefulSetView;
+use functionmesh_api::condition::Wanted;
+use functionmesh_api::status::StatefulSetStatusRef;
+use std::collections::BTreeMap;
+
+/// What one reconcile came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Nothing could be rendered or written; the object has to change first, or somebody else.
+    Refused {
+        /// The kind of refusal.
+        reason: Reason,
+        /// What is wrong and what to do.
+        message: String,
+        /// The `StatefulSet`, when it was written before something went wrong.
+        written: Option<Box<StatefulSetStatusRef>>,
+        /// The same as last seen, where that is known.
+        live: Option<Box<StatefulSetView>>,
+    },
+    /// The object is deleted and not cleaned up.
+    CleanupPending {
+        /// Whether that may still end well.
+        reason: Reason,
+        /// What it waits for, or what went wrong.
+        message: String,
+    },
+    /// The children are as rendered.
+    Applied {
+        /// The `StatefulSet` as last seen.
+        stateful_set: Box<StatefulSetView>,
+        /// What is to be recorded of it.
+        recorded: Option<Box<StatefulSetStatusRef>>,
+        /// Selector of the pods.
+        selector: BTreeMap<String, String>,
+        /// Further conditions.
+        notices: Vec<Wanted>,
+        /// Why what the object says cannot be brought about, when it cannot.
+        blocked: Option<String>,
+        /// What fails although the pods are as the object says.
+        failed: Option<Failed>,
+    },
+}
+
+/// A write that fails: for good, or again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The kind of failure.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Outcome {
+    /// Nothing was written.
+    pub fn refused(reason: Reason, message: String) -> Self {
+        Self::Refused { reason, message, written: None, live: None }
+    }
+
+    /// What is wrong, or what is waited for; empty when neither.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused { message, .. } | Self::CleanupPending { message, .. } => message,
+            Self::Applied { .. } => "",
+        }
+    }
+}

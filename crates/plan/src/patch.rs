@@ -1,0 +1,81 @@
+//! The JSON patch of a `StatefulSet` that leaves its template alone, and so its pods.
+
+use crate::observed::metadata::ADJUSTED;
+use crate::observed::statefulset::StatefulSetView;
+use crate::plan::Adjustment;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+/// Changes what an adjustment says. The patch tests the generation, so that it applies to what was seen only, and notes
+/// the generation it leads to: should this process end before the status says so, the next one does not take the change
+/// for somebody else's.
+pub fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
+    let Adjustment { replicas, labels, owner, settles } = adjustment;
+    let generation = live.metadata.generation.unwrap_or_default();
+    let mut steps = vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": live.uid()}),
+        json!({"op": "test", "path": "/metadata/generation", "value": generation}),
+    ];
+    let mut add = |path: String, value: Value| steps.push(json!({"op": "add", "path": path, "value": value}));
+    if let Some(replicas) = replicas {
+        add("/spec/replicas".to_owned(), json!(replicas));
+        if *settles {
+            add(format!("/metadata/annotations/{}", pointer(ADJUSTED)), json!((generation + 1).to_string()));
+        }
+    }
+    if live.metadata.labels.is_none() && !labels.is_empty() {
+        add("/metadata/labels".to_owned(), json!({}));
+    }
+    for (key, value) in labels {
+        add(format!("/metadata/labels/{}", pointer(key)), json!(value));
+    }
+    if let Some(owner) = owner {
+        let others = live.owner_references().iter().filter(|other| other.uid != owner.uid);
+        let owners: Vec<_> = others.chain([owner]).collect();
+        add("/metadata/ownerReferences".to_owned(), json!(owners));
+    }
+    Value::Array(steps)
+}
+
+/// A key in a JSON pointer.
+pub(crate) fn pointer(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    fn live() -> StatefulSetView {
+        let metadata = json!({"name": "f", "uid": "u", "generation": 4, "labels": {"a": "b"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "x"}]});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn a_new_number_of_replicas_says_to_which_generation_it_leads() {
+        let adjustment = Adjustment { replicas: Some(3), labels: [].into(), owner: None, settles: true };
+        let unsettled = patch(&Adjustment { settles: false, ..adjustment.clone() }, &live());
+        assert_eq!(unsettled.as_array().map(Vec::len), Some(3), "an edit of others is not ours from now on");
+        let steps = patch(&adjustment, &live());
+        assert_eq!(
+            steps,
+            json!([
+                {"op": "test", "path": "/metadata/uid", "value": "u"},
+                {"op": "test", "path": "/metadata/generation", "value": 4},
+                {"op": "add", "path": "/spec/replicas", "value": 3},
+                {"op": "add", "path": "/metadata/annotations/compute.functionmesh.io~1adjusted-generation", "value": "5"},
+            ])
+        );
+    }
+
+    #[test]
+    fn labels_and_owners_are_added_to_what_is_there() {
+        let owner = OwnerReference { uid: "o".to_owned(), ..OwnerReference::default() };
+        let labels = [("x/y".to_owned(), "z".to_owned())].into();
+        let steps = patch(&Adjustment { replicas: None, labels, owner: Some(owner), settles: true }, &live());
+        assert_eq!(steps[2], json!({"op": "add", "path": "/metadata/labels/x~1y", "value": "z"}));
+        assert_eq!((&steps[3]["value"][0]["uid"], &steps[3]["value"][1]["uid"]), (&json!("x"), &json!("o")));
+    }
+}

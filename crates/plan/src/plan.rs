@@ -1,0 +1,314 @@
+//! What to write: the rendered objects against what is there. Pure.
+
+use crate::health::reason::Reason;
+use crate::observed::autoscaler::{Applied, stamped};
+use crate::observed::metadata::has_owner;
+use crate::observed::ownership::{Ownership, ownership};
+use crate::observed::service::ServiceView;
+use crate::observed::statefulset::StatefulSetView;
+use crate::rollout::decision::{Decision, Situation};
+use crate::rollout::policy::Wishes;
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_render::{Desired, VerticalPodAutoscaler};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What the caches show of the children.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The headless Service.
+    pub service: Option<ServiceView>,
+    /// The pods' set.
+    pub stateful_set: Option<StatefulSetView>,
+    /// What scales the custom resource.
+    pub horizontal_autoscaler: Option<Applied<HorizontalPodAutoscaler>>,
+    /// What adjusts the resources of the pods.
+    pub vertical_autoscaler: Option<Applied<VerticalPodAutoscaler>>,
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write<T> {
+    /// Nothing of that name was seen: written without force, so that an unseen foreign object refuses it.
+    Create(Box<T>),
+    /// Ours and different.
+    Update(Box<T>),
+    /// Ours and no longer wanted.
+    Delete,
+}
+
+/// One write of the `StatefulSet`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SetWrite {
+    /// As [`Write::Create`].
+    Create(Box<StatefulSet>),
+    /// All of it, as rendered.
+    Update(Box<StatefulSet>),
+    /// What is not the template.
+    Adjust(Adjustment),
+    /// The note of what the Go operator made it from, and then all of it, as rendered, where that has not to wait.
+    Adopt {
+        /// As rendered, with its note.
+        desired: Box<StatefulSet>,
+        /// Whether what is rendered is written as well.
+        roll: bool,
+    },
+    /// Delete it and leave its pods.
+    Recreate,
+}
+
+/// A change of a `StatefulSet` that leaves its template alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adjustment {
+    /// Number of pods, when it is another.
+    pub replicas: Option<i32>,
+    /// Labels that it lacks.
+    pub labels: BTreeMap<String, String>,
+    /// Its owner, when it lacks one.
+    pub owner: Option<OwnerReference>,
+    /// Whether the generation after it is as we left it: not while a change by others is still to be reverted.
+    pub settles: bool,
+}
+
+/// A rendering that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// For what.
+    pub reason: Reason,
+    /// Fields that cannot change, for which the whole waits; empty when there is none.
+    pub immutable: String,
+    /// What would be applied; its hash is the name by which it is approved.
+    pub desired: Box<StatefulSet>,
+}
+
+/// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// First, so that pods find their names.
+    pub service: Option<Write<Service>>,
+    /// After what its pods refer to.
+    pub stateful_set: Option<SetWrite>,
+    /// After the pods.
+    pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
+    /// Last.
+    pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
+    /// What is left as it is although it would be rendered differently now.
+    pub pending: Option<Pending>,
+    /// What the status is to say of a `StatefulSet` whose template is left alone.
+    pub left: Option<StatefulSetStatusRef>,
+    /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
+    pub fallback: Option<Adjustment>,
+}
+
+impl Plan {
+    /// Whether the pods are as the object says before anything is written.
+    pub fn leaves_pods(&self) -> bool {
+        self.stateful_set.is_none()
+            && self.pending.as_ref().is_none_or(|pending| pending.immutable.is_empty())
+    }
+}
+
+/// Why nothing can be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// An object of somebody else has the name.
+    #[error(
+        "{kind} {name} exists and does not belong to this object; it is left alone: delete or rename it, or give this object another name"
+    )]
+    NameConflict {
+        /// Kind of the object in the way.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// The child of a deleted object of the same name is still there.
+    #[error("{kind} {name} of the deleted object of the same name is still being removed")]
+    Leaving {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What the plan depends on besides the children.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// What the object's status says of the last write: a hash alone would miss a foreign edit, so the generation of the
+    /// live object has to be the one we left it with.
+    pub recorded: Option<StatefulSetStatusRef>,
+    /// Whether the last one to look after the object had seen its newest spec.
+    pub observed: bool,
+    /// What was asked for.
+    pub wishes: Wishes,
+    /// The object.
+    pub owner: OwnerReference,
+    /// Whether the template cannot be rendered as it should be: what runs stays as it is, but for its scale.
+    pub frozen: bool,
+}
+
+/// Compares.
+///
+/// # Errors
+/// What stands in the way, when something does.
+pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan, Obstacle> {
+    // Taken apart without `..`: a new kind of child does not compile until it is planned.
+    let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
+    let owner = &given.owner;
+    let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
+    let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
+    // A Service has no generation either.
+    let service = stamped(service);
+    let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
+    let Pinned { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
+        Some(live) if set_exists => pinned(live, stateful_set, given),
+        _ if given.frozen => Pinned::default(),
+        _ => Pinned { write: Some(SetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
+    };
+    Ok(Plan {
+        service: write(service, service_exists, service_same),
+        stateful_set,
+        horizontal_autoscaler: autoscaler(
+            horizontal_autoscaler,
+            observed.horizontal_autoscaler.as_ref(),
+            owner,
+        )?,
+        vertical_autoscaler: autoscaler(vertical_autoscaler, observed.vertical_autoscaler.as_ref(), owner)?,
+        pending,
+        left,
+        fallback,
+    })
+}
+
+/// What is done with a `StatefulSet`.
+#[derive(Default)]
+struct Pinned {
+    /// The write of it.
+    write: Option<SetWrite>,
+    /// What of its rendering waits.
+    pending: Option<Pending>,
+    /// What the status is to say of it.
+    left: Option<StatefulSetStatusRef>,
+    /// See [`Plan::fallback`].
+    fallback: Option<Adjustment>,
+}
+
+/// The same for one that exists.
+fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned {
+    let situation = Situation {
+        live,
+        desired: &desired,
+        recorded: given.recorded.as_ref(),
+        observed: given.observed,
+        wishes: &given.wishes,
+    };
+    let rescaled = || adjust(live, &desired, &given.owner, !situation.is_edited());
+    if given.frozen {
+        return Pinned {
+            write: rescaled().map(SetWrite::Adjust),
+            left: situation.left_as_recorded(),
+            ..Pinned::default()
+        };
+    }
+    let decision = situation.decide();
+    let (reason, immutable) = match decision {
+        Decision::Apply => {
+            let (left, fallback) = (situation.left_as_recorded(), rescaled());
+            let write = Some(SetWrite::Update(Box::new(desired)));
+            return Pinned { write, left, fallback, ..Pinned::default() };
+        }
+        Decision::Recreate => {
+            let left = situation.left_alone(false);
+            return Pinned { write: Some(SetWrite::Recreate), left, ..Pinned::default() };
+        }
+        Decision::Adopt | Decision::TakeOver => {
+            let roll = decision == Decision::TakeOver;
+            let write = Some(SetWrite::Adopt { desired: Box::new(desired), roll });
+            return Pinned { write, ..Pinned::default() };
+        }
+        Decision::Same => {
+            let write = adjust(live, &desired, &given.owner, true).map(SetWrite::Adjust);
+            return Pinned { write, left: situation.left_alone(false), ..Pinned::default() };
+        }
+        Decision::Hold(reason) => (reason, String::new()),
+        Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
+    };
+    let left = situation.left_alone(true);
+    // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
+    let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
+    let adjustment =
+        if on_purpose { None } else { adjust(live, &desired, &given.owner, situation.settles()) };
+    let write = adjustment.map(SetWrite::Adjust);
+    let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
+    Pinned { write, pending, left, fallback: None }
+}
+
+/// What differs besides the template.
+fn adjust(
+    live: &StatefulSetView,
+    desired: &StatefulSet,
+    owner: &OwnerReference,
+    settles: bool,
+) -> Option<Adjustment> {
+    let replicas = desired.spec.replicas.filter(|wanted| *wanted != live.spec.replicas);
+    let lacks =
+        |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
+    let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
+    let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| owner.clone());
+    let differs = replicas.is_some() || owner.is_some() || !labels.is_empty();
+    differs.then_some(Adjustment { replicas, labels, owner, settles })
+}
+
+/// A child that is there when the object asks for it.
+fn autoscaler<K>(
+    desired: Option<K>,
+    live: Option<&Applied<K>>,
+    owner: &OwnerReference,
+) -> Result<Option<Write<K>>, Obstacle>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
+    let Some(desired) = desired else {
+        // Only what is ours is deleted; what leaves already, or goes with a predecessor, needs no help.
+        let ours = |live: &Applied<K>| {
+            ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
+        };
+        return Ok(live.is_some_and(ours).then_some(Write::Delete));
+    };
+    let desired = stamped(desired);
+    let exists = check(&K::kind(&()), live.map(|live| &live.metadata), owner)?;
+    let same = live.is_some_and(|live| live.is(&desired, desired.meta()));
+    Ok(write(desired, exists, same))
+}
+
+/// The `StatefulSet` when it is ours, and stays.
+pub fn observed_set(live: Option<StatefulSetView>, owner: &OwnerReference) -> Option<StatefulSetView> {
+    live.filter(|live| matches!(check("StatefulSet", Some(&live.metadata), owner), Ok(true)))
+}
+
+/// Whether the child exists and is ours.
+fn check(kind: &str, live: Option<&ObjectMeta>, owner: &OwnerReference) -> Result<bool, Obstacle> {
+    let Some(live) = live else { return Ok(false) };
+    let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());
+    match ownership(live, owner) {
+        Ownership::Ours if live.deletion_timestamp.is_some() => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Ours => Ok(true),
+        Ownership::Predecessor => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Foreign => Err(Obstacle::NameConflict { kind, name }),
+    }
+}
+
+fn write<T>(desired: T, exists: bool, same: bool) -> Option<Write<T>> {
+    match (exists, same) {
+        (true, true) => None,
+        (true, false) => Some(Write::Update(Box::new(desired))),
+        (false, _) => Some(Write::Create(Box::new(desired))),
+    }
+}

@@ -1,0 +1,60 @@
+//! The scale of an object whose spec cannot be rendered or whose children are in somebody's way: its pods stay as they are, but
+//! not their number.
+
+use crate::observed::statefulset::{StatefulSetView, Trace};
+use crate::plan::Adjustment;
+use functionmesh_api::status::StatefulSetStatusRef;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The number that the spec states. One that the API server filled in says nothing where an autoscaler begins with more.
+pub fn replicas(spec: &str, chosen: bool) -> Option<i32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Scale {
+        replicas: Option<i32>,
+        min_replicas: Option<i32>,
+    }
+    let Scale { replicas, min_replicas } = serde_json::from_str(spec).ok()?;
+    let is_default = replicas == Some(1) && min_replicas.is_some_and(|min| min > 1) && !chosen;
+    replicas.filter(|number| *number >= 0 && !is_default)
+}
+
+/// What is to be changed.
+pub fn adjustment(
+    replicas: Option<i32>,
+    live: &StatefulSetView,
+    recorded: Option<&StatefulSetStatusRef>,
+) -> Option<Adjustment> {
+    let replicas = replicas.filter(|wanted| *wanted != live.spec.replicas)?;
+    let settles = live.trace(recorded) != Trace::Edited;
+    Some(Adjustment { replicas: Some(replicas), labels: BTreeMap::new(), owner: None, settles })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::statefulset::StatefulSetSpecView;
+
+    #[test]
+    fn only_a_number_that_is_stated_counts() {
+        let spec = StatefulSetSpecView { replicas: 3 };
+        let live = StatefulSetView { spec, ..StatefulSetView::default() };
+        let wanted =
+            |spec: &str| adjustment(replicas(spec, false), &live, None).and_then(|found| found.replicas);
+        assert_eq!(wanted(r#"{"replicas": 5, "java": 7}"#), Some(5));
+        assert_eq!(wanted(r#"{"replicas": 0}"#), Some(0));
+        for nothing in [
+            r#"{"replicas": 3}"#,
+            r#"{"maxReplicas": 5}"#,
+            r#"{"replicas": -1}"#,
+            r#"{"replicas": "5"}"#,
+            "",
+            "{}",
+            r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#,
+        ] {
+            assert_eq!(wanted(nothing), None, "{nothing}");
+        }
+        assert_eq!(replicas(r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#, true), Some(1));
+    }
+}

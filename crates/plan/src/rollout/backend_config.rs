@@ -1,0 +1,95 @@
+//! What the `BackendConfig`s contribute, and which of their changes may reach the pods.
+//!
+//! A change of one that says `autoUpdate: true` reaches every component at once. Any other waits until the component's
+//! pods are to be changed for another reason, see [`crate::rollout::decision`].
+
+use functionmesh_api::backend_config::BackendConfigSpec;
+use functionmesh_render::{Defaults, check_backend_config, hash_of};
+use serde::{Deserialize, Serialize};
+
+/// What holds in one namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Backend {
+    /// Merged, for the renderer. Without those that are refused.
+    pub defaults: Defaults,
+    /// The sources of the defaults, the global one first.
+    sources: Vec<(String, BackendConfigSpec)>,
+    /// Which `BackendConfig`s cannot be rendered, and why; nothing may be rendered into pods then.
+    pub refused: Option<String>,
+    /// Of the one for all namespaces, if it is there.
+    pub global: Option<Part>,
+    /// Of the one for this namespace, if it is there.
+    pub namespaced: Option<Part>,
+}
+
+/// One `BackendConfig` as it was when something was rendered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Hash of its content.
+    pub hash: String,
+    /// Whether its changes reach everybody at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto: bool,
+}
+
+/// A `BackendConfig` as it was found.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Its namespace and name.
+    pub name: String,
+    /// Its content, or why that does not decode.
+    pub spec: Result<BackendConfigSpec, String>,
+}
+
+impl Backend {
+    /// Of those that are there, each by namespace and name: the one for all namespaces, and the one for this namespace.
+    pub fn of(global: Option<Read>, namespaced: Option<Read>) -> Self {
+        let mut backend = Self::default();
+        backend.global = global.and_then(|read| backend.add(read));
+        backend.namespaced = namespaced.and_then(|read| backend.add(read));
+        backend.defaults = backend.merged(None);
+        backend
+    }
+
+    fn add(&mut self, Read { name, spec }: Read) -> Option<Part> {
+        match spec
+            .and_then(|spec| check_backend_config(&spec).map(|()| spec).map_err(|error| error.to_string()))
+        {
+            Ok(spec) => {
+                let part = Part::of(&spec);
+                self.sources.push((name, spec));
+                Some(part)
+            }
+            Err(problem) => {
+                let refused = format!("BackendConfig {name}: {problem}; correct it");
+                self.refused =
+                    Some(self.refused.take().map_or(refused.clone(), |first| format!("{first}. {refused}")));
+                None
+            }
+        }
+    }
+
+    /// The defaults, without one of the sources if one is given.
+    fn merged(&self, without: Option<usize>) -> Defaults {
+        let mut specs =
+            self.sources.iter().enumerate().filter(|(i, _)| Some(*i) != without).map(|(_, (_, spec))| spec);
+        let first = specs.next();
+        Defaults::merge(first, specs.next())
+    }
+
+    /// The `BackendConfig`s without which `render` gives something else, by namespace and name.
+    pub fn contributors<T: PartialEq>(&self, render: impl Fn(&Defaults) -> T) -> Vec<&str> {
+        let whole = render(&self.defaults);
+        let sources = self.sources.iter().enumerate();
+        let found = sources.filter(|(i, _)| render(&self.merged(Some(*i))) != whole);
+        found.map(|(_, (name, _))| name.as_str()).collect()
+    }
+}
+
+impl Part {
+    /// The content that is rendered; whether it is to reach everybody at once is no content.
+    pub fn of(spec: &BackendConfigSpec) -> Self {
+        let bytes = serde_json::to_vec(&(&spec.env, &spec.pod)).unwrap_or_default();
+        Self { hash: hash_of(&bytes), auto: spec.auto_update == Some(true) }
+    }
+}

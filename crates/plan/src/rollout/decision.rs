@@ -1,0 +1,216 @@
+//! Pinned templates: what the pods' set may become, and what has to wait.
+//!
+//! Pods restart for a reason only: the spec changed, a `BackendConfig` with `autoUpdate` changed, somebody edited the
+//! `StatefulSet`, or somebody approved. A newer renderer, or another configuration of the operator, is no reason.
+//!
+//! ```text
+//!  the Go operator's? ─── yes, until taken over ───────> Adopt, unless approved or of another spec
+//!  rendered as it runs? ── yes ─ edited since? ── no ──> Same
+//!        │ no                        └─ yes ──────────> Apply, unless paused and not approved
+//!        ├─ approved, or another spec ────────────────> Apply   ┐ but for fields that cannot change:
+//!        ├─ paused ───────────────────────────────────> Hold    │ Blocked, or Recreate where asked to
+//!        ├─ edited, or a BackendConfig with autoUpdate > Apply   ┘
+//!        └─ otherwise ────────────────────────────────> Hold
+//! ```
+
+use crate::health::reason::Reason;
+use crate::observed::statefulset::{StatefulSetView, Trace};
+use crate::rollout::policy::Wishes;
+use crate::rollout::provenance::Note;
+use functionmesh_api::status::StatefulSetStatusRef;
+use functionmesh_render::rendered_hash;
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+/// What to do with a `StatefulSet` that exists and is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is as it would be rendered, and as we left it.
+    Same,
+    /// Write what is rendered.
+    Apply,
+    /// Leave it as it is, for the reason given.
+    Hold(Reason),
+    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods alone.
+    Adopt,
+    /// The same, and then write what is rendered.
+    TakeOver,
+    /// The change is of fields that cannot change; their names.
+    Blocked(String),
+    /// Delete it without its pods, to be made anew.
+    Recreate,
+}
+
+/// What is known of the set.
+pub struct Situation<'a> {
+    /// As the cache shows it.
+    pub live: &'a StatefulSetView,
+    /// As it would be rendered, with its note.
+    pub desired: &'a StatefulSet,
+    /// What the object's status says of the last write.
+    pub recorded: Option<&'a StatefulSetStatusRef>,
+    /// Whether the last one to look after the object had seen its newest spec.
+    pub observed: bool,
+    /// What was asked for.
+    pub wishes: &'a Wishes,
+}
+
+impl Situation<'_> {
+    /// Decides.
+    pub fn decide(&self) -> Decision {
+        let desired = rendered_hash(self.desired);
+        let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
+        // Our annotations outlive what the Go operator writes: they speak of what was there before.
+        if self.live.changed_by_go_operator && self.trace() != Trace::Untouched {
+            return self.unnoted();
+        }
+        if desired.is_some() && self.live.rendered_hash() == desired {
+            return match self.trace() {
+                Trace::Edited if self.wishes.paused && !self.is_approved() => {
+                    Decision::Hold(Reason::RolloutPaused)
+                }
+                Trace::Untouched if old.is_some() => Decision::Same,
+                _ => Decision::Apply,
+            };
+        }
+        let (Some(old), Some(new)) = (old, new) else { return self.unnoted() };
+        match self.reason_to_wait(&old, &new) {
+            Some(reason) => Decision::Hold(reason),
+            None => self.apply(&old, &new),
+        }
+    }
+
+    /// Why the newer rendering has to wait, if it has to.
+    fn reason_to_wait(&self, old: &Note, new: &Note) -> Option<Reason> {
+        let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
+        if self.is_approved() || !new.is_of(inputs) {
+            None
+        } else if self.wishes.paused {
+            Some(Reason::RolloutPaused)
+        } else if self.wishes.approve_all
+            || (self.is_edited() && (self.knows_fields() || !self.is_rescaled()))
+        {
+            None
+        } else {
+            old.reason_to_wait(new)
+        }
+    }
+
+    /// A set without a note is the Go operator's, made from the spec as it is unless that changed since; or ours, when
+    /// somebody took our annotations away and nothing else.
+    fn unnoted(&self) -> Decision {
+        let is_ours = self.recorded.is_some_and(|recorded| {
+            Some(recorded.rendered_hash.as_str()) == rendered_hash(self.desired)
+                && Some(recorded.generation) == self.live.metadata.generation
+        });
+        let everybody = self.wishes.approve_all && !self.wishes.paused;
+        if self.is_to_be_made_anew() {
+            Decision::Recreate
+        } else if is_ours {
+            Decision::Apply
+        } else if self.is_approved() || everybody || !self.observed {
+            Decision::TakeOver
+        } else {
+            Decision::Adopt
+        }
+    }
+
+    fn apply(&self, old: &Note, new: &Note) -> Decision {
+        let blocked = old.immutable.changed(&new.immutable);
+        if self.is_to_be_made_anew() {
+            Decision::Recreate
+        } else if blocked.is_empty() {
+            Decision::Apply
+        } else if old.immutable.is_of_the_original() && !self.is_pending() {
+            // Noted was only that another rendering differed: this one is compared with the live object.
+            Decision::TakeOver
+        } else {
+            Decision::Blocked(blocked)
+        }
+    }
+
+    /// Whether the status names the rendering as the one that waits.
+    fn is_pending(&self) -> bool {
+        self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
+    }
+
+    /// Whoever wants the set made anew for a rendering wants the rendering.
+    fn is_approved(&self) -> bool {
+        self.is_desired(self.wishes.approved.as_deref()) || self.is_to_be_made_anew()
+    }
+
+    fn is_to_be_made_anew(&self) -> bool {
+        self.is_desired(self.wishes.recreate.as_deref())
+    }
+
+    fn is_desired(&self, hash: Option<&str>) -> bool {
+        hash.is_some() && hash == rendered_hash(self.desired)
+    }
+
+    fn known(&self) -> Option<&StatefulSetStatusRef> {
+        self.live.record(self.recorded)
+    }
+
+    fn trace(&self) -> Trace {
+        self.live.trace(self.recorded)
+    }
+
+    /// Whether somebody changed it since our last write.
+    pub fn is_edited(&self) -> bool {
+        self.trace() == Trace::Edited
+    }
+
+    /// Whether an edit is known to be one of a field that we applied, and not of the number of replicas alone.
+    fn knows_fields(&self) -> bool {
+        self.known().is_some_and(|recorded| self.live.holds(recorded).is_some())
+    }
+
+    /// Whether the set is as we left it once its number of replicas is right. An edit that is left alone stays one.
+    pub fn settles(&self) -> bool {
+        !self.is_edited() || !(self.wishes.paused || self.knows_fields())
+    }
+
+    /// Whether the number of replicas is another than wanted: putting that right may be all there is to repair.
+    fn is_rescaled(&self) -> bool {
+        Some(self.live.spec.replicas) != self.desired.spec.replicas
+    }
+
+    /// What the status goes on saying of the set when its template cannot be changed; an edit is still to be reverted.
+    pub fn left_as_recorded(&self) -> Option<StatefulSetStatusRef> {
+        let known = self.known().cloned()?;
+        let generation = if self.is_edited() { known.generation } else { self.live.metadata.generation? };
+        Some(StatefulSetStatusRef { generation, ..known })
+    }
+
+    /// What the status is to say of the set when its template was left alone.
+    pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
+        // Without a record, what the set says of itself.
+        let known = self.known().cloned().or_else(|| self.live.reference())?;
+        let inputs = || {
+            let note = Note::on(&self.desired.metadata)?;
+            // An earlier release may have recorded the same spec by another hash.
+            Some(known.inputs_hash.clone().filter(|known| note.is_of(known)).unwrap_or(note.inputs))
+        };
+        Some(StatefulSetStatusRef {
+            generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
+            // The same bytes came out of the new spec: it is what the set was made from as well.
+            inputs_hash: if pending { known.inputs_hash.clone() } else { inputs() },
+            pending_hash: rendered_hash(self.desired).filter(|_| pending).map(str::to_owned),
+            ..known
+        })
+    }
+}
+
+/// Whether a `StatefulSet` was rendered from the spec that `desired` is rendered from, its scale aside.
+pub fn is_of_spec(
+    live: Option<&StatefulSetView>,
+    recorded: Option<&StatefulSetStatusRef>,
+    desired: &StatefulSet,
+) -> bool {
+    let Some(live) = live else { return false };
+    let noted = || Note::on(&live.metadata).map(|note| note.inputs);
+    let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(noted);
+    inputs.is_some() && inputs == Note::on(&desired.metadata).map(|note| note.inputs)
+}
+
+#[cfg(test)]
+mod tests;

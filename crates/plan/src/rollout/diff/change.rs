@@ -1,0 +1,113 @@
+//! One thing that a newly rendered `StatefulSet` would change, in short words.
+
+use crate::rollout::provenance::Immutable;
+use std::fmt;
+
+/// One thing that would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it is.
+    pub place: Place,
+    /// What it is, such as `env X` or `securityContext.runAsNonRoot`; empty for a container as a whole.
+    pub item: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// Where something changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the `StatefulSet` besides its pods.
+    Set,
+    /// In the container of a name.
+    Container(String),
+    /// In the init container of a name.
+    InitContainer(String),
+    /// In the template of the pods besides its containers.
+    Pod,
+}
+
+/// What becomes of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is new.
+    Added,
+    /// It goes.
+    Removed,
+    /// It becomes different.
+    Changed,
+    /// It becomes different, from and to values that anybody may see.
+    Became(String, String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set => Ok(()),
+            Self::Container(name) => write!(f, "container {name}"),
+            Self::InitContainer(name) => write!(f, "init container {name}"),
+            Self::Pod => f.write_str("pod"),
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added => f.write_str("added"),
+            Self::Removed => f.write_str("removed"),
+            Self::Changed => f.write_str("changed"),
+            Self::Became(from, to) => write!(f, "changed from {from} to {to}"),
+        }
+    }
+}
+
+impl Change {
+    /// In words, after a change that may have been in the same place already.
+    pub(super) fn words(&self, before: Option<&Place>) -> String {
+        let Self { place, item, fate } = self;
+        match (item.is_empty(), *place == Place::Set || before == Some(place)) {
+            (true, _) => format!("{place} {fate}"),
+            (false, true) => format!("{item} {fate}"),
+            (false, false) => format!("{place}: {item} {fate}"),
+        }
+    }
+}
+
+impl Change {
+    /// The field of the set that it is in, when that is one which cannot change.
+    pub fn immutable(&self) -> Option<&'static str> {
+        let field = self.item.split(['.', ' ']).next().unwrap_or_default();
+        // A claim template is an item of its own.
+        let is = |known: &&&str| {
+            field == **known || (field.strip_suffix('s').is_none() && known.strip_suffix('s') == Some(field))
+        };
+        (self.place == Place::Set).then(|| Immutable::FIELDS.iter().find(is).copied()).flatten()
+    }
+
+    /// How early it is listed: what the pods run first, then what they run with, then how they are described.
+    pub(super) fn rank(&self) -> u8 {
+        let word = self.item.split(['.', ' ']).next().unwrap_or_default();
+        match word {
+            _ if self.immutable().is_some() => 0,
+            "" | "image" | "command" | "args" => 1,
+            "label"
+            | "annotation"
+            | "owner"
+            | "finalizers"
+            | "updateStrategy"
+            | "revisionHistoryLimit"
+            | "terminationMessagePath"
+            | "terminationMessagePolicy"
+            | "imagePullPolicy"
+            | "minReadySeconds" => 3,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(None))
+    }
+}

@@ -1,0 +1,74 @@
+//! What applying a newly rendered `StatefulSet` would change on the live one, in short words.
+//!
+//! The live object comes from the API server, which filled in fields and wrote amounts in its own way. So only what the
+//! rendered object says is compared, lists by the keys by which Kubernetes merges them. What is only in the live object
+//! counts as removed when our field manager holds it, and nobody else: anything else there was put by others and stays.
+//!
+//! Values of variables, commands and annotations may hold secrets and are never told: only names are, the names of images,
+//! and numbers and booleans of fields known to be harmless.
+
+pub mod change;
+mod held;
+mod same;
+mod shape;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use crate::rollout::diff::change::Change;
+use crate::rollout::diff::held::Held;
+use crate::rollout::diff::walk::Walk;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::Value;
+
+/// What applying `desired` as the field manager `manager` would change on `live`, an object as the API server gives it
+/// with its `managedFields`. Empty when nothing. First the set, then its containers and init containers in their order,
+/// then the rest of the pod; within each by field and name.
+///
+/// The number of pods is never a difference, as an autoscaler may set it, nor are our own annotations on the set. When
+/// `manager` never applied the object, as when the Go operator made it, all of the pods' template counts as held, the
+/// defaults of the API server excepted.
+pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Change> {
+    let desired = serde_json::to_value(desired).unwrap_or_default();
+    let applied = Held::by(manager, live);
+    let template = applied.as_ref().map_or(Held::All, |applied| applied.field("spec").field("template"));
+    let mut walk = Walk::default();
+    walk.set(&desired, live, &applied.unwrap_or(Held::Nothing));
+    walk.pods(desired.pointer("/spec/template"), live.pointer("/spec/template"), &template);
+    walk.changes
+}
+
+/// The fields that cannot change and differ: their names, each once.
+pub fn immutable(live: &Value, desired: &StatefulSet) -> Vec<&'static str> {
+    let desired = serde_json::to_value(desired).unwrap_or_default();
+    let mut walk = Walk::default();
+    // Whichever field manager owns them.
+    walk.set(&desired, live, &Held::All);
+    let mut names: Vec<_> = walk.changes.iter().filter_map(Change::immutable).collect();
+    names.dedup();
+    names
+}
+
+/// The changes in the order in which a person needs them, those of one place together.
+pub fn by_weight(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.sort_by_key(Change::rank);
+    changes
+}
+
+/// The first changes on one line, `most` at most, and how many there are besides: `container a: env X added; image changed
+/// from a:1 to a:2; and 3 more`. Empty when there are none.
+pub fn summary(changes: &[Change], most: usize) -> String {
+    let mut parts = Vec::new();
+    let mut before = None;
+    for change in changes.iter().take(most) {
+        parts.push(change.words(before));
+        before = Some(&change.place);
+    }
+    match changes.len().saturating_sub(parts.len()) {
+        0 => {}
+        rest if parts.is_empty() => parts.push(format!("{rest} changes")),
+        rest => parts.push(format!("and {rest} more")),
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,147 @@
+//! Whether a field stays as it is.
+
+use crate::rollout::diff::held::Held;
+use functionmesh_render::Decimal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Fields whose values are amounts, such as `1000m`, or objects of amounts.
+const AMOUNTS: [&str; 4] = ["limits", "requests", "sizeLimit", "divisor"];
+/// Fields that are left out when they are zero or false; others tell zero from nothing.
+const ZERO: [&str; 10] = [
+    "minReadySeconds",
+    "initialDelaySeconds",
+    "readOnly",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostPort",
+    "stdin",
+    "stdinOnce",
+    "tty",
+];
+/// Objects that mean the same empty and absent; others mean something by being there, such as `emptyDir: {}`.
+const MAPS: [&str; 7] =
+    ["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "resources"];
+
+/// What has one owner as a whole: what is not desired there goes, whoever put it. So do items of lists without keys.
+const ATOMIC: [&str; 7] = [
+    "nodeSelector",
+    "selector",
+    "labelSelector",
+    "fieldRef",
+    "secretKeyRef",
+    "configMapKeyRef",
+    "resourceFieldRef",
+];
+
+/// The holder of a field that is desired.
+pub(super) fn owned<'a>(field: &str, desired: Option<&Value>, held: Held<'a>) -> Held<'a> {
+    if desired.is_some() && ATOMIC.contains(&field) { Held::All } else { held }
+}
+
+/// Whether applying what is desired leaves what is live as it is. `field` is the name of the field.
+pub(super) fn same(field: &str, desired: Option<&Value>, live: Option<&Value>, held: &Held) -> bool {
+    match (given(field, desired), given(field, live)) {
+        (None, None) => true,
+        (Some(_), None) => false,
+        (None, Some(live)) => !held.goes() || is_default(field, live),
+        (Some(Value::Object(desired)), Some(Value::Object(live))) => {
+            let keys: BTreeSet<&String> = desired.keys().chain(live.keys()).collect();
+            keys.into_iter().all(|key| {
+                let name = if AMOUNTS.contains(&field) { field } else { key.as_str() };
+                let (desired, live) = (desired.get(key), live.get(key));
+                same(name, desired, live, &owned(key, desired, held.field(key)))
+            })
+        }
+        (Some(Value::Array(desired)), Some(Value::Array(live))) => {
+            let mut pairs = desired.iter().zip(live);
+            desired.len() == live.len()
+                && pairs.all(|(desired, live)| same("", Some(desired), Some(live), &Held::All))
+        }
+        (Some(Value::String(desired)), Some(Value::String(live))) if AMOUNTS.contains(&field) => {
+            let amount = Decimal::parse(desired);
+            desired == live || (amount.is_some() && amount == Decimal::parse(live))
+        }
+        (Some(desired), Some(live)) => desired == live,
+    }
+}
+
+/// A value that says something: the API server leaves out what is empty.
+pub(super) fn given<'a>(field: &str, value: Option<&'a Value>) -> Option<&'a Value> {
+    let says_nothing = |value: &Value| match value {
+        Value::Null => true,
+        // An empty storage class is one that binds to no class.
+        Value::String(text) => text.is_empty() && field != "storageClassName",
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty() && MAPS.contains(&field),
+        Value::Bool(value) => !value && ZERO.contains(&field),
+        Value::Number(number) => number.as_i64() == Some(0) && ZERO.contains(&field),
+    };
+    value.filter(|value| !says_nothing(value))
+}
+
+/// What a number is when it is left out.
+pub(super) fn absent(field: &str) -> Option<Value> {
+    let zero = (field == "minReadySeconds").then_some(0);
+    let known = ["revisionHistoryLimit", "terminationGracePeriodSeconds"].contains(&field);
+    zero.or_else(|| default_number(field).filter(|_| known)).map(Value::from)
+}
+
+/// Whether a value is what the API server fills in when nothing is given. Only matters for what nobody asks for any more:
+/// in objects that another operator wrote without saying which fields it wants, and in lists that have one owner.
+pub(super) fn is_default(field: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.iter().all(|(field, value)| is_default(field, value)),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) => false,
+        Value::Number(number) => number.as_i64().is_some_and(|number| default_number(field) == Some(number)),
+        Value::String(text) => text.is_empty() || default_words(field).contains(&text.as_str()),
+    }
+}
+
+fn default_number(field: &str) -> Option<i64> {
+    Some(match field {
+        // Of probes, and of the rolling update of the set.
+        "timeoutSeconds" | "successThreshold" | "maxUnavailable" => 1,
+        "periodSeconds" | "revisionHistoryLimit" => 10,
+        "failureThreshold" => 3,
+        // Of pods.
+        "terminationGracePeriodSeconds" => 30,
+        // Of files and of tokens in volumes.
+        "defaultMode" => 0o644,
+        "expirationSeconds" => 3600,
+        // Of the set, as the limit above.
+        "partition" => 0,
+        _ => return None,
+    })
+}
+
+fn default_words(field: &str) -> &'static [&'static str] {
+    match field {
+        // Of pods.
+        "restartPolicy" => &["Always"],
+        "dnsPolicy" => &["ClusterFirst"],
+        "schedulerName" => &["default-scheduler"],
+        // Of containers. The first depends on the tag of the image.
+        "imagePullPolicy" | "pullPolicy" => &["Always", "IfNotPresent"],
+        "terminationMessagePath" => &["/dev/termination-log"],
+        "terminationMessagePolicy" => &["File"],
+        "procMount" => &["Default"],
+        // Of the set.
+        "podManagementPolicy" => &["OrderedReady"],
+        "whenDeleted" | "whenScaled" => &["Retain"],
+        "type" => &["RollingUpdate"],
+        // Of ports, probes and variables.
+        "protocol" => &["TCP"],
+        "scheme" => &["HTTP"],
+        "apiVersion" => &["v1"],
+        "divisor" => &["0"],
+        // Of templates of claims.
+        "kind" => &["PersistentVolumeClaim"],
+        "volumeMode" => &["Filesystem"],
+        "phase" => &["Pending"],
+        _ => &[],
+    }
+}

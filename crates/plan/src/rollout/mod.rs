@@ -1,0 +1,9 @@
+//! Which changes may reach pods that run, and what they would change.
+
+pub mod backend_config;
+pub mod decision;
+pub mod diff;
+pub mod policy;
+pub mod provenance;
+pub mod rejected_template;
+pub mod update_message;

@@ -1,0 +1,94 @@
+//! The patch by which a `StatefulSet` of the Go operator is taken over.
+
+use crate::patch::pointer;
+use crate::rollout::diff::immutable;
+use crate::rollout::provenance::{Note, RENDERED_FROM};
+use crate::takeover::marks::ORIGINAL;
+use functionmesh_render::RENDERED_HASH;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::{Map, Value, json};
+
+/// The patch of a set that the Go operator made, and whether fields that cannot change stand in the way of what is rendered.
+pub struct Adoption {
+    /// The steps.
+    pub patch: Value,
+    /// Whether fields that cannot change differ.
+    pub is_blocked: bool,
+}
+
+/// Notes what the set came from, and takes its fields into the name of `manager`, so that whatever is no longer wanted goes
+/// with the first rendering that is approved. `roll` says that this rendering need not wait. `full` is the live object with
+/// all its fields.
+pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
+    let immutable = immutable(full, desired);
+    let note = Note::on(&desired.metadata).map(|note| note.of_the_original(&immutable, roll));
+    let note = note.as_ref().map(Note::text).unwrap_or_default();
+    let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
+    let mut steps = vec![
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
+        json!({"op": "add", "path": "/metadata/managedFields", "value": ours(at("/metadata/managedFields"), manager)}),
+    ];
+    if at("/metadata/annotations").is_null() {
+        steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+    }
+    for (key, value) in [(RENDERED_HASH, ORIGINAL), (RENDERED_FROM, &note)] {
+        steps.push(
+            json!({"op": "add", "path": format!("/metadata/annotations/{}", pointer(key)), "value": value}),
+        );
+    }
+    Adoption { patch: Value::Array(steps), is_blocked: !immutable.is_empty() }
+}
+
+/// The lists of fields with all that somebody wrote below `spec` under our name, as if we had applied it: what
+/// client-go's `csaupgrade` does for those who go over to server-side apply.
+fn ours(entries: Value, manager: &str) -> Value {
+    let Value::Array(entries) = entries else { return json!([]) };
+    let writes_spec = |entry: &Value| {
+        entry.get("subresource").is_none_or(|s| s.as_str() == Some(""))
+            && entry.pointer("/fieldsV1/f:spec").is_some()
+    };
+    let (taken, mut left): (Vec<_>, Vec<_>) = entries.into_iter().partition(writes_spec);
+    let mut fields = Value::Object(Map::new());
+    for entry in &taken {
+        if let Some(more) = entry.get("fieldsV1") {
+            unite(&mut fields, more);
+        }
+    }
+    left.push(json!({
+        "manager": manager, "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }));
+    Value::Array(left)
+}
+
+/// Adds the fields of one tree to another.
+fn unite(tree: &mut Value, more: &Value) {
+    let (Value::Object(tree), Value::Object(more)) = (tree, more) else { return };
+    for (key, below) in more {
+        unite(tree.entry(key.clone()).or_insert_with(|| json!({})), below);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taken_over_fields_are_ours_and_those_of_the_status_are_not() {
+        let entries = json!([
+            {"manager": "manager", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {}}, "f:spec": {"f:a": {}}}},
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}}},
+            {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+        ]);
+        let entries = ours(entries, "function-controller");
+        assert_eq!(entries[0]["manager"], "kube-controller-manager");
+        assert_eq!(
+            (entries[1]["manager"].as_str(), entries[1]["operation"].as_str()),
+            (Some("function-controller"), Some("Apply"))
+        );
+        assert_eq!(
+            entries[1]["fieldsV1"],
+            json!({"f:metadata": {"f:labels": {}}, "f:spec": {"f:a": {}, "f:b": {"f:c": {}}}})
+        );
+    }
+}
