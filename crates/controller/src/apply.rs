@@ -12,8 +12,8 @@ use functionmesh_plan::plan::{Observed, Pending, Plan, SetWrite, Write};
 use functionmesh_render::{Component, RENDERED_HASH, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode, Writer};
 use functionmesh_runtime::clock;
+use functionmesh_runtime::mutation_cache::MutationCache;
 use functionmesh_runtime::reassign::reassign;
-use functionmesh_runtime::recent::Recent;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -130,7 +130,7 @@ async fn set(
     live: Option<StatefulSetView>,
     left: Option<StatefulSetStatusRef>,
     key: ObjectRef<StatefulSetView>,
-    cache: &Recent<StatefulSetView>,
+    cache: &MutationCache<StatefulSetView>,
     writer: &Writer,
     progress: &mut Progress,
 ) -> Result<(Option<StatefulSetView>, Option<StatefulSetStatusRef>), ApplyError> {
@@ -182,7 +182,7 @@ async fn write<T, V>(
     write: Option<Write<T>>,
     live: Option<V>,
     key: ObjectRef<V>,
-    cache: &Recent<V>,
+    cache: &MutationCache<V>,
     writer: &Writer,
     progress: &mut Progress,
 ) -> Result<Option<V>, ApplyError>

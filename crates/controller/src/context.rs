@@ -24,8 +24,8 @@ use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::Leaving;
+use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::optional::Optional;
-use functionmesh_runtime::recent::{Recent, Written};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::reflector::Store;
@@ -54,25 +54,25 @@ pub(crate) struct Context<K: Component> {
     /// Defaults for the components of a namespace, or of all.
     pub(crate) backend_configs: BackendConfigs,
     /// The pods' sets.
-    pub(crate) stateful_sets: Recent<StatefulSetView>,
+    pub(crate) stateful_sets: MutationCache<StatefulSetView>,
     /// The headless Services.
-    pub(crate) services: Recent<ServiceView>,
+    pub(crate) services: MutationCache<ServiceView>,
     /// What scales the objects.
-    pub(crate) horizontal_autoscalers: Recent<Applied<HorizontalPodAutoscaler>>,
+    pub(crate) horizontal_autoscalers: MutationCache<Applied<HorizontalPodAutoscaler>>,
     /// What adjusts the resources of pods, on clusters that have it.
     pub(crate) vertical_autoscalers: Arc<Optional<optional_api::View>>,
     /// What cleans up after objects that are deleted.
-    pub(crate) jobs: Recent<JobView>,
+    pub(crate) jobs: MutationCache<JobView>,
     /// The pods, for what is wrong with them.
     pub(crate) pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
-    pub(crate) statuses: Written<Object<K>, ComponentStatus>,
+    pub(crate) statuses: PendingWrites<Object<K>, ComponentStatus>,
     /// The first statuses that are kept back.
     pub(crate) postponed: Postponed,
     /// Objects whose writes fail.
     pub(crate) failing: Failing,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
-    pub(crate) finalizers: Written<Object<K>, bool>,
+    pub(crate) finalizers: PendingWrites<Object<K>, bool>,
     /// The deleted objects that are cleaned up.
     pub(crate) cleanups: Cleanups<K>,
     /// Namespaces that are being deleted.

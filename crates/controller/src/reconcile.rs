@@ -27,8 +27,8 @@ use functionmesh_plan::unsafe_settings::unsafe_settings;
 use functionmesh_render::{Component, Defaults, Desired, Workload, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
 use functionmesh_runtime::leaving::HOLD;
+use functionmesh_runtime::mutation_cache::GRACE;
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::recent::GRACE;
 use kube::Resource;
 use std::sync::Arc;
 

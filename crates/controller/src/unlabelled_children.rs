@@ -10,7 +10,7 @@ use functionmesh_plan::plan::Observed;
 use functionmesh_render::WorkloadName;
 use functionmesh_render::{Component, Desired, Workload};
 use functionmesh_runtime::apply::ApplyError;
-use functionmesh_runtime::recent::Recent;
+use functionmesh_runtime::mutation_cache::MutationCache;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
@@ -84,7 +84,7 @@ impl<K: Component> Context<K> {
 
     async fn look<V: View>(
         &self,
-        cache: &Recent<V>,
+        cache: &MutationCache<V>,
         key: ObjectRef<V>,
         owner: &OwnerReference,
     ) -> Result<bool, ApplyError> {

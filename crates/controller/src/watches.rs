@@ -27,8 +27,8 @@ use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
+use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
-use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -98,18 +98,18 @@ pub fn run<K: Component>(
             environment,
             wishes,
             backend_configs,
-            stateful_sets: Recent::over(sets),
-            services: Recent::over(services),
-            horizontal_autoscalers: Recent::over(horizontal),
+            stateful_sets: MutationCache::over(sets),
+            services: MutationCache::over(services),
+            horizontal_autoscalers: MutationCache::over(horizontal),
             vertical_autoscalers: vertical.clone(),
-            jobs: Recent::over(jobs),
+            jobs: MutationCache::over(jobs),
             pods,
             denied: watches.denied.clone(),
             filled: OnceCell::new(),
             cleanups,
             leaving: Leaving::default(),
-            finalizers: Written::over(objects.clone()),
-            statuses: Written::over(objects.clone()),
+            finalizers: PendingWrites::over(objects.clone()),
+            statuses: PendingWrites::over(objects.clone()),
             postponed,
             failing: Failing::default(),
         });

@@ -7,8 +7,8 @@ use crate::reconcile::{Context, Mesh};
 use functionmesh_objects::managed_fields;
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
+use functionmesh_runtime::mutation_cache::MutationCache;
 use functionmesh_runtime::reassign::reassign;
-use functionmesh_runtime::recent::Recent;
 use futures::future::join_all;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
@@ -92,7 +92,7 @@ impl Context {
 
     async fn write<K>(
         &self,
-        cache: &Recent<Child<K>>,
+        cache: &MutationCache<Child<K>>,
         mesh: &Mesh,
         step: Step,
         labels: &BTreeMap<String, String>,
@@ -127,7 +127,7 @@ impl Context {
     /// Applies a component: by force when it is there. One that was not seen and turns out to be there is read and judged.
     async fn apply<K>(
         &self,
-        cache: &Recent<Child<K>>,
+        cache: &MutationCache<Child<K>>,
         mesh: &Mesh,
         item: &Wanted,
         live: Option<&Child<K>>,

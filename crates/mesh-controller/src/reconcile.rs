@@ -15,8 +15,8 @@ use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::{HOLD, Leaving};
+use functionmesh_runtime::mutation_cache::{GRACE, MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::recent::{GRACE, Recent, Written};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -35,13 +35,13 @@ pub struct Context {
     /// Publishes Events.
     pub events: Events,
     /// Components by kind.
-    pub functions: Recent<Child<Function>>,
+    pub functions: MutationCache<Child<Function>>,
     /// See above.
-    pub sources: Recent<Child<Source>>,
+    pub sources: MutationCache<Child<Source>>,
     /// See above.
-    pub sinks: Recent<Child<Sink>>,
+    pub sinks: MutationCache<Child<Sink>>,
     /// Our own status writes, until the cache shows them.
-    pub statuses: Written<Mesh, MeshStatus>,
+    pub statuses: PendingWrites<Mesh, MeshStatus>,
     /// Meshes whose writes fail.
     pub failing: Failing,
     /// Namespaces that are being deleted.
@@ -170,8 +170,13 @@ impl Context {
     }
 }
 
-fn collect<K>(cache: &Recent<Child<K>>, kind: Kind, mesh: &Mesh, wanted: &[Wanted], seen: &mut Vec<Seen>)
-where
+fn collect<K>(
+    cache: &MutationCache<Child<K>>,
+    kind: Kind,
+    mesh: &Mesh,
+    wanted: &[Wanted],
+    seen: &mut Vec<Seen>,
+) where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
 {
     let (uid, namespace) = (mesh.uid(), mesh.namespace());

@@ -13,8 +13,8 @@ use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
+use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
-use functionmesh_runtime::recent::{Recent, Written};
 use functionmesh_runtime::stream::{Cached, Watches};
 use futures::StreamExt;
 use kube::runtime::Controller;
@@ -54,10 +54,10 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         let context = Arc::new(Context {
             writer,
             events,
-            functions: Recent::over(functions),
-            sources: Recent::over(sources),
-            sinks: Recent::over(sinks),
-            statuses: Written::over(meshes.clone()),
+            functions: MutationCache::over(functions),
+            sources: MutationCache::over(sources),
+            sinks: MutationCache::over(sinks),
+            statuses: PendingWrites::over(meshes.clone()),
             failing: Failing::default(),
             leaving: Leaving::default(),
             selected_by: watches.args.selected_by(),

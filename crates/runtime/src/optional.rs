@@ -5,7 +5,7 @@
 //! to time; without such an object nothing is asked.
 
 use crate::denied::Denied;
-use crate::recent::Recent;
+use crate::mutation_cache::MutationCache;
 use crate::source::{Source, denial};
 use futures::{Stream, StreamExt, stream};
 use kube::core::NamespaceResourceScope;
@@ -56,7 +56,7 @@ pub(crate) enum Presence {
 /// An optional kind: its cache, and whether it is there.
 pub struct Optional<V: Resource<DynamicType = ()> + 'static> {
     /// The objects; empty while the kind is absent.
-    pub cache: Recent<V>,
+    pub cache: MutationCache<V>,
     /// Name of the cache.
     name: String,
     denied: Denied,
@@ -71,7 +71,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
         denied: Denied,
         presence: Arc<watch::Sender<Presence>>,
     ) -> Self {
-        Self { cache: Recent::over(store), name, denied, presence, lost: Arc::default() }
+        Self { cache: MutationCache::over(store), name, denied, presence, lost: Arc::default() }
     }
 
     /// Why the kind cannot be used in a namespace; none when it can.

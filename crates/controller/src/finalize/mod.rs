@@ -34,8 +34,8 @@ use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_render::{Component, Workload, cleanup};
 use functionmesh_runtime::apply::{ApplyError, ApplyMode};
 use functionmesh_runtime::clock::now;
+use functionmesh_runtime::mutation_cache::GRACE;
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::recent::GRACE;
 use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -334,7 +334,7 @@ async fn set_finalizer<K: Component>(
     // The answer to the patch that lets an object go has the version from before it, and that to one that is gone has
     // none; whatever follows is newer by one at least.
     let leaves = !wanted && object.meta().deletion_timestamp.is_some();
-    let newer = functionmesh_runtime::recent::version(object).max(answered) + u64::from(leaves);
+    let newer = functionmesh_runtime::mutation_cache::version(object).max(answered) + u64::from(leaves);
     cx.finalizers.wrote(object, newer, wanted);
     Ok(())
 }

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// A cache of objects that we write, with our own writes laid over it.
-pub struct Recent<V: Resource<DynamicType = ()> + 'static> {
+pub struct MutationCache<V: Resource<DynamicType = ()> + 'static> {
     store: Store<V>,
     written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
     /// Uids of objects that we deleted and the cache may still show.
@@ -24,7 +24,7 @@ pub struct Recent<V: Resource<DynamicType = ()> + 'static> {
     filled: OnceCell<()>,
 }
 
-impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
+impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     /// Lays an empty memory over a cache.
     pub fn over(store: Store<V>) -> Self {
         Self { store, written: Mutex::default(), removed: Mutex::default(), filled: OnceCell::new() }
@@ -128,12 +128,12 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Recent<V> {
 }
 
 /// What we last wrote about objects that others own, such as their status, until the cache of those objects shows it.
-pub struct Written<O: Resource<DynamicType = ()> + 'static, T> {
+pub struct PendingWrites<O: Resource<DynamicType = ()> + 'static, T> {
     store: Store<O>,
     written: Mutex<HashMap<ObjectRef<O>, (u64, T)>>,
 }
 
-impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
+impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O, T> {
     /// Lays an empty memory over a cache.
     pub fn over(store: Store<O>) -> Self {
         Self { store, written: Mutex::default() }
@@ -160,7 +160,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> Written<O, T> {
         }
     }
 
-    /// The newest known resource version of the object in hand: what is written on the ground of [`Written::newest`] was
+    /// The newest known resource version of the object in hand: what is written on the ground of [`PendingWrites::newest`] was
     /// decided with this one in view.
     pub fn version(&self, object: &O) -> u64 {
         let key = ObjectRef::from_obj(object);
@@ -210,38 +210,38 @@ mod tests {
     #[test]
     fn our_write_counts_until_the_cache_is_as_new() {
         let (store, mut writer) = reflector::store::<ConfigMap>();
-        let recent = Recent::over(store);
+        let cache = MutationCache::over(store);
         let key = ObjectRef::<ConfigMap>::new("x").within("ns");
-        let newest = |recent: &Recent<ConfigMap>| {
-            let one = recent.get(&key).and_then(|o| o.metadata.resource_version);
+        let newest = |recent: &MutationCache<ConfigMap>| {
+            let one = cache.get(&key).and_then(|o| o.metadata.resource_version);
             let all: Vec<_> =
-                recent.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
+                cache.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
             assert_eq!(one.clone().into_iter().collect::<Vec<_>>(), all);
             one
         };
         assert_eq!(newest(&recent), None);
-        recent.wrote(key.clone(), config_map("10"));
+        cache.wrote(key.clone(), config_map("10"));
         assert_eq!(newest(&recent).as_deref(), Some("10"), "not in the cache yet");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
         assert_eq!(newest(&recent).as_deref(), Some("10"), "the cache is older; 10 > 9 as numbers");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
         assert_eq!(newest(&recent).as_deref(), Some("11"));
-        assert!(!recent.unconfirmed(|_| true));
+        assert!(!cache.unconfirmed(|_| true));
         writer.apply_watcher_event(&watcher::Event::Delete(config_map("12")));
         assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
-        recent.wrote(key.clone(), config_map("13"));
-        assert_eq!((recent.count(|_| true), recent.count(|_| false)), (1, 0));
-        assert!(recent.unconfirmed(|_| true) && recent.awaits(&key), "made again, and not seen yet");
+        cache.wrote(key.clone(), config_map("13"));
+        assert_eq!((cache.count(|_| true), cache.count(|_| false)), (1, 0));
+        assert!(cache.unconfirmed(|_| true) && cache.awaits(&key), "made again, and not seen yet");
     }
 
     #[tokio::test]
     async fn everybody_who_waits_for_a_cache_is_woken() {
         let (store, mut writer) = reflector::store::<ConfigMap>();
-        let recent = std::sync::Arc::new(Recent::over(store));
+        let cache = std::sync::Arc::new(MutationCache::over(store));
         let waiting: Vec<_> = (0..3)
             .map(|_| {
-                let recent = recent.clone();
-                tokio::spawn(async move { recent.filled().await })
+                let cache = cache.clone();
+                tokio::spawn(async move { cache.filled().await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_deleted_object_is_gone_although_the_cache_shows_it() {
         let (store, mut writer) = reflector::store();
-        let recent = Recent::over(store);
+        let cache = MutationCache::over(store);
         let key = ObjectRef::<ConfigMap>::new("x").within("ns");
         let with_uid = |uid: &str| {
             let mut object = config_map("10");
@@ -263,23 +263,23 @@ mod tests {
             object
         };
         writer.apply_watcher_event(&watcher::Event::Apply(with_uid("a")));
-        assert!(recent.get(&key).is_some());
-        recent.removed(key.clone(), &with_uid("a"));
-        assert!(recent.get(&key).is_none());
+        assert!(cache.get(&key).is_some());
+        cache.removed(key.clone(), &with_uid("a"));
+        assert!(cache.get(&key).is_none());
         let mut leaving = with_uid("a");
         leaving.metadata.deletion_timestamp = Some(crate::clock::now());
         writer.apply_watcher_event(&watcher::Event::Apply(leaving));
-        assert!(recent.get(&key).is_some(), "held by a finalizer");
+        assert!(cache.get(&key).is_some(), "held by a finalizer");
         writer.apply_watcher_event(&watcher::Event::Apply(with_uid("b")));
-        assert!(recent.get(&key).is_some(), "made again");
+        assert!(cache.get(&key).is_some(), "made again");
     }
 
     #[test]
     fn a_status_counts_until_the_object_shows_it() {
         let (store, mut writer) = reflector::store::<ConfigMap>();
-        let statuses = Written::<ConfigMap, String>::over(store);
+        let statuses = PendingWrites::<ConfigMap, String>::over(store);
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
-        let newest = |statuses: &Written<ConfigMap, String>, in_hand: &str| {
+        let newest = |statuses: &PendingWrites<ConfigMap, String>, in_hand: &str| {
             statuses.newest(&config_map(in_hand), |o| o.metadata.resource_version.clone().unwrap_or_default())
         };
         statuses.wrote(&config_map("9"), 10, "written".to_owned());
