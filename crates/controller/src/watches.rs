@@ -24,8 +24,8 @@ use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::fair_queue::FairQueue;
 use functionmesh_runtime::leaving::Leaving;
-use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
@@ -116,7 +116,7 @@ pub fn run<K: Component>(
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
         let pace = Arc::new(Pace::new(watches.args.concurrency));
-        let line = Line::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
+        let fair_queue = FairQueue::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
         let gone = pace.clone();
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
@@ -135,7 +135,7 @@ pub fn run<K: Component>(
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| {
-                    observed(object, context, observer.clone(), pace.clone(), line.clone())
+                    observed(object, context, observer.clone(), pace.clone(), fair_queue.clone())
                 },
                 |_, error: &Infallible, _| match *error {},
                 context,
@@ -223,9 +223,9 @@ async fn observed<K: Component>(
     context: Arc<Context<K>>,
     observer: Arc<Observer<String>>,
     pace: Arc<Pace<ObjectRef<Object<K>>>>,
-    line: Line,
+    fair_queue: FairQueue,
 ) -> Result<Action, Infallible> {
-    let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
+    let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
     // It may have changed while it waited. If it is gone, the watch has told the queue.
     let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
     let _run = pace.begin(ObjectRef::from_obj(object.as_ref()));

@@ -10,8 +10,8 @@ use functionmesh_runtime::args::WatchArgs;
 use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::fair_queue::FairQueue;
 use functionmesh_runtime::leaving::Leaving;
-use functionmesh_runtime::line::Line;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
@@ -64,7 +64,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
-        let line = Line::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
+        let fair_queue = FairQueue::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
         let denied = watches.denied.clone();
         let known = [meshes.clone(), meshes.clone(), meshes.clone()];
         let [of_functions, of_sources, of_sinks] = known;
@@ -75,7 +75,9 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .watches_stream(sinks_changed, move |child: Child<Sink>| concerned(&child, &of_sinks))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |mesh, context| observed(mesh, context, observer.clone(), line.clone(), denied.clone()),
+                move |mesh, context| {
+                    observed(mesh, context, observer.clone(), fair_queue.clone(), denied.clone())
+                },
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
@@ -120,10 +122,10 @@ async fn observed(
     mesh: Arc<Mesh>,
     context: Arc<Context>,
     observer: Arc<Observer<String>>,
-    line: Line,
+    fair_queue: FairQueue,
     denied: Denied,
 ) -> Result<Action, Infallible> {
-    let Some(_turn) = line.turn().await else { return Ok(Action::await_change()) };
+    let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
     // It may have changed while it waited. If it is gone, the watch has told the queue.
     let Some(mesh) = context.statuses.latest(&mesh) else { return Ok(Action::await_change()) };
     let key = format!("{}/{}", mesh.namespace().unwrap_or_default(), mesh.name_any());

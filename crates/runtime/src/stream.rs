@@ -5,7 +5,7 @@ use crate::admin::{Readiness, ReadyHandle};
 use crate::args::WatchArgs;
 use crate::denied::Denied;
 use crate::error_text;
-use crate::line::places;
+use crate::fair_queue::places;
 use crate::metrics::Metrics;
 use crate::optional::{Optional, Presence};
 use crate::source::{Need, Source, denial};
@@ -246,7 +246,7 @@ impl Watches {
             .filter(|change| std::future::ready(change.is_ok()))
     }
 
-    /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::line`]).
+    /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::fair_queue`]).
     pub fn queue(&self) -> Config {
         Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
     }

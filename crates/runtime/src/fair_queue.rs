@@ -20,13 +20,13 @@ pub(crate) fn places(concurrency: u16) -> u16 {
 
 /// The line of one controller.
 #[derive(Clone)]
-pub struct Line {
+pub struct FairQueue {
     turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 }
 
-impl Line {
+impl FairQueue {
     /// For a number of objects that are worked on at the same time. Nobody's turn comes after the shutdown has begun.
     pub fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), metrics, shutdown }
@@ -75,9 +75,9 @@ mod tests {
     async fn turns_come_in_order_and_end_with_the_process() {
         let shutdown = CancellationToken::new();
         let metrics = Arc::new(Metrics::new("c", "1").unwrap());
-        let line = Line::new(1, shutdown.clone(), metrics.clone());
-        let first = line.turn().await;
-        let (mut second, mut third) = (Box::pin(line.turn()), Box::pin(line.turn()));
+        let fair_queue = FairQueue::new(1, shutdown.clone(), metrics.clone());
+        let first = fair_queue.turn().await;
+        let (mut second, mut third) = (Box::pin(fair_queue.turn()), Box::pin(line.turn()));
         assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
         assert_eq!((metrics.queue_depth.get(), metrics.queue_wait.get_sample_count()), (2, 1));
         drop(first);
@@ -87,6 +87,6 @@ mod tests {
         shutdown.cancel();
         assert!(third.await.is_none(), "no turn after the shutdown began");
         assert_eq!((metrics.queue_depth.get(), metrics.queue_wait.get_sample_count()), (0, 2));
-        assert!(line.turn().await.is_none());
+        assert!(fair_queue.turn().await.is_none());
     }
 }
