@@ -1,7 +1,7 @@
 //! The connection to the API server, with settings that fit a controller (operator-style 3.3).
 
-use crate::gate::Gate;
 use crate::metrics::Metrics;
+use crate::write_fence::WriteFence;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -33,14 +33,14 @@ pub struct Clients {
 }
 
 /// Connects by `KUBECONFIG`, or with the pod's own account inside a cluster. `concurrency` is the number of objects
-/// that are worked on at the same time. Writes of the work have to pass the gate.
+/// that are worked on at the same time. Writes of the work have to pass the fence.
 ///
 /// # Errors
 /// When there is no usable configuration.
 pub async fn connect(
     name: &str,
     concurrency: u16,
-    gate: &Gate,
+    fence: &WriteFence,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Clients> {
     let mut config = Config::infer().await.context(
@@ -58,7 +58,7 @@ pub async fn connect(
     let work = ClientBuilder::try_from(config)
         .context("client")?
         // The innermost: a request may have waited for its turn.
-        .with_layer(gate)
+        .with_layer(fence)
         .with_layer(&LongWatches)
         .with_layer(&Observed { metrics: metrics.clone(), answer: ANSWER })
         .with_layer(&ConcurrencyLimitLayer::new(usize::from(concurrency) * 2 + 16))

@@ -1,12 +1,12 @@
 //! Leader election by a Lease, with the protocol and the clock rules of client-go (performance-and-faults 2.5).
 //!
 //! Compare-and-swap by resource version; whether a holder is alive is judged by when its entry was last *seen* to change,
-//! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`Gate`] for its
+//! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`WriteFence`] for its
 //! writes well before anybody else may take the lease, and ends. Two things differ from client-go: a renewal is one
 //! request, with no read before it; and a Lease that somebody deleted counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;
-use crate::gate::{Gate, now};
+use crate::write_fence::{WriteFence, now};
 use anyhow::{Context, bail};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -49,7 +49,7 @@ pub(crate) struct Election {
     name: String,
     identity: String,
     times: Times,
-    gate: Gate,
+    fence: WriteFence,
 }
 
 /// A lease that is held, as it was last written.
@@ -87,14 +87,14 @@ fn holder(spec: &LeaseSpec) -> Option<&str> {
     spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
-/// Prepares the election. `client` is for the lease alone; the gate is that of the client for the work.
+/// Prepares the election. `client` is for the lease alone; the fence is that of the client for the work.
 ///
 /// # Errors
 /// When the namespace is unknown or the times do not fit together.
 pub(crate) fn election(
     name: &str,
     client: Client,
-    gate: Gate,
+    fence: WriteFence,
     args: &ProcessArgs,
 ) -> anyhow::Result<Election> {
     let (duration, deadline, retry) =
@@ -113,7 +113,7 @@ pub(crate) fn election(
         name: args.lease_name.as_deref().unwrap_or(name).to_owned(),
         identity: identity(),
         times: Times { duration, deadline, retry },
-        gate,
+        fence,
     })
 }
 
@@ -129,7 +129,7 @@ impl Election {
         let mut renewal = AbortOnDropHandle::new(tokio::spawn(self.clone().renew_until_lost(held)));
         tokio::select! {
             ended = work => {
-                self.gate.close();
+                self.fence.close();
                 renewal.abort();
                 // Ended for sure before the release, which it must not undo.
                 let _aborted = renewal.await;
@@ -137,7 +137,7 @@ impl Election {
                 ended
             }
             lost = &mut renewal => {
-                self.gate.close();
+                self.fence.close();
                 bail!("the lease was lost: {}", lost.unwrap_or_else(|error| error.to_string()))
             }
         }
@@ -149,7 +149,7 @@ impl Election {
         loop {
             match self.try_acquire(&mut observed).await {
                 Ok(Some(held)) => {
-                    self.gate.extend(held.since + self.times.deadline);
+                    self.fence.extend(held.since + self.times.deadline);
                     return held;
                 }
                 Ok(None) => told.clear(),
@@ -210,7 +210,7 @@ impl Election {
             match timeout(left * 4 / 5, self.renew(&held.lease)).await {
                 Ok(Ok(Some(lease))) => {
                     held = Held { lease, since };
-                    self.gate.extend(since + deadline);
+                    self.fence.extend(since + deadline);
                     sleep((since + self.times.interval()).saturating_sub(now())).await;
                     continue;
                 }

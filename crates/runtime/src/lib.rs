@@ -23,7 +23,6 @@ pub mod denied;
 pub mod event;
 pub mod failing;
 pub mod fair_queue;
-pub mod gate;
 pub mod leaving;
 pub mod metrics;
 pub mod mutation_cache;
@@ -34,6 +33,7 @@ pub mod reassign;
 mod stale_conditions;
 pub mod stream;
 pub mod telemetry;
+pub mod write_fence;
 
 mod error_text;
 mod lease;

@@ -3,9 +3,9 @@
 use crate::admin::{Admin, Readiness};
 use crate::args::{ProcessArgs, WatchArgs};
 use crate::client::{self, Clients};
-use crate::gate::Gate;
 use crate::lease::Election;
 use crate::metrics::Metrics;
+use crate::write_fence::WriteFence;
 use crate::{lease, telemetry};
 use anyhow::{Context, bail};
 use kube::Client;
@@ -46,9 +46,10 @@ impl Process {
         let metrics = Arc::new(Metrics::new(name, env!("CARGO_PKG_VERSION")).context("metrics")?);
         let readiness = Readiness::default();
         let admin = Admin::bind(&args.admin_addr, metrics.clone(), readiness.clone())?;
-        let gate = if args.leader_elect { Gate::closed() } else { Gate::open() };
-        let Clients { work, lease } = client::connect(name, watch.concurrency, &gate, &metrics).await?;
-        let election = if args.leader_elect { Some(lease::election(name, lease, gate, args)?) } else { None };
+        let fence = if args.leader_elect { WriteFence::closed() } else { WriteFence::open() };
+        let Clients { work, lease } = client::connect(name, watch.concurrency, &fence, &metrics).await?;
+        let election =
+            if args.leader_elect { Some(lease::election(name, lease, fence, args)?) } else { None };
         info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, "starting");
         Ok(Self {
             name,

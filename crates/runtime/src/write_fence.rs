@@ -16,15 +16,15 @@ use tower::{BoxError, Layer, Service};
 
 /// Whether writes may leave: while the lease is held, or always where there is no election.
 #[derive(Clone, Debug)]
-pub struct Gate(Option<Arc<AtomicU64>>);
+pub struct WriteFence(Option<Arc<AtomicU64>>);
 
-impl Gate {
+impl WriteFence {
     /// Open for ever, for a process without leader election.
     pub fn open() -> Self {
         Self(None)
     }
 
-    /// Closed until [`Gate::extend`].
+    /// Closed until [`WriteFence::extend`].
     pub fn closed() -> Self {
         Self(Some(Arc::new(AtomicU64::new(0))))
     }
@@ -58,21 +58,21 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl<S> Layer<S> for Gate {
-    type Service = Gated<S>;
+impl<S> Layer<S> for WriteFence {
+    type Service = Fenced<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gated { inner, gate: self.clone() }
+        Fenced { inner, fence: self.clone() }
     }
 }
 
-/// A connection behind a [`Gate`].
-pub struct Gated<S> {
+/// A connection behind a [`WriteFence`].
+pub struct Fenced<S> {
     inner: S,
-    gate: Gate,
+    fence: WriteFence,
 }
 
-impl<S, B> Service<Request<B>> for Gated<S>
+impl<S, B> Service<Request<B>> for Fenced<S>
 where
     S: Service<Request<B>, Error = BoxError>,
     S::Future: Send + 'static,
@@ -88,7 +88,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.gate.lets(request.method()) {
+        if self.fence.lets(request.method()) {
             Either::Left(Box::pin(self.inner.call(request)))
         } else {
             Either::Right(ready(Err("the lease is not held, so nothing is written".into())))
@@ -101,31 +101,31 @@ mod tests {
     use super::*;
     use tower::{ServiceExt, service_fn};
 
-    async fn passes(gate: &Gate, method: Method) -> bool {
+    async fn passes(fence: &WriteFence, method: Method) -> bool {
         let server = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(()) });
         let request = Request::builder().method(method).body(()).unwrap();
-        gate.layer(server).oneshot(request).await.is_ok()
+        fence.layer(server).oneshot(request).await.is_ok()
     }
 
     #[tokio::test]
     async fn writes_leave_only_while_the_lease_is_held() {
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        let gate = Gate::closed();
+        let fence = WriteFence::closed();
         for method in writes.clone() {
-            assert!(!passes(&gate, method.clone()).await, "{method} before the lease");
-            assert!(passes(&Gate::open(), method.clone()).await, "{method} without election");
+            assert!(!passes(&fence, method.clone()).await, "{method} before the lease");
+            assert!(passes(&WriteFence::open(), method.clone()).await, "{method} without election");
         }
-        assert!(passes(&gate, Method::GET).await, "reading is free");
-        gate.extend(now() + Duration::from_secs(60));
+        assert!(passes(&fence, Method::GET).await, "reading is free");
+        fence.extend(now() + Duration::from_secs(60));
         for method in writes.clone() {
-            assert!(passes(&gate, method).await);
+            assert!(passes(&fence, method).await);
         }
-        gate.extend(now());
+        fence.extend(now());
         for method in writes.clone() {
-            assert!(!passes(&gate, method.clone()).await, "{method} after the deadline");
+            assert!(!passes(&fence, method.clone()).await, "{method} after the deadline");
         }
-        gate.extend(now() + Duration::from_secs(60));
-        gate.close();
-        assert!(!passes(&gate, Method::PATCH).await);
+        fence.extend(now() + Duration::from_secs(60));
+        fence.close();
+        assert!(!passes(&fence, Method::PATCH).await);
     }
 }
