@@ -3,7 +3,7 @@
 use functionmesh_api::BackendConfig;
 use functionmesh_api::backend_config::BackendConfigSpec;
 use functionmesh_plan::rollout::backend_config::{Backend, Read};
-use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::raw_object::RawObject;
 use kube::api::ListParams;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use tracing::{debug, warn};
 
 /// A `BackendConfig` as it is cached. One that does not decode stops only who needs it.
-pub(crate) type Config = Declared<BackendConfig, IgnoredAny>;
+pub(crate) type Config = RawObject<BackendConfig, IgnoredAny>;
 
 /// The caches: of the one for all namespaces, and of those for one namespace each.
 #[derive(Clone, Default)]

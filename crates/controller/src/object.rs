@@ -5,12 +5,12 @@ use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::Outcome;
 use functionmesh_render::{Component, Workload, decode};
-use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::raw_object::RawObject;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
 /// A Function, Source or Sink as it is cached.
-pub(crate) type Object<K> = Declared<K, ComponentStatus>;
+pub(crate) type Object<K> = RawObject<K, ComponentStatus>;
 
 /// Whether the user asked to leave the object alone.
 pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {

@@ -5,7 +5,7 @@ use crate::reason::{PROGRESSING, READY, Reason};
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_objects::managed_fields::Owners;
-use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::raw_object::RawObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A Function, Source or Sink as it is cached.
-pub type Child<K> = Declared<K, ComponentStatus>;
+pub type Child<K> = RawObject<K, ComponentStatus>;
 
 /// Drops what is not read. `manager` is the field manager under which we write.
 pub fn trim<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {

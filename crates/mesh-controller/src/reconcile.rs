@@ -11,12 +11,12 @@ use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::apply::{ApplyError, Writer};
 use functionmesh_runtime::clock;
-use functionmesh_runtime::declared::Declared;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::leaving::{HOLD, Leaving};
 use functionmesh_runtime::mutation_cache::{GRACE, MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::raw_object::RawObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A mesh as it is cached.
-pub type Mesh = Declared<FunctionMesh, MeshStatus>;
+pub type Mesh = RawObject<FunctionMesh, MeshStatus>;
 
 /// What every reconcile shares.
 pub struct Context {

@@ -1,8 +1,8 @@
 //! Writing: server-side apply with one field manager per controller, and errors in words a condition can carry.
 
-use crate::declared::Declared;
 use crate::metrics::Metrics;
 use crate::observe::Failure;
+use crate::raw_object::RawObject;
 use crate::stale_conditions::Answered;
 use crate::wording;
 use functionmesh_objects::refusal::Refusal;
@@ -172,7 +172,7 @@ impl Writer {
     /// See [`ApplyError`].
     pub async fn patch_status<K, S>(
         &self,
-        object: &Declared<K, S>,
+        object: &RawObject<K, S>,
         version: u64,
         status: &S,
         stored: Option<&[Condition]>,
@@ -191,7 +191,7 @@ impl Writer {
             "status": status,
         });
         let manager = format!("{}-status", self.manager);
-        let api: Api<Declared<K, Answered>> = Api::namespaced(self.client.clone(), &namespace);
+        let api: Api<RawObject<K, Answered>> = Api::namespaced(self.client.clone(), &namespace);
         let plain = PatchParams { field_manager: Some(manager.clone()), ..PatchParams::default() };
         let write = async |parameters: &PatchParams, patch: &Patch<&Value>| {
             let answer = api.patch_status(&name, parameters, patch).await;
@@ -220,7 +220,7 @@ impl Writer {
     ///
     /// # Errors
     /// See [`ApplyError`].
-    pub async fn clear_conditions<K, S>(&self, object: &Declared<K, S>) -> Result<(), ApplyError>
+    pub async fn clear_conditions<K, S>(&self, object: &RawObject<K, S>) -> Result<(), ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
@@ -229,7 +229,7 @@ impl Writer {
             "metadata": {"uid": object.uid(), "resourceVersion": object.resource_version()},
             "status": {"conditions": null},
         });
-        let api: Api<Declared<K, IgnoredAny>> =
+        let api: Api<RawObject<K, IgnoredAny>> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let manager = Some(format!("{}-status", self.manager));
         let parameters = PatchParams { field_manager: manager, ..PatchParams::default() };
@@ -253,7 +253,7 @@ impl Writer {
     /// See [`ApplyError`].
     pub async fn set_finalizer<K, S>(
         &self,
-        object: &Declared<K, S>,
+        object: &RawObject<K, S>,
         finalizer: &str,
         wanted: bool,
     ) -> Result<u64, ApplyError>
@@ -262,7 +262,7 @@ impl Writer {
     {
         let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
         let body = finalizer_patch(object.uid().as_deref(), object.finalizers(), finalizer, wanted);
-        let answer: kube::Result<Declared<K, IgnoredAny>> = self.json_patch(object, body).await;
+        let answer: kube::Result<RawObject<K, IgnoredAny>> = self.json_patch(object, body).await;
         match answer {
             Ok(answer) => Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()),
             Err(kube::Error::Api(status)) if status.is_not_found() && !wanted => Ok(0),

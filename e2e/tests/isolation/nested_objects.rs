@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::function_spec;
 use e2e::testing::{Controller, Rig};
-use functionmesh_runtime::declared::Declared;
+use functionmesh_runtime::raw_object::RawObject;
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ impl Case {
         let path = format!("{OURS}/namespaces/{namespace}/{}/{name}", self.plural);
         rig.until(&format!("{name} is Invalid"), || async {
             let text = request(rig, Method::GET, &path, String::new()).await?;
-            let object: Declared<Pod, Value> = serde_json::from_str(&text)?;
+            let object: RawObject<Pod, Value> = serde_json::from_str(&text)?;
             let conditions = object.status["conditions"].as_array().context("no conditions")?;
             let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no Ready")?;
             let message = ready["message"].as_str().unwrap_or_default();

@@ -19,7 +19,7 @@ use std::marker::PhantomData;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// An object of kind `K` with a status of type `S`.
-pub struct Declared<K, S> {
+pub struct RawObject<K, S> {
     metadata: ObjectMeta,
     spec: Result<Box<str>, Box<Undecodable>>,
     /// The status; the default when what is stored does not decode.
@@ -39,7 +39,7 @@ pub struct Undecodable {
     pub problem: String,
 }
 
-impl<K, S> Declared<K, S> {
+impl<K, S> RawObject<K, S> {
     /// Decodes the `spec`.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl<K, S> Declared<K, S> {
         })
     }
 
-    /// The `spec` as it was written; empty when it is nested too deeply, which [`Declared::spec`] reports.
+    /// The `spec` as it was written; empty when it is nested too deeply, which [`RawObject::spec`] reports.
     pub fn spec_text(&self) -> &str {
         self.spec.as_deref().unwrap_or_default()
     }
@@ -91,7 +91,7 @@ struct Parts {
     status: Shallow,
 }
 
-impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for Declared<K, S> {
+impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for RawObject<K, S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Parts { mut metadata, spec, status } = Parts::deserialize(from)?;
         let owners = Owners::of(&metadata);
@@ -119,7 +119,7 @@ fn applied(metadata: &ObjectMeta) -> Option<Vec<ManagedFieldsEntry>> {
     (!kept.is_empty()).then_some(kept)
 }
 
-impl<K, S: Clone> Clone for Declared<K, S> {
+impl<K, S: Clone> Clone for RawObject<K, S> {
     fn clone(&self) -> Self {
         Self {
             metadata: self.metadata.clone(),
@@ -131,17 +131,17 @@ impl<K, S: Clone> Clone for Declared<K, S> {
     }
 }
 
-impl<K, S: fmt::Debug> fmt::Debug for Declared<K, S> {
+impl<K, S: fmt::Debug> fmt::Debug for RawObject<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the spec: it may hold credentials.
-        f.debug_struct("Declared")
+        f.debug_struct("RawObject")
             .field("name", &self.metadata.name)
             .field("status", &self.status)
             .finish_non_exhaustive()
     }
 }
 
-impl<K: Resource<DynamicType = ()>, S> Resource for Declared<K, S> {
+impl<K: Resource<DynamicType = ()>, S> Resource for RawObject<K, S> {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -182,7 +182,7 @@ mod tests {
         count: i32,
     }
 
-    fn declared(spec: &Value) -> Declared<Pod, Option<String>> {
+    fn declared(spec: &Value) -> RawObject<Pod, Option<String>> {
         serde_json::from_value(json!({
             "metadata": {"name": "a", "managedFields": [{"manager": "m"}], "annotations": {LAST_APPLIED: "{}", "b": "c"}},
             "spec": spec,
@@ -215,7 +215,7 @@ mod tests {
             entry("Update", "kubectl", None),
             entry("Apply", "ours-status", Some("status")),
         ];
-        let object = |owners: &Value| -> Declared<Pod, Option<String>> {
+        let object = |owners: &Value| -> RawObject<Pod, Option<String>> {
             serde_json::from_value(
                 json!({"metadata": {"name": "a", "managedFields": managed, "ownerReferences": owners}}),
             )
@@ -231,14 +231,14 @@ mod tests {
 
     #[test]
     fn anything_decodes() {
-        let object: Declared<Pod, Option<String>> =
+        let object: RawObject<Pod, Option<String>> =
             serde_json::from_value(json!({"metadata": 5, "status": {"odd": true}})).unwrap();
         assert_eq!((object.spec_text(), &object.status), ("{}", &None));
     }
 
     #[test]
     fn an_object_that_is_nested_too_deeply_stops_no_other() {
-        type Object = Declared<Pod, Option<String>>;
+        type Object = RawObject<Pod, Option<String>>;
         for levels in [125, 9_000, 100_000] {
             let deep = format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
             let odd = format!(
