@@ -37,7 +37,7 @@ pub mod write_fence;
 
 mod error_text;
 mod lease;
-mod merge;
+mod multi_namespace;
 mod pace;
 mod source;
 mod vanished;

@@ -2,7 +2,7 @@
 
 use crate::admin::ReadyHandle;
 use crate::denied::Denied;
-use crate::merge::merged;
+use crate::multi_namespace::merged;
 use crate::optional::Presence;
 use crate::pace::Pace;
 use futures::stream::BoxStream;
