@@ -38,9 +38,9 @@ pub mod write_fence;
 mod error_text;
 mod lease;
 mod multi_namespace;
-mod pace;
 mod source;
 mod vanished;
+mod watch_backoff;
 mod wording;
 
 pub use process::Process;

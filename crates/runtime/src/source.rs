@@ -4,7 +4,7 @@ use crate::admin::ReadyHandle;
 use crate::denied::Denied;
 use crate::multi_namespace::merged;
 use crate::optional::Presence;
-use crate::pace::Pace;
+use crate::watch_backoff::WatchBackoff;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use kube::api::Api;
@@ -117,7 +117,7 @@ fn watched<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    stream::unfold((None, Pace::default(), Duration::ZERO), move |(open, mut pace, pause)| {
+    stream::unfold((None, WatchBackoff::default(), Duration::ZERO), move |(open, mut pace, pause)| {
         let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
         let mut open = open.unwrap_or_else(watch);
         async move {
@@ -127,7 +127,7 @@ where
             let event = open.next().await?;
             let ended =
                 matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
-            let pause = pace.after(&event);
+            let pause = backoff.after(&event);
             Some((event, ((!ended).then_some(open), pace, pause)))
         }
     })

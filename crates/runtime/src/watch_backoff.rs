@@ -16,7 +16,7 @@ const CALM: Duration = Duration::from_secs(120);
 
 /// The pace of one watch.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct WatchBackoff {
     failed: Option<Failed>,
     random: RandomState,
 }
@@ -28,7 +28,7 @@ struct Failed {
     expired: bool,
 }
 
-impl Pace {
+impl WatchBackoff {
     /// How long to wait before what follows an event.
     pub(crate) fn after<K>(&mut self, event: &Result<Event<K>, Error>) -> Duration {
         match event {
@@ -76,18 +76,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_double_to_a_limit_and_begin_anew() {
-        let mut pace = Pace::default();
+        let mut backoff = WatchBackoff::default();
         for expected in [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0] {
-            let wait = seconds(pace.after(&error(500)));
+            let wait = seconds(backoff.after(&error(500)));
             assert!((0.79..=1.21).contains(&(wait / expected)), "{wait} is not near {expected}");
-            assert_eq!(pace.after(&Ok(Event::<()>::InitDone)), Duration::ZERO);
+            assert_eq!(backoff.after(&Ok(Event::<()>::InitDone)), Duration::ZERO);
         }
-        assert!(seconds(pace.after(&error(410))) < 1.3, "it answers again");
-        assert!(seconds(pace.after(&error(410))) > 1.5, "but to no avail");
-        assert_eq!(pace.after(&Ok(Event::Apply(()))), Duration::ZERO);
-        assert!(seconds(pace.after(&error(500))) < 1.3, "after a change it begins anew");
-        pace.after(&error(500));
+        assert!(seconds(backoff.after(&error(410))) < 1.3, "it answers again");
+        assert!(seconds(backoff.after(&error(410))) > 1.5, "but to no avail");
+        assert_eq!(backoff.after(&Ok(Event::Apply(()))), Duration::ZERO);
+        assert!(seconds(backoff.after(&error(500))) < 1.3, "after a change it begins anew");
+        backoff.after(&error(500));
         tokio::time::advance(Duration::from_secs(130)).await;
-        assert!(seconds(pace.after(&error(500))) < 1.3, "and after a while without a failure");
+        assert!(seconds(backoff.after(&error(500))) < 1.3, "and after a while without a failure");
     }
 }
