@@ -23,9 +23,9 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::optional::Optional;
+use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::reflector::Store;
@@ -76,7 +76,7 @@ pub(crate) struct Context<K: Component> {
     /// The deleted objects that are cleaned up.
     pub(crate) cleanups: Cleanups<K>,
     /// Namespaces that are being deleted.
-    pub(crate) leaving: Leaving,
+    pub(crate) terminating_namespaces: TerminatingNamespaces,
     /// Namespaces that may not be watched.
     pub(crate) denied: Denied,
     /// Whether every cache was filled once.

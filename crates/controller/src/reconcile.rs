@@ -26,9 +26,9 @@ use functionmesh_plan::status::is_observed;
 use functionmesh_plan::unsafe_settings::unsafe_settings;
 use functionmesh_render::{Component, Defaults, Desired, Workload, rendered_hash, selector_labels};
 use functionmesh_runtime::apply::ApplyError;
-use functionmesh_runtime::leaving::HOLD;
 use functionmesh_runtime::mutation_cache::GRACE;
 use functionmesh_runtime::observe::Done;
+use functionmesh_runtime::terminating_namespaces::HOLD;
 use kube::Resource;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(crate) async fn reconcile<K: Component>(
     if is_unmanaged(&object) {
         return Ok(Done::unchanged());
     }
-    if let Some(wait) = cx.leaving.hold(object.meta()) {
+    if let Some(wait) = cx.terminating_namespaces.hold(object.meta()) {
         return Ok(Done::unchanged().again_in(wait));
     }
     let workload = match lower(&object) {
@@ -98,7 +98,7 @@ pub(crate) async fn reconcile<K: Component>(
         }
         // The object goes as well: nobody needs to be told.
         Err(error) if error.refusal() == Some(Refusal::NamespaceTerminating) => {
-            cx.leaving.note(object.meta());
+            cx.terminating_namespaces.note(object.meta());
             Ok(Done::unchanged().again_in(HOLD))
         }
         Err(error) => {
@@ -254,6 +254,6 @@ fn refusal<K: Component>(
             let failed = Failed { reason: Reason::NameConflict, message: obstacle.to_string() };
             incomplete::outcome(object, workload, failed, progress, cx)
         }
-        Obstacle::Leaving { .. } => Outcome::refused(Reason::WaitingForPods, obstacle.to_string()),
+        Obstacle::Terminating { .. } => Outcome::refused(Reason::WaitingForPods, obstacle.to_string()),
     }
 }

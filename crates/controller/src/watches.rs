@@ -25,11 +25,11 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::fair_queue::FairQueue;
-use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
+use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
@@ -107,7 +107,7 @@ pub fn run<K: Component>(
             denied: watches.denied.clone(),
             filled: OnceCell::new(),
             cleanups,
-            leaving: Leaving::default(),
+            terminating_namespaces: TerminatingNamespaces::default(),
             finalizers: PendingWrites::over(objects.clone()),
             statuses: PendingWrites::over(objects.clone()),
             postponed,

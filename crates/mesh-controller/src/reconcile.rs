@@ -13,10 +13,10 @@ use functionmesh_runtime::apply::{ApplyError, Writer};
 use functionmesh_runtime::clock;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::leaving::{HOLD, Leaving};
 use functionmesh_runtime::mutation_cache::{GRACE, MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::raw_object::RawObject;
+use functionmesh_runtime::terminating_namespaces::{HOLD, TerminatingNamespaces};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -45,7 +45,7 @@ pub struct Context {
     /// Meshes whose writes fail.
     pub failing: Failing,
     /// Namespaces that are being deleted.
-    pub leaving: Leaving,
+    pub terminating_namespaces: TerminatingNamespaces,
     /// Keys of the labels by which meshes are selected; their components carry them as well.
     pub selected_by: Vec<String>,
 }
@@ -60,7 +60,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
         // Components go with their mesh.
         return Ok(Done::unchanged());
     }
-    if let Some(wait) = cx.leaving.hold(mesh.meta()) {
+    if let Some(wait) = cx.terminating_namespaces.hold(mesh.meta()) {
         return Ok(Done::unchanged().again_in(wait));
     }
     let spec: Value = match mesh.spec() {
@@ -81,7 +81,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let Executed { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
         // The mesh goes as well: nobody needs to be told.
-        cx.leaving.note(mesh.meta());
+        cx.terminating_namespaces.note(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();

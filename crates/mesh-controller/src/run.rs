@@ -11,11 +11,11 @@ use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::fair_queue::FairQueue;
-use functionmesh_runtime::leaving::Leaving;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::observe::Observer;
 use functionmesh_runtime::stream::{Cached, Watches};
+use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::StreamExt;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -59,7 +59,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             sinks: MutationCache::over(sinks),
             statuses: PendingWrites::over(meshes.clone()),
             failing: Failing::default(),
-            leaving: Leaving::default(),
+            terminating_namespaces: TerminatingNamespaces::default(),
             selected_by: watches.args.selected_by(),
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));

@@ -129,7 +129,7 @@ pub enum Obstacle {
     },
     /// The child of a deleted object of the same name is still there.
     #[error("{kind} {name} of the deleted object of the same name is still being removed")]
-    Leaving {
+    Terminating {
         /// Kind of the child.
         kind: String,
         /// Its name.
@@ -298,9 +298,9 @@ fn check(kind: &str, live: Option<&ObjectMeta>, owner: &OwnerReference) -> Resul
     let Some(live) = live else { return Ok(false) };
     let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());
     match ownership(live, owner) {
-        Ownership::Ours if live.deletion_timestamp.is_some() => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Ours if live.deletion_timestamp.is_some() => Err(Obstacle::Terminating { kind, name }),
         Ownership::Ours => Ok(true),
-        Ownership::Predecessor => Err(Obstacle::Leaving { kind, name }),
+        Ownership::Predecessor => Err(Obstacle::Terminating { kind, name }),
         Ownership::Foreign => Err(Obstacle::NameConflict { kind, name }),
     }
 }

@@ -22,7 +22,6 @@ pub mod denied;
 pub mod event;
 pub mod failing;
 pub mod fair_queue;
-pub mod leaving;
 pub mod metrics;
 pub mod mutation_cache;
 pub mod observe;
@@ -33,6 +32,7 @@ pub mod reassign;
 mod stale_conditions;
 pub mod stream;
 pub mod telemetry;
+pub mod terminating_namespaces;
 pub mod write_fence;
 
 mod error_text;

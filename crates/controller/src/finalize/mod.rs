@@ -237,8 +237,8 @@ fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> S
         Some(End::Failed(words)) => return Step::Failed(format!("Job {name}: {words}")),
         None => {}
     }
-    let leaving = job.metadata.deletion_timestamp.is_some();
-    if leaving || job.started {
+    let terminating = job.metadata.deletion_timestamp.is_some();
+    if terminating || job.started {
         let left = cx.cleanups.clock.left(uid(object));
         if left.is_zero() {
             let minutes = cx.cleanups.clock.limit().as_secs().div_ceil(60);
@@ -246,7 +246,7 @@ fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> S
                 "Job {name} did not finish within {minutes} minutes of its first attempt"
             ));
         }
-        let what = if leaving { "being removed" } else { "running" };
+        let what = if terminating { "being removed" } else { "running" };
         return Step::Wait(format!("Job {name} is {what}"), left);
     }
     match START.checked_sub(job.age(&now())) {

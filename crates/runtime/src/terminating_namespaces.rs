@@ -14,9 +14,9 @@ pub const HOLD: Duration = Duration::from_secs(60);
 
 /// The namespaces of which the API server said so.
 #[derive(Debug, Default)]
-pub struct Leaving(Mutex<HashMap<String, (Instant, Time)>>);
+pub struct TerminatingNamespaces(Mutex<HashMap<String, (Instant, Time)>>);
 
-impl Leaving {
+impl TerminatingNamespaces {
     /// Notes that the API server refused to create something because the namespace of an object is being deleted.
     pub fn note(&self, object: &ObjectMeta) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,11 +47,11 @@ mod tests {
             creation_timestamp: Some(Time(Timestamp::now() + SignedDuration::from_secs(seconds))),
             ..ObjectMeta::default()
         };
-        let leaving = Leaving::default();
-        assert_eq!(leaving.hold(&object("a", -10)), None);
-        leaving.note(&object("a", -20));
-        assert!(leaving.hold(&object("a", -10)).is_some_and(|wait| wait <= HOLD));
-        assert_eq!(leaving.hold(&object("b", -10)), None);
-        assert_eq!(leaving.hold(&object("a", 10)), None, "the namespace was made anew");
+        let namespaces = TerminatingNamespaces::default();
+        assert_eq!(namespaces.hold(&object("a", -10)), None);
+        namespaces.note(&object("a", -20));
+        assert!(namespaces.hold(&object("a", -10)).is_some_and(|wait| wait <= HOLD));
+        assert_eq!(namespaces.hold(&object("b", -10)), None);
+        assert_eq!(namespaces.hold(&object("a", 10)), None, "the namespace was made anew");
     }
 }
