@@ -19,7 +19,7 @@ pub(crate) async fn tell<K: Component>(
         let is_of_set = child.kind.as_deref() == Some("StatefulSet");
         let changed_nothing = found == Found::Edited && is_of_set && progress.set_was_same;
         if is_written && !changed_nothing {
-            let note = found.told(&child, by.as_deref());
+            let note = found.message(&child, by.as_deref());
             cx.events.repaired(object, child, found.action(), &note).await;
         }
     }

@@ -139,7 +139,8 @@ fn failed<K: Component>(
 ) -> Failed {
     let refusal = error.refusal();
     let is_name_conflict = matches!(error, ApplyError::NameConflict { .. });
-    let failed = failure::failed(WriteError { refusal, is_name_conflict, message: error.told() }, hash);
+    let failed =
+        failure::failed(WriteError { refusal, is_name_conflict, message: error.user_message() }, hash);
     let of_template = matches!(error, ApplyError::Refused { kind, .. } if kind == "StatefulSet");
     let render = |defaults: &Defaults| (cx.render)(workload, &cx.environment, defaults).stateful_set;
     blamed(failed, refusal.filter(|_| of_template), backend, render)

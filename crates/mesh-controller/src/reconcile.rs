@@ -89,7 +89,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
     // What may succeed in a moment is not told.
     let told = failures.iter().filter(|error| lasts || !error.is_transient());
-    findings.failures = told.map(ApplyError::told).collect();
+    findings.failures = told.map(ApplyError::user_message).collect();
     findings.stopped = failures.iter().any(|error| !error.is_transient());
     let failed = failures.pop();
     let seen = cx.seen(&mesh, &wanted);

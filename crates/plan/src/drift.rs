@@ -53,7 +53,7 @@ impl Found {
     }
 
     /// For people.
-    pub fn told(self, child: &ObjectReference, by: Option<&str>) -> String {
+    pub fn message(self, child: &ObjectReference, by: Option<&str>) -> String {
         let name = |text: &Option<String>| text.clone().unwrap_or_default();
         let child = format!("{} {}", name(&child.kind), name(&child.name));
         let by = by.unwrap_or("another field manager");

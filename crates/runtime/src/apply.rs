@@ -384,7 +384,7 @@ pub enum ApplyError {
 impl ApplyError {
     /// What a condition says: with the words of the API server, where it answered, but without those that are others each
     /// time.
-    pub fn told(&self) -> String {
+    pub fn user_message(&self) -> String {
         wording::stable(&self.whole())
     }
 
@@ -489,7 +489,7 @@ mod tests {
             let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
             assert_eq!(error.reason(), want, "{code} {message}");
             assert!(crate::metrics::FAILURES.contains(&want), "{want} does not begin with zero");
-            assert_eq!(error.told().matches(message).count(), 1, "{}", error.told());
+            assert_eq!(error.user_message().matches(message).count(), 1, "{}", error.user_message());
             assert_eq!(
                 error.is_transient(),
                 matches!(want, "Conflict" | "NotFound" | "KindMissing" | "ApiServer"),

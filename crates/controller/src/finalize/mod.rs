@@ -137,16 +137,17 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
         Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
         // A quota that others have used up is a queue, not an attempt. Any other refusal is one.
         Err(error) if error.refusal() == Some(Refusal::QuotaExceeded) => {
-            let message = format!("waiting for the quota of the namespace: {}", error.told());
+            let message = format!("waiting for the quota of the namespace: {}", error.user_message());
             let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
             report(object, &outcome, progress.writes, cx).await?;
             Err(error)
         }
         Err(error) if cx.cleanups.clock.left(uid(object)).is_zero() => {
-            give_up(object, error.told(), progress.writes, cx).await
+            give_up(object, error.user_message(), progress.writes, cx).await
         }
         Err(error) => {
-            let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.told() };
+            let outcome =
+                Outcome::CleanupPending { reason: Reason::CleanupFailed, message: error.user_message() };
             report(object, &outcome, progress.writes, cx).await?;
             Err(error)
         }
