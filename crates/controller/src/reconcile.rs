@@ -19,7 +19,7 @@ use functionmesh_plan::plan::{Given, Obstacle, plan};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::decision::is_of_spec;
 use functionmesh_plan::rollout::policy::Wishes;
-use functionmesh_plan::rollout::provenance::Note;
+use functionmesh_plan::rollout::provenance::Provenance;
 use functionmesh_plan::rollout::rejected_template::blamed;
 use functionmesh_plan::rollout::update_message;
 use functionmesh_plan::status::is_observed;
@@ -56,7 +56,7 @@ pub(crate) async fn reconcile<K: Component>(
     let backend = cx.backend_configs.of(&workload.namespace);
     let rendered = || {
         let mut desired = (cx.render)(&workload, &cx.environment, &backend.defaults);
-        Note::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
+        Provenance::of(object.spec_text(), &desired.stateful_set, &cx.operator, &backend)
             .write(&mut desired.stateful_set);
         desired
     };

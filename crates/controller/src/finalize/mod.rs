@@ -358,7 +358,7 @@ fn is_ours<K: Component>(object: &Object<K>, job: &JobView) -> bool {
 
 /// Whether a Job is the original's, in the place of ours.
 fn is_replaced<K: Component>(object: &Object<K>, job: &JobView) -> bool {
-    job.metadata.deletion_timestamp.is_none() && job.is_of_the_original(object.meta().uid.as_deref())
+    job.metadata.deletion_timestamp.is_none() && job.is_of_the_go_operator(object.meta().uid.as_deref())
 }
 
 fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bool {

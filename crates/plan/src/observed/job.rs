@@ -82,7 +82,7 @@ impl JobView {
     }
 
     /// Whether it is the original's, made for the object of this uid: it sleeps until told to clean up.
-    pub fn is_of_the_original(&self, uid: Option<&str>) -> bool {
+    pub fn is_of_the_go_operator(&self, uid: Option<&str>) -> bool {
         let owner = self.labels().get(LABEL_OWNER).map(String::as_str);
         self.owner_references().is_empty() && owner.is_some() && owner == uid
     }
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn the_original_s_job_is_known_by_its_label() {
         let labels = json!({"labels": {"owner": "uid"}});
-        assert!(job(&labels, &json!([])).is_of_the_original(Some("uid")));
-        assert!(!job(&labels, &json!([])).is_of_the_original(Some("other")));
-        assert!(!job(&json!({}), &json!([])).is_of_the_original(None));
+        assert!(job(&labels, &json!([])).is_of_the_go_operator(Some("uid")));
+        assert!(!job(&labels, &json!([])).is_of_the_go_operator(Some("other")));
+        assert!(!job(&json!({}), &json!([])).is_of_the_go_operator(None));
     }
 }

@@ -3,7 +3,7 @@
 use crate::observed::metadata::{ADJUSTED, slim};
 use crate::observed::owned_fields::Holders;
 use crate::observed::view::View;
-use crate::rollout::provenance::Note;
+use crate::rollout::provenance::Provenance;
 use crate::takeover::marks::changed_by_go_operator;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_objects::bounded_json::metadata;
@@ -86,7 +86,7 @@ impl StatefulSetView {
     /// What the status of the owner says of it, so that foreign edits are seen.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
-        let inputs_hash = Note::on(&self.metadata).map(|note| note.inputs);
+        let inputs_hash = Provenance::on(&self.metadata).map(|note| note.inputs);
         let generation = self.metadata.generation?;
         let fields_hash = self.fields.as_deref().map(str::to_owned);
         Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None, fields_hash })

@@ -16,7 +16,7 @@
 use crate::health::reason::Reason;
 use crate::observed::statefulset::{StatefulSetView, Trace};
 use crate::rollout::policy::Wishes;
-use crate::rollout::provenance::Note;
+use crate::rollout::provenance::Provenance;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::rendered_hash;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -58,10 +58,10 @@ impl Situation<'_> {
     /// Decides.
     pub fn decide(&self) -> Decision {
         let desired = rendered_hash(self.desired);
-        let (old, new) = (Note::on(&self.live.metadata), Note::on(&self.desired.metadata));
+        let (old, new) = (Provenance::on(&self.live.metadata), Provenance::on(&self.desired.metadata));
         // Our annotations outlive what the Go operator writes: they speak of what was there before.
         if self.live.changed_by_go_operator && self.trace() != Trace::Untouched {
-            return self.unnoted();
+            return self.without_provenance();
         }
         if desired.is_some() && self.live.rendered_hash() == desired {
             return match self.trace() {
@@ -72,7 +72,7 @@ impl Situation<'_> {
                 _ => Decision::Apply,
             };
         }
-        let (Some(old), Some(new)) = (old, new) else { return self.unnoted() };
+        let (Some(old), Some(new)) = (old, new) else { return self.without_provenance() };
         match self.reason_to_wait(&old, &new) {
             Some(reason) => Decision::Hold(reason),
             None => self.apply(&old, &new),
@@ -80,7 +80,7 @@ impl Situation<'_> {
     }
 
     /// Why the newer rendering has to wait, if it has to.
-    fn reason_to_wait(&self, old: &Note, new: &Note) -> Option<Reason> {
+    fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
         if self.is_approved() || !new.is_of(inputs) {
             None
@@ -97,7 +97,7 @@ impl Situation<'_> {
 
     /// A set without a note is the Go operator's, made from the spec as it is unless that changed since; or ours, when
     /// somebody took our annotations away and nothing else.
-    fn unnoted(&self) -> Decision {
+    fn without_provenance(&self) -> Decision {
         let is_ours = self.recorded.is_some_and(|recorded| {
             Some(recorded.rendered_hash.as_str()) == rendered_hash(self.desired)
                 && Some(recorded.generation) == self.live.metadata.generation
@@ -114,13 +114,13 @@ impl Situation<'_> {
         }
     }
 
-    fn apply(&self, old: &Note, new: &Note) -> Decision {
+    fn apply(&self, old: &Provenance, new: &Provenance) -> Decision {
         let blocked = old.immutable.changed(&new.immutable);
         if self.is_to_be_made_anew() {
             Decision::Recreate
         } else if blocked.is_empty() {
             Decision::Apply
-        } else if old.immutable.is_of_the_original() && !self.is_pending() {
+        } else if old.immutable.is_of_the_go_operator() && !self.is_pending() {
             // Noted was only that another rendering differed: this one is compared with the live object.
             Decision::TakeOver
         } else {
@@ -186,7 +186,7 @@ impl Situation<'_> {
         // Without a record, what the set says of itself.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
         let inputs = || {
-            let note = Note::on(&self.desired.metadata)?;
+            let note = Provenance::on(&self.desired.metadata)?;
             // An earlier release may have recorded the same spec by another hash.
             Some(known.inputs_hash.clone().filter(|known| note.is_of(known)).unwrap_or(note.inputs))
         };
@@ -207,9 +207,9 @@ pub fn is_of_spec(
     desired: &StatefulSet,
 ) -> bool {
     let Some(live) = live else { return false };
-    let noted = || Note::on(&live.metadata).map(|note| note.inputs);
+    let noted = || Provenance::on(&live.metadata).map(|note| note.inputs);
     let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(noted);
-    inputs.is_some() && inputs == Note::on(&desired.metadata).map(|note| note.inputs)
+    inputs.is_some() && inputs == Provenance::on(&desired.metadata).map(|note| note.inputs)
 }
 
 #[cfg(test)]

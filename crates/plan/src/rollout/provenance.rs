@@ -2,7 +2,7 @@
 
 use crate::health::reason::Reason;
 use crate::rollout::backend_config::{Backend, Part};
-use crate::takeover::marks::ORIGINAL;
+use crate::takeover::marks::MADE_BY_GO_OPERATOR;
 use functionmesh_render::{Environment, hash_of, renderer_version};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use kube::core::ObjectMeta;
@@ -22,7 +22,7 @@ const PRECISE: &str = "showPreciseParallelism";
 
 /// What a `StatefulSet` was rendered from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
+pub struct Provenance {
     /// Hash of the object's spec, see [`inputs`].
     pub inputs: String,
     /// The hash of the same spec by a release that told a number of replicas that was left out from a 1.
@@ -45,7 +45,7 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Immutable([String; 4]);
 
-impl Note {
+impl Provenance {
     /// Reads the note, if there is one.
     pub fn on(metadata: &ObjectMeta) -> Option<Self> {
         serde_json::from_str(metadata.annotations.as_ref()?.get(RENDERED_FROM)?).ok()
@@ -80,9 +80,14 @@ impl Note {
     /// The same for a `StatefulSet` that the Go operator rendered. `immutable` are the names of the fields that cannot change
     /// and are not those that we render. `outdated` says that it was rendered from another spec.
     #[must_use]
-    pub fn of_the_original(self, immutable: &[&str], outdated: bool) -> Self {
+    pub fn of_the_go_operator(self, immutable: &[&str], outdated: bool) -> Self {
         let inputs = if outdated { String::new() } else { self.inputs };
-        Self { renderer: ORIGINAL.to_owned(), inputs, immutable: self.immutable.but_for(immutable), ..self }
+        Self {
+            renderer: MADE_BY_GO_OPERATOR.to_owned(),
+            inputs,
+            immutable: self.immutable.but_for(immutable),
+            ..self
+        }
     }
 
     /// Whether a hash that is on record is of the spec that this was rendered from.
@@ -101,7 +106,7 @@ impl Note {
         let backend = [changes(&self.global, &newer.global), changes(&self.namespaced, &newer.namespaced)];
         if backend.contains(&Some(true)) {
             None
-        } else if self.renderer == ORIGINAL {
+        } else if self.renderer == MADE_BY_GO_OPERATOR {
             Some(Reason::MadeByOriginal)
         } else if self.renderer != newer.renderer {
             Some(Reason::RendererChanged)
@@ -132,8 +137,8 @@ impl Immutable {
     }
 
     /// Whether a field is noted to be the Go operator's and other than ours, whatever that was.
-    pub fn is_of_the_original(&self) -> bool {
-        self.0.iter().any(|hash| hash == ORIGINAL)
+    pub fn is_of_the_go_operator(&self) -> bool {
+        self.0.iter().any(|hash| hash == MADE_BY_GO_OPERATOR)
     }
 
     /// The same, but other than any rendering in the fields of these names.
@@ -141,7 +146,7 @@ impl Immutable {
         let mut hashes = self.0;
         for (field, hash) in Self::FIELDS.iter().zip(&mut hashes) {
             if names.contains(field) {
-                ORIGINAL.clone_into(hash);
+                MADE_BY_GO_OPERATOR.clone_into(hash);
             }
         }
         Self(hashes)
@@ -225,10 +230,10 @@ mod tests {
         serde_json::from_value(spec).ok().as_ref().map(Part::of)
     }
 
-    fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Note {
+    fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Provenance {
         let immutable = Immutable::of(&StatefulSetSpec::default());
         let (operator, renderer) = (operator.to_owned(), renderer.to_owned());
-        Note { inputs: "i".to_owned(), also: None, operator, renderer, global, namespaced, immutable }
+        Provenance { inputs: "i".to_owned(), also: None, operator, renderer, global, namespaced, immutable }
     }
 
     #[test]
@@ -260,8 +265,8 @@ mod tests {
         let note = note("o", "1", part("1", true), None);
         let mut set = StatefulSet::default();
         note.write(&mut set);
-        assert_eq!(Note::on(&set.metadata), Some(note));
-        assert_eq!(Note::on(&ObjectMeta::default()), None);
+        assert_eq!(Provenance::on(&set.metadata), Some(note));
+        assert_eq!(Provenance::on(&ObjectMeta::default()), None);
     }
 
     #[test]
@@ -287,8 +292,11 @@ mod tests {
         assert_ne!(precise(1), precise(2), "the number is in the command");
         let left_out = json!({"showPreciseParallelism": true}).to_string();
         assert_eq!(precise(1), inputs(&left_out), "the API server fills in the number");
-        let of =
-            |spec: &str| Note { inputs: inputs(spec), also: written_out(spec), ..note("o", "1", None, None) };
+        let of = |spec: &str| Provenance {
+            inputs: inputs(spec),
+            also: written_out(spec),
+            ..note("o", "1", None, None)
+        };
         let one = of(&json!({"showPreciseParallelism": true, "replicas": 1}).to_string());
         // What earlier releases recorded of the two.
         assert!(one.is_of("6ffc31187dc68e1a") && one.is_of("f3ccbe4a1cd596d2") && !one.is_of(&precise(2)));

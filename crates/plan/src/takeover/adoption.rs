@@ -2,8 +2,8 @@
 
 use crate::patch::pointer;
 use crate::rollout::diff::immutable;
-use crate::rollout::provenance::{Note, RENDERED_FROM};
-use crate::takeover::marks::ORIGINAL;
+use crate::rollout::provenance::{Provenance, RENDERED_FROM};
+use crate::takeover::marks::MADE_BY_GO_OPERATOR;
 use functionmesh_render::RENDERED_HASH;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::{Map, Value, json};
@@ -21,8 +21,8 @@ pub struct Adoption {
 /// all its fields.
 pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
     let immutable = immutable(full, desired);
-    let note = Note::on(&desired.metadata).map(|note| note.of_the_original(&immutable, roll));
-    let note = note.as_ref().map(Note::text).unwrap_or_default();
+    let note = Provenance::on(&desired.metadata).map(|note| note.of_the_go_operator(&immutable, roll));
+    let note = note.as_ref().map(Provenance::text).unwrap_or_default();
     let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
     let mut steps = vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
@@ -31,7 +31,7 @@ pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) 
     if at("/metadata/annotations").is_null() {
         steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
     }
-    for (key, value) in [(RENDERED_HASH, ORIGINAL), (RENDERED_FROM, &note)] {
+    for (key, value) in [(RENDERED_HASH, MADE_BY_GO_OPERATOR), (RENDERED_FROM, &note)] {
         steps.push(
             json!({"op": "add", "path": format!("/metadata/annotations/{}", pointer(key)), "value": value}),
         );

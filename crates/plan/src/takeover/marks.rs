@@ -9,7 +9,7 @@ pub(crate) const LABEL_OWNER: &str = "owner";
 const GO_OPERATOR: &str = "manager";
 
 /// What stands on a `StatefulSet` of the Go operator for the hash and the renderer, once it was taken over.
-pub const ORIGINAL: &str = "original";
+pub const MADE_BY_GO_OPERATOR: &str = "original";
 
 /// Whether the Go operator, which writes whole objects by PUT, holds a field of the pods' template that it wrote after our
 /// last apply. Taking the object over gives us its fields, so that this is true once for each switch.

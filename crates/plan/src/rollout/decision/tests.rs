@@ -149,9 +149,9 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     assert_eq!(decide(&live, Some(&record), &set, &plain), Decision::Apply, "only our annotations are gone");
     let unseen = Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
     assert_eq!(unseen.decide(), Decision::TakeOver, "the spec changed while nobody looked");
-    let text = Note::on(&set.metadata).unwrap().of_the_original(&[], false).text();
+    let text = Provenance::on(&set.metadata).unwrap().of_the_go_operator(&[], false).text();
     let annotations = [
-        (RENDERED_HASH.to_owned(), crate::takeover::marks::ORIGINAL.to_owned()),
+        (RENDERED_HASH.to_owned(), crate::takeover::marks::MADE_BY_GO_OPERATOR.to_owned()),
         (RENDERED_FROM.to_owned(), text),
     ];
     live.metadata.annotations = Some(annotations.into());
