@@ -1,10 +1,10 @@
-//! Tells how a reconcile went: the status when it differs, an Event when the verdict changed.
+//! Tells how a reconcile went: the status when it differs, an Event when the readiness changed.
 
 use crate::context::Context;
 use crate::object::Object;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::conditions::RECONCILE_FAILED;
-use functionmesh_plan::health::readiness::Verdict;
+use functionmesh_plan::health::readiness::Readiness;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::Outcome;
 use functionmesh_plan::status::status;
@@ -31,11 +31,11 @@ pub(crate) async fn report<K: Component>(
         Outcome::Refused { .. } | Outcome::CleanupPending { .. } => None,
     };
     let pods = cx.pods_of(object, newest, now.0);
-    let verdict = Verdict::of(outcome, &pods, &before, generation, &now);
+    let readiness = Readiness::of(outcome, &pods, &before, generation, &now);
     // What was applied may be on record only here.
     let recorded =
         ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
-    let mut after = status(&recorded, outcome, &verdict, generation, &now);
+    let mut after = status(&recorded, outcome, &readiness, generation, &now);
     // Alone they are no reason to write.
     after.autoscalers.clone_from(&before.autoscalers);
     if after != before {
@@ -47,7 +47,7 @@ pub(crate) async fn report<K: Component>(
     }
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
-    let quiet = matches!(outcome, Outcome::Applied { .. }) && verdict.reason == Reason::WaitingForPods;
+    let quiet = matches!(outcome, Outcome::Applied { .. }) && readiness.reason == Reason::WaitingForPods;
     let kept = if is_new && quiet { cx.postponed.keep(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let known = cx.known_version(object);
@@ -73,7 +73,7 @@ pub(crate) async fn report<K: Component>(
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, 0) => Done::unchanged(),
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
     };
-    Ok([kept, verdict.again].into_iter().flatten().fold(done, Done::again_in))
+    Ok([kept, readiness.again].into_iter().flatten().fold(done, Done::again_in))
 }
 
 /// A record of an earlier release gets what it lacks when the status is written anyway.

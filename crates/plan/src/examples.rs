@@ -3,7 +3,7 @@
 use crate::conditions::{MISSING, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::diagnosis::Cause;
 use crate::health::pods::Pods;
-use crate::health::readiness::Verdict;
+use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
 use crate::outcome::{Failed, Outcome};
@@ -22,8 +22,8 @@ pub fn statuses(reason: Reason) -> [ComponentStatus; 2] {
     let later = began.0.checked_add(SignedDuration::from_secs(3600)).unwrap_or(began.0);
     [began.0, later].map(|now| {
         let now = Time(now);
-        let verdict = Verdict::of(&outcome, &pods, &before, Some(1), &now);
-        before = status(&before, &outcome, &verdict, Some(1), &now);
+        let readiness = Readiness::of(&outcome, &pods, &before, Some(1), &now);
+        before = status(&before, &outcome, &readiness, Some(1), &now);
         before.clone()
     })
 }
@@ -101,8 +101,8 @@ pub fn failing(reason: Reason) -> Option<ComponentStatus> {
         *failed = Some(Failed { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
     }
     let (before, now) = (ComponentStatus::default(), now());
-    let verdict = Verdict::of(&outcome, &Pods::default(), &before, Some(1), &now);
-    is_told.then(|| status(&before, &outcome, &verdict, Some(1), &now))
+    let readiness = Readiness::of(&outcome, &Pods::default(), &before, Some(1), &now);
+    is_told.then(|| status(&before, &outcome, &readiness, Some(1), &now))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::conditions::{
     CLEANUP_PENDING, MISSING, READY, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE,
 };
-use crate::health::readiness::Verdict;
+use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
 use crate::outcome::{Failed, Outcome};
@@ -12,11 +12,11 @@ use functionmesh_api::status::{ComponentStatus, Conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::core::ObjectMeta;
 
-/// Derives the status from the verdict about the same outcome.
+/// Derives the status from the readiness about the same outcome.
 pub fn status(
     previous: &ComponentStatus,
     outcome: &Outcome,
-    verdict: &Verdict,
+    readiness: &Readiness,
     generation: Option<i64>,
     now: &Time,
 ) -> ComponentStatus {
@@ -35,7 +35,7 @@ pub fn status(
         },
     };
     next.observed_generation = generation;
-    let mut wanted = verdict.conditions();
+    let mut wanted = readiness.conditions();
     match outcome {
         Outcome::Applied { notices, failed, .. } => {
             wanted.extend(notices.iter().cloned());
@@ -47,7 +47,7 @@ pub fn status(
             };
             wanted.extend(failed.iter().map(|failed| told(failed, RECONCILE_FAILED)));
             // For tools that wait: the pods run, and the rest of what the object says needs help.
-            let helpless = failed.as_ref().filter(|failed| failed.reason.stops() && verdict.ready().status);
+            let helpless = failed.as_ref().filter(|failed| failed.reason.stops() && readiness.ready().status);
             wanted.extend(helpless.map(|failed| told(failed, STALLED)));
         }
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {
@@ -137,8 +137,8 @@ mod tests {
             Pods { cause: cause.cloned(), ..Pods::default() },
             Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
         );
-        let verdict = Verdict::of(outcome, &pods, previous, Some(generation), &now);
-        status(previous, outcome, &verdict, Some(generation), &now)
+        let readiness = Readiness::of(outcome, &pods, previous, Some(generation), &now);
+        status(previous, outcome, &readiness, Some(generation), &now)
     }
 
     fn ready_of(outcome: &Outcome, cause: Option<&Cause>) -> (String, String) {

@@ -21,7 +21,7 @@ const CREATION: SignedDuration = SignedDuration::from_secs(20);
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Readiness {
     /// Why it runs or not.
     pub reason: Reason,
     /// For people.
@@ -32,7 +32,7 @@ pub struct Verdict {
     pub again: Option<Duration>,
 }
 
-impl Verdict {
+impl Readiness {
     /// Judges what was done by what the pods tell.
     pub fn of(
         outcome: &Outcome,

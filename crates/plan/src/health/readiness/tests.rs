@@ -35,17 +35,17 @@ fn waiting(wanted: i32, live: i32) -> Outcome {
     }
 }
 
-/// The verdict some seconds on, and the status that follows.
+/// The readiness some seconds on, and the status that follows.
 fn judged(
     before: &ComponentStatus,
     outcome: &Outcome,
     pods: &Pods,
     seconds: i64,
-) -> (Verdict, ComponentStatus) {
+) -> (Readiness, ComponentStatus) {
     let now = Time(at(seconds));
-    let verdict = Verdict::of(outcome, pods, before, Some(1), &now);
-    let after = status(before, outcome, &verdict, Some(1), &now);
-    (verdict, after)
+    let readiness = Readiness::of(outcome, pods, before, Some(1), &now);
+    let after = status(before, outcome, &readiness, Some(1), &now);
+    (readiness, after)
 }
 
 fn condition(status: &ComponentStatus, type_: &str) -> (String, String, String) {
@@ -61,11 +61,11 @@ fn seconds(again: Option<Duration>) -> Option<u64> {
 fn a_roll_out_has_a_deadline() {
     let cause = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
     let pods = Pods { number: 1, cause: Some(cause), youngest: Some(at(10)), ..Pods::default() };
-    let (verdict, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 10);
-    assert_eq!(seconds(verdict.again), Some(600), "to be looked at when its time is over");
+    let (readiness, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 10);
+    assert_eq!(seconds(readiness.again), Some(600), "to be looked at when its time is over");
     assert_eq!(condition(&status, PROGRESSING).0, "True");
-    let (verdict, late) = judged(&status, &waiting(1, 1), &pods, 610);
-    assert_eq!(verdict.again, None);
+    let (readiness, late) = judged(&status, &waiting(1, 1), &pods, 610);
+    assert_eq!(readiness.again, None);
     let want = ("False".to_owned(), "ProgressDeadlineExceeded".to_owned());
     let (status, reason, message) = condition(&late, PROGRESSING);
     assert_eq!((status, reason), want);
@@ -75,8 +75,8 @@ fn a_roll_out_has_a_deadline() {
     assert_eq!(judged(&late, &waiting(1, 1), &pods, 5000).1, late);
     // A new pod has its own time.
     let renewed = Pods { youngest: Some(at(700)), ..pods };
-    let (verdict, again) = judged(&late, &waiting(1, 1), &renewed, 701);
-    assert_eq!((condition(&again, PROGRESSING).0.as_str(), seconds(verdict.again)), ("True", Some(599)));
+    let (readiness, again) = judged(&late, &waiting(1, 1), &renewed, 701);
+    assert_eq!((condition(&again, PROGRESSING).0.as_str(), seconds(readiness.again)), ("True", Some(599)));
 }
 
 #[test]
@@ -87,17 +87,17 @@ fn without_pods_the_deadline_counts_from_the_roll_out() {
     assert_eq!(condition(&late, PROGRESSING).1, "ProgressDeadlineExceeded");
     assert_eq!(judged(&late, &waiting(1, 0), &none, 700).1, late);
     // A change of the object is a new roll-out.
-    let changed = Verdict::of(&waiting(1, 0), &none, &late, Some(2), &Time(at(700)));
+    let changed = Readiness::of(&waiting(1, 0), &none, &late, Some(2), &Time(at(700)));
     assert!(changed.progressing().status && changed.reason == Reason::WaitingForPods);
 }
 
 #[test]
 fn pods_that_are_not_made_are_suspected_after_a_while() {
     let one = Pods { number: 1, ..Pods::default() };
-    let (verdict, status) = judged(&ComponentStatus::default(), &waiting(2, 1), &one, 0);
-    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::WaitingForPods, Some(20)));
-    let (verdict, status) = judged(&status, &waiting(2, 1), &one, 20);
-    assert_eq!(verdict.reason, Reason::PodsNotCreated);
+    let (readiness, status) = judged(&ComponentStatus::default(), &waiting(2, 1), &one, 0);
+    assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::WaitingForPods, Some(20)));
+    let (readiness, status) = judged(&status, &waiting(2, 1), &one, 20);
+    assert_eq!(readiness.reason, Reason::PodsNotCreated);
     let message = condition(&status, READY).2;
     assert!(message.starts_with("some pods do not exist: "), "{message}");
     assert!(message.ends_with("kubectl -n ns describe statefulset f-function"), "{message}");
@@ -121,8 +121,8 @@ fn a_suspicion_counts_only_without_a_cause_and_from_its_time_on() {
         later: Some((at(30), suspected)),
         ..Pods::default()
     };
-    let (verdict, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 5);
-    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::WaitingForPods, Some(25)));
+    let (readiness, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 5);
+    assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::WaitingForPods, Some(25)));
     assert_eq!(judged(&status, &waiting(1, 1), &pods, 30).0.reason, Reason::VolumesNotReady);
     let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
     let known = Pods { cause: Some(cause), ..pods };
@@ -141,9 +141,9 @@ fn a_pod_that_ran_for_long_has_its_time_when_it_fails() {
     assert_eq!(condition(&status, PROGRESSING).1, "Complete");
     let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
     let failing = Pods { cause: Some(cause), ..old };
-    let (verdict, status) = judged(&status, &waiting(1, 1), &failing, weeks);
+    let (readiness, status) = judged(&status, &waiting(1, 1), &failing, weeks);
     assert_eq!(
-        (condition(&status, "Reconciling").1.as_str(), seconds(verdict.again)),
+        (condition(&status, "Reconciling").1.as_str(), seconds(readiness.again)),
         ("CrashLoop", Some(600))
     );
     // Still the same a minute later, for a controller that was restarted.
@@ -190,10 +190,10 @@ fn a_lost_node_is_named_from_its_time_on_whatever_else_is_known() {
     let lost = Cause { reason: Reason::NodeLost, message: "node n1".to_owned() };
     let other = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
     let pods = Pods { number: 2, cause: Some(other), lost: Some((at(60), lost)), ..Pods::default() };
-    let (verdict, status) = judged(&ComponentStatus::default(), &waiting(2, 2), &pods, 0);
-    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::BrokerUnreachable, Some(60)));
-    let (verdict, status) = judged(&status, &waiting(2, 2), &pods, 60);
-    assert_eq!((verdict.reason, seconds(verdict.again)), (Reason::NodeLost, Some(540)));
+    let (readiness, status) = judged(&ComponentStatus::default(), &waiting(2, 2), &pods, 0);
+    assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::BrokerUnreachable, Some(60)));
+    let (readiness, status) = judged(&status, &waiting(2, 2), &pods, 60);
+    assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::NodeLost, Some(540)));
     assert_eq!(condition(&status, "Reconciling").2, "node n1");
     // A scale-down that leaves out the lost pod waits for it as well.
     assert_eq!(judged(&status, &waiting(1, 2), &pods, 61).0.reason, Reason::NodeLost);
