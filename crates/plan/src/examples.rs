@@ -1,7 +1,7 @@
 //! A status for each reason, as the controllers write it: for tests of what tools read in it.
 
 use crate::conditions::{MISSING, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
-use crate::health::diagnosis::Cause;
+use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
 use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 
 /// What is written for a reason at first, and an hour later when nothing happened in between.
 pub fn statuses(reason: Reason) -> [ComponentStatus; 2] {
-    let (outcome, cause) = outcome(reason);
+    let (outcome, diagnosis) = outcome(reason);
     let (mut before, began) = (ComponentStatus::default(), now());
-    let pods = Pods { cause, youngest: Some(began.0), number: 1, ..Pods::default() };
+    let pods = Pods { diagnosis, youngest: Some(began.0), number: 1, ..Pods::default() };
     let later = began.0.checked_add(SignedDuration::from_secs(3600)).unwrap_or(began.0);
     [began.0, later].map(|now| {
         let now = Time(now);
@@ -35,7 +35,7 @@ pub fn status_with(reason: Reason) -> ComponentStatus {
 }
 
 /// What leads to a reason, with a cause from the pods where that is one.
-fn outcome(reason: Reason) -> (Outcome, Option<Cause>) {
+fn outcome(reason: Reason) -> (Outcome, Option<Diagnosis>) {
     let message = format!("an example of {reason}");
     match (reason, reason.health()) {
         (Reason::ScaledToZero, _) => (applied(0, 0), None),
@@ -54,7 +54,7 @@ fn outcome(reason: Reason) -> (Outcome, Option<Cause>) {
             let reason = reason.to_string();
             (noted(Wanted { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)
         }
-        (_, Health::InProgress) => (applied(1, 0), Some(Cause { reason, message })),
+        (_, Health::InProgress) => (applied(1, 0), Some(Diagnosis { reason, message })),
         (_, Health::Failed) => (Outcome::refused(reason, message), None),
         (_, Health::Terminating) => (Outcome::CleanupPending { reason, message }, None),
     }

@@ -106,7 +106,7 @@ fn numbers(stateful_set: &StatefulSetView) -> ComponentStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::diagnosis::Cause;
+    use crate::health::diagnosis::Diagnosis;
     use crate::health::pods::Pods;
     use crate::observed::statefulset::{StatefulSetSpecView, StatefulSetStatusView};
     use std::collections::BTreeMap;
@@ -130,19 +130,19 @@ mod tests {
     fn derived(
         previous: &ComponentStatus,
         outcome: &Outcome,
-        cause: Option<&Cause>,
+        diagnosis: Option<&Diagnosis>,
         generation: i64,
     ) -> ComponentStatus {
         let (pods, now) = (
-            Pods { cause: cause.cloned(), ..Pods::default() },
+            Pods { diagnosis: diagnosis.cloned(), ..Pods::default() },
             Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
         );
         let readiness = Readiness::of(outcome, &pods, previous, Some(generation), &now);
         status(previous, outcome, &readiness, Some(generation), &now)
     }
 
-    fn ready_of(outcome: &Outcome, cause: Option<&Cause>) -> (String, String) {
-        let status = derived(&ComponentStatus::default(), outcome, cause, 3);
+    fn ready_of(outcome: &Outcome, diagnosis: Option<&Diagnosis>) -> (String, String) {
+        let status = derived(&ComponentStatus::default(), outcome, diagnosis, 3);
         let ready = status.conditions.list().iter().find(|c| c.type_ == READY).unwrap();
         assert_eq!(ready.observed_generation, Some(3));
         (ready.status.clone(), ready.reason.clone())
@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn the_cause_from_the_pods_is_shown_only_while_not_ready() {
-        let cause =
-            Cause { reason: Reason::CrashLoop, message: "container x ended with exit code 0".to_owned() };
-        assert_eq!(ready_of(&applied(1, full(0)), Some(&cause)).1, "CrashLoop");
-        assert_eq!(ready_of(&applied(1, full(1)), Some(&cause)).1, "AllReplicasAvailable");
+        let diagnosis =
+            Diagnosis { reason: Reason::CrashLoop, message: "container x ended with exit code 0".to_owned() };
+        assert_eq!(ready_of(&applied(1, full(0)), Some(&diagnosis)).1, "CrashLoop");
+        assert_eq!(ready_of(&applied(1, full(1)), Some(&diagnosis)).1, "AllReplicasAvailable");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why a pod is not available now: the root cause from what its status says. Pure.
 
 use crate::health::reason::Reason;
-use crate::health::termination_message::classify::diagnosed;
+use crate::health::termination_message::classify::classify;
 use crate::health::termination_message::normalize::{cleaned, without_amounts, without_counts};
 use crate::observed::pod_status::{ContainerStatus, Spec, State, Status, Terminated};
 use crate::time::after;
@@ -9,7 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// Something known to be wrong with a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cause {
+pub struct Diagnosis {
     /// What kind of trouble. Ordered by how sure it is that waiting does not help.
     pub reason: Reason,
     /// In the words of whoever found it, without volatile text and secrets.
@@ -29,34 +29,35 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(20);
 
 /// What a pod's status tells of, each with the time until which it counts, if it does not count as long as the status says
 /// so. Only what keeps the pod from being available now is in it, the worst first.
-pub(crate) fn causes(status: &Status, spec: &Spec) -> Vec<(Cause, Option<Timestamp>)> {
+pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<Timestamp>)> {
     if status.phase == "Failed" && !status.reason.is_empty() {
         // How its containers ended says less.
         let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
         let message = bounded(&format!("the pod failed: {words}"));
-        return vec![(Cause { reason: Reason::CrashLoop, message }, None)];
+        return vec![(Diagnosis { reason: Reason::CrashLoop, message }, None)];
     }
     let unschedulable = status
         .conditions
         .iter()
         .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
-        .map(|c| Cause { reason: Reason::Unschedulable, message: bounded(&without_counts(&c.message)) });
+        .map(|c| Diagnosis { reason: Reason::Unschedulable, message: bounded(&without_counts(&c.message)) });
     let init = status.init_container_statuses.iter().map(|c| (c, !spec.is_sidecar(&c.name)));
     let main = status.container_statuses.iter().map(|c| (c, false));
-    let containers = init.chain(main).filter_map(|(c, ends)| container_cause(c, status, spec, ends));
-    let mut causes: Vec<_> = unschedulable.map(|cause| (cause, None)).into_iter().chain(containers).collect();
-    causes.sort();
-    causes.shrink_to_fit();
+    let containers = init.chain(main).filter_map(|(c, ends)| container_diagnosis(c, status, spec, ends));
+    let mut diagnoses: Vec<_> =
+        unschedulable.map(|diagnosis| (diagnosis, None)).into_iter().chain(containers).collect();
+    diagnoses.sort();
+    diagnoses.shrink_to_fit();
     causes
 }
 
 /// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.
-fn container_cause(
+fn container_diagnosis(
     container: &ContainerStatus,
     pod: &Status,
     spec: &Spec,
     ends: bool,
-) -> Option<(Cause, Option<Timestamp>)> {
+) -> Option<(Diagnosis, Option<Timestamp>)> {
     let waiting = container.state.waiting.as_ref();
     match waiting.map(|w| w.reason.as_str()) {
         Some(
@@ -70,13 +71,14 @@ fn container_cause(
         ) => {
             let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
             let message = format!("cannot pull image {:?}{}", container.image, cleaned(&answer));
-            return Some((Cause { reason: Reason::ImagePullBackOff, message: bounded(&message) }, None));
+            return Some((Diagnosis { reason: Reason::ImagePullBackOff, message: bounded(&message) }, None));
         }
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
             let message = waiting.map(|w| cleaned(&w.message)).unwrap_or_default();
             let message = format!("container {}: {message}", container.name);
-            let cause = Cause { reason: Reason::CreateContainerConfigError, message: bounded(&message) };
-            return Some((cause, None));
+            let diagnosis =
+                Diagnosis { reason: Reason::CreateContainerConfigError, message: bounded(&message) };
+            return Some((diagnosis, None));
         }
         // It waits for others: what became of it in an earlier sandbox is history.
         Some("PodInitializing" | "ContainerCreating") => return None,
@@ -96,22 +98,22 @@ fn container_cause(
 }
 
 /// What the end of a container tells.
-fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool) -> Cause {
+fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool) -> Diagnosis {
     let (name, restarts) = (&container.name, restarts(container.restart_count));
     if ended.reason == "OOMKilled" {
         let limit = spec.memory_limit(name).map(|limit| format!(" of {limit}")).unwrap_or_default();
         let message =
             format!("container {name} used more memory than its limit{limit} and was killed{restarts}");
-        return Cause { reason: Reason::OutOfMemory, message };
+        return Diagnosis { reason: Reason::OutOfMemory, message };
     }
-    let diagnosis = diagnosed(&cleaned(&ended.message));
+    let classification = classify(&cleaned(&ended.message));
     let reason =
-        diagnosis.reason.unwrap_or(if init { Reason::InitContainerFailed } else { Reason::CrashLoop });
-    let words = diagnosis.text;
+        classification.reason.unwrap_or(if init { Reason::InitContainerFailed } else { Reason::CrashLoop });
+    let words = classification.text;
     let separator = if words.trim().is_empty() { "" } else { ": " };
     let message =
         format!("container {name} ended with exit code {}{restarts}{separator}{words}", ended.exit_code);
-    Cause { reason, message: bounded(&message) }
+    Diagnosis { reason, message: bounded(&message) }
 }
 
 /// How often a container was started again, in steps.

@@ -1,7 +1,7 @@
 //! A pod whose node does not report: Kubernetes replaces a pod of a StatefulSet only after its node removed it, or after a
 //! user said that the node is off. Nothing but the pod is read, so no permission on nodes is needed.
 
-use crate::health::diagnosis::Cause;
+use crate::health::diagnosis::Diagnosis;
 use crate::health::reason::Reason;
 use crate::observed::pod_status::Status;
 use crate::time::after;
@@ -12,7 +12,7 @@ use kube::core::ObjectMeta;
 const REMOVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// From when on a pod counts as lost with its node, and in which words.
-pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option<(Timestamp, Cause)> {
+pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option<(Timestamp, Diagnosis)> {
     // Without a node there is nothing to lose; and a kubelet that did its part is not why another controller holds the pod.
     if node.is_empty() || is_held(metadata, status) {
         return None;
@@ -30,7 +30,7 @@ pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
         "node {node} {what}: Kubernetes replaces the pod once the node is back, or once it is said to be off for good by: \
          kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     );
-    Some((from, Cause { reason: Reason::NodeLost, message }))
+    Some((from, Diagnosis { reason: Reason::NodeLost, message }))
 }
 
 /// When the controller of nodes marked the pod because its node does not report: that changes the status of `Ready` and
@@ -61,7 +61,7 @@ mod tests {
     }
 
     /// What pods tell together of which the first has this status, and perhaps is deleted.
-    fn seen(deleted: bool, finalizers: &[&str], status: &Value) -> Option<(Timestamp, Cause)> {
+    fn seen(deleted: bool, finalizers: &[&str], status: &Value) -> Option<(Timestamp, Diagnosis)> {
         let mut object = json!({"metadata": {"name": "f-0", "finalizers": finalizers}, "spec": {"nodeName": "n1"},
             "status": status});
         if deleted {
@@ -81,11 +81,11 @@ mod tests {
     #[test]
     fn a_pod_that_outlives_its_grace_period_is_lost() {
         let mut status = running("True", "True", "");
-        let (from, cause) = seen(true, &[], &status).unwrap();
+        let (from, diagnosis) = seen(true, &[], &status).unwrap();
         assert_eq!(from, at("2026-01-01T00:01:30Z"));
-        assert_eq!(cause.reason, Reason::NodeLost);
+        assert_eq!(diagnosis.reason, Reason::NodeLost);
         assert_eq!(
-            cause.message,
+            diagnosis.message,
             "node n1 did not remove pod f-0 within its grace period: Kubernetes replaces the pod once the node is back, or \
              once it is said to be off for good by: kubectl taint nodes n1 \
              node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
@@ -99,20 +99,24 @@ mod tests {
         ] {
             let disrupted = json!({"type": "DisruptionTarget", "status": "True", "reason": reason});
             status["conditions"].as_array_mut().unwrap().push(disrupted);
-            assert_eq!(seen(true, &[], &status), Some((from, cause.clone())), "{reason}");
+            assert_eq!(seen(true, &[], &status), Some((from, diagnosis.clone())), "{reason}");
         }
     }
 
     #[test]
     fn a_pod_marked_by_the_controller_of_nodes_is_lost_at_once() {
         let marked = running("False", "True", "");
-        let (from, cause) = seen(false, &[], &marked).unwrap();
+        let (from, diagnosis) = seen(false, &[], &marked).unwrap();
         assert_eq!(from, at(MARKED));
-        assert_eq!(seen(true, &[], &marked), Some((from, cause.clone())), "nothing new when it is evicted");
+        assert_eq!(
+            seen(true, &[], &marked),
+            Some((from, diagnosis.clone())),
+            "nothing new when it is evicted"
+        );
         assert!(
-            cause.message.starts_with("node n1 does not report, and pod f-0 is on it: "),
+            diagnosis.message.starts_with("node n1 does not report, and pod f-0 is on it: "),
             "{}",
-            cause.message
+            diagnosis.message
         );
     }
 

@@ -1,6 +1,6 @@
 //! What the pods of one object tell together.
 
-use crate::health::diagnosis::Cause;
+use crate::health::diagnosis::Diagnosis;
 use crate::health::reason::Reason;
 use crate::observed::pod::PodView;
 use crate::time::after;
@@ -14,15 +14,15 @@ pub struct Pods {
     /// How many there are, those that end included.
     pub number: usize,
     /// The worst thing known about them.
-    pub cause: Option<Cause>,
+    pub diagnosis: Option<Diagnosis>,
     /// When the youngest of those that are not ready was made.
     pub youngest: Option<Timestamp>,
     /// What is taken for the cause from some time on, when there is no other.
-    pub later: Option<(Timestamp, Cause)>,
+    pub later: Option<(Timestamp, Diagnosis)>,
     /// When a cause stops to count although nothing happens.
     pub until: Option<Timestamp>,
     /// From when on a pod is lost with its node, whatever else is known.
-    pub lost: Option<(Timestamp, Cause)>,
+    pub lost: Option<(Timestamp, Diagnosis)>,
 }
 
 impl Pods {
@@ -40,25 +40,27 @@ impl Pods {
             }
             let is_old =
                 newest.is_some_and(|n| pod.revision.as_deref().is_some_and(|revision| revision != n));
-            for (cause, until) in pod.causes.iter().filter(|_| !is_old) {
+            for (diagnosis, until) in pod.diagnoses.iter().filter(|_| !is_old) {
                 if until.is_some_and(|until| until <= now) {
                     continue;
                 }
                 all.until = all.until.into_iter().chain(*until).min();
-                all.cause = all.cause.take().into_iter().chain([cause.clone()]).min();
+                all.diagnosis = all.diagnosis.take().into_iter().chain([diagnosis.clone()]).min();
             }
             if !pod.ready {
                 let made = pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
                 all.youngest = all.youngest.max(made);
             }
             if let Some((since, needs)) = pod.starting.as_ref().filter(|_| !is_old) {
-                let cause = not_starting(pod.metadata.name.as_deref().unwrap_or_default(), needs.as_deref());
-                let later = [all.later.take(), Some((after(*since, START), cause))];
+                let diagnosis =
+                    not_starting(pod.metadata.name.as_deref().unwrap_or_default(), needs.as_deref());
+                let later = [all.later.take(), Some((after(*since, START), diagnosis))];
                 all.later = later.into_iter().flatten().min();
             }
             if let Some((from, was_connected)) = pod.unconnected.filter(|_| !is_old) {
-                let cause = not_connected(pod.metadata.name.as_deref().unwrap_or_default(), was_connected);
-                let later = [all.later.take(), Some((from, cause))];
+                let diagnosis =
+                    not_connected(pod.metadata.name.as_deref().unwrap_or_default(), was_connected);
+                let later = [all.later.take(), Some((from, diagnosis))];
                 all.later = later.into_iter().flatten().min();
             }
         }
@@ -66,13 +68,13 @@ impl Pods {
     }
 }
 
-fn not_starting(pod: &str, needs: Option<&str>) -> Cause {
+fn not_starting(pod: &str, needs: Option<&str>) -> Diagnosis {
     let needs = needs.map(|needs| format!("; they need {needs}: check that each exists")).unwrap_or_default();
     let message = format!("pod {pod} has a node, and its volumes or its network are not ready there{needs}");
-    Cause { reason: Reason::VolumesNotReady, message }
+    Diagnosis { reason: Reason::VolumesNotReady, message }
 }
 
-fn not_connected(pod: &str, was_connected: bool) -> Cause {
+fn not_connected(pod: &str, was_connected: bool) -> Diagnosis {
     let message = if was_connected {
         format!(
             "pod {pod} runs and has no connection to a broker: the broker is down or cannot be reached, or no longer accepts \
@@ -84,7 +86,7 @@ fn not_connected(pod: &str, was_connected: bool) -> Cause {
              connector; kubectl logs {pod} tells how far it is"
         )
     };
-    Cause { reason: Reason::NotConnected, message }
+    Diagnosis { reason: Reason::NotConnected, message }
 }
 
 #[cfg(test)]

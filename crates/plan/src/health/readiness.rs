@@ -1,7 +1,7 @@
 //! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
 
 use crate::conditions::{PROGRESSING, READY};
-use crate::health::diagnosis::Cause;
+use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
@@ -89,17 +89,17 @@ impl Readiness {
             (seen && few).then(|| (after(started.at(now), CREATION), not_created(stateful_set, pods.number))),
         ];
         let mut waits: Vec<_> = pods.until.iter().map(|until| until.duration_since(now)).collect();
-        let mut cause = pods.cause.clone();
-        for (from, suspected) in later.into_iter().flatten().filter(|_| pods.cause.is_none()) {
+        let mut diagnosis = pods.diagnosis.clone();
+        for (from, suspected) in later.into_iter().flatten().filter(|_| pods.diagnosis.is_none()) {
             if from <= now {
-                cause = cause.into_iter().chain([suspected]).min();
+                diagnosis = diagnosis.into_iter().chain([suspected]).min();
             } else {
                 waits.push(from.duration_since(now));
             }
         }
         if let Some((from, lost)) = pods.lost.clone() {
             if from <= now {
-                cause = cause.into_iter().chain([lost]).min();
+                diagnosis = diagnosis.into_iter().chain([lost]).min();
             } else {
                 waits.push(from.duration_since(now));
             }
@@ -111,7 +111,7 @@ impl Readiness {
         if !overdue {
             waits.push(deadline.duration_since(now));
         }
-        let Cause { reason, message } = cause.unwrap_or_else(|| Cause {
+        let Diagnosis { reason, message } = diagnosis.unwrap_or_else(|| Diagnosis {
             reason: Reason::WaitingForPods,
             message: format!("waiting for {wanted} available replicas of the newest template"),
         });
@@ -196,7 +196,7 @@ impl Started {
     }
 }
 
-fn not_created(stateful_set: &StatefulSetView, number: usize) -> Cause {
+fn not_created(stateful_set: &StatefulSetView, number: usize) -> Diagnosis {
     let metadata = &stateful_set.metadata;
     let name = metadata.name.as_deref().unwrap_or_default();
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
@@ -206,7 +206,7 @@ fn not_created(stateful_set: &StatefulSetView, number: usize) -> Cause {
         "{some}: something does not admit them, often a ResourceQuota, a LimitRange or Pod Security; the reason is in: \
          kubectl -n {namespace} describe statefulset {name}"
     );
-    Cause { reason: Reason::PodsNotCreated, message }
+    Diagnosis { reason: Reason::PodsNotCreated, message }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The cached form of a pod: what is wrong with it, and since when it is there.
 
-use crate::health::diagnosis::{Cause, causes};
+use crate::health::diagnosis::{Diagnosis, diagnoses};
 use crate::health::lost_node::lost;
 use crate::observed::pod_status::{Spec, Status};
 use functionmesh_objects::bounded_json::slim_metadata;
@@ -25,7 +25,7 @@ pub struct PodView {
     spec: Spec,
     /// What is known to keep the pod from being available, each with the time until which it counts.
     #[serde(skip)]
-    pub(crate) causes: Vec<(Cause, Option<Timestamp>)>,
+    pub(crate) diagnoses: Vec<(Diagnosis, Option<Timestamp>)>,
     /// The revision of the template that it was made from.
     #[serde(skip)]
     pub(crate) revision: Option<Box<str>>,
@@ -37,7 +37,7 @@ pub struct PodView {
     pub(crate) unconnected: Option<(Timestamp, bool)>,
     /// From when on it counts as lost with its node, and in which words.
     #[serde(skip)]
-    pub(crate) lost: Option<Box<(Timestamp, Cause)>>,
+    pub(crate) lost: Option<Box<(Timestamp, Diagnosis)>>,
     /// Whether it is ready.
     #[serde(skip)]
     pub(crate) ready: bool,
@@ -47,7 +47,7 @@ impl PodView {
     /// Finds the cause and drops everything else.
     pub fn trim(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
-        self.causes = causes(&status, &spec);
+        self.causes = diagnoses(&status, &spec);
         self.ready = status.is("Ready", "True");
         self.unconnected = status.unconnected(&spec);
         self.lost = lost(&self.metadata, &spec.node_name, &status).map(Box::new);

@@ -1,14 +1,14 @@
 use super::*;
 use serde_json::json;
 
-fn cause_in(spec: &serde_json::Value, status: &serde_json::Value) -> Option<(Reason, String)> {
+fn diagnosis_in(spec: &serde_json::Value, status: &serde_json::Value) -> Option<(Reason, String)> {
     let spec = serde_json::from_value(spec.clone()).unwrap();
-    let causes = causes(&serde_json::from_value(status.clone()).unwrap(), &spec);
-    causes.into_iter().next().map(|(c, _)| (c.reason, c.message))
+    let diagnoses = diagnoses(&serde_json::from_value(status.clone()).unwrap(), &spec);
+    diagnoses.into_iter().next().map(|(c, _)| (c.reason, c.message))
 }
 
-fn cause_of(status: &serde_json::Value) -> Option<(Reason, String)> {
-    cause_in(&json!({}), status)
+fn diagnosis_of(status: &serde_json::Value) -> Option<(Reason, String)> {
+    diagnosis_in(&json!({}), status)
 }
 
 fn container(state: &serde_json::Value, last: &serde_json::Value) -> serde_json::Value {
@@ -27,8 +27,8 @@ fn pulling_and_backing_off_have_one_message() {
         &json!({}),
     );
     let want = Some((Reason::ImagePullBackOff, format!("cannot pull image \"img:1\": {answer}")));
-    assert_eq!(cause_of(&pulling), want);
-    assert_eq!(cause_of(&waiting), want);
+    assert_eq!(diagnosis_of(&pulling), want);
+    assert_eq!(diagnosis_of(&waiting), want);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn what_is_missing_is_named() {
             &json!({}),
         );
         let want = (Reason::CreateContainerConfigError, format!("container pulsar-function: {words}"));
-        assert_eq!(cause_of(&status), Some(want));
+        assert_eq!(diagnosis_of(&status), Some(want));
     }
 }
 
@@ -49,16 +49,16 @@ fn exit_code_zero_is_a_crash() {
         json!({"terminated": {"exitCode": 0, "reason": "Completed", "message": "ERROR boom\n loudly"}});
     let want =
         (Reason::CrashLoop, "container pulsar-function ended with exit code 0: ERROR boom loudly".to_owned());
-    assert_eq!(cause_of(&container(&json!({"running": {}}), &ended)), Some(want.clone()));
-    assert_eq!(cause_of(&container(&ended, &json!({}))), Some(want));
-    assert_eq!(cause_of(&container(&json!({"running": {}}), &json!({}))), None);
+    assert_eq!(diagnosis_of(&container(&json!({"running": {}}), &ended)), Some(want.clone()));
+    assert_eq!(diagnosis_of(&container(&ended, &json!({}))), Some(want));
+    assert_eq!(diagnosis_of(&container(&json!({"running": {}}), &json!({}))), None);
 }
 
 #[test]
 fn what_is_said_twice_is_shown_once() {
     let ended =
         json!({"terminated": {"exitCode": 0, "message": "ERROR A - open\nboom\nboom\nERROR B - run\nboom"}});
-    let (_, message) = cause_of(&container(&ended, &json!({}))).unwrap();
+    let (_, message) = diagnosis_of(&container(&ended, &json!({}))).unwrap();
     assert_eq!(message, "container pulsar-function ended with exit code 0: open boom run");
 }
 
@@ -71,11 +71,11 @@ fn a_known_failure_has_its_own_reason_and_one_line() {
         Reason::AuthenticationFailed,
         "container pulsar-function ended with exit code 0: Failed to authenticate the client".to_owned(),
     );
-    assert_eq!(cause_of(&container(&ended, &json!({}))), Some(want));
+    assert_eq!(diagnosis_of(&container(&ended, &json!({}))), Some(want));
     let init = json!({"initContainerStatuses": [
         {"name": "download", "state": {"terminated": {"exitCode": 8, "message": "ERROR 404: Not Found."}}}
     ]});
-    let (reason, message) = cause_of(&init).unwrap();
+    let (reason, message) = diagnosis_of(&init).unwrap();
     assert_eq!(reason, Reason::PackageUnavailable);
     assert_eq!(message, "container download ended with exit code 8: ERROR 404: Not Found.");
 }
@@ -85,7 +85,7 @@ fn restarts_are_counted_in_steps() {
     let message = |restarts: i32| {
         let status = json!({"containerStatuses": [{"name": "c", "restartCount": restarts,
             "lastState": {"terminated": {"exitCode": 3}}}]});
-        cause_of(&status).unwrap().1
+        diagnosis_of(&status).unwrap().1
     };
     assert_eq!(message(0), "container c ended with exit code 3");
     assert_eq!(message(1), "container c ended with exit code 3, restarted");
@@ -100,26 +100,26 @@ fn out_of_memory_has_the_limit() {
     let spec =
         json!({"containers": [{"name": "pulsar-function", "resources": {"limits": {"memory": "60Mi"}}}]});
     let message = "container pulsar-function used more memory than its limit of 60Mi and was killed";
-    assert_eq!(cause_in(&spec, &status), Some((Reason::OutOfMemory, message.to_owned())));
+    assert_eq!(diagnosis_in(&spec, &status), Some((Reason::OutOfMemory, message.to_owned())));
     let message = "container pulsar-function used more memory than its limit and was killed";
-    assert_eq!(cause_of(&status), Some((Reason::OutOfMemory, message.to_owned())));
+    assert_eq!(diagnosis_of(&status), Some((Reason::OutOfMemory, message.to_owned())));
     let words = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
     let status = container(&json!({"terminated": {"exitCode": 3, "message": words}}), &json!({}));
-    assert_eq!(cause_of(&status).unwrap().0, Reason::OutOfMemory);
+    assert_eq!(diagnosis_of(&status).unwrap().0, Reason::OutOfMemory);
 }
 
 #[test]
 fn the_worst_cause_comes_first_and_is_bounded() {
     let status = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": "x".repeat(2000)}]});
-    let (reason, message) = cause_of(&status).unwrap();
+    let (reason, message) = diagnosis_of(&status).unwrap();
     assert_eq!(reason, Reason::Unschedulable);
     assert!(message.chars().count() <= MESSAGE_LIMIT + 1);
     let two = json!({"containerStatuses": [
         {"name": "a", "state": {"terminated": {"exitCode": 1, "message": "boom"}}},
         {"name": "b", "image": "i", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}},
     ]});
-    assert_eq!(cause_of(&two).unwrap().0, Reason::ImagePullBackOff);
+    assert_eq!(diagnosis_of(&two).unwrap().0, Reason::ImagePullBackOff);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn a_pod_that_the_node_put_out_says_so() {
     let killed = json!([{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]);
     let whole =
         json!({"phase": "Failed", "reason": "Evicted", "message": amounts, "containerStatuses": killed});
-    assert_eq!(cause_of(&whole), Some((Reason::CrashLoop, want.to_owned())));
-    assert_eq!(cause_of(&status), Some((Reason::CrashLoop, want.to_owned())));
+    assert_eq!(diagnosis_of(&whole), Some((Reason::CrashLoop, want.to_owned())));
+    assert_eq!(diagnosis_of(&status), Some((Reason::CrashLoop, want.to_owned())));
 }
 
 #[test]
@@ -140,14 +140,14 @@ fn a_finished_init_container_is_no_cause() {
     let status = json!({"initContainerStatuses": [
         {"name": "prepare", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     ]});
-    assert_eq!(cause_of(&status), None);
+    assert_eq!(diagnosis_of(&status), None);
 }
 
 #[test]
 fn secrets_are_not_shown() {
     let words = "login with token:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.AbC failed";
     let ended = json!({"terminated": {"exitCode": 1, "message": words}});
-    let (_, message) = cause_of(&container(&ended, &json!({}))).unwrap();
+    let (_, message) = diagnosis_of(&container(&ended, &json!({}))).unwrap();
     assert_eq!(
         message,
         "container pulsar-function ended with exit code 1: login with token:<redacted> failed"
@@ -161,8 +161,8 @@ fn once_killed(name: &str, ready: bool, started: &str) -> serde_json::Value {
 }
 
 fn until(status: &serde_json::Value) -> Vec<Option<String>> {
-    let causes = causes(&serde_json::from_value(status.clone()).unwrap(), &Spec::default());
-    causes.into_iter().map(|(_, until)| until.map(|at| at.to_string())).collect()
+    let diagnoses = diagnoses(&serde_json::from_value(status.clone()).unwrap(), &Spec::default());
+    diagnoses.into_iter().map(|(_, until)| until.map(|at| at.to_string())).collect()
 }
 
 #[test]
@@ -197,9 +197,9 @@ fn init_containers_are_to_end_and_sidecars_are_not() {
     let status = |state: &serde_json::Value, last: &serde_json::Value| json!({"initContainerStatuses": [{"name": "i", "state": state, "lastState": last}]});
     let ended = |code: i32| json!({"terminated": {"exitCode": code}});
     let none = json!({});
-    assert_eq!(cause_of(&status(&ended(0), &ended(1))), None, "it succeeded in the end");
+    assert_eq!(diagnosis_of(&status(&ended(0), &ended(1))), None, "it succeeded in the end");
     let waits = json!({"waiting": {"reason": "CrashLoopBackOff"}});
-    assert_eq!(cause_of(&status(&waits, &ended(1))).unwrap().0, Reason::InitContainerFailed);
+    assert_eq!(diagnosis_of(&status(&waits, &ended(1))).unwrap().0, Reason::InitContainerFailed);
     let sidecar = json!({"initContainers": [{"name": "i", "restartPolicy": "Always"}]});
-    assert_eq!(cause_in(&sidecar, &status(&ended(0), &none)).unwrap().0, Reason::CrashLoop);
+    assert_eq!(diagnosis_in(&sidecar, &status(&ended(0), &none)).unwrap().0, Reason::CrashLoop);
 }

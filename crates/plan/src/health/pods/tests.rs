@@ -49,12 +49,12 @@ fn pods_are_put_together() {
     ];
     let all = Pods::of(pods.iter(), None, Timestamp::UNIX_EPOCH);
     assert_eq!(all.number, 3);
-    assert_eq!(all.cause.map(|c| c.reason), Some(Reason::ImagePullBackOff));
+    assert_eq!(all.diagnosis.map(|c| c.reason), Some(Reason::ImagePullBackOff));
     assert_eq!(all.youngest, Some(at("2026-01-01T00:00:10Z")), "ready ones do not count");
     let mut leaving = pods[1].clone();
     leaving.metadata.deletion_timestamp = Some(Time(at("2026-01-01T00:01:00Z")));
     let all = Pods::of([&leaving].into_iter(), None, Timestamp::UNIX_EPOCH);
-    assert_eq!((all.number, all.cause, all.youngest), (1, None, None), "what ends is history");
+    assert_eq!((all.number, all.diagnosis, all.youngest), (1, None, None), "what ends is history");
 }
 
 #[test]
@@ -70,17 +70,17 @@ fn volumes_that_do_not_come_are_suspected_after_a_while() {
         {"name": "c", "configMap": {"name": "spare", "optional": true}}, {"name": "d", "emptyDir": {}},
         {"name": "e", "persistentVolumeClaim": {"claimName": "data"}}]);
     let pods = pod("f-0", "2026-01-01T00:00:00Z", &stuck(&volumes));
-    let (from, cause) = Pods::of([&pods].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
+    let (from, diagnosis) = Pods::of([&pods].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
     assert_eq!(from, at("2026-01-01T00:00:30Z"));
-    assert_eq!(cause.reason, Reason::VolumesNotReady);
+    assert_eq!(diagnosis.reason, Reason::VolumesNotReady);
     assert_eq!(
-        cause.message,
+        diagnosis.message,
         "pod f-0 has a node, and its volumes or its network are not ready there; they need Secret gone, ConfigMap cm, \
          PersistentVolumeClaim data: check that each exists"
     );
     let plain = pod("f-0", "2026-01-01T00:00:00Z", &stuck(&json!([])));
-    let (_, cause) = Pods::of([&plain].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
-    assert_eq!(cause.message, "pod f-0 has a node, and its volumes or its network are not ready there");
+    let (_, diagnosis) = Pods::of([&plain].into_iter(), None, Timestamp::UNIX_EPOCH).later.unwrap();
+    assert_eq!(diagnosis.message, "pod f-0 has a node, and its volumes or its network are not ready there");
     let pulling = json!({"status": {"startTime": "2026-01-01T00:00:00Z", "conditions": [
         {"type": "PodScheduled", "status": "True"}, {"type": "PodReadyToStartContainers", "status": "True"}]}});
     let pulling = pod("f-0", "2026-01-01T00:00:00Z", &pulling);
@@ -99,7 +99,7 @@ fn what_is_over_or_about_to_be_replaced_is_no_cause() {
     assert_eq!(recent.until, Some(at("2026-01-01T00:10:00Z")), "to be looked at when it is over");
     assert_eq!(of(None, "2026-01-01T00:00:01Z").cause.map(|c| c.reason), Some(Reason::CrashLoop));
     assert_eq!(
-        (of(None, "2026-01-01T00:10:00Z").cause, of(Some("new"), "2026-01-01T00:00:01Z").cause),
+        (of(None, "2026-01-01T00:10:00Z").diagnosis, of(Some("new"), "2026-01-01T00:00:01Z").diagnosis),
         (None, None)
     );
 }
@@ -119,18 +119,18 @@ fn an_instance_without_a_connection_is_reported_after_a_while() {
         let pod = pod("f-0", "2026-01-01T00:00:00Z", &json!({"spec": spec, "status": status}));
         Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).later
     };
-    let (from, cause) = later(spec("exec"), status(true)).unwrap();
-    assert_eq!((from, cause.reason), (at("2026-01-01T00:05:15Z"), Reason::NotConnected));
+    let (from, diagnosis) = later(spec("exec"), status(true)).unwrap();
+    assert_eq!((from, diagnosis.reason), (at("2026-01-01T00:05:15Z"), Reason::NotConnected));
     assert!(
-        cause.message.starts_with("pod f-0 runs and has no connection to a broker: "),
+        diagnosis.message.starts_with("pod f-0 runs and has no connection to a broker: "),
         "{}",
-        cause.message
+        diagnosis.message
     );
     let mut starting = status(false);
     starting["conditions"] = json!([]);
-    let (from, cause) = later(spec("exec"), starting).unwrap();
-    assert_eq!((from, cause.reason), (at("2026-01-01T00:01:00Z"), Reason::NotConnected));
-    assert!(cause.message.contains("has not connected to a broker yet"), "{}", cause.message);
+    let (from, diagnosis) = later(spec("exec"), starting).unwrap();
+    assert_eq!((from, diagnosis.reason), (at("2026-01-01T00:01:00Z"), Reason::NotConnected));
+    assert!(diagnosis.message.contains("has not connected to a broker yet"), "{}", diagnosis.message);
     assert_eq!(
         later(spec("httpGet"), status(true)),
         None,

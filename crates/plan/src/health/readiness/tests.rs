@@ -59,8 +59,8 @@ fn seconds(again: Option<Duration>) -> Option<u64> {
 
 #[test]
 fn a_roll_out_has_a_deadline() {
-    let cause = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
-    let pods = Pods { number: 1, cause: Some(cause), youngest: Some(at(10)), ..Pods::default() };
+    let diagnosis = Diagnosis { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
+    let pods = Pods { number: 1, diagnosis: Some(diagnosis), youngest: Some(at(10)), ..Pods::default() };
     let (readiness, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 10);
     assert_eq!(seconds(readiness.again), Some(600), "to be looked at when its time is over");
     assert_eq!(condition(&status, PROGRESSING).0, "True");
@@ -113,10 +113,10 @@ fn pods_that_are_not_made_are_suspected_after_a_while() {
 
 #[test]
 fn a_suspicion_counts_only_without_a_cause_and_from_its_time_on() {
-    let suspected = Cause { reason: Reason::VolumesNotReady, message: "v".to_owned() };
+    let suspected = Diagnosis { reason: Reason::VolumesNotReady, message: "v".to_owned() };
     let pods = Pods {
         number: 1,
-        cause: None,
+        diagnosis: None,
         youngest: Some(at(0)),
         later: Some((at(30), suspected)),
         ..Pods::default()
@@ -124,8 +124,8 @@ fn a_suspicion_counts_only_without_a_cause_and_from_its_time_on() {
     let (readiness, status) = judged(&ComponentStatus::default(), &waiting(1, 1), &pods, 5);
     assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::WaitingForPods, Some(25)));
     assert_eq!(judged(&status, &waiting(1, 1), &pods, 30).0.reason, Reason::VolumesNotReady);
-    let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
-    let known = Pods { cause: Some(cause), ..pods };
+    let diagnosis = Diagnosis { reason: Reason::CrashLoop, message: "c".to_owned() };
+    let known = Pods { diagnosis: Some(diagnosis), ..pods };
     assert_eq!(judged(&status, &waiting(1, 1), &known, 30).0.reason, Reason::CrashLoop);
 }
 
@@ -139,8 +139,8 @@ fn a_pod_that_ran_for_long_has_its_time_when_it_fails() {
     let weeks = 3_000_000;
     let (_, status) = judged(&ComponentStatus::default(), &available, &Pods::default(), weeks);
     assert_eq!(condition(&status, PROGRESSING).1, "Complete");
-    let cause = Cause { reason: Reason::CrashLoop, message: "c".to_owned() };
-    let failing = Pods { cause: Some(cause), ..old };
+    let diagnosis = Diagnosis { reason: Reason::CrashLoop, message: "c".to_owned() };
+    let failing = Pods { diagnosis: Some(diagnosis), ..old };
     let (readiness, status) = judged(&status, &waiting(1, 1), &failing, weeks);
     assert_eq!(
         (condition(&status, "Reconciling").1.as_str(), seconds(readiness.again)),
@@ -187,9 +187,9 @@ fn a_status_of_the_release_before_is_written_again_only_where_it_is_not_ready() 
 
 #[test]
 fn a_lost_node_is_named_from_its_time_on_whatever_else_is_known() {
-    let lost = Cause { reason: Reason::NodeLost, message: "node n1".to_owned() };
-    let other = Cause { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
-    let pods = Pods { number: 2, cause: Some(other), lost: Some((at(60), lost)), ..Pods::default() };
+    let lost = Diagnosis { reason: Reason::NodeLost, message: "node n1".to_owned() };
+    let other = Diagnosis { reason: Reason::BrokerUnreachable, message: "no broker".to_owned() };
+    let pods = Pods { number: 2, diagnosis: Some(other), lost: Some((at(60), lost)), ..Pods::default() };
     let (readiness, status) = judged(&ComponentStatus::default(), &waiting(2, 2), &pods, 0);
     assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::BrokerUnreachable, Some(60)));
     let (readiness, status) = judged(&status, &waiting(2, 2), &pods, 60);

@@ -8,7 +8,7 @@ use crate::health::termination_message::lines::{Kind, Level, Line, lines};
 
 /// What a termination message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Diagnosis {
+pub(crate) struct Classification {
     /// The kind of failure, if it is a known one.
     pub(crate) reason: Option<Reason>,
     /// The line that names it, or what there is of the message without noise.
@@ -27,9 +27,9 @@ const NO_ERROR: &str = "the end of its log has no error; see kubectl logs --prev
 const COULD_NOT_IMPORT: &str = "Could not import User Function Module";
 
 /// Reads a termination message, which must be cleaned.
-pub(crate) fn diagnosed(words: &str) -> Diagnosis {
+pub(crate) fn classify(words: &str) -> Classification {
     if words.trim().is_empty() {
-        return Diagnosis { reason: None, text: String::new() };
+        return Classification { reason: None, text: String::new() };
     }
     let lines = lines(words);
     let end = end(&lines);
@@ -37,7 +37,7 @@ pub(crate) fn diagnosed(words: &str) -> Diagnosis {
         // Whatever else was logged before, this ended the program.
         let reason =
             KNOWN.iter().filter(|(reason, _)| !reason_of_pulsar(*reason)).find(|(_, says)| says(line));
-        return Diagnosis { reason: reason.map(|(reason, _)| *reason), text: line.text.clone() };
+        return Classification { reason: reason.map(|(reason, _)| *reason), text: line.text.clone() };
     }
     let loud = || lines.iter().filter(|line| line.level != Level::Info);
     // The exception that the Python client raises has no more than the name of what the client logged before.
@@ -48,11 +48,11 @@ pub(crate) fn diagnosed(words: &str) -> Diagnosis {
     let known = KNOWN.iter().find_map(|(reason, says)| Some((*reason, telling(says)?)));
     if let Some((reason, line)) = known {
         return match refused_in_the_handshake(reason, &lines) {
-            Some(text) => Diagnosis { reason: Some(Reason::AuthenticationFailed), text },
-            None => Diagnosis { reason: Some(reason), text: line.text.clone() },
+            Some(text) => Classification { reason: Some(Reason::AuthenticationFailed), text },
+            None => Classification { reason: Some(reason), text: line.text.clone() },
         };
     }
-    Diagnosis { reason: None, text: unknown(&lines, end) }
+    Classification { reason: None, text: unknown(&lines, end) }
 }
 
 /// The line that ended the program, where the runtime marks it.

@@ -1,7 +1,7 @@
 //! The recorded termination messages, each classified. `crates/plan/corpus/README.md` says how they were recorded.
 
 use crate::health::reason::Reason;
-use crate::health::termination_message::classify::diagnosed;
+use crate::health::termination_message::classify::classify;
 use crate::health::termination_message::normalize::cleaned;
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,9 +43,10 @@ fn reported(sample: &Sample) -> (Reason, String) {
         "message": sample.message,
     }}}]});
     let status = serde_json::from_value(status).unwrap();
-    let causes = crate::health::diagnosis::causes(&status, &crate::observed::pod_status::Spec::default());
-    let (cause, _) = causes.into_iter().next().unwrap();
-    (cause.reason, cause.message)
+    let diagnoses =
+        crate::health::diagnosis::diagnoses(&status, &crate::observed::pod_status::Spec::default());
+    let (diagnosis, _) = diagnoses.into_iter().next().unwrap();
+    (diagnosis.reason, diagnosis.message)
 }
 
 /// What is wrong with how a sample is reported.
@@ -97,6 +98,6 @@ fn what_is_shown_is_safe_and_says_something() {
         if sample.message.is_empty() {
             continue;
         }
-        assert_ne!(diagnosed(&cleaned(&sample.message)).text, "", "{}", sample.name);
+        assert_ne!(classify(&cleaned(&sample.message)).text, "", "{}", sample.name);
     }
 }

@@ -159,8 +159,8 @@ fn failures_of_pulsar_are_known() {
         ),
     ];
     for (reason, words, line) in cases {
-        let want = Diagnosis { reason: Some(reason), text: line.to_owned() };
-        assert_eq!(diagnosed(words), want, "{words}");
+        let want = Classification { reason: Some(reason), text: line.to_owned() };
+        assert_eq!(classify(words), want, "{words}");
     }
 }
 
@@ -173,7 +173,7 @@ fn what_the_users_own_code_says_is_not_taken_for_pulsar() {
         "",
     ];
     for words in words {
-        assert_eq!(diagnosed(words).reason, None, "{words}");
+        assert_eq!(classify(words).reason, None, "{words}");
     }
 }
 
