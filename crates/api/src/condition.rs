@@ -61,7 +61,7 @@ pub struct Wanted {
 
 /// A reason that conditions can have, for people who meet it in a status: the reference documentation is made from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub struct ReasonDocs {
     /// The conditions that it is given for, each with its status.
     pub conditions: &'static [(&'static str, bool)],
     /// What it says about the object.
@@ -111,10 +111,10 @@ pub fn waited_for(ready: &Wanted, progressing: &Wanted) -> Option<Wanted> {
 
 /// The conditions of a list that are ours: of a type that one of our reasons is given for. Others may keep conditions of
 /// their own in the same list; those are neither compared nor sent.
-pub fn ours(list: &[Condition], reasons: &[Explained]) -> Vec<Condition> {
+pub fn ours(list: &[Condition], reasons: &[ReasonDocs]) -> Vec<Condition> {
     let is_ours = |condition: &&Condition| {
         let of_type =
-            |reason: &Explained| reason.conditions.iter().any(|(type_, _)| *type_ == condition.type_);
+            |reason: &ReasonDocs| reason.conditions.iter().any(|(type_, _)| *type_ == condition.type_);
         reasons.iter().any(of_type)
     };
     list.iter().filter(is_ours).cloned().collect()
@@ -175,8 +175,8 @@ mod tests {
         let ready = set(&[], wanted(true, "a"), Some(1), &at(1));
         let mut list = ready.clone();
         list.push(Condition { type_: "example.com/Checked".to_owned(), ..ready[0].clone() });
-        let explained = Explained { conditions: &[("Ready", false)], meaning: "", check: "", advice: "" };
-        assert_eq!(ours(&list, &[explained]), ready);
+        let docs = ReasonDocs { conditions: &[("Ready", false)], meaning: "", check: "", advice: "" };
+        assert_eq!(ours(&list, &[docs]), ready);
     }
 
     #[test]

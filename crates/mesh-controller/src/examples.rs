@@ -90,13 +90,13 @@ mod tests {
                 found.insert((c.type_.clone(), c.status == "True", c.reason.clone()));
             }
         }
-        let explained: BTreeSet<_> = Reason::ALL
+        let docs: BTreeSet<_> = Reason::ALL
             .into_iter()
             .flat_map(|reason| {
-                let conditions = reason.explained().conditions.iter();
+                let conditions = reason.docs().conditions.iter();
                 conditions.map(move |(type_, status)| ((*type_).to_owned(), *status, reason.to_string()))
             })
             .collect();
-        assert_eq!(found, explained);
+        assert_eq!(found, docs);
     }
 }

@@ -1,6 +1,6 @@
 //! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
 
-use functionmesh_api::condition::{Explained, Health, RECONCILING, STALLED};
+use functionmesh_api::condition::{Health, RECONCILING, ReasonDocs, STALLED};
 use std::fmt;
 
 /// Condition: all components are ready.
@@ -67,7 +67,7 @@ impl Reason {
     }
 
     /// What it means and what to do.
-    pub fn explained(self) -> Explained {
+    pub fn docs(self) -> ReasonDocs {
         let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
         let (conditions, meaning, check, advice) = match self {
             Self::AllComponentsReady => (
@@ -135,7 +135,7 @@ impl Reason {
                  item.",
             ),
         };
-        Explained { conditions, meaning, check, advice }
+        ReasonDocs { conditions, meaning, check, advice }
     }
 }
 

@@ -154,7 +154,7 @@ impl Context {
         findings: &Findings,
     ) -> Result<u32, ApplyError> {
         let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
-        let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::explained));
+        let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::docs));
         let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
         let after = status(&before, wanted, seen, findings, mesh.meta().generation, &clock::now());
         if after == before {

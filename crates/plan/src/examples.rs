@@ -96,7 +96,7 @@ fn applied(wanted: i32, live: i32) -> Outcome {
 /// What is written while the pods run and another write fails for a reason that a write can fail for.
 pub fn failing(reason: Reason) -> Option<ComponentStatus> {
     let mut outcome = applied(1, 1);
-    let is_told = reason.explained().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
+    let is_told = reason.docs().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
     if let Outcome::Applied { failed, .. } = &mut outcome {
         *failed = Some(Failed { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
     }
@@ -124,14 +124,14 @@ mod tests {
                 found.insert((c.type_.clone(), c.status == "True", c.reason.clone()));
             }
         }
-        let explained: BTreeSet<_> = Reason::ALL
+        let docs: BTreeSet<_> = Reason::ALL
             .into_iter()
             .flat_map(|reason| {
-                let conditions = reason.explained().conditions.iter();
+                let conditions = reason.docs().conditions.iter();
                 conditions.map(move |(type_, status)| ((*type_).to_owned(), *status, reason.to_string()))
             })
             .collect();
-        assert_eq!(found, explained);
+        assert_eq!(found, docs);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::conditions::{
     CLEANUP_PENDING, MISSING, PROGRESSING, READY, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE,
 };
 use crate::health::reason::Reason;
-use functionmesh_api::condition::{Explained, RECONCILING, STALLED};
+use functionmesh_api::condition::{RECONCILING, ReasonDocs, STALLED};
 
 mod pods;
 
@@ -73,7 +73,7 @@ impl Reason {
 
     /// What it means and what to do.
     #[allow(clippy::too_many_lines, reason = "a table")]
-    pub fn explained(self) -> Explained {
+    pub fn docs(self) -> ReasonDocs {
         let (conditions, meaning, check, advice) = match self {
             Self::AllReplicasAvailable => (
                 DONE,
@@ -234,9 +234,9 @@ impl Reason {
                  often an admission webhook that does not answer.",
             ),
 
-            _ => return pods::explained(self),
+            _ => return pods::docs(self),
         };
-        Explained { conditions, meaning, check, advice }
+        ReasonDocs { conditions, meaning, check, advice }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Page;
 use super::markdown::{Table, code};
-use functionmesh_api::condition::{Explained, Health};
+use functionmesh_api::condition::{Health, ReasonDocs};
 use functionmesh_plan::health::reason::Reason;
 
 const INTRO: &str = "\
@@ -34,9 +34,9 @@ created with `compute.functionmesh.io/managed: \"false\"`.
 
 /// The page.
 pub(super) fn page() -> Page {
-    let component = table(Reason::ALL.into_iter().map(|reason| (reason.as_str(), reason.explained())));
+    let component = table(Reason::ALL.into_iter().map(|reason| (reason.as_str(), reason.docs())));
     let mesh =
-        mesh_controller::reason::Reason::ALL.into_iter().map(|reason| (reason.as_str(), reason.explained()));
+        mesh_controller::reason::Reason::ALL.into_iter().map(|reason| (reason.as_str(), reason.docs()));
     let mesh = table(mesh);
     Page {
         file: "conditions.md".to_owned(),
@@ -81,9 +81,9 @@ fn tools() -> Table {
     table
 }
 
-fn table(reasons: impl Iterator<Item = (&'static str, Explained)>) -> Table {
+fn table(reasons: impl Iterator<Item = (&'static str, ReasonDocs)>) -> Table {
     let mut table = Table::new(&["Condition", "Status", "Reason", "Meaning", "What to do"]);
-    for (reason, explained) in reasons {
+    for (reason, docs) in reasons {
         let (conditions, statuses): (Vec<String>, Vec<&str>) = explained
             .conditions
             .iter()
@@ -93,8 +93,8 @@ fn table(reasons: impl Iterator<Item = (&'static str, Explained)>) -> Table {
             conditions.join("<br>"),
             statuses.join("<br>"),
             code(reason),
-            explained.meaning.to_owned(),
-            explained.advice.to_owned(),
+            docs.meaning.to_owned(),
+            docs.advice.to_owned(),
         ]);
     }
     table

@@ -1,7 +1,7 @@
 //! `docs/troubleshooting.md`: an entry per reason, from what the controllers say about themselves.
 
 use super::markdown::code;
-use functionmesh_api::condition::Explained;
+use functionmesh_api::condition::ReasonDocs;
 use functionmesh_plan::health::reason::Reason;
 use std::fmt::Write as _;
 
@@ -29,16 +29,16 @@ tool makes of each reason.
 pub(super) fn page() -> String {
     let mut text = format!("# Troubleshooting\n\n{INTRO}\n## Function, Source, Sink\n");
     for reason in Reason::ALL {
-        entry(&mut text, reason.as_str(), &reason.explained());
+        entry(&mut text, reason.as_str(), &reason.docs());
     }
     text.push_str("\n## FunctionMesh\n");
     for reason in mesh_controller::reason::Reason::ALL {
-        entry(&mut text, reason.as_str(), &reason.explained());
+        entry(&mut text, reason.as_str(), &reason.docs());
     }
     text
 }
 
-fn entry(text: &mut String, reason: &str, explained: &Explained) {
+fn entry(text: &mut String, reason: &str, explained: &ReasonDocs) {
     let conditions: Vec<String> = explained
         .conditions
         .iter()
@@ -49,9 +49,9 @@ fn entry(text: &mut String, reason: &str, explained: &Explained) {
         text,
         "\n### {reason}\n\n{}.\n\n* **Cause:** {}\n* **Check:** {}\n* **Fix:** {}\n",
         conditions.join(", "),
-        explained.meaning,
-        explained.check,
-        explained.advice
+        docs.meaning,
+        docs.check,
+        docs.advice
     );
 }
 

@@ -3,11 +3,11 @@
 use super::UNDER_WAY;
 use crate::conditions::PROGRESSING;
 use crate::health::reason::Reason;
-use functionmesh_api::condition::{Explained, STALLED};
+use functionmesh_api::condition::{ReasonDocs, STALLED};
 
 /// What it means and what to do; without words for reasons that are not here, which a test would find.
 #[allow(clippy::too_many_lines, reason = "a table")]
-pub(super) fn explained(reason: Reason) -> Explained {
+pub(super) fn docs(reason: Reason) -> ReasonDocs {
     let (conditions, meaning, check, advice) = match reason {
         Reason::NodeLost => (
             UNDER_WAY,
@@ -184,5 +184,5 @@ pub(super) fn explained(reason: Reason) -> Explained {
         ),
         _ => (&[][..], "", "", ""),
     };
-    Explained { conditions, meaning, check, advice }
+    ReasonDocs { conditions, meaning, check, advice }
 }
