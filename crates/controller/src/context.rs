@@ -2,7 +2,7 @@
 
 use crate::backend_configs::BackendConfigs;
 use crate::child_names::Keys;
-use crate::deferred_status::Postponed;
+use crate::deferred_status::DeferredStatuses;
 use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
 use crate::optional_api;
@@ -68,7 +68,7 @@ pub(crate) struct Context<K: Component> {
     /// The last status written of each object, until the cache shows it.
     pub(crate) statuses: PendingWrites<Object<K>, ComponentStatus>,
     /// The first statuses that are kept back.
-    pub(crate) postponed: Postponed,
+    pub(crate) deferred_statuses: DeferredStatuses,
     /// Objects whose writes fail.
     pub(crate) failing: Failing,
     /// Whether we added the finalizer to an object or removed it, until the cache shows it.
@@ -94,7 +94,7 @@ impl<K: Component> Context<K> {
 
     /// The same with what is kept back: what we did, written or not.
     pub(crate) fn recorded_status(&self, object: &Object<K>) -> ComponentStatus {
-        self.postponed.of(object.meta()).unwrap_or_else(|| self.current_status(object))
+        self.deferred_statuses.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }
 
     /// The newest known resource version of an object, our own writes of it included.

@@ -20,12 +20,12 @@ const KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses that are not written yet, or could not be, by the uid of their object.
 #[derive(Debug)]
-pub(crate) struct Postponed {
+pub(crate) struct DeferredStatuses {
     delay: Duration,
     waiting: Mutex<HashMap<String, (Instant, ComponentStatus)>>,
 }
 
-impl Postponed {
+impl DeferredStatuses {
     /// Postpones by so much; not at all when that is zero.
     pub(crate) fn by(delay: Duration) -> Self {
         Self { delay, waiting: Mutex::default() }
@@ -76,7 +76,7 @@ mod tests {
         let object = ObjectMeta { uid: Some("u".to_owned()), ..ObjectMeta::default() };
         let status =
             |replicas: i32| ComponentStatus { replicas: Some(replicas), ..ComponentStatus::default() };
-        let long = Postponed::by(Duration::from_secs(3600));
+        let long = DeferredStatuses::by(Duration::from_secs(3600));
         assert!(long.keep(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
         assert!(long.keep(&object, &status(2)).is_some());
         assert_eq!(long.of(&object), Some(status(2)), "the newest");
@@ -86,14 +86,14 @@ mod tests {
         long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
         let left = long.keep(&object, &status(1)).unwrap();
         assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");
-        let short = Postponed::by(Duration::from_nanos(1));
+        let short = DeferredStatuses::by(Duration::from_nanos(1));
         while short.keep(&object, &status(1)).is_some() {}
-        let none = Postponed::by(Duration::ZERO);
+        let none = DeferredStatuses::by(Duration::ZERO);
         assert_eq!(none.keep(&object, &status(1)), None);
         none.owe(&object, &status(3));
         assert_eq!(none.of(&object), Some(status(3)), "its write failed");
         none.written(&object);
         assert_eq!(none.of(&object), None);
-        assert_eq!(Postponed::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
+        assert_eq!(DeferredStatuses::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
     }
 }

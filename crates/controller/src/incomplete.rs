@@ -38,7 +38,7 @@ pub(crate) async fn report<K: Component>(
     if progress.stateful_set.is_some() {
         let before = cx.recorded_status(object);
         let stateful_set = progress.stateful_set.clone();
-        cx.postponed.owe(object.meta(), &ComponentStatus { stateful_set, ..before });
+        cx.deferred_statuses.owe(object.meta(), &ComponentStatus { stateful_set, ..before });
     }
     Ok(Done::applied(progress.writes))
 }

@@ -3,7 +3,7 @@
 use crate::args::ComponentArgs;
 use crate::backend_configs::{BackendConfigs, Config, warn_of_old_place};
 use crate::context::{Context, Render};
-use crate::deferred_status::Postponed;
+use crate::deferred_status::DeferredStatuses;
 use crate::fan_out::Pace;
 use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
@@ -57,7 +57,7 @@ pub fn run<K: Component>(
     let flags = args.render.clone();
     let own_namespace = process.namespace();
     let wishes = args.rollout.wishes();
-    let postponed = Postponed::by(args.status.first_status_delay);
+    let deferred_statuses = DeferredStatuses::by(args.status.first_status_delay);
     let (cleanups, deleted) = Cleanups::new(&args.cleanup);
     let environment = flags.environment();
     let shutdown = process.shutdown.clone();
@@ -110,7 +110,7 @@ pub fn run<K: Component>(
             terminating_namespaces: TerminatingNamespaces::default(),
             finalizers: PendingWrites::over(objects.clone()),
             statuses: PendingWrites::over(objects.clone()),
-            postponed,
+            deferred_statuses,
             failing: Failing::default(),
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
