@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The objects that wait, and those that were released and whose reconcile has not ended.
 #[derive(Debug)]
-pub(crate) struct Pace<Key> {
+pub(crate) struct FanOut<Key> {
     /// Most that are released at a time.
     most: usize,
     /// Number of released ones below or at which more are released.
@@ -37,7 +37,7 @@ struct State<Key> {
     waker: Option<Waker>,
 }
 
-impl<Key: Hash + Eq> Pace<Key> {
+impl<Key: Hash + Eq> FanOut<Key> {
     /// For a number of objects that are worked on at the same time.
     pub(crate) fn new(concurrency: u16) -> Self {
         let concurrency = usize::from(concurrency.max(1));
@@ -59,13 +59,13 @@ impl<Key: Hash + Eq> Pace<Key> {
         S: Stream<Item = Vec<Key>> + Send + 'static,
         Key: Clone + Send + Sync + 'static,
     {
-        let pace = self.clone();
+        let fan_out = self.clone();
         let mut changes = Box::pin(changes.fuse());
         stream::poll_fn(move |cx| {
             while let Poll::Ready(Some(concerned)) = changes.poll_next_unpin(cx) {
-                pace.wait(concerned);
+                fan_out.wait(concerned);
             }
-            pace.poll(cx, changes.is_done())
+            fan_out.poll(cx, changes.is_done())
         })
     }
 
@@ -78,7 +78,7 @@ impl<Key: Hash + Eq> Pace<Key> {
             *runs = true;
         }
         drop(state);
-        Run { pace: self.clone(), key }
+        Run { fan_out: self.clone(), key }
     }
 
     /// An object is no more: there will be no reconcile of it.
@@ -159,13 +159,13 @@ impl<Key: Hash + Eq> State<Key> {
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Run<Key: Hash + Eq> {
-    pace: Arc<Pace<Key>>,
+    fan_out: Arc<FanOut<Key>>,
     key: Key,
 }
 
 impl<Key: Hash + Eq> Drop for Run<Key> {
     fn drop(&mut self) {
-        self.pace.end(&self.key);
+        self.fan_out.end(&self.key);
     }
 }
 
@@ -180,11 +180,11 @@ mod tests {
     type Changes = UnboundedSender<Vec<u32>>;
 
     /// Two workers: batches of four, the next when at most one is left.
-    fn paced() -> (Arc<Pace<u32>>, Changes, BoxStream<'static, u32>) {
+    fn fan_out_of_two() -> (Arc<FanOut<u32>>, Changes, BoxStream<'static, u32>) {
         let (changes, concerned) = unbounded();
-        let pace = Arc::new(Pace::new(2));
-        let released = pace.released(concerned).boxed();
-        (pace, changes, released)
+        let fan_out = Arc::new(FanOut::new(2));
+        let released = fan_out.released(concerned).boxed();
+        (fan_out, changes, released)
     }
 
     /// What is released now.
@@ -197,102 +197,102 @@ mod tests {
         keys
     }
 
-    fn reconcile(pace: &Arc<Pace<u32>>, keys: &[u32]) {
+    fn reconcile(fan_out: &Arc<FanOut<u32>>, keys: &[u32]) {
         for key in keys {
-            drop(pace.begin(*key));
+            drop(fan_out.begin(*key));
         }
     }
 
-    fn is_empty(pace: &Pace<u32>) -> bool {
-        let state = pace.state();
+    fn is_empty(fan_out: &FanOut<u32>) -> bool {
+        let state = fan_out.state();
         state.queue.is_empty() && state.waiting.is_empty() && state.released.is_empty()
     }
 
     #[test]
     fn objects_come_in_batches_and_in_order() {
-        let (pace, changes, mut released) = paced();
+        let (fan_out, changes, mut released) = fan_out_of_two();
         changes.unbounded_send((0..10).collect()).unwrap();
         assert_eq!(now(&mut released), [0, 1, 2, 3]);
-        reconcile(&pace, &[0, 3]);
+        reconcile(&fan_out, &[0, 3]);
         assert_eq!(now(&mut released), [0; 0], "two are left, as many as there are workers");
-        reconcile(&pace, &[2]);
+        reconcile(&fan_out, &[2]);
         assert_eq!(now(&mut released), [4, 5, 6], "a worker is free; never more than four");
-        let run = pace.begin(1);
+        let run = fan_out.begin(1);
         assert_eq!(now(&mut released), [0; 0], "one that runs counts");
         drop(run);
         assert_eq!(now(&mut released), [0; 0], "three are left");
-        reconcile(&pace, &[4, 5]);
+        reconcile(&fan_out, &[4, 5]);
         assert_eq!(now(&mut released), [7, 8, 9]);
-        reconcile(&pace, &[6, 7, 8, 9]);
-        assert!(is_empty(&pace));
+        reconcile(&fan_out, &[6, 7, 8, 9]);
+        assert!(is_empty(&fan_out));
     }
 
     #[test]
     fn a_change_during_another_makes_them_wait_once_more_and_only_once() {
-        let (pace, changes, mut released) = paced();
+        let (fan_out, changes, mut released) = fan_out_of_two();
         changes.unbounded_send((0..6).collect()).unwrap();
         assert_eq!(now(&mut released), [0, 1, 2, 3]);
-        let run = pace.begin(0);
-        reconcile(&pace, &[1]);
+        let run = fan_out.begin(0);
+        reconcile(&fan_out, &[1]);
         for _ in 0..3 {
             changes.unbounded_send((0..6).collect()).unwrap();
         }
         assert_eq!(now(&mut released), [0; 0]);
-        assert_eq!(pace.state().queue.len(), 6, "each waits once");
+        assert_eq!(fan_out.state().queue.len(), 6, "each waits once");
         drop(run);
-        reconcile(&pace, &[2, 3]);
+        reconcile(&fan_out, &[2, 3]);
         assert_eq!(
             now(&mut released),
             [4, 5, 0, 1],
             "0 and 1 did not see the change; 2 and 3 began after it"
         );
-        reconcile(&pace, &[4, 5, 0, 1]);
-        assert!(is_empty(&pace));
+        reconcile(&fan_out, &[4, 5, 0, 1]);
+        assert!(is_empty(&fan_out));
         assert_eq!(now(&mut released), [0; 0]);
     }
 
     #[test]
     fn a_reconcile_for_another_reason_will_do() {
-        let (pace, changes, mut released) = paced();
+        let (fan_out, changes, mut released) = fan_out_of_two();
         changes.unbounded_send((0..6).collect()).unwrap();
         assert_eq!(now(&mut released), [0, 1, 2, 3]);
-        reconcile(&pace, &[5]);
-        reconcile(&pace, &[0, 1, 2, 3]);
+        reconcile(&fan_out, &[5]);
+        reconcile(&fan_out, &[0, 1, 2, 3]);
         assert_eq!(now(&mut released), [4]);
     }
 
     /// It may not have seen the change, and the queue has the object once more.
     #[test]
     fn a_reconcile_that_ran_before_the_release_gives_nothing_back() {
-        let (pace, changes, mut released) = paced();
-        let run = pace.begin(0);
+        let (fan_out, changes, mut released) = fan_out_of_two();
+        let run = fan_out.begin(0);
         changes.unbounded_send(vec![0]).unwrap();
         assert_eq!(now(&mut released), [0]);
         drop(run);
-        assert_eq!(pace.state().released.len(), 1);
-        reconcile(&pace, &[0]);
-        assert!(is_empty(&pace));
+        assert_eq!(fan_out.state().released.len(), 1);
+        reconcile(&fan_out, &[0]);
+        assert!(is_empty(&fan_out));
     }
 
     #[test]
     fn objects_that_are_gone_hold_up_nobody() {
-        let (pace, changes, mut released) = paced();
+        let (fan_out, changes, mut released) = fan_out_of_two();
         changes.unbounded_send((0..8).collect()).unwrap();
         assert_eq!(now(&mut released), [0, 1, 2, 3]);
         for key in [0, 1, 2, 3, 6] {
-            pace.gone(&key);
+            fan_out.gone(&key);
         }
         assert_eq!(now(&mut released), [4, 5, 7]);
-        reconcile(&pace, &[4, 5, 7]);
-        assert!(is_empty(&pace));
+        reconcile(&fan_out, &[4, 5, 7]);
+        assert!(is_empty(&fan_out));
     }
 
     #[tokio::test]
     async fn the_end_of_a_reconcile_wakes_the_stream() {
-        let (pace, changes, released) = paced();
+        let (fan_out, changes, released) = fan_out_of_two();
         changes.unbounded_send((0..100).collect()).unwrap();
         drop(changes);
-        let worker = pace.clone();
+        let worker = fan_out.clone();
         let seen = released.map(move |key| {
             let worker = worker.clone();
             tokio::spawn(async move {
@@ -315,7 +315,7 @@ mod tests {
             100,
             "the stream ended before all were released"
         );
-        assert!(is_empty(&pace));
+        assert!(is_empty(&fan_out));
     }
 
     /// Changes, reconciles for any reason and deletions in any order: every object gets a reconcile that begins after the
@@ -329,12 +329,12 @@ mod tests {
             u32::try_from(random >> 33).unwrap() % below
         };
         for _ in 0..300 {
-            let (pace, changes, mut released) = paced();
+            let (fan_out, changes, mut released) = fan_out_of_two();
             let (mut owed, mut queued) = (HashSet::new(), HashSet::new());
             let mut runs: HashMap<u32, Run<u32>> = HashMap::new();
             let begin = |key, owed: &mut HashSet<u32>| {
                 owed.remove(&key);
-                pace.begin(key)
+                fan_out.begin(key)
             };
             for _ in 0..200 {
                 let key = next(OBJECTS);
@@ -347,7 +347,7 @@ mod tests {
                     1 => drop(queued.insert(key)),
                     2 => drop(runs.remove(&key)),
                     3 if !runs.contains_key(&key) && queued.remove(&key) => {
-                        pace.gone(&key);
+                        fan_out.gone(&key);
                         owed.remove(&key);
                     }
                     _ if !runs.contains_key(&key) && queued.remove(&key) => {
@@ -356,7 +356,7 @@ mod tests {
                     _ => {}
                 }
                 queued.extend(now(&mut released));
-                assert!(pace.state().released.len() <= 4);
+                assert!(fan_out.state().released.len() <= 4);
             }
             runs.clear();
             while !queued.is_empty() {
@@ -365,7 +365,7 @@ mod tests {
                 }
                 queued.extend(now(&mut released));
             }
-            assert!(owed.is_empty() && is_empty(&pace), "{owed:?} {pace:?}");
+            assert!(owed.is_empty() && is_empty(&fan_out), "{owed:?} {fan_out:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::args::ComponentArgs;
 use crate::backend_configs::{BackendConfigs, Config, warn_of_old_place};
 use crate::context::{Context, Render};
 use crate::deferred_status::DeferredStatuses;
-use crate::fan_out::Pace;
+use crate::fan_out::FanOut;
 use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
 use crate::optional_api;
@@ -115,12 +115,12 @@ pub fn run<K: Component>(
         });
         let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
         let forgetful = observer.clone();
-        let pace = Arc::new(Pace::new(watches.args.concurrency));
+        let fan_out = Arc::new(FanOut::new(watches.args.concurrency));
         let fair_queue = FairQueue::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
-        let gone = pace.clone();
+        let gone = fan_out.clone();
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
-            .reconcile_on(pace.released(concerned(objects, backend_changes)))
+            .reconcile_on(fan_out.released(concerned(objects, backend_changes)))
             .reconcile_on(deleted)
             .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
             .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
@@ -135,7 +135,7 @@ pub fn run<K: Component>(
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| {
-                    observed(object, context, observer.clone(), pace.clone(), fair_queue.clone())
+                    observed(object, context, observer.clone(), fan_out.clone(), fair_queue.clone())
                 },
                 |_, error: &Infallible, _| match *error {},
                 context,
@@ -222,13 +222,13 @@ async fn observed<K: Component>(
     object: Arc<Object<K>>,
     context: Arc<Context<K>>,
     observer: Arc<Observer<String>>,
-    pace: Arc<Pace<ObjectRef<Object<K>>>>,
+    fan_out: Arc<FanOut<ObjectRef<Object<K>>>>,
     fair_queue: FairQueue,
 ) -> Result<Action, Infallible> {
     let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
     // It may have changed while it waited. If it is gone, the watch has told the queue.
     let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
-    let _run = pace.begin(ObjectRef::from_obj(object.as_ref()));
+    let _run = fan_out.begin(ObjectRef::from_obj(object.as_ref()));
     let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     let generation = object.meta().generation;
     if context.caches_filled().await.is_err() {
