@@ -2,7 +2,7 @@
 
 use crate::apply::{Executed, Progress, execute, is_of_content};
 use crate::context::Context;
-use crate::drift_events::tell;
+use crate::drift_events::publish;
 use crate::finalize;
 use crate::incomplete;
 use crate::object::{Object, is_unmanaged, lower};
@@ -11,7 +11,7 @@ use crate::report::report;
 use crate::rescale::{self, rescale};
 use crate::update_available;
 use functionmesh_objects::refusal::Refusal;
-use functionmesh_plan::drift::repairs;
+use functionmesh_plan::drift::drifts;
 use functionmesh_plan::failure::{self, WriteError};
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::{Failed, Outcome};
@@ -202,9 +202,9 @@ async fn bring_about<K: Component>(
     progress.pods_are_current = plan.leaves_pods();
     // Before there are pods that subscribe.
     finalize::prepare(object, workload, cleanup, cx, progress).await?;
-    let repairs = repairs(&plan, &observed, &status, object.meta().generation, &given.wishes);
+    let drifts = drifts(&plan, &observed, &status, object.meta().generation, &given.wishes);
     let executed = execute(plan, observed, workload, cx, progress).await;
-    tell(object, repairs, progress, cx).await;
+    publish(object, drifts, progress, cx).await;
     if frozen || executed.as_ref().is_err_and(is_of_content) {
         // The template stays as it is; the number of pods was followed.
         progress.pods_are_current |= same_spec;

@@ -19,7 +19,7 @@ use kube::core::ObjectMeta;
 
 /// What somebody did to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum DriftKind {
     /// A field of ours has another value, or none.
     Edited,
     /// It is gone. A child without the label by which we watch looks the same.
@@ -32,16 +32,16 @@ pub enum Found {
 
 /// A child that is put right by a planned write.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Repair {
+pub struct Drift {
     /// The child.
     pub child: ObjectReference,
     /// What was wrong with it.
-    pub found: Found,
+    pub found: DriftKind,
     /// The field manager that did it, where the API server knows.
     pub by: Option<Box<str>>,
 }
 
-impl Found {
+impl DriftKind {
     /// For machines, in the Event. Different for each: Events that differ in the message only are counted as one.
     pub fn action(self) -> &'static str {
         match self {
@@ -68,44 +68,43 @@ impl Found {
     }
 }
 
-impl Repair {
+impl Drift {
     fn by(self, editor: Option<&str>) -> Self {
         Self { by: editor.map(Into::into), ..self }
     }
 }
 
 /// The repairs in a plan. `status` is the newest status of the object, and `generation` the object's.
-pub fn repairs(
+pub fn drifts(
     plan: &Plan,
     observed: &Observed,
     status: &ComponentStatus,
     generation: Option<i64>,
     wishes: &Wishes,
-) -> Vec<Repair> {
+) -> Vec<Drift> {
     let recorded = status.stateful_set.as_ref();
     // The Service is written before the StatefulSet, the autoscalers after it.
     let existed = recorded.is_some();
     let complete = existed && was_complete(status, generation);
-    let service = repair(plan.service.as_ref(), existed, |desired| {
+    let service = drift(plan.service.as_ref(), existed, |desired| {
         let live = observed.service.as_ref()?;
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
-    let service =
-        service.map(|repair| repair.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
+    let service = service.map(|drift| drift.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
     let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
     let same_spec = status.observed_generation == generation;
-    let set = repair_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
-    let set = set.map(|repair| repair.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
-    let horizontal = repair(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
+    let set = drift_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
+    let set = set.map(|drift| drift.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
+    let horizontal = drift(plan.horizontal_autoscaler.as_ref(), complete, |desired| {
         observed.horizontal_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
     let editor = observed.horizontal_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
-    let horizontal = horizontal.map(|repair| repair.by(editor));
-    let vertical = repair(plan.vertical_autoscaler.as_ref(), complete, |desired| {
+    let horizontal = horizontal.map(|drift| drift.by(editor));
+    let vertical = drift(plan.vertical_autoscaler.as_ref(), complete, |desired| {
         observed.vertical_autoscaler.as_ref().map(|live| known(live, &desired.metadata))
     });
     let editor = observed.vertical_autoscaler.as_ref().and_then(|live| live.editor.as_deref());
-    let vertical = vertical.map(|repair| repair.by(editor));
+    let vertical = vertical.map(|drift| drift.by(editor));
     [service, set, horizontal, vertical].into_iter().flatten().collect()
 }
 
@@ -123,14 +122,14 @@ fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, wishe
     wishes.recreate.is_some() && wishes.recreate.as_deref() == hash && recorded != hash
 }
 
-/// What one write of the set repairs, which is also written in part.
-fn repair_of_set(
+/// What one write of the set drifts, which is also written in part.
+fn drift_of_set(
     write: Option<&SetWrite>,
     existed: bool,
     live: Option<&StatefulSetView>,
     recorded: Option<&StatefulSetStatusRef>,
     same_spec: bool,
-) -> Option<Repair> {
+) -> Option<Drift> {
     match write? {
         SetWrite::Create(desired) => created(&**desired, existed),
         SetWrite::Update(desired) => {
@@ -141,13 +140,13 @@ fn repair_of_set(
         SetWrite::Adjust(adjustment) => {
             let live = live?;
             let found = match adjustment {
-                Adjustment { owner: Some(_), .. } => Found::WithoutOwner,
-                Adjustment { labels, .. } if !labels.is_empty() => Found::WithoutLabel,
+                Adjustment { owner: Some(_), .. } => DriftKind::WithoutOwner,
+                Adjustment { labels, .. } if !labels.is_empty() => DriftKind::WithoutLabel,
                 // The number of replicas: another one is wanted, or somebody else changed it.
-                Adjustment { .. } if same_spec && live.moved(recorded) => Found::Edited,
+                Adjustment { .. } if same_spec && live.moved(recorded) => DriftKind::Edited,
                 Adjustment { .. } => return None,
             };
-            Some(Repair { child: live.object_ref(&()), found, by: None })
+            Some(Drift { child: live.object_ref(&()), found, by: None })
         }
         // Neither puts anything right.
         SetWrite::Adopt { .. } | SetWrite::Recreate => None,
@@ -158,12 +157,12 @@ fn known<'a, K>(live: &'a Applied<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, 
     (&live.metadata, live.was_rendered_as(desired))
 }
 
-/// What one write repairs. `live` finds the child that is there, and whether anything that differs in it was edited.
-fn repair<'a, T: Resource<DynamicType = ()>>(
+/// What one write drifts. `live` finds the child that is there, and whether anything that differs in it was edited.
+fn drift<'a, T: Resource<DynamicType = ()>>(
     write: Option<&Write<T>>,
     existed: bool,
     live: impl FnOnce(&T) -> Option<(&'a ObjectMeta, bool)>,
-) -> Option<Repair> {
+) -> Option<Drift> {
     match write? {
         Write::Create(desired) => created(&**desired, existed),
         Write::Update(desired) => {
@@ -174,17 +173,17 @@ fn repair<'a, T: Resource<DynamicType = ()>>(
     }
 }
 
-fn created<T: Resource<DynamicType = ()>>(desired: &T, existed: bool) -> Option<Repair> {
-    existed.then(|| Repair { child: desired.object_ref(&()), found: Found::Deleted, by: None })
+fn created<T: Resource<DynamicType = ()>>(desired: &T, existed: bool) -> Option<Drift> {
+    existed.then(|| Drift { child: desired.object_ref(&()), found: DriftKind::Deleted, by: None })
 }
 
-fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited: bool) -> Option<Repair> {
+fn updated<T: Resource<DynamicType = ()>>(desired: &T, live: &ObjectMeta, edited: bool) -> Option<Drift> {
     let found = match () {
-        () if !has_owner(live, desired.meta()) => Found::WithoutOwner,
-        () if !has_labels(live, desired.meta()) => Found::WithoutLabel,
-        () => edited.then_some(Found::Edited)?,
+        () if !has_owner(live, desired.meta()) => DriftKind::WithoutOwner,
+        () if !has_labels(live, desired.meta()) => DriftKind::WithoutLabel,
+        () => edited.then_some(DriftKind::Edited)?,
     };
-    Some(Repair { child: desired.object_ref(&()), found, by: None })
+    Some(Drift { child: desired.object_ref(&()), found, by: None })
 }
 
 #[cfg(test)]
@@ -227,12 +226,12 @@ mod tests {
         Wishes { recreate: Some(recreate.to_owned()), ..Wishes::default() }
     }
 
-    fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<Found> {
+    fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<DriftKind> {
         let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
         let observed = Observed { stateful_set: set_live, ..Observed::default() };
-        let repairs = repairs(&plan(Some(set)), &observed, status, Some(1), &wishes("h"));
-        assert!(repairs.len() < 2);
-        repairs.first().map(|repair| repair.found)
+        let drifts = drifts(&plan(Some(set)), &observed, status, Some(1), &wishes("h"));
+        assert!(drifts.len() < 2);
+        drifts.first().map(|drift| drift.found)
     }
 
     fn desired() -> Box<StatefulSet> {
@@ -242,9 +241,9 @@ mod tests {
     #[test]
     fn a_write_of_what_was_written_before_is_a_repair() {
         let update = |live| found(SetWrite::Update(desired()), Some(live), &status("h", 1));
-        assert_eq!(update(metadata("h", 2, "b", "u")), Some(Found::Edited));
-        assert_eq!(update(metadata("h", 1, "c", "u")), Some(Found::WithoutLabel));
-        assert_eq!(update(metadata("h", 1, "b", "other")), Some(Found::WithoutOwner));
+        assert_eq!(update(metadata("h", 2, "b", "u")), Some(DriftKind::Edited));
+        assert_eq!(update(metadata("h", 1, "c", "u")), Some(DriftKind::WithoutLabel));
+        assert_eq!(update(metadata("h", 1, "b", "other")), Some(DriftKind::WithoutOwner));
         assert_eq!(update(metadata("h", 1, "b", "u")), None, "nothing is wrong: a change of another kind");
         assert_eq!(update(metadata("old", 2, "b", "u")), None, "another rendering");
         let lost =
@@ -255,10 +254,10 @@ mod tests {
     #[test]
     fn making_a_child_is_a_repair_when_it_was_there() {
         assert_eq!(found(SetWrite::Create(desired()), None, &ComponentStatus::default()), None);
-        assert_eq!(found(SetWrite::Create(desired()), None, &status("h", 7)), Some(Found::Deleted));
+        assert_eq!(found(SetWrite::Create(desired()), None, &status("h", 7)), Some(DriftKind::Deleted));
         let other =
             Box::new(StatefulSet { metadata: metadata("other", 0, "b", "u"), ..StatefulSet::default() });
-        assert_eq!(found(SetWrite::Create(other), None, &status("old", 7)), Some(Found::Deleted));
+        assert_eq!(found(SetWrite::Create(other), None, &status("old", 7)), Some(DriftKind::Deleted));
     }
 
     #[test]
