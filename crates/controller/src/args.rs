@@ -1,7 +1,7 @@
 //! Flags of the controllers of Functions, Sources and Sinks.
 
 use clap::{ArgAction, Args};
-use functionmesh_plan::rollout::policy::Wishes;
+use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_render::RenderArgs;
 use functionmesh_runtime::args::{WatchArgs, duration};
 use std::time::Duration;
@@ -65,7 +65,11 @@ pub struct RolloutArgs {
 
 impl RolloutArgs {
     /// The same as what can be said of one object.
-    pub fn wishes(&self) -> Wishes {
-        Wishes { paused: self.pause_rollout, approve_all: self.approve_updates, ..Wishes::default() }
+    pub fn policy(&self) -> RolloutPolicy {
+        RolloutPolicy {
+            paused: self.pause_rollout,
+            approve_all: self.approve_updates,
+            ..RolloutPolicy::default()
+        }
     }
 }

@@ -17,7 +17,7 @@ use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
 use functionmesh_plan::plan::Observed;
-use functionmesh_plan::rollout::policy::Wishes;
+use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::denied::Denied;
@@ -50,7 +50,7 @@ pub(crate) struct Context<K: Component> {
     /// Its hash.
     pub(crate) operator: String,
     /// What the administrator said about the roll-outs of all objects.
-    pub(crate) wishes: Wishes,
+    pub(crate) policy: RolloutPolicy,
     /// Defaults for the components of a namespace, or of all.
     pub(crate) backend_configs: BackendConfigs,
     /// The pods' sets.

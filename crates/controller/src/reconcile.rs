@@ -18,7 +18,7 @@ use functionmesh_plan::outcome::{Failed, Outcome};
 use functionmesh_plan::plan::{Given, Obstacle, plan};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::decision::is_of_spec;
-use functionmesh_plan::rollout::policy::Wishes;
+use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_plan::rollout::provenance::Provenance;
 use functionmesh_plan::rollout::rejected_template::blamed;
 use functionmesh_plan::rollout::update_message;
@@ -186,7 +186,7 @@ async fn bring_about<K: Component>(
     let given = Given {
         recorded: status.stateful_set.clone(),
         observed: is_observed(&status, object.meta()),
-        wishes: Wishes::of(object.meta(), &cx.wishes),
+        policy: RolloutPolicy::of(object.meta(), &cx.policy),
         owner,
         frozen,
     };
@@ -202,7 +202,7 @@ async fn bring_about<K: Component>(
     progress.pods_are_current = plan.leaves_pods();
     // Before there are pods that subscribe.
     finalize::prepare(object, workload, cleanup, cx, progress).await?;
-    let drifts = drifts(&plan, &observed, &status, object.meta().generation, &given.wishes);
+    let drifts = drifts(&plan, &observed, &status, object.meta().generation, &given.policy);
     let executed = execute(plan, observed, workload, cx, progress).await;
     publish(object, drifts, progress, cx).await;
     if frozen || executed.as_ref().is_err_and(is_of_content) {

@@ -56,7 +56,7 @@ pub fn run<K: Component>(
     let manager = process.name;
     let flags = args.render.clone();
     let own_namespace = process.namespace();
-    let wishes = args.rollout.wishes();
+    let policy = args.rollout.policy();
     let deferred_statuses = DeferredStatuses::by(args.status.first_status_delay);
     let (cleanups, deleted) = Cleanups::new(&args.cleanup);
     let environment = flags.environment();
@@ -96,7 +96,7 @@ pub fn run<K: Component>(
             render,
             operator: provenance::operator(&environment),
             environment,
-            wishes,
+            policy,
             backend_configs,
             stateful_sets: MutationCache::over(sets),
             services: MutationCache::over(services),

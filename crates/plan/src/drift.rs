@@ -8,7 +8,7 @@ use crate::observed::metadata::{has_labels, has_owner};
 use crate::observed::service::ServiceView;
 use crate::observed::statefulset::{StatefulSetView, Trace};
 use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
-use crate::rollout::policy::Wishes;
+use crate::rollout::policy::RolloutPolicy;
 use crate::status::is_current;
 use functionmesh_api::constants::LABEL_COMPONENT;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
@@ -80,7 +80,7 @@ pub fn drifts(
     observed: &Observed,
     status: &ComponentStatus,
     generation: Option<i64>,
-    wishes: &Wishes,
+    policy: &RolloutPolicy,
 ) -> Vec<Drift> {
     let recorded = status.stateful_set.as_ref();
     // The Service is written before the StatefulSet, the autoscalers after it.
@@ -91,7 +91,7 @@ pub fn drifts(
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
     let service = service.map(|drift| drift.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
-    let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, wishes));
+    let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, policy));
     let same_spec = status.observed_generation == generation;
     let set = drift_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
     let set = set.map(|drift| drift.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
@@ -116,10 +116,10 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
 }
 
 /// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
-fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, wishes: &Wishes) -> bool {
+fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
     let SetWrite::Create(desired) = write else { return false };
     let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
-    wishes.recreate.is_some() && wishes.recreate.as_deref() == hash && recorded != hash
+    policy.recreate.is_some() && policy.recreate.as_deref() == hash && recorded != hash
 }
 
 /// What one write of the set drifts, which is also written in part.
@@ -222,14 +222,14 @@ mod tests {
         ComponentStatus { stateful_set, ..ComponentStatus::default() }
     }
 
-    fn wishes(recreate: &str) -> Wishes {
-        Wishes { recreate: Some(recreate.to_owned()), ..Wishes::default() }
+    fn policy(recreate: &str) -> RolloutPolicy {
+        RolloutPolicy { recreate: Some(recreate.to_owned()), ..RolloutPolicy::default() }
     }
 
     fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<DriftKind> {
         let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
         let observed = Observed { stateful_set: set_live, ..Observed::default() };
-        let drifts = drifts(&plan(Some(set)), &observed, status, Some(1), &wishes("h"));
+        let drifts = drifts(&plan(Some(set)), &observed, status, Some(1), &policy("h"));
         assert!(drifts.len() < 2);
         drifts.first().map(|drift| drift.found)
     }

@@ -6,8 +6,8 @@ use crate::observed::metadata::has_owner;
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::service::ServiceView;
 use crate::observed::statefulset::StatefulSetView;
-use crate::rollout::decision::{Decision, Situation};
-use crate::rollout::policy::Wishes;
+use crate::rollout::decision::{Decision, RolloutInputs};
+use crate::rollout::policy::RolloutPolicy;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::{Desired, VerticalPodAutoscaler};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -146,7 +146,7 @@ pub struct Given {
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
     /// What was asked for.
-    pub wishes: Wishes,
+    pub policy: RolloutPolicy,
     /// The object.
     pub owner: OwnerReference,
     /// Whether the template cannot be rendered as it should be: what runs stays as it is, but for its scale.
@@ -201,30 +201,30 @@ struct Pinned {
 
 /// The same for one that exists.
 fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned {
-    let situation = Situation {
+    let inputs = RolloutInputs {
         live,
         desired: &desired,
         recorded: given.recorded.as_ref(),
         observed: given.observed,
-        wishes: &given.wishes,
+        policy: &given.policy,
     };
-    let rescaled = || adjust(live, &desired, &given.owner, !situation.is_edited());
+    let rescaled = || adjust(live, &desired, &given.owner, !inputs.is_edited());
     if given.frozen {
         return Pinned {
             write: rescaled().map(SetWrite::Adjust),
-            left: situation.left_as_recorded(),
+            left: inputs.left_as_recorded(),
             ..Pinned::default()
         };
     }
-    let decision = situation.decide();
+    let decision = inputs.decide();
     let (reason, immutable) = match decision {
         Decision::Apply => {
-            let (left, fallback) = (situation.left_as_recorded(), rescaled());
+            let (left, fallback) = (inputs.left_as_recorded(), rescaled());
             let write = Some(SetWrite::Update(Box::new(desired)));
             return Pinned { write, left, fallback, ..Pinned::default() };
         }
         Decision::Recreate => {
-            let left = situation.left_alone(false);
+            let left = inputs.left_alone(false);
             return Pinned { write: Some(SetWrite::Recreate), left, ..Pinned::default() };
         }
         Decision::Adopt | Decision::TakeOver => {
@@ -234,16 +234,15 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned
         }
         Decision::Same => {
             let write = adjust(live, &desired, &given.owner, true).map(SetWrite::Adjust);
-            return Pinned { write, left: situation.left_alone(false), ..Pinned::default() };
+            return Pinned { write, left: inputs.left_alone(false), ..Pinned::default() };
         }
         Decision::Hold(reason) => (reason, String::new()),
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
-    let left = situation.left_alone(true);
+    let left = inputs.left_alone(true);
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
-    let on_purpose = reason == Reason::RolloutPaused && situation.is_edited() && given.observed;
-    let adjustment =
-        if on_purpose { None } else { adjust(live, &desired, &given.owner, situation.settles()) };
+    let on_purpose = reason == Reason::RolloutPaused && inputs.is_edited() && given.observed;
+    let adjustment = if on_purpose { None } else { adjust(live, &desired, &given.owner, inputs.settles()) };
     let write = adjustment.map(SetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
     Pinned { write, pending, left, fallback: None }

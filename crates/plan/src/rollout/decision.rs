@@ -15,7 +15,7 @@
 
 use crate::health::reason::Reason;
 use crate::observed::statefulset::{StatefulSetView, Trace};
-use crate::rollout::policy::Wishes;
+use crate::rollout::policy::RolloutPolicy;
 use crate::rollout::provenance::Provenance;
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::rendered_hash;
@@ -41,7 +41,7 @@ pub enum Decision {
 }
 
 /// What is known of the set.
-pub struct Situation<'a> {
+pub struct RolloutInputs<'a> {
     /// As the cache shows it.
     pub live: &'a StatefulSetView,
     /// As it would be rendered, with its note.
@@ -51,10 +51,10 @@ pub struct Situation<'a> {
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
     /// What was asked for.
-    pub wishes: &'a Wishes,
+    pub policy: &'a RolloutPolicy,
 }
 
-impl Situation<'_> {
+impl RolloutInputs<'_> {
     /// Decides.
     pub fn decide(&self) -> Decision {
         let desired = rendered_hash(self.desired);
@@ -65,7 +65,7 @@ impl Situation<'_> {
         }
         if desired.is_some() && self.live.rendered_hash() == desired {
             return match self.trace() {
-                Trace::Edited if self.wishes.paused && !self.is_approved() => {
+                Trace::Edited if self.policy.paused && !self.is_approved() => {
                     Decision::Hold(Reason::RolloutPaused)
                 }
                 Trace::Untouched if old.is_some() => Decision::Same,
@@ -84,9 +84,9 @@ impl Situation<'_> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
         if self.is_approved() || !new.is_of(inputs) {
             None
-        } else if self.wishes.paused {
+        } else if self.policy.paused {
             Some(Reason::RolloutPaused)
-        } else if self.wishes.approve_all
+        } else if self.policy.approve_all
             || (self.is_edited() && (self.knows_fields() || !self.is_rescaled()))
         {
             None
@@ -102,7 +102,7 @@ impl Situation<'_> {
             Some(recorded.rendered_hash.as_str()) == rendered_hash(self.desired)
                 && Some(recorded.generation) == self.live.metadata.generation
         });
-        let everybody = self.wishes.approve_all && !self.wishes.paused;
+        let everybody = self.policy.approve_all && !self.policy.paused;
         if self.is_to_be_made_anew() {
             Decision::Recreate
         } else if is_ours {
@@ -135,11 +135,11 @@ impl Situation<'_> {
 
     /// Whoever wants the set made anew for a rendering wants the rendering.
     fn is_approved(&self) -> bool {
-        self.is_desired(self.wishes.approved.as_deref()) || self.is_to_be_made_anew()
+        self.is_desired(self.policy.approved.as_deref()) || self.is_to_be_made_anew()
     }
 
     fn is_to_be_made_anew(&self) -> bool {
-        self.is_desired(self.wishes.recreate.as_deref())
+        self.is_desired(self.policy.recreate.as_deref())
     }
 
     fn is_desired(&self, hash: Option<&str>) -> bool {
@@ -166,7 +166,7 @@ impl Situation<'_> {
 
     /// Whether the set is as we left it once its number of replicas is right. An edit that is left alone stays one.
     pub fn settles(&self) -> bool {
-        !self.is_edited() || !(self.wishes.paused || self.knows_fields())
+        !self.is_edited() || !(self.policy.paused || self.knows_fields())
     }
 
     /// Whether the number of replicas is another than wanted: putting that right may be all there is to repair.

@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 
 /// What the user, or the administrator for all, said about roll-outs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct RolloutPolicy {
     /// The rendering that may replace what runs.
     pub approved: Option<String>,
     /// Every rendering may.
@@ -16,7 +16,7 @@ pub struct Wishes {
     pub recreate: Option<String>,
 }
 
-impl Wishes {
+impl RolloutPolicy {
     /// Reads them from the object, beside those for all.
     pub fn of(object: &ObjectMeta, for_all: &Self) -> Self {
         let annotation = |key: &str| object.annotations.as_ref()?.get(key).cloned();

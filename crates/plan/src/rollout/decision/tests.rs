@@ -35,33 +35,39 @@ fn decide(
     live: &StatefulSetView,
     recorded: Option<&StatefulSetStatusRef>,
     desired: &StatefulSet,
-    wishes: &Wishes,
+    policy: &RolloutPolicy,
 ) -> Decision {
-    Situation { live, desired, recorded, observed: true, wishes }.decide()
+    RolloutInputs { live, desired, recorded, observed: true, policy }.decide()
 }
 
-fn wishes(approved: Option<String>, paused: bool) -> Wishes {
-    Wishes { approved, paused, ..Wishes::default() }
+fn policy(approved: Option<String>, paused: bool) -> RolloutPolicy {
+    RolloutPolicy { approved, paused, ..RolloutPolicy::default() }
 }
 
 #[test]
 fn a_newer_renderer_waits_for_approval() {
     let (live, recorded) = left(&rendered("i", "1", ""));
     let newer = rendered("i", "2", "");
-    let of = |wishes: &Wishes| decide(&live, Some(&recorded), &newer, wishes);
-    assert_eq!(of(&Wishes::default()), Decision::Hold(Reason::RendererChanged));
-    assert_eq!(of(&wishes(Some(hash(&newer)), false)), Decision::Apply);
-    assert_eq!(of(&wishes(Some("another".to_owned()), false)), Decision::Hold(Reason::RendererChanged));
-    assert_eq!(of(&Wishes { approve_all: true, ..Wishes::default() }), Decision::Apply);
+    let of = |policy: &RolloutPolicy| decide(&live, Some(&recorded), &newer, policy);
+    assert_eq!(of(&RolloutPolicy::default()), Decision::Hold(Reason::RendererChanged));
+    assert_eq!(of(&policy(Some(hash(&newer)), false)), Decision::Apply);
+    assert_eq!(of(&policy(Some("another".to_owned()), false)), Decision::Hold(Reason::RendererChanged));
+    assert_eq!(of(&RolloutPolicy { approve_all: true, ..RolloutPolicy::default() }), Decision::Apply);
     assert_eq!(
-        of(&Wishes { approve_all: true, paused: true, ..Wishes::default() }),
+        of(&RolloutPolicy { approve_all: true, paused: true, ..RolloutPolicy::default() }),
         Decision::Hold(Reason::RolloutPaused)
     );
-    assert_eq!(of(&wishes(Some(hash(&newer)), true)), Decision::Apply, "approved by name");
+    assert_eq!(of(&policy(Some(hash(&newer)), true)), Decision::Apply, "approved by name");
     // The spec is a reason, and takes the newer renderer along.
-    assert_eq!(decide(&live, Some(&recorded), &rendered("j", "2", ""), &Wishes::default()), Decision::Apply);
+    assert_eq!(
+        decide(&live, Some(&recorded), &rendered("j", "2", ""), &RolloutPolicy::default()),
+        Decision::Apply
+    );
     // The record of the last write was lost: still no reason.
-    assert_eq!(decide(&live, None, &newer, &Wishes::default()), Decision::Hold(Reason::RendererChanged));
+    assert_eq!(
+        decide(&live, None, &newer, &RolloutPolicy::default()),
+        Decision::Hold(Reason::RendererChanged)
+    );
 }
 
 #[test]
@@ -72,17 +78,27 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
     let mut same = set.clone();
     let note = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
     same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
-    let plain = Wishes::default();
-    let situation =
-        Situation { live: &live, desired: &same, recorded: Some(&recorded), observed: false, wishes: &plain };
-    assert_eq!(situation.decide(), Decision::Same);
-    let recorded = situation.left_alone(false).unwrap();
+    let plain = RolloutPolicy::default();
+    let inputs = RolloutInputs {
+        live: &live,
+        desired: &same,
+        recorded: Some(&recorded),
+        observed: false,
+        policy: &plain,
+    };
+    assert_eq!(inputs.decide(), Decision::Same);
+    let recorded = inputs.left_alone(false).unwrap();
     assert_eq!(recorded.inputs_hash.as_deref(), Some("j"));
     // A release later.
     let newer = rendered("j", "2", "");
     assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
-    let pending =
-        Situation { live: &live, desired: &newer, recorded: Some(&recorded), observed: true, wishes: &plain };
+    let pending = RolloutInputs {
+        live: &live,
+        desired: &newer,
+        recorded: Some(&recorded),
+        observed: true,
+        policy: &plain,
+    };
     let pending = pending.left_alone(true).unwrap();
     assert_eq!((pending.inputs_hash.as_deref(), pending.pending_hash), (Some("j"), Some(hash(&newer))));
 }
@@ -91,17 +107,22 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
 fn an_edit_is_repaired_unless_paused() {
     let set = rendered("i", "1", "");
     let (mut live, recorded) = left(&set);
-    let plain = Wishes::default();
+    let plain = RolloutPolicy::default();
     assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same);
     assert_eq!(decide(&live, None, &set, &plain), Decision::Apply, "nothing is known");
     live.metadata.generation = Some(5);
     assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Apply);
-    let paused = wishes(None, true);
+    let paused = policy(None, true);
     assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Hold(Reason::RolloutPaused));
-    let situation =
-        Situation { live: &live, desired: &set, recorded: Some(&recorded), observed: true, wishes: &paused };
-    assert_eq!(situation.left_alone(true).unwrap().generation, 4, "so that it is repaired one day");
-    let approved = wishes(Some(hash(&set)), true);
+    let inputs = RolloutInputs {
+        live: &live,
+        desired: &set,
+        recorded: Some(&recorded),
+        observed: true,
+        policy: &paused,
+    };
+    assert_eq!(inputs.left_alone(true).unwrap().generation, 4, "so that it is repaired one day");
+    let approved = policy(Some(hash(&set)), true);
     assert_eq!(decide(&live, Some(&recorded), &set, &approved), Decision::Apply, "approved by name");
     // A change of ours that ended before the status was written.
     live.metadata
@@ -116,7 +137,7 @@ fn while_an_update_waits_an_edit_of_the_scale_is_no_reason_for_it() {
     let (mut live, recorded) = left(&rendered("i", "1", ""));
     let newer = rendered("i", "2", "");
     (live.metadata.generation, live.spec.replicas) = (Some(5), 2);
-    let plain = Wishes::default();
+    let plain = RolloutPolicy::default();
     assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
     live.spec.replicas = 1;
     assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Apply, "something else was edited");
@@ -126,12 +147,12 @@ fn while_an_update_waits_an_edit_of_the_scale_is_no_reason_for_it() {
 fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
     let (live, recorded) = left(&rendered("i", "1", "a"));
     let other = rendered("j", "1", "b");
-    let plain = Wishes::default();
+    let plain = RolloutPolicy::default();
     assert_eq!(
         decide(&live, Some(&recorded), &other, &plain),
         Decision::Blocked("volumeClaimTemplates".to_owned())
     );
-    let anew = Wishes { recreate: Some(hash(&other)), ..Wishes::default() };
+    let anew = RolloutPolicy { recreate: Some(hash(&other)), ..RolloutPolicy::default() };
     assert_eq!(decide(&live, Some(&recorded), &other, &anew), Decision::Recreate);
     // Done: the annotation stays and says nothing more.
     let (live, recorded) = left(&other);
@@ -143,11 +164,12 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     let set = rendered("i", "1", "");
     let (mut live, _) = left(&set);
     live.metadata.annotations = None;
-    let plain = Wishes::default();
+    let plain = RolloutPolicy::default();
     assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt);
     let (_, record) = left(&set);
     assert_eq!(decide(&live, Some(&record), &set, &plain), Decision::Apply, "only our annotations are gone");
-    let unseen = Situation { live: &live, desired: &set, recorded: None, observed: false, wishes: &plain };
+    let unseen =
+        RolloutInputs { live: &live, desired: &set, recorded: None, observed: false, policy: &plain };
     assert_eq!(unseen.decide(), Decision::TakeOver, "the spec changed while nobody looked");
     let text = Provenance::on(&set.metadata).unwrap().of_the_go_operator(&[], false).text();
     let annotations = [
@@ -157,7 +179,7 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     live.metadata.annotations = Some(annotations.into());
     let recorded = live.reference();
     assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::MadeByOriginal));
-    let approved = wishes(Some(hash(&set)), false);
+    let approved = policy(Some(hash(&set)), false);
     assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::Apply);
 
     // Back to the Go operator, which changed the template under our annotations, and to us again.
@@ -172,6 +194,6 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same, "that was before our write");
     live.metadata.generation = Some(5);
     assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Adopt);
-    let paused = Wishes { approve_all: true, paused: true, ..Wishes::default() };
+    let paused = RolloutPolicy { approve_all: true, paused: true, ..RolloutPolicy::default() };
     assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Adopt);
 }
