@@ -11,7 +11,7 @@ use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::health::pods::Pods;
 use functionmesh_plan::health::reason::Reason;
-use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_plan::observed::job::JobView;
 use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
@@ -58,7 +58,7 @@ pub(crate) struct Context<K: Component> {
     /// The headless Services.
     pub(crate) services: MutationCache<ServiceView>,
     /// What scales the objects.
-    pub(crate) horizontal_autoscalers: MutationCache<Applied<HorizontalPodAutoscaler>>,
+    pub(crate) horizontal_autoscalers: MutationCache<AutoscalerView<HorizontalPodAutoscaler>>,
     /// What adjusts the resources of pods, on clusters that have it.
     pub(crate) vertical_autoscalers: Arc<Optional<optional_api::View>>,
     /// What cleans up after objects that are deleted.

@@ -4,12 +4,12 @@
 use functionmesh_api::condition::Wanted;
 use functionmesh_plan::conditions::MISSING;
 use functionmesh_plan::health::reason::Reason;
-use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_render::VerticalPodAutoscaler;
 use functionmesh_runtime::optional::Absence;
 
 /// A trimmed autoscaler.
-pub(crate) type View = Applied<VerticalPodAutoscaler>;
+pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;
 
 /// The condition of an object that wants one in vain.
 pub(crate) fn missing(absence: &Absence) -> Wanted {

@@ -11,7 +11,7 @@ use crate::optional_api;
 use crate::reconcile::reconcile;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_plan::conditions::{MISSING, READY};
-use functionmesh_plan::observed::autoscaler::Applied;
+use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_plan::observed::job::JobView;
 use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
@@ -70,7 +70,7 @@ pub fn run<K: Component>(
         let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
         let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
         let (horizontal, horizontal_changed) =
-            children::<Applied<HorizontalPodAutoscaler>>(&watches, &selector, manager);
+            children::<AutoscalerView<HorizontalPodAutoscaler>>(&watches, &selector, manager);
         let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
         let missed = objects.clone();
         let (vertical, vertical_changed) = watches.optional(
@@ -124,7 +124,7 @@ pub fn run<K: Component>(
             .reconcile_on(deleted)
             .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
             .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
-            .watches_stream(horizontal_changed, |scaler: Applied<HorizontalPodAutoscaler>| {
+            .watches_stream(horizontal_changed, |scaler: AutoscalerView<HorizontalPodAutoscaler>| {
                 owners_of::<K>(&scaler)
             })
             .watches_stream(vertical_changed, |scaler: optional_api::View| owners_of::<K>(&scaler))

@@ -3,7 +3,7 @@
 //! A write is a repair when the same was rendered before: what differs then is not our doing.
 
 use crate::conditions::{MISSING, RECONCILE_FAILED};
-use crate::observed::autoscaler::Applied;
+use crate::observed::autoscaler::AutoscalerView;
 use crate::observed::metadata::{has_labels, has_owner};
 use crate::observed::service::ServiceView;
 use crate::observed::statefulset::{StatefulSetView, Trace};
@@ -153,7 +153,7 @@ fn drift_of_set(
     }
 }
 
-fn known<'a, K>(live: &'a Applied<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, bool) {
+fn known<'a, K>(live: &'a AutoscalerView<K>, desired: &ObjectMeta) -> (&'a ObjectMeta, bool) {
     (&live.metadata, live.was_rendered_as(desired))
 }
 

@@ -1,7 +1,7 @@
 //! What to write: the rendered objects against what is there. Pure.
 
 use crate::health::reason::Reason;
-use crate::observed::autoscaler::{Applied, stamped};
+use crate::observed::autoscaler::{AutoscalerView, stamped};
 use crate::observed::metadata::has_owner;
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::service::ServiceView;
@@ -27,9 +27,9 @@ pub struct Observed {
     /// The pods' set.
     pub stateful_set: Option<StatefulSetView>,
     /// What scales the custom resource.
-    pub horizontal_autoscaler: Option<Applied<HorizontalPodAutoscaler>>,
+    pub horizontal_autoscaler: Option<AutoscalerView<HorizontalPodAutoscaler>>,
     /// What adjusts the resources of the pods.
-    pub vertical_autoscaler: Option<Applied<VerticalPodAutoscaler>>,
+    pub vertical_autoscaler: Option<AutoscalerView<VerticalPodAutoscaler>>,
 }
 
 /// One write.
@@ -268,7 +268,7 @@ fn adjust(
 /// A child that is there when the object asks for it.
 fn autoscaler<K>(
     desired: Option<K>,
-    live: Option<&Applied<K>>,
+    live: Option<&AutoscalerView<K>>,
     owner: &OwnerReference,
 ) -> Result<Option<Write<K>>, Obstacle>
 where
@@ -276,7 +276,7 @@ where
 {
     let Some(desired) = desired else {
         // Only what is ours is deleted; what leaves already, or goes with a predecessor, needs no help.
-        let ours = |live: &Applied<K>| {
+        let ours = |live: &AutoscalerView<K>| {
             ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
         };
         return Ok(live.is_some_and(ours).then_some(Write::Delete));

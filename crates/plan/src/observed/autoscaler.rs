@@ -20,7 +20,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// What is kept of a child of kind `K`.
-pub struct Applied<K> {
+pub struct AutoscalerView<K> {
     /// Name, owner, labels and the hash it was rendered with.
     pub metadata: ObjectMeta,
     /// The fields below `spec` that we hold, as the API server lists them: one tree for each kind of write.
@@ -31,7 +31,7 @@ pub struct Applied<K> {
     kind: PhantomData<fn() -> K>,
 }
 
-impl<K> Applied<K> {
+impl<K> AutoscalerView<K> {
     /// Whether what was applied last is what would be applied now, whatever became of it since.
     pub fn was_rendered_as(&self, metadata: &ObjectMeta) -> bool {
         let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
@@ -72,7 +72,7 @@ pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
     object
 }
 
-impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
+impl<K: Resource<DynamicType = ()> + 'static> View for AutoscalerView<K> {
     fn is_inherited(&self) -> bool {
         self.inherited
     }
@@ -90,7 +90,7 @@ impl<K: Resource<DynamicType = ()> + 'static> View for Applied<K> {
     }
 }
 
-impl<'de, K> Deserialize<'de> for Applied<K> {
+impl<'de, K> Deserialize<'de> for AutoscalerView<K> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Read {
@@ -102,7 +102,7 @@ impl<'de, K> Deserialize<'de> for Applied<K> {
     }
 }
 
-impl<K> Clone for Applied<K> {
+impl<K> Clone for AutoscalerView<K> {
     fn clone(&self) -> Self {
         let Self { metadata, held, editor, inherited, kind } = self;
         let (metadata, held, editor) = (metadata.clone(), held.clone(), editor.clone());
@@ -110,16 +110,16 @@ impl<K> Clone for Applied<K> {
     }
 }
 
-impl<K> fmt::Debug for Applied<K> {
+impl<K> fmt::Debug for AutoscalerView<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Applied")
+        f.debug_struct("AutoscalerView")
             .field("metadata", &self.metadata)
             .field("held", &self.held)
             .finish_non_exhaustive()
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Resource for Applied<K> {
+impl<K: Resource<DynamicType = ()>> Resource for AutoscalerView<K> {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -167,8 +167,8 @@ mod tests {
         stamped(serde_json::from_value(object).unwrap())
     }
 
-    fn live(manager: &str, spec: &Value) -> Applied<HorizontalPodAutoscaler> {
-        let mut view: Applied<HorizontalPodAutoscaler> = serde_json::from_value(json!({
+    fn live(manager: &str, spec: &Value) -> AutoscalerView<HorizontalPodAutoscaler> {
+        let mut view: AutoscalerView<HorizontalPodAutoscaler> = serde_json::from_value(json!({
             "metadata": {"labels": {"a": "b"}, "annotations": desired(3).metadata.annotations, "ownerReferences": owner("u"),
                 "managedFields": [
                 {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": spec}},
@@ -185,7 +185,8 @@ mod tests {
     fn a_child_is_unchanged_while_its_hash_and_its_fields_are_ours() {
         let all = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {},
             "f:behavior": {"f:scaleUp": {"f:stabilizationWindowSeconds": {}}}});
-        let is = |live: &Applied<_>, desired: &HorizontalPodAutoscaler| live.is(desired, &desired.metadata);
+        let is =
+            |live: &AutoscalerView<_>, desired: &HorizontalPodAutoscaler| live.is(desired, &desired.metadata);
         assert!(is(&live("ours", &all), &desired(3)));
         assert!(!is(&live("ours", &all), &desired(4)), "something else is rendered");
         assert!(!is(&live("somebody", &all), &desired(3)), "never ours");
@@ -213,7 +214,7 @@ mod tests {
         };
         let live = |entries: &[Value]| {
             let metadata = json!({"annotations": desired(3).metadata.annotations, "managedFields": entries});
-            let mut view: Applied<HorizontalPodAutoscaler> =
+            let mut view: AutoscalerView<HorizontalPodAutoscaler> =
                 serde_json::from_value(json!({"metadata": metadata})).unwrap();
             view.trim("ours");
             (view.is_inherited(), view.was_rendered_as(&desired(3).metadata))

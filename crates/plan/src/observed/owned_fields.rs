@@ -5,14 +5,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 
 /// Who holds which fields of a child, in the words of the API server.
-pub(crate) struct Holders {
+pub(crate) struct OwnedFields {
     /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
     pub(crate) fields: Option<Box<str>>,
     /// The last field manager to change something that we write, when that is another one.
     pub(crate) editor: Option<Box<str>>,
 }
 
-impl Holders {
+impl OwnedFields {
     pub(crate) fn of(metadata: &ObjectMeta, manager: &str) -> Self {
         let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
         let is_ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(manager);
@@ -38,5 +38,5 @@ impl Holders {
 
 /// The last field manager to change a child of ours, when that is another one.
 pub(crate) fn editor(metadata: &ObjectMeta, manager: &str) -> Option<Box<str>> {
-    Holders::of(metadata, manager).editor
+    OwnedFields::of(metadata, manager).editor
 }

@@ -1,7 +1,7 @@
 //! The cached form of a `StatefulSet`.
 
 use crate::observed::metadata::{ADJUSTED, slim};
-use crate::observed::owned_fields::Holders;
+use crate::observed::owned_fields::OwnedFields;
 use crate::observed::view::View;
 use crate::rollout::provenance::Provenance;
 use crate::takeover::marks::changed_by_go_operator;
@@ -74,8 +74,8 @@ pub enum Trace {
 
 impl View for StatefulSetView {
     fn trim(&mut self, manager: &str) {
-        let holders = Holders::of(&self.metadata, manager);
-        (self.fields, self.editor) = (holders.fields, holders.editor);
+        let owned = OwnedFields::of(&self.metadata, manager);
+        (self.fields, self.editor) = (owned.fields, owned.editor);
         let entries = self.metadata.managed_fields.as_deref().unwrap_or_default();
         self.changed_by_go_operator = changed_by_go_operator(entries, manager);
         self.metadata = slim(std::mem::take(&mut self.metadata), manager);
