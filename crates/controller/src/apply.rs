@@ -212,7 +212,7 @@ where
     };
     let namespace = key.namespace.clone().unwrap_or_default();
     let mut answer: V = writer.apply(&namespace, mode, &*object).await?;
-    answer.trim(writer.manager());
+    answer.prune(writer.manager());
     cache.wrote(key, answer.clone());
     progress.writes += 1;
     progress.kinds.push(T::kind(&()).into_owned());

@@ -31,7 +31,7 @@ pub(crate) async fn adjust(
     writer: &Writer,
 ) -> Result<Adjusted, ApplyError> {
     let mut live: StatefulSetView = writer.patch(live, patch(adjustment, live)).await?;
-    live.trim(writer.manager());
+    live.prune(writer.manager());
     let generation = live.metadata.generation;
     let recorded = left.map(|left| StatefulSetStatusRef {
         // A change by others that is still to be reverted must stay one.
@@ -57,6 +57,6 @@ pub(crate) async fn adopt(
     let full = writer.read(live).await?;
     let Adoption { patch, is_blocked } = adoption(desired, roll, &full, writer.manager());
     let mut live: StatefulSetView = writer.patch(live, patch).await?;
-    live.trim(writer.manager());
+    live.prune(writer.manager());
     Ok((live, is_blocked))
 }

@@ -90,7 +90,7 @@ impl<K: Component> Context<K> {
     ) -> Result<bool, ApplyError> {
         let namespace = key.namespace.clone().unwrap_or_default();
         let Some(mut live) = self.writer.find::<V>(&namespace, &key.name).await? else { return Ok(false) };
-        live.trim(self.writer.manager());
+        live.prune(self.writer.manager());
         if ownership(live.meta(), owner) != Ownership::Ours {
             return Ok(false);
         }

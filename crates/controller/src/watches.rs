@@ -75,10 +75,10 @@ pub fn run<K: Component>(
         let missed = objects.clone();
         let (vertical, vertical_changed) = watches.optional(
             &selector,
-            move |view: &mut optional_api::View| view.trim(manager),
+            move |view: &mut optional_api::View| view.prune(manager),
             move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
         );
-        let (pods, pods_changed) = watches.owned(&selector, PodView::trim);
+        let (pods, pods_changed) = watches.owned(&selector, PodView::prune);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
@@ -156,7 +156,7 @@ pub fn run<K: Component>(
 /// The children of one kind, by their label.
 fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
     watches.metrics.begin_writes(&V::kind(&()));
-    watches.owned(selector, move |view: &mut V| view.trim(manager))
+    watches.owned(selector, move |view: &mut V| view.prune(manager))
 }
 
 /// The caches of the `BackendConfig`s that are configured, and their changes; true for the one of all namespaces.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub type Child<K> = RawObject<K, ComponentStatus>;
 
 /// Drops what is not read. `manager` is the field manager under which we write.
-pub fn trim<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
+pub fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
     let entries = &mut child.meta_mut().managed_fields;
     if let Some(applied) = entries {
         applied.retain(|entry| entry.manager.as_deref() == Some(manager));

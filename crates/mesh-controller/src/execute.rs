@@ -1,6 +1,6 @@
 //! Carries out a plan: some components at a time, for as long as one reconcile may last.
 
-use crate::children::{Child, Owner, trim};
+use crate::children::{Child, Owner, prune};
 use crate::items::{Kind, Wanted, object};
 use crate::plan::Step;
 use crate::reconcile::{Context, Mesh};
@@ -155,7 +155,7 @@ impl Context {
             Err(conflict @ ApplyError::NameConflict { .. }) => {
                 let mut found: Option<Child<K>> = self.writer.find(&namespace, name).await?;
                 if let Some(child) = &mut found {
-                    trim(child, self.writer.manager());
+                    prune(child, self.writer.manager());
                 }
                 let ours =
                     |child: &Child<K>| matches!(Owner::of(child.meta(), &owner), Owner::Ours | Owner::Orphan);
@@ -165,7 +165,7 @@ impl Context {
             }
             answer => answer?,
         };
-        trim(&mut answer, self.writer.manager());
+        prune(&mut answer, self.writer.manager());
         cache.wrote(ObjectRef::new(name).within(&namespace), answer);
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Context {
     {
         let change = |entries| managed_fields::settle(entries, item.states_replicas());
         let mut settled = reassign(&self.writer, child, None, change).await?;
-        trim(&mut settled, self.writer.manager());
+        prune(&mut settled, self.writer.manager());
         Ok(settled)
     }
 }

@@ -1,6 +1,6 @@
 //! The watches of the mesh controller and the queue they fill.
 
-use crate::children::{Child, trim};
+use crate::children::{Child, prune};
 use crate::items::Kind;
 use crate::reconcile::{Context, Mesh, reconcile};
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
@@ -97,7 +97,7 @@ fn components<K>(watches: &Watches, manager: &'static str) -> Cached<Child<K>>
 where
     K: Resource<DynamicType = ()> + 'static,
 {
-    watches.owned("", move |child: &mut Child<K>| trim(child, manager))
+    watches.owned("", move |child: &mut Child<K>| prune(child, manager))
 }
 
 /// The meshes that a component concerns: its owner, and those that may want its name. A name that another object has

@@ -221,7 +221,7 @@ async fn run<K: Component>(
         }
         applied => applied?,
     };
-    answer.trim(cx.writer.manager());
+    answer.prune(cx.writer.manager());
     let step = of_job(object, &answer, cx);
     cx.jobs.wrote(keys.cleanup(), answer);
     // It is in the cache from here on.

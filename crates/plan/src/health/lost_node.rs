@@ -68,7 +68,7 @@ mod tests {
             object["metadata"]["deletionTimestamp"] = json!(DELETED);
         }
         let mut pod: PodView = serde_json::from_value(object).unwrap();
-        pod.trim();
+        pod.prune();
         Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).lost
     }
 
@@ -137,7 +137,7 @@ mod tests {
             json!({"metadata": {"name": "f-0", "deletionTimestamp": DELETED}, "status": {"phase": "Pending"}}),
         )
         .unwrap();
-        pod.trim();
+        pod.prune();
         assert_eq!(Pods::of([&pod].into_iter(), None, Timestamp::UNIX_EPOCH).lost, None);
     }
 }

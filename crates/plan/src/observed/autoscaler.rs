@@ -5,7 +5,7 @@
 //! the fields that the API server says our field manager holds (`managedFields`). Whoever changes or removes one of our
 //! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
 
-use crate::observed::metadata::{has_labels, has_owner, slim};
+use crate::observed::metadata::{has_labels, has_owner, pruned_metadata};
 use crate::observed::owned_fields::editor;
 use crate::observed::view::View;
 use functionmesh_objects::bounded_json::metadata;
@@ -77,7 +77,7 @@ impl<K: Resource<DynamicType = ()> + 'static> View for AutoscalerView<K> {
         self.inherited
     }
 
-    fn trim(&mut self, manager: &str) {
+    fn prune(&mut self, manager: &str) {
         self.editor = editor(&self.metadata, manager);
         self.inherited = managed_fields::is_inherited(&self.metadata, manager);
         // Only an object as it came from the API server has the list.
@@ -86,7 +86,7 @@ impl<K: Resource<DynamicType = ()> + 'static> View for AutoscalerView<K> {
             .filter(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.is_none())
             .filter_map(|entry| entry.fields_v1.as_mut()?.0.get_mut("f:spec").map(Value::take))
             .collect();
-        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
             "spec": {"maxReplicas": 3, "minReplicas": 1, "metrics": [{"type": "filled in"}]},
         }))
         .unwrap();
-        view.trim("ours");
+        view.prune("ours");
         view
     }
 
@@ -216,7 +216,7 @@ mod tests {
             let metadata = json!({"annotations": desired(3).metadata.annotations, "managedFields": entries});
             let mut view: AutoscalerView<HorizontalPodAutoscaler> =
                 serde_json::from_value(json!({"metadata": metadata})).unwrap();
-            view.trim("ours");
+            view.prune("ours");
             (view.is_inherited(), view.was_rendered_as(&desired(3).metadata))
         };
         assert_eq!(live(&[entry("ours", "Apply")]), (false, true));

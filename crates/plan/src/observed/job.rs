@@ -1,6 +1,6 @@
 //! Trimmed view of the Jobs that clean up: to whom one belongs and how it ended.
 
-use crate::observed::metadata::slim;
+use crate::observed::metadata::pruned_metadata;
 use crate::observed::view::View;
 use crate::takeover::marks::LABEL_OWNER;
 use functionmesh_objects::bounded_json::metadata;
@@ -60,7 +60,7 @@ struct Condition {
 }
 
 impl View for JobView {
-    fn trim(&mut self, manager: &str) {
+    fn prune(&mut self, manager: &str) {
         let status = std::mem::take(&mut self.status);
         let true_ = |type_: &str| status.conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
         self.end = match (true_("Complete"), true_("Failed")) {
@@ -70,7 +70,7 @@ impl View for JobView {
         };
         self.started = status.ready > 0 || status.failed > 0 || status.succeeded > 0;
         self.created = self.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
-        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         let mut view: JobView =
             serde_json::from_value(json!({"metadata": metadata, "status": {"conditions": conditions}}))
                 .unwrap();
-        view.trim("ours");
+        view.prune("ours");
         view
     }
 
@@ -117,7 +117,7 @@ mod tests {
         let started = |status: serde_json::Value| {
             let mut view: JobView =
                 serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
-            view.trim("ours");
+            view.prune("ours");
             view.started
         };
         assert!(

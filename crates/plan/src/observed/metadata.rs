@@ -38,7 +38,7 @@ fn mark(metadata: &ObjectMeta, manager: &str) -> Option<Vec<ManagedFieldsEntry>>
 }
 
 /// The metadata that is read anywhere. `manager` is the field manager under which we write.
-pub(crate) fn slim(metadata: ObjectMeta, manager: &str) -> ObjectMeta {
+pub(crate) fn pruned_metadata(metadata: ObjectMeta, manager: &str) -> ObjectMeta {
     ObjectMeta {
         managed_fields: mark(&metadata, manager),
         name: metadata.name,

@@ -34,7 +34,7 @@ pub(crate) fn controller(of: &ObjectMeta) -> Option<&OwnerReference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::metadata::slim;
+    use crate::observed::metadata::pruned_metadata;
     use serde_json::json;
 
     fn owner() -> OwnerReference {
@@ -52,7 +52,7 @@ mod tests {
             "ownerReferences": owners,
             "managedFields": [{"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {}}}],
         });
-        let metadata = slim(serde_json::from_value(metadata).unwrap(), "ours");
+        let metadata = pruned_metadata(serde_json::from_value(metadata).unwrap(), "ours");
         for entry in metadata.managed_fields.iter().flatten() {
             assert!(
                 entry.fields_v1.is_none() && controller(&metadata).is_none(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Label by which the controller of `StatefulSet`s says from which template a pod was made.
 const REVISION: &str = "controller-revision-hash";
-/// What is read of a pod. [`PodView::trim`] turns it into what is kept.
+/// What is read of a pod. [`PodView::prune`] turns it into what is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct PodView {
@@ -45,7 +45,7 @@ pub struct PodView {
 
 impl PodView {
     /// Finds the cause and drops everything else.
-    pub fn trim(&mut self) {
+    pub fn prune(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
         self.causes = diagnoses(&status, &spec);
         self.ready = status.is("Ready", "True");

@@ -1,6 +1,6 @@
 //! The cached form of a headless Service.
 
-use crate::observed::metadata::{has_labels, has_owner, slim};
+use crate::observed::metadata::{has_labels, has_owner, pruned_metadata};
 use crate::observed::owned_fields::editor;
 use crate::observed::view::View;
 use functionmesh_objects::bounded_json::metadata;
@@ -20,7 +20,7 @@ pub struct ServiceView {
     /// Name, owner and labels.
     #[serde(deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
-    /// The fields that are rendered; [`View::trim`] leaves their digest only.
+    /// The fields that are rendered; [`View::prune`] leaves their digest only.
     #[serde(default, skip_serializing)]
     spec: ServiceSpecView,
     /// Stands for the fields that are rendered but the ports: they are compared as a whole.
@@ -71,10 +71,10 @@ impl View for ServiceView {
         self.inherited
     }
 
-    fn trim(&mut self, manager: &str) {
+    fn prune(&mut self, manager: &str) {
         self.editor = editor(&self.metadata, manager);
         self.inherited = is_inherited(&self.metadata, manager);
-        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
         let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
         self.content = digest((cluster_ip, selector));
         self.ports = digests(ports.as_ref());
@@ -118,7 +118,7 @@ mod tests {
         };
         let mut live: ServiceView =
             serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
-        live.trim("ours");
+        live.prune("ours");
         assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
         assert!(live.matches(&rendered(1, "a")));
         assert!(!live.matches(&rendered(2, "a")) && !live.matches(&rendered(1, "b")));
@@ -126,7 +126,7 @@ mod tests {
         let ports = more.spec.as_mut().and_then(|spec| spec.ports.as_mut());
         ports.unwrap().push(ServicePort { port: 7, ..ServicePort::default() });
         let mut live: ServiceView = serde_json::from_value(serde_json::to_value(more).unwrap()).unwrap();
-        live.trim("ours");
+        live.prune("ours");
         assert!(live.matches(&rendered(1, "a")), "what others add stays, whatever is applied");
     }
 }

@@ -1,6 +1,6 @@
 //! The cached form of a `StatefulSet`.
 
-use crate::observed::metadata::{ADJUSTED, slim};
+use crate::observed::metadata::{ADJUSTED, pruned_metadata};
 use crate::observed::owned_fields::OwnedFields;
 use crate::observed::view::View;
 use crate::rollout::provenance::Provenance;
@@ -32,7 +32,7 @@ pub struct StatefulSetView {
     /// The field manager that changed it last, when that is another one.
     #[serde(skip)]
     pub editor: Option<Box<str>>,
-    /// Whether the Go operator changed the pods' template after our last write of it. Set by [`View::trim`].
+    /// Whether the Go operator changed the pods' template after our last write of it. Set by [`View::prune`].
     #[serde(skip)]
     pub changed_by_go_operator: bool,
 }
@@ -73,12 +73,12 @@ pub enum Trace {
 }
 
 impl View for StatefulSetView {
-    fn trim(&mut self, manager: &str) {
+    fn prune(&mut self, manager: &str) {
         let owned = OwnedFields::of(&self.metadata, manager);
         (self.fields, self.editor) = (owned.fields, owned.editor);
         let entries = self.metadata.managed_fields.as_deref().unwrap_or_default();
         self.changed_by_go_operator = changed_by_go_operator(entries, manager);
-        self.metadata = slim(std::mem::take(&mut self.metadata), manager);
+        self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
                     "fieldsV1": {"f:status": {}}},
             ]}}))
         .unwrap();
-        set.trim("ours");
+        set.prune("ours");
         set
     }
 

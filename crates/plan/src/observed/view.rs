@@ -16,7 +16,7 @@ pub trait View:
     + 'static
 {
     /// Drops what is not compared. `manager` is the field manager under which we write.
-    fn trim(&mut self, manager: &str);
+    fn prune(&mut self, manager: &str);
 
     /// Whether the Go operator still owns fields of it, which have to be taken over before it is applied: otherwise what is
     /// no longer rendered would stay.

@@ -41,7 +41,7 @@ mod tests {
         let changed = |entries: serde_json::Value| {
             let mut set: StatefulSetView =
                 serde_json::from_value(json!({"metadata": {"managedFields": entries}})).unwrap();
-            set.trim("ours");
+            set.prune("ours");
             set.changed_by_go_operator
         };
         let entry = |manager: &str, operation: &str, time: Option<&str>| {

@@ -16,7 +16,7 @@ fn pod(name: &str, made: &str, more: &Value) -> PodView {
         }
     }
     let mut pod: PodView = serde_json::from_value(object).unwrap();
-    pod.trim();
+    pod.prune();
     pod
 }
 
