@@ -1,6 +1,6 @@
 //! Carries out a plan: the writes, in order, each answer kept until the cache shows it.
 
-use crate::child_names::Keys;
+use crate::child_names::ChildNames;
 use crate::context::Context;
 use crate::patch::{self, Adjusted};
 use functionmesh_api::status::StatefulSetStatusRef;
@@ -38,7 +38,7 @@ pub(crate) struct Progress {
 
 /// How the children were left.
 #[derive(Debug)]
-pub(crate) struct Executed {
+pub(crate) struct Children {
     /// The newest form of the `StatefulSet`; none when it is being made anew.
     pub(crate) live: Option<StatefulSetView>,
     /// What the status is to say of it.
@@ -51,28 +51,28 @@ pub(crate) struct Executed {
 ///
 /// # Errors
 /// When the API server refuses or fails; what was written before is in `progress`.
-pub(crate) async fn execute<K: Component>(
+pub(crate) async fn apply_plan<K: Component>(
     plan: Plan,
     observed: Observed,
     workload: &Workload,
     cx: &Context<K>,
     progress: &mut Progress,
-) -> Result<Executed, ApplyError> {
+) -> Result<Children, ApplyError> {
     let Plan { service, stateful_set, horizontal_autoscaler, vertical_autoscaler, pending, left, fallback } =
         plan;
-    let keys = Keys::of(workload);
+    let names = ChildNames::of(workload);
     let writer = &cx.writer;
     let is_blocked = pending.as_ref().is_some_and(|pending| !pending.immutable.is_empty());
     if stateful_set.is_none() {
         progress.stateful_set.clone_from(&left);
     }
     let (mut refused, exists) = (None, observed.stateful_set.is_some());
-    let service = write(service, observed.service, keys.service(), &cx.services, writer, progress).await;
+    let service = write(service, observed.service, names.service(), &cx.services, writer, progress).await;
     // New pods wait for their Service; the scale of those that run does not.
     go_on(service, exists, &mut refused)?;
     let (live, cache) = (observed.stateful_set, &cx.stateful_sets);
     let fallback = fallback.zip(live.clone());
-    let written = set(stateful_set, live, left.clone(), keys.same(), cache, writer, progress).await;
+    let written = set(stateful_set, live, left.clone(), names.same(), cache, writer, progress).await;
     let written = go_on(written, exists, &mut refused)?;
     if written.is_some() {
         progress.pods_are_current = !is_blocked;
@@ -82,13 +82,13 @@ pub(crate) async fn execute<K: Component>(
         if let Some(Adjusted { live, recorded }) = go_on(adjusted, true, &mut refused)? {
             progress.writes += 1;
             progress.stateful_set = recorded;
-            cache.wrote(keys.same(), live);
+            cache.wrote(names.same(), live);
         }
     }
     let (horizontal, cache) = (observed.horizontal_autoscaler, &cx.horizontal_autoscalers);
-    write(horizontal_autoscaler, horizontal, keys.same(), cache, writer, progress).await?;
+    write(horizontal_autoscaler, horizontal, names.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
-    match write(vertical_autoscaler, vertical, keys.same(), cache, writer, progress).await {
+    match write(vertical_autoscaler, vertical, names.same(), cache, writer, progress).await {
         // Its kind is gone, which the watch has not told yet.
         Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
         written => drop(written?),
@@ -97,7 +97,7 @@ pub(crate) async fn execute<K: Component>(
         Some(error) => return Err(error),
         None => written.unwrap_or_default(),
     };
-    Ok(Executed { live, recorded, pending })
+    Ok(Children { live, recorded, pending })
 }
 
 /// Whether an error is about the content of an object, which another object does not share.

@@ -5,9 +5,9 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 
 /// Names of the children.
-pub(crate) struct Keys<'a>(&'a Workload);
+pub(crate) struct ChildNames<'a>(&'a Workload);
 
-impl<'a> Keys<'a> {
+impl<'a> ChildNames<'a> {
     /// Of a workload.
     pub(crate) fn of(workload: &'a Workload) -> Self {
         Self(workload)

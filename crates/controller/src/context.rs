@@ -1,7 +1,7 @@
 //! What every reconcile of one controller shares.
 
 use crate::backend_configs::BackendConfigs;
-use crate::child_names::Keys;
+use crate::child_names::ChildNames;
 use crate::deferred_status::DeferredStatuses;
 use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
@@ -104,22 +104,22 @@ impl<K: Component> Context<K> {
 
     /// The children of a workload as they are known.
     pub(crate) fn observed(&self, workload: &Workload) -> Observed {
-        let keys = Keys::of(workload);
+        let names = ChildNames::of(workload);
         Observed {
-            service: self.services.get(&keys.service()),
-            stateful_set: self.stateful_sets.get(&keys.same()),
-            horizontal_autoscaler: self.horizontal_autoscalers.get(&keys.same()),
-            vertical_autoscaler: self.vertical_autoscalers.cache.get(&keys.same()),
+            service: self.services.get(&names.service()),
+            stateful_set: self.stateful_sets.get(&names.same()),
+            horizontal_autoscaler: self.horizontal_autoscalers.get(&names.same()),
+            vertical_autoscaler: self.vertical_autoscalers.cache.get(&names.same()),
         }
     }
 
     /// Whether a child was written that its cache does not show yet, or no more.
     pub(crate) fn awaits_children(&self, workload: &Workload) -> bool {
-        let keys = Keys::of(workload);
-        self.services.awaits(&keys.service())
-            || self.stateful_sets.awaits(&keys.same())
-            || self.horizontal_autoscalers.awaits(&keys.same())
-            || self.vertical_autoscalers.cache.awaits(&keys.same())
+        let names = ChildNames::of(workload);
+        self.services.awaits(&names.service())
+            || self.stateful_sets.awaits(&names.same())
+            || self.horizontal_autoscalers.awaits(&names.same())
+            || self.vertical_autoscalers.cache.awaits(&names.same())
     }
 
     /// What the pods of an object tell now. `newest` is the revision of the newest template, when it is known.

@@ -1,6 +1,6 @@
 //! One reconcile: the whole story of an object on one screen.
 
-use crate::apply::{Executed, Progress, execute, is_of_content};
+use crate::apply::{Children, Progress, apply_plan, is_of_content};
 use crate::context::Context;
 use crate::drift_events::publish;
 use crate::finalize;
@@ -203,14 +203,14 @@ async fn bring_about<K: Component>(
     // Before there are pods that subscribe.
     finalize::prepare(object, workload, cleanup, cx, progress).await?;
     let drifts = drifts(&plan, &observed, &status, object.meta().generation, &given.policy);
-    let executed = execute(plan, observed, workload, cx, progress).await;
+    let applied = apply_plan(plan, observed, workload, cx, progress).await;
     publish(object, drifts, progress, cx).await;
-    if frozen || executed.as_ref().is_err_and(is_of_content) {
+    if frozen || applied.as_ref().is_err_and(is_of_content) {
         // The template stays as it is; the number of pods was followed.
         progress.pods_are_current |= same_spec;
         progress.pods_are_current &= same_spec || !frozen;
     }
-    let Executed { live, recorded, pending } = executed?;
+    let Children { live, recorded, pending } = applied?;
     let Some(live) = live else { return Ok(made_anew(workload)) };
     // Asked again: the kind may have been found missing by the write.
     let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);

@@ -1,6 +1,6 @@
 //! Children that exist and that no cache shows: without the label by which its kind is watched a child is out of sight.
 
-use crate::child_names::Keys;
+use crate::child_names::ChildNames;
 use crate::context::Context;
 use crate::object::Object;
 use functionmesh_api::status::ComponentStatus;
@@ -32,13 +32,13 @@ impl<K: Component> Context<K> {
         workload: &Workload,
         owner: &OwnerReference,
     ) -> Result<bool, ApplyError> {
-        let keys = Keys::of(workload);
+        let names = ChildNames::of(workload);
         match kind {
-            "StatefulSet" => self.look(&self.stateful_sets, keys.same(), owner).await,
-            "Service" => self.look(&self.services, keys.service(), owner).await,
-            HORIZONTAL => self.look(&self.horizontal_autoscalers, keys.same(), owner).await,
-            VERTICAL => self.look(&self.vertical_autoscalers.cache, keys.same(), owner).await,
-            "Job" => self.look(&self.jobs, keys.cleanup(), owner).await,
+            "StatefulSet" => self.look(&self.stateful_sets, names.same(), owner).await,
+            "Service" => self.look(&self.services, names.service(), owner).await,
+            HORIZONTAL => self.look(&self.horizontal_autoscalers, names.same(), owner).await,
+            VERTICAL => self.look(&self.vertical_autoscalers.cache, names.same(), owner).await,
+            "Job" => self.look(&self.jobs, names.cleanup(), owner).await,
             _ => Ok(false),
         }
     }

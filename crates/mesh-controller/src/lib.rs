@@ -9,9 +9,9 @@
 //!  Sinks ────────┘
 //! ```
 
+mod apply;
 mod children;
 pub mod examples;
-mod execute;
 mod items;
 mod plan;
 pub mod reason;

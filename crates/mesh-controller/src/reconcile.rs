@@ -1,7 +1,7 @@
 //! One reconcile of a mesh.
 
+use crate::apply::{Applied, rotated};
 use crate::children::{Child, Seen};
-use crate::execute::{Executed, rotated};
 use crate::items::{Kind, Wanted, items};
 use crate::plan::{Plan, plan};
 use crate::reason::{RECONCILE_FAILED, Reason};
@@ -78,7 +78,7 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let Plan { steps, conflicts, kept } = plan(&wanted, &seen, &labels, invalid.is_empty());
     let steps = if cx.failed_before(&mesh) { rotated(steps) } else { steps };
     let done = cx.carry_out(&mesh, steps, &labels).await;
-    let Executed { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
+    let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
         // The mesh goes as well: nobody needs to be told.
         cx.terminating_namespaces.note(mesh.meta());

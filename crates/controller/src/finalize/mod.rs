@@ -16,7 +16,7 @@ mod clock;
 mod turns;
 
 use crate::apply::Progress;
-use crate::child_names::Keys;
+use crate::child_names::ChildNames;
 use crate::context::Context;
 use crate::finalize::turns::{Known, Place};
 use crate::object::{Object, is_unmanaged, lower};
@@ -85,7 +85,7 @@ pub(crate) async fn prepare<K: Component>(
         set_finalizer(object, wanted, cx).await?;
         progress.writes += 1;
     }
-    let key = Keys::of(workload).cleanup();
+    let key = ChildNames::of(workload).cleanup();
     if let Some(old) = cx.jobs.get(&key).filter(|job| is_replaced(object, job)) {
         cx.writer.delete(&old).await?;
         cx.jobs.removed(key, &old);
@@ -124,7 +124,7 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
             let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
             let done = report(object, &outcome, progress.writes, cx).await?;
             // A Job that no cache shows wakes nobody: one that lost its label, or was deleted, right after it was created.
-            let unseen = cx.jobs.awaits(&Keys::of(&workload).cleanup());
+            let unseen = cx.jobs.awaits(&ChildNames::of(&workload).cleanup());
             Ok(done.again_in(if unseen { time.min(GRACE) } else { time }))
         }
         Ok(Step::Done) => release(object, progress.writes, cx).await,
@@ -173,13 +173,13 @@ async fn run<K: Component>(
     progress: &mut Progress,
 ) -> Result<Step, ApplyError> {
     let seen = cx.cleanups.clock.since_seen(uid(object));
-    let keys = Keys::of(workload);
-    let known: Option<JobView> = cx.jobs.get(&keys.cleanup());
+    let names = ChildNames::of(workload);
+    let known: Option<JobView> = cx.jobs.get(&names.cleanup());
     match known {
         Some(known) if is_ours(object, &known) => return Ok(of_job(object, &known, cx)),
         Some(known) if is_replaced(object, &known) => {
             cx.writer.delete(&known).await?;
-            cx.jobs.removed(keys.cleanup(), &known);
+            cx.jobs.removed(names.cleanup(), &known);
             progress.writes += 1;
         }
         Some(known) => {
@@ -187,12 +187,12 @@ async fn run<K: Component>(
         }
         None => {}
     }
-    if let Some(set) = cx.stateful_sets.get(&keys.same())
+    if let Some(set) = cx.stateful_sets.get(&names.same())
         && set.metadata.deletion_timestamp.is_none()
         && owned(object, &set.metadata)
     {
         cx.writer.delete(&set).await?;
-        cx.stateful_sets.removed(keys.same(), &set);
+        cx.stateful_sets.removed(names.same(), &set);
         progress.writes += 1;
     }
     let patience = PODS.saturating_sub(seen);
@@ -216,14 +216,14 @@ async fn run<K: Component>(
                 return Err(conflict);
             }
             let mut job = job;
-            job.metadata.uid = cx.jobs.get(&keys.cleanup()).and_then(|known| known.uid());
+            job.metadata.uid = cx.jobs.get(&names.cleanup()).and_then(|known| known.uid());
             cx.writer.apply(&workload.namespace, ApplyMode::Update, &job).await?
         }
         applied => applied?,
     };
     answer.prune(cx.writer.manager());
     let step = of_job(object, &answer, cx);
-    cx.jobs.wrote(keys.cleanup(), answer);
+    cx.jobs.wrote(names.cleanup(), answer);
     // It is in the cache from here on.
     drop(turn);
     progress.writes += 1;
@@ -368,7 +368,7 @@ fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bo
 /// Whether the children were to stay: by `kubectl delete --cascade=orphan`. While the garbage collector takes their owner
 /// references away, its finalizer says so; afterwards a StatefulSet without an owner does.
 fn is_orphaned<K: Component>(object: &Object<K>, workload: &Workload, cx: &Context<K>) -> bool {
-    let set = || cx.stateful_sets.get(&Keys::of(workload).same());
+    let set = || cx.stateful_sets.get(&ChildNames::of(workload).same());
     object.finalizers().iter().any(|name| name == ORPHAN)
         || set().is_some_and(|set| {
             set.metadata.deletion_timestamp.is_none()

@@ -26,7 +26,7 @@ const SLICE: Duration = Duration::from_secs(20);
 
 /// What became of the steps.
 #[derive(Debug, Default)]
-pub struct Executed {
+pub struct Applied {
     /// Number of writes.
     pub writes: u32,
     /// Names that turned out to be taken.
@@ -50,9 +50,9 @@ impl Context {
         mesh: &Mesh,
         steps: Vec<(Kind, Step)>,
         labels: &BTreeMap<String, String>,
-    ) -> Executed {
+    ) -> Applied {
         let started = Instant::now();
-        let mut done = Executed::default();
+        let mut done = Applied::default();
         let mut steps = steps.into_iter().peekable();
         let mut size = 1;
         let component = |(kind, step): &(Kind, Step)| step.written().map(|name| (*kind, name.to_owned()));
@@ -194,7 +194,7 @@ impl Context {
     }
 }
 
-impl Executed {
+impl Applied {
     fn add(&mut self, result: Result<(), ApplyError>, component: Option<(Kind, String)>) {
         match result {
             Ok(()) => self.writes += 1,
