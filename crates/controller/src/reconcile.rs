@@ -15,7 +15,7 @@ use functionmesh_plan::drift::drifts;
 use functionmesh_plan::failure::{self, WriteError};
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::{Failed, Outcome};
-use functionmesh_plan::plan::{Given, Obstacle, plan};
+use functionmesh_plan::plan::{Obstacle, PlanInputs, plan};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::decision::is_of_spec;
 use functionmesh_plan::rollout::policy::RolloutPolicy;
@@ -67,7 +67,7 @@ pub(crate) async fn reconcile<K: Component>(
     // On the heap: it holds rendered objects while it waits.
     let (cleanup, frozen) = (cleanup.is_some(), backend.refused.is_some());
     let wanted = Wanted { desired, cleanup, frozen };
-    let mut result = Box::pin(bring_about(&object, &workload, wanted, &cx, &mut progress)).await;
+    let mut result = Box::pin(converge(&object, &workload, wanted, &cx, &mut progress)).await;
     // A child that nobody saw is in the way: it may be ours, without the label by which it is watched.
     if let Err(ApplyError::NameConflict { kind, .. }) = &result {
         let owner = object.controller_owner_ref(&()).unwrap_or_default();
@@ -75,7 +75,7 @@ pub(crate) async fn reconcile<K: Component>(
             Ok(false) => {}
             Ok(true) => {
                 let wanted = Wanted { desired: rendered(), cleanup, frozen };
-                result = Box::pin(bring_about(&object, &workload, wanted, &cx, &mut progress)).await;
+                result = Box::pin(converge(&object, &workload, wanted, &cx, &mut progress)).await;
             }
             Err(error) => result = Err(error),
         }
@@ -157,7 +157,7 @@ struct Wanted {
 }
 
 /// Plans against the caches and writes what differs.
-async fn bring_about<K: Component>(
+async fn converge<K: Component>(
     object: &Object<K>,
     workload: &Workload,
     wanted: Wanted,
@@ -183,7 +183,7 @@ async fn bring_about<K: Component>(
     if cx.find_leftovers(workload, &desired, &observed, &status, &owner).await? {
         observed = cx.observed(workload);
     }
-    let given = Given {
+    let inputs = PlanInputs {
         recorded: status.stateful_set.clone(),
         observed: is_observed(&status, object.meta()),
         policy: RolloutPolicy::of(object.meta(), &cx.policy),
@@ -191,8 +191,8 @@ async fn bring_about<K: Component>(
         frozen,
     };
     let same_spec =
-        is_of_spec(observed.stateful_set.as_ref(), given.recorded.as_ref(), &desired.stateful_set);
-    let plan = match plan(desired, &observed, &given) {
+        is_of_spec(observed.stateful_set.as_ref(), inputs.recorded.as_ref(), &desired.stateful_set);
+    let plan = match plan(desired, &observed, &inputs) {
         Ok(plan) => plan,
         Err(obstacle) => {
             rescale(object, cx, progress).await?;
@@ -202,7 +202,7 @@ async fn bring_about<K: Component>(
     progress.pods_are_current = plan.leaves_pods();
     // Before there are pods that subscribe.
     finalize::prepare(object, workload, cleanup, cx, progress).await?;
-    let drifts = drifts(&plan, &observed, &status, object.meta().generation, &given.policy);
+    let drifts = drifts(&plan, &observed, &status, object.meta().generation, &inputs.policy);
     let applied = apply_plan(plan, observed, workload, cx, progress).await;
     publish(object, drifts, progress, cx).await;
     if frozen || applied.as_ref().is_err_and(is_of_content) {
@@ -211,7 +211,7 @@ async fn bring_about<K: Component>(
         progress.pods_are_current &= same_spec || !frozen;
     }
     let Children { live, recorded, pending } = applied?;
-    let Some(live) = live else { return Ok(made_anew(workload)) };
+    let Some(live) = live else { return Ok(recreating(workload)) };
     // Asked again: the kind may have been found missing by the write.
     let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);
     let mut notices: Vec<_> = absence.iter().map(optional_api::missing).collect();
@@ -238,7 +238,7 @@ async fn bring_about<K: Component>(
 }
 
 /// The `StatefulSet` was deleted so that it can be made anew; its end wakes us.
-fn made_anew(workload: &Workload) -> Outcome {
+fn recreating(workload: &Workload) -> Outcome {
     let message = format!("StatefulSet {} is deleted without its pods, to be made anew", workload.name);
     Outcome::refused(Reason::WaitingForPods, message)
 }

@@ -91,7 +91,7 @@ pub fn drifts(
         Some((&live.metadata, ServiceView::was_rendered_as(live, desired)))
     });
     let service = service.map(|drift| drift.by(observed.service.as_ref().and_then(|l| l.editor.as_deref())));
-    let set = plan.stateful_set.as_ref().filter(|write| !is_made_anew(write, recorded, policy));
+    let set = plan.stateful_set.as_ref().filter(|write| !is_recreated(write, recorded, policy));
     let same_spec = status.observed_generation == generation;
     let set = drift_of_set(set, existed, observed.stateful_set.as_ref(), recorded, same_spec);
     let set = set.map(|drift| drift.by(observed.stateful_set.as_ref().and_then(|l| l.editor.as_deref())));
@@ -116,7 +116,7 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
 }
 
 /// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
-fn is_made_anew(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
+fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
     let SetWrite::Create(desired) = write else { return false };
     let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
     policy.recreate.is_some() && policy.recreate.as_deref() == hash && recorded != hash

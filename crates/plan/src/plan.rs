@@ -139,7 +139,7 @@ pub enum Obstacle {
 
 /// What the plan depends on besides the children.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct PlanInputs {
     /// What the object's status says of the last write: a hash alone would miss a foreign edit, so the generation of the
     /// live object has to be the one we left it with.
     pub recorded: Option<StatefulSetStatusRef>,
@@ -157,18 +157,18 @@ pub struct Given {
 ///
 /// # Errors
 /// What stands in the way, when something does.
-pub fn plan(desired: Desired, observed: &Observed, given: &Given) -> Result<Plan, Obstacle> {
+pub fn plan(desired: Desired, observed: &Observed, inputs: &Given) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
-    let owner = &given.owner;
+    let owner = &inputs.owner;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
     // A Service has no generation either.
     let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let Pinned { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
-        Some(live) if set_exists => pinned(live, stateful_set, given),
-        _ if given.frozen => Pinned::default(),
+        Some(live) if set_exists => pinned(live, stateful_set, inputs),
+        _ if inputs.frozen => Pinned::default(),
         _ => Pinned { write: Some(SetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
     };
     Ok(Plan {
@@ -200,16 +200,16 @@ struct Pinned {
 }
 
 /// The same for one that exists.
-fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned {
+fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &Given) -> Pinned {
     let inputs = RolloutInputs {
         live,
         desired: &desired,
-        recorded: given.recorded.as_ref(),
-        observed: given.observed,
-        policy: &given.policy,
+        recorded: inputs.recorded.as_ref(),
+        observed: inputs.observed,
+        policy: &inputs.policy,
     };
-    let rescaled = || adjust(live, &desired, &given.owner, !inputs.is_edited());
-    if given.frozen {
+    let rescaled = || adjust(live, &desired, &inputs.owner, !inputs.is_edited());
+    if inputs.frozen {
         return Pinned {
             write: rescaled().map(SetWrite::Adjust),
             left: inputs.left_as_recorded(),
@@ -233,7 +233,7 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned
             return Pinned { write, ..Pinned::default() };
         }
         Decision::Same => {
-            let write = adjust(live, &desired, &given.owner, true).map(SetWrite::Adjust);
+            let write = adjust(live, &desired, &inputs.owner, true).map(SetWrite::Adjust);
             return Pinned { write, left: inputs.left_alone(false), ..Pinned::default() };
         }
         Decision::Hold(reason) => (reason, String::new()),
@@ -241,8 +241,8 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, given: &Given) -> Pinned
     };
     let left = inputs.left_alone(true);
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
-    let on_purpose = reason == Reason::RolloutPaused && inputs.is_edited() && given.observed;
-    let adjustment = if on_purpose { None } else { adjust(live, &desired, &given.owner, inputs.settles()) };
+    let on_purpose = reason == Reason::RolloutPaused && inputs.is_edited() && inputs.observed;
+    let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, inputs.settles()) };
     let write = adjustment.map(SetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
     Pinned { write, pending, left, fallback: None }

@@ -103,7 +103,7 @@ impl RolloutInputs<'_> {
                 && Some(recorded.generation) == self.live.metadata.generation
         });
         let everybody = self.policy.approve_all && !self.policy.paused;
-        if self.is_to_be_made_anew() {
+        if self.is_to_be_recreated() {
             Decision::Recreate
         } else if is_ours {
             Decision::Apply
@@ -116,7 +116,7 @@ impl RolloutInputs<'_> {
 
     fn apply(&self, old: &Provenance, new: &Provenance) -> Decision {
         let blocked = old.immutable.changed(&new.immutable);
-        if self.is_to_be_made_anew() {
+        if self.is_to_be_recreated() {
             Decision::Recreate
         } else if blocked.is_empty() {
             Decision::Apply
@@ -135,10 +135,10 @@ impl RolloutInputs<'_> {
 
     /// Whoever wants the set made anew for a rendering wants the rendering.
     fn is_approved(&self) -> bool {
-        self.is_desired(self.policy.approved.as_deref()) || self.is_to_be_made_anew()
+        self.is_desired(self.policy.approved.as_deref()) || self.is_to_be_recreated()
     }
 
-    fn is_to_be_made_anew(&self) -> bool {
+    fn is_to_be_recreated(&self) -> bool {
         self.is_desired(self.policy.recreate.as_deref())
     }
 
