@@ -1,7 +1,7 @@
 //! Carries out a plan: some components at a time, for as long as one reconcile may last.
 
 use crate::children::{Child, Owner, prune};
-use crate::items::{Kind, Wanted, object};
+use crate::items::{DesiredComponent, Kind, object};
 use crate::plan::Step;
 use crate::reconcile::{Context, Mesh};
 use functionmesh_objects::managed_fields;
@@ -129,7 +129,7 @@ impl Context {
         &self,
         cache: &MutationCache<Child<K>>,
         mesh: &Mesh,
-        item: &Wanted,
+        item: &DesiredComponent,
         live: Option<&Child<K>>,
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ApplyError>
@@ -171,7 +171,7 @@ impl Context {
     }
 
     /// Settles the owners before an apply, which removes what the item does not state and the mesh is the only owner of.
-    async fn prepare<K>(&self, live: Option<&Child<K>>, item: &Wanted) -> Result<(), ApplyError>
+    async fn prepare<K>(&self, live: Option<&Child<K>>, item: &DesiredComponent) -> Result<(), ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
     {
@@ -183,7 +183,7 @@ impl Context {
 
     /// Makes the mesh the only owner of what it applied to a component, and no owner of its number of replicas unless the
     /// item states it.
-    async fn settle<K>(&self, child: &Child<K>, item: &Wanted) -> Result<Child<K>, ApplyError>
+    async fn settle<K>(&self, child: &Child<K>, item: &DesiredComponent) -> Result<Child<K>, ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
     {

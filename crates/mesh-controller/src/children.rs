@@ -26,7 +26,7 @@ pub fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str)
 
 /// What is read of a component.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ObservedComponent {
     /// Its kind.
     pub kind: Kind,
     /// Name of the object.
@@ -80,7 +80,7 @@ impl Owner {
     }
 }
 
-impl Seen {
+impl ObservedComponent {
     /// Reads a cached component. `mesh` is the one that wants it.
     pub fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>, mesh: &OwnerReference) -> Self {
         let metadata = child.meta();

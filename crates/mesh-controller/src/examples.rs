@@ -1,9 +1,9 @@
 //! A status for each reason, as the controller writes it: for tests of what tools read in it.
 
-use crate::children::{Owner, Seen};
-use crate::items::{Wanted, items};
+use crate::children::{ObservedComponent, Owner};
+use crate::items::{DesiredComponent, items};
 use crate::reason::{PROGRESSING, READY, Reason};
-use crate::status::{Findings, status};
+use crate::status::{Problems, status};
 use functionmesh_api::condition::{self, Health};
 use functionmesh_api::status::MeshStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -14,16 +14,16 @@ use std::collections::BTreeMap;
 pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
     let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
     let some = vec!["an example".to_owned()];
-    let findings = |invalid: bool, conflicts: bool, failures: bool| {
+    let problems = |invalid: bool, conflicts: bool, failures: bool| {
         let when = |there: bool| if there { some.clone() } else { Vec::new() };
         let unwritten = wanted.iter().filter(|_| failures).map(|w| (w.kind, w.name.clone())).collect();
         let (invalid, conflicts, failures) = (when(invalid), when(conflicts), when(failures));
-        Findings { invalid, conflicts, failures, unwritten, ..Findings::default() }
+        Problems { invalid, conflicts, failures, unwritten, ..Problems::default() }
     };
     let failing = findings(false, false, true);
-    let refused = Findings { stopped: true, ..failing.clone() };
+    let refused = Problems { stopped: true, ..failing.clone() };
     // Of what is not a component any more: all that are wanted run.
-    let beside = |findings: &Findings| Findings { unwritten: Vec::new(), ..findings.clone() };
+    let beside = |problems: &Problems| Problems { unwritten: Vec::new(), ..problems.clone() };
     let none = findings(false, false, false);
     let late = "ProgressDeadlineExceeded";
     let ready = (true, false, "AllReplicasAvailable");
@@ -43,17 +43,17 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
     ];
     cases
         .into_iter()
-        .map(|(reason, health, component, findings)| {
-            let seen: Vec<Seen> =
+        .map(|(reason, health, component, problems)| {
+            let seen: Vec<ObservedComponent> =
                 wanted.iter().zip(component).map(|(w, conditions)| seen(w, conditions)).collect();
             let before = MeshStatus::default();
-            (reason, health, status(&before, &wanted, &seen, &findings, Some(1), &clock::now()))
+            (reason, health, status(&before, &wanted, &seen, &problems, Some(1), &clock::now()))
         })
         .collect()
 }
 
 /// A component whose `Ready` and `Progressing` are so.
-fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Seen {
+fn seen(wanted: &DesiredComponent, (ready, progressing, reason): (bool, bool, &str)) -> ObservedComponent {
     let condition = |type_: &str, status: bool| Condition {
         type_: type_.to_owned(),
         status: if status { "True" } else { "False" }.to_owned(),
@@ -62,7 +62,7 @@ fn seen(wanted: &Wanted, (ready, progressing, reason): (bool, bool, &str)) -> Se
         observed_generation: Some(1),
         last_transition_time: clock::now(),
     };
-    Seen {
+    ObservedComponent {
         owners: functionmesh_objects::managed_fields::Owners::default(),
         kind: wanted.kind,
         name: wanted.name.clone(),

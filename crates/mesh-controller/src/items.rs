@@ -47,7 +47,7 @@ impl Kind {
 
 /// A component as the mesh wants it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct DesiredComponent {
     /// Its kind.
     pub kind: Kind,
     /// Name of the object.
@@ -64,7 +64,7 @@ pub struct Wanted {
 pub type Problem = String;
 
 /// Reads all items. A wrong one is a problem and does not stop the others; nor does it mean that its component is not wanted.
-pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
+pub fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
     let (mut wanted, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let mut names = BTreeSet::new();
@@ -99,7 +99,7 @@ pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
                 problems.push(format!("{field}: {item:?} is used twice; the first one counts"));
             } else {
                 let hash = hash(&spec);
-                wanted.push(Wanted { kind, name, item, spec, hash });
+                wanted.push(DesiredComponent { kind, name, item, spec, hash });
             }
         }
     }
@@ -107,7 +107,7 @@ pub fn items(mesh: &str, spec: &Value) -> (Vec<Wanted>, Vec<Problem>) {
 }
 
 /// Metadata of a component.
-pub fn metadata(wanted: &Wanted, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
+pub fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
     ObjectMeta {
         name: Some(wanted.name.clone()),
         namespace: Some(namespace.to_owned()),
@@ -118,7 +118,7 @@ pub fn metadata(wanted: &Wanted, namespace: &str, owner: &OwnerReference) -> Obj
     }
 }
 
-impl Wanted {
+impl DesiredComponent {
     /// Whether the number of replicas is the mesh's. Otherwise it is for an autoscaler, `kubectl scale` or whatever else
     /// scales the component, and the number of the item, if any, is where it starts.
     pub fn states_replicas(&self) -> bool {
@@ -135,7 +135,12 @@ impl Wanted {
 /// The object to apply. The number of replicas that the item does not state is not the mesh's once the component exists.
 /// `live` is the uid of that component: when another one has its name meanwhile, the API server refuses what is meant for
 /// the old one.
-pub fn object(wanted: &Wanted, namespace: &str, owner: &OwnerReference, live: Option<String>) -> Value {
+pub fn object(
+    wanted: &DesiredComponent,
+    namespace: &str,
+    owner: &OwnerReference,
+    live: Option<String>,
+) -> Value {
     let mut spec = wanted.spec.clone();
     if live.is_some() && !wanted.states_replicas() {
         spec.remove("replicas");

@@ -1,18 +1,18 @@
 //! What to write: the items against the components that are there. Pure.
 
-use crate::children::{Owner, Seen};
-use crate::items::{Kind, Wanted, contained};
+use crate::children::{ObservedComponent, Owner};
+use crate::items::{DesiredComponent, Kind, contained};
 use std::collections::BTreeMap;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Make a component that was not seen.
-    Create(Wanted),
+    Create(DesiredComponent),
     /// Bring a component back to its item.
-    Update(Wanted),
+    Update(DesiredComponent),
     /// Change who owns the fields of a component that is as its item says.
-    Settle(Wanted),
+    Settle(DesiredComponent),
     /// Remove a component that left the mesh.
     Delete(String),
 }
@@ -40,7 +40,12 @@ pub struct Plan {
 
 /// Compares. A component that did not change is never touched; one of another owner neither. `labels` are those that
 /// every component has to carry, and `complete` says that every item could be read: while one could not, nothing is deleted.
-pub fn plan(wanted: &[Wanted], seen: &[Seen], labels: &BTreeMap<String, String>, complete: bool) -> Plan {
+pub fn plan(
+    wanted: &[DesiredComponent],
+    seen: &[ObservedComponent],
+    labels: &BTreeMap<String, String>,
+    complete: bool,
+) -> Plan {
     let mut plan = Plan::default();
     for item in wanted {
         let live = seen.iter().find(|s| s.kind == item.kind && s.name == item.name);
@@ -78,7 +83,7 @@ pub fn plan(wanted: &[Wanted], seen: &[Seen], labels: &BTreeMap<String, String>,
 
 /// Whether a component was made from the item as it is now, still says everything the item says, and has its labels. One
 /// whose spec cannot be read is not compared: that is no difference.
-fn is_current(live: &Seen, item: &Wanted, labels: &BTreeMap<String, String>) -> bool {
+fn is_current(live: &ObservedComponent, item: &DesiredComponent, labels: &BTreeMap<String, String>) -> bool {
     live.hash.as_ref() == Some(&item.hash)
         && live.spec.as_ref().is_none_or(|spec| contained(&item.spec, spec))
         && labels.iter().all(|(key, value)| live.labels.get(key) == Some(value))
@@ -91,8 +96,8 @@ mod tests {
     use functionmesh_objects::managed_fields::Owners;
     use serde_json::json;
 
-    fn live(wanted: &Wanted, owner: Owner) -> Seen {
-        Seen {
+    fn live(wanted: &DesiredComponent, owner: Owner) -> ObservedComponent {
+        ObservedComponent {
             kind: wanted.kind,
             name: wanted.name.clone(),
             owner,
@@ -106,7 +111,7 @@ mod tests {
         }
     }
 
-    fn plan_of(wanted: &[Wanted], seen: &[Seen]) -> Plan {
+    fn plan_of(wanted: &[DesiredComponent], seen: &[ObservedComponent]) -> Plan {
         plan(wanted, seen, &BTreeMap::new(), true)
     }
 
@@ -158,7 +163,8 @@ mod tests {
         let spec = json!({"functions": [{"name": "a", "replicas": 1}, {"name": "b", "replicas": 1, "maxReplicas": 3}, {"name": "c"}]});
         let (wanted, _) = items("m", &spec);
         let steps = |owners: Owners| {
-            let seen: Vec<_> = wanted.iter().map(|w| Seen { owners, ..live(w, Owner::Ours) }).collect();
+            let seen: Vec<_> =
+                wanted.iter().map(|w| ObservedComponent { owners, ..live(w, Owner::Ours) }).collect();
             let steps = plan_of(&wanted, &seen).steps.into_iter();
             steps.map(|(_, step)| step).collect::<Vec<_>>()
         };
@@ -179,7 +185,7 @@ mod tests {
         assert_eq!(plan_of(&wanted, &[foreign.clone()]), conflict);
         assert_eq!(plan_of(&[], &[foreign]), Plan::default());
         for owner in [Owner::Ours, Owner::Orphan] {
-            let terminating = Seen { terminating: true, ..live(&wanted[0], owner) };
+            let terminating = ObservedComponent { terminating: true, ..live(&wanted[0], owner) };
             assert_eq!(plan_of(&wanted, &[terminating]), Plan::default(), "{owner:?}");
         }
         assert_eq!(plan_of(&wanted, &[live(&wanted[0], Owner::Predecessor)]), Plan::default());

@@ -1,11 +1,11 @@
 //! One reconcile of a mesh.
 
 use crate::apply::{Applied, rotated};
-use crate::children::{Child, Seen};
-use crate::items::{Kind, Wanted, items};
+use crate::children::{Child, ObservedComponent};
+use crate::items::{DesiredComponent, Kind, items};
 use crate::plan::{Plan, plan};
 use crate::reason::{RECONCILE_FAILED, Reason};
-use crate::status::{Findings, status};
+use crate::status::{Problems, status};
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
@@ -68,8 +68,8 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
         // Not the same as an empty one, which would delete everything.
         Err(error) => {
             let invalid = vec![error.to_string()];
-            let findings = Findings { invalid, unreadable: true, ..Findings::default() };
-            return Ok(Done::refused(cx.report(&mesh, &[], &[], &findings).await?));
+            let problems = Problems { invalid, unreadable: true, ..Problems::default() };
+            return Ok(Done::refused(cx.report(&mesh, &[], &[], &problems).await?));
         }
     };
     let (wanted, invalid) = items(&mesh.name_any(), &spec);
@@ -85,26 +85,26 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();
-    let mut findings = Findings { invalid, kept, conflicts, unwritten, ..Findings::default() };
+    let mut problems = Problems { invalid, kept, conflicts, unwritten, ..Problems::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
     // What may succeed in a moment is not told.
     let told = failures.iter().filter(|error| lasts || !error.is_transient());
-    findings.failures = told.map(ApplyError::user_message).collect();
-    findings.stopped = failures.iter().any(|error| !error.is_transient());
+    problems.failures = told.map(ApplyError::user_message).collect();
+    problems.stopped = failures.iter().any(|error| !error.is_transient());
     let failed = failures.pop();
     let seen = cx.seen(&mesh, &wanted);
-    writes += cx.report(&mesh, &wanted, &seen, &findings).await?;
+    writes += cx.report(&mesh, &wanted, &seen, &problems).await?;
     let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
         None if unfinished => Ok(Done::applied(writes).again_in(Duration::ZERO)),
-        None => Ok(again(succeeded(&findings, writes, &mesh, &cx))),
+        None => Ok(again(succeeded(&problems, writes, &mesh, &cx))),
     }
 }
 
-fn succeeded(findings: &Findings, writes: u32, mesh: &Mesh, cx: &Context) -> Done {
+fn succeeded(problems: &Problems, writes: u32, mesh: &Mesh, cx: &Context) -> Done {
     cx.failing.succeeded(mesh.meta());
-    if !findings.invalid.is_empty() || !findings.conflicts.is_empty() {
+    if !problems.invalid.is_empty() || !problems.conflicts.is_empty() {
         Done::refused(writes)
     } else if writes == 0 {
         Done::unchanged()
@@ -115,7 +115,7 @@ fn succeeded(findings: &Findings, writes: u32, mesh: &Mesh, cx: &Context) -> Don
 
 impl Context {
     /// Everything in the caches that belongs to the mesh or has the name of one of its components.
-    fn seen(&self, mesh: &Mesh, wanted: &[Wanted]) -> Vec<Seen> {
+    fn seen(&self, mesh: &Mesh, wanted: &[DesiredComponent]) -> Vec<ObservedComponent> {
         let mut seen = Vec::new();
         collect(&self.functions, Kind::Function, mesh, wanted, &mut seen);
         collect(&self.sources, Kind::Source, mesh, wanted, &mut seen);
@@ -149,14 +149,14 @@ impl Context {
     async fn report(
         &self,
         mesh: &Mesh,
-        wanted: &[Wanted],
-        seen: &[Seen],
-        findings: &Findings,
+        wanted: &[DesiredComponent],
+        seen: &[ObservedComponent],
+        problems: &Problems,
     ) -> Result<u32, ApplyError> {
         let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
         let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::docs));
         let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
-        let after = status(&before, wanted, seen, findings, mesh.meta().generation, &clock::now());
+        let after = status(&before, wanted, seen, problems, mesh.meta().generation, &clock::now());
         if after == before {
             return Ok(0);
         }
@@ -174,8 +174,8 @@ fn collect<K>(
     cache: &MutationCache<Child<K>>,
     kind: Kind,
     mesh: &Mesh,
-    wanted: &[Wanted],
-    seen: &mut Vec<Seen>,
+    wanted: &[DesiredComponent],
+    seen: &mut Vec<ObservedComponent>,
 ) where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
 {
@@ -187,5 +187,5 @@ fn collect<K>(
             && (named(&child.name_any())
                 || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
     };
-    seen.extend(cache.newest(related).iter().map(|child| Seen::of(kind, child, &owner)));
+    seen.extend(cache.newest(related).iter().map(|child| ObservedComponent::of(kind, child, &owner)));
 }

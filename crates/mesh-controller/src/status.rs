@@ -1,7 +1,7 @@
 //! The status of a mesh, from its components. Pure.
 
-use crate::children::{Owner, Seen};
-use crate::items::{Kind, Wanted};
+use crate::children::{ObservedComponent, Owner};
+use crate::items::{DesiredComponent, Kind};
 use crate::reason::{PROGRESSING, READY, RECONCILE_FAILED, Reason};
 use functionmesh_api::condition::{self, STALLED, Wanted as Condition};
 use functionmesh_api::status::{Conditions, MeshStatus};
@@ -12,7 +12,7 @@ const NAMED: usize = 5;
 
 /// What a reconcile found, besides the components.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub struct Problems {
     /// Items that cannot become a component.
     pub invalid: Vec<String>,
     /// Components that are kept because of these.
@@ -32,34 +32,37 @@ pub struct Findings {
 /// Derives the status.
 pub fn status(
     previous: &MeshStatus,
-    wanted: &[Wanted],
-    seen: &[Seen],
-    findings: &Findings,
+    wanted: &[DesiredComponent],
+    seen: &[ObservedComponent],
+    problems: &Problems,
     generation: Option<i64>,
     now: &Time,
 ) -> MeshStatus {
-    let is_there = |s: &&Seen| matches!(s.owner, Owner::Ours | Owner::Orphan) && !s.terminating;
-    let find = |w: &Wanted| seen.iter().filter(is_there).find(|s| s.kind == w.kind && s.name == w.name);
+    let is_there = |s: &&ObservedComponent| matches!(s.owner, Owner::Ours | Owner::Orphan) && !s.terminating;
+    let find =
+        |w: &DesiredComponent| seen.iter().filter(is_there).find(|s| s.kind == w.kind && s.name == w.name);
     // Of a mesh that was ready as it says, what is written is a repair: a component stays as ready as it is.
     let was_ready = previous.observed_generation == generation
         && previous.conditions.get(READY).is_some_and(|ready| ready.status == "True");
-    let is_unwritten = |w: &Wanted| findings.unwritten.contains(&(w.kind, w.name.clone()));
-    let is_ready = |w: &Wanted| (was_ready || !is_unwritten(w)) && find(w).is_some_and(Seen::is_ready);
-    let is_held_up = !findings.failures.is_empty() && wanted.iter().any(|w| is_unwritten(w) && !is_ready(w));
+    let is_unwritten = |w: &DesiredComponent| problems.unwritten.contains(&(w.kind, w.name.clone()));
+    let is_ready = |w: &DesiredComponent| {
+        (was_ready || !is_unwritten(w)) && find(w).is_some_and(ObservedComponent::is_ready)
+    };
+    let is_held_up = !problems.failures.is_empty() && wanted.iter().any(|w| is_unwritten(w) && !is_ready(w));
     let ready = wanted.iter().filter(|w| is_ready(w)).count();
-    let total = wanted.len() + findings.invalid.len();
+    let total = wanted.len() + problems.invalid.len();
     let mut troubles: Vec<String> = Vec::new();
-    troubles.extend(findings.invalid.iter().cloned());
-    if let Some(kept) = findings.kept.first() {
-        let more = findings.kept.len() - 1;
+    troubles.extend(problems.invalid.iter().cloned());
+    if let Some(kept) = problems.kept.first() {
+        let more = problems.kept.len() - 1;
         let more = if more > 0 { format!(" and {more} more without an item are") } else { " is".to_owned() };
         troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
     }
-    troubles.extend(findings.conflicts.iter().map(|name| {
+    troubles.extend(problems.conflicts.iter().map(|name| {
         format!("{name} exists and does not belong to this mesh; it is left alone: delete or rename one of the two")
     }));
     if is_held_up {
-        troubles.extend(findings.failures.iter().cloned());
+        troubles.extend(problems.failures.iter().cloned());
     }
     // Known causes before mere waiting.
     let mut waiting: Vec<(bool, String)> = wanted
@@ -78,9 +81,9 @@ pub fn status(
     waiting.sort();
     troubles.extend(waiting.into_iter().map(|(_, text)| text));
 
-    let reason = if !findings.invalid.is_empty() {
+    let reason = if !problems.invalid.is_empty() {
         Reason::Invalid
-    } else if !findings.conflicts.is_empty() {
+    } else if !problems.conflicts.is_empty() {
         Reason::NameConflict
     } else if is_held_up {
         Reason::ApplyFailed
@@ -92,7 +95,7 @@ pub fn status(
     let more = troubles.len().saturating_sub(NAMED);
     troubles.truncate(NAMED);
     let counted = format!("{ready}/{total} ready");
-    let mut parts: Vec<String> = if findings.unreadable { Vec::new() } else { vec![counted] };
+    let mut parts: Vec<String> = if problems.unreadable { Vec::new() } else { vec![counted] };
     parts.extend(troubles);
     if more > 0 {
         parts.push(format!("and {more} more"));
@@ -108,10 +111,10 @@ pub fn status(
     let missing = || wanted.iter().filter(|w| !is_ready(w)).map(find);
     // What was not made yet is on its way, and what was not updated yet.
     let moves = missing().any(|seen| seen.is_none_or(|seen| seen.is_ready() || seen.progresses()));
-    let overdue = missing().flatten().any(Seen::is_overdue);
+    let overdue = missing().flatten().any(ObservedComponent::is_overdue);
     let (progressing, why) = match reason {
         _ if complete => (false, Reason::Complete),
-        Reason::ApplyFailed if !findings.stopped => (true, reason),
+        Reason::ApplyFailed if !problems.stopped => (true, reason),
         Reason::ComponentsNotReady if moves => (true, reason),
         Reason::ComponentsNotReady if overdue => (false, Reason::ProgressDeadlineExceeded),
         _ => (false, reason),
@@ -121,9 +124,9 @@ pub fn status(
     let waited_for = condition::waited_for(&is_ready, &progressing);
     let mut conditions: Vec<_> = [is_ready, progressing].into_iter().chain(waited_for).collect();
     if reason != Reason::ApplyFailed {
-        conditions.extend(failed_writes(findings, complete));
+        conditions.extend(failed_writes(problems, complete));
     }
-    let (components, ready_components) = if findings.unreadable {
+    let (components, ready_components) = if problems.unreadable {
         (previous.components, previous.ready_components)
     } else {
         (i32::try_from(total).ok(), i32::try_from(ready).ok())
@@ -138,11 +141,11 @@ pub fn status(
 
 /// The conditions about writes that fail while the components are as they are: the mesh waits for a change when one of them
 /// needs that and nothing else is missing.
-fn failed_writes(findings: &Findings, complete: bool) -> Vec<Condition> {
-    if findings.failures.is_empty() {
+fn failed_writes(problems: &Problems, complete: bool) -> Vec<Condition> {
+    if problems.failures.is_empty() {
         return Vec::new();
     }
-    let named: Vec<_> = findings.failures.iter().take(NAMED).cloned().collect();
+    let named: Vec<_> = problems.failures.iter().take(NAMED).cloned().collect();
     let message = named.join("; ");
     let condition = |type_| Condition {
         type_,
@@ -150,7 +153,7 @@ fn failed_writes(findings: &Findings, complete: bool) -> Vec<Condition> {
         reason: Reason::ApplyFailed.to_string(),
         message: message.clone(),
     };
-    let stalled = (complete && findings.stopped).then(|| condition(STALLED));
+    let stalled = (complete && problems.stopped).then(|| condition(STALLED));
     std::iter::once(condition(RECONCILE_FAILED)).chain(stalled).collect()
 }
 
@@ -160,8 +163,8 @@ mod tests {
     use crate::items::items;
     use serde_json::{Value, json};
 
-    fn seen(wanted: &Wanted, ready: &Value) -> Seen {
-        Seen {
+    fn seen(wanted: &DesiredComponent, ready: &Value) -> ObservedComponent {
+        ObservedComponent {
             owners: functionmesh_objects::managed_fields::Owners::default(),
             kind: wanted.kind,
             name: wanted.name.clone(),
@@ -180,8 +183,12 @@ mod tests {
             "lastTransitionTime": "2026-01-01T00:00:00Z"})
     }
 
-    fn ready_of(wanted: &[Wanted], seen: &[Seen], findings: &Findings) -> (String, String, String) {
-        let status = status(&MeshStatus::default(), wanted, seen, findings, Some(1), &clock::now());
+    fn ready_of(
+        wanted: &[DesiredComponent],
+        seen: &[ObservedComponent],
+        problems: &Problems,
+    ) -> (String, String, String) {
+        let status = status(&MeshStatus::default(), wanted, seen, problems, Some(1), &clock::now());
         let ready = status.conditions.get("Ready").unwrap();
         (ready.status.clone(), ready.reason.clone(), ready.message.clone())
     }
@@ -192,13 +199,13 @@ mod tests {
         let yes = condition("True", "AllReplicasAvailable", "");
         let no = condition("False", "ImagePullBackOff", "cannot pull image \"x\"");
         let both = [seen(&wanted[0], &yes), seen(&wanted[1], &yes)];
-        let (status, reason, message) = ready_of(&wanted, &both, &Findings::default());
+        let (status, reason, message) = ready_of(&wanted, &both, &Problems::default());
         assert_eq!(
             (status.as_str(), reason.as_str(), message.as_str()),
             ("True", "AllComponentsReady", "2/2 ready")
         );
         let one = [seen(&wanted[0], &yes), seen(&wanted[1], &no)];
-        let (status, reason, message) = ready_of(&wanted, &one, &Findings::default());
+        let (status, reason, message) = ready_of(&wanted, &one, &Problems::default());
         assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
         assert_eq!(message, "1/2 ready; sink es: ImagePullBackOff: cannot pull image \"x\"");
     }
@@ -209,17 +216,17 @@ mod tests {
         let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
         let now = clock::now();
         let of = |previous: &MeshStatus, generation: i64, failures: &[&str]| {
-            let findings = Findings {
+            let problems = Problems {
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
                 unwritten: vec![(wanted[0].kind, wanted[0].name.clone())],
-                ..Findings::default()
+                ..Problems::default()
             };
-            status(previous, &wanted, &ready, &findings, Some(generation), &now)
+            status(previous, &wanted, &ready, &problems, Some(generation), &now)
         };
         let text = |status: &MeshStatus, type_: &str| {
             status.conditions.get(type_).map(|c| format!("{} {}: {}", c.status, c.reason, c.message))
         };
-        let before = status(&MeshStatus::default(), &wanted, &ready, &Findings::default(), Some(1), &now);
+        let before = status(&MeshStatus::default(), &wanted, &ready, &Problems::default(), Some(1), &now);
         assert_eq!(of(&before, 1, &[]), before, "a repair that may succeed in a moment");
         let lasting = of(&before, 1, &["no answer"]);
         assert_eq!(lasting.conditions.get(READY), before.conditions.get(READY));
@@ -239,12 +246,12 @@ mod tests {
     fn it_progresses_while_any_component_does() {
         let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
         let no = condition("False", "CrashLoop", "");
-        let component = |i: usize, status: &str, reason: &str| Seen {
+        let component = |i: usize, status: &str, reason: &str| ObservedComponent {
             progressing: serde_json::from_value(condition(status, reason, "")).ok(),
             ..seen(&wanted[i], &no)
         };
-        let progressing = |seen: &[Seen]| {
-            let none = Findings::default();
+        let progressing = |seen: &[ObservedComponent]| {
+            let none = Problems::default();
             let status = status(&MeshStatus::default(), &wanted, seen, &none, Some(1), &clock::now());
             let found = status.conditions.get("Progressing").unwrap();
             (found.status == "True", found.reason.clone())
@@ -263,7 +270,7 @@ mod tests {
             (true, "ComponentsNotReady".to_owned()),
             "one is not made yet"
         );
-        let refused: Vec<Seen> = (0..3).map(|i| component(i, "False", "Invalid")).collect();
+        let refused: Vec<ObservedComponent> = (0..3).map(|i| component(i, "False", "Invalid")).collect();
         assert_eq!(progressing(&refused), (false, "ComponentsNotReady".to_owned()));
     }
 
@@ -271,21 +278,21 @@ mod tests {
     fn the_message_is_bounded_and_begins_with_what_is_wrong() {
         let list: Vec<Value> = (0..9).map(|i| json!({"name": format!("f{i}")})).collect();
         let (wanted, _) = items("m", &json!({"functions": list}));
-        let seen: Vec<Seen> = wanted
+        let seen: Vec<ObservedComponent> = wanted
             .iter()
             .enumerate()
             .map(|(i, w)| {
                 seen(w, &condition("False", if i == 8 { "CrashLoop" } else { "WaitingForPods" }, "m"))
             })
             .collect();
-        let (_, _, message) = ready_of(&wanted, &seen, &Findings::default());
+        let (_, _, message) = ready_of(&wanted, &seen, &Problems::default());
         assert!(message.starts_with("0/9 ready; function f8: CrashLoop: m;"), "{message}");
         assert!(message.ends_with("and 4 more"), "{message}");
-        let findings = Findings {
+        let problems = Problems {
             invalid: vec!["spec.functions[3].name: must be set".to_owned()],
-            ..Findings::default()
+            ..Problems::default()
         };
-        let (_, reason, message) = ready_of(&wanted, &seen, &findings);
+        let (_, reason, message) = ready_of(&wanted, &seen, &problems);
         assert_eq!(reason, "Invalid");
         assert!(message.starts_with("0/10 ready; spec.functions[3].name: must be set"), "{message}");
     }
@@ -293,12 +300,12 @@ mod tests {
     #[test]
     fn a_spec_that_cannot_be_read_says_so_and_keeps_the_counts() {
         let previous = MeshStatus { components: Some(3), ready_components: Some(2), ..MeshStatus::default() };
-        let findings = Findings {
+        let problems = Problems {
             invalid: vec!["spec: cannot be read: x".to_owned()],
             unreadable: true,
-            ..Findings::default()
+            ..Problems::default()
         };
-        let status = status(&previous, &[], &[], &findings, Some(4), &clock::now());
+        let status = status(&previous, &[], &[], &problems, Some(4), &clock::now());
         let ready = status.conditions.get("Ready").unwrap();
         assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("Invalid", "spec: cannot be read: x"));
         assert_eq!((status.components, status.ready_components), (Some(3), Some(2)));
@@ -308,9 +315,9 @@ mod tests {
     fn what_belongs_to_others_is_not_counted() {
         let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
         let ready = seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""));
-        let findings = Findings { conflicts: vec!["Function m-a".to_owned()], ..Findings::default() };
-        let foreign = Seen { owner: Owner::Foreign, ..ready };
-        let (_, reason, message) = ready_of(&wanted, &[foreign], &findings);
+        let problems = Problems { conflicts: vec!["Function m-a".to_owned()], ..Problems::default() };
+        let foreign = ObservedComponent { owner: Owner::Foreign, ..ready };
+        let (_, reason, message) = ready_of(&wanted, &[foreign], &problems);
         assert!(
             reason == "NameConflict" && message.starts_with("0/1 ready; Function m-a exists"),
             "{message}"
