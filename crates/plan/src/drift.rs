@@ -122,7 +122,7 @@ fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, polic
     policy.recreate.is_some() && policy.recreate.as_deref() == hash && recorded != hash
 }
 
-/// What one write of the set drifts, which is also written in part.
+/// The drift that one write of the StatefulSet reverts.
 fn drift_of_set(
     write: Option<&SetWrite>,
     existed: bool,
@@ -157,7 +157,7 @@ fn known<'a, K>(live: &'a AutoscalerView<K>, desired: &ObjectMeta) -> (&'a Objec
     (&live.metadata, live.was_rendered_as(desired))
 }
 
-/// What one write drifts. `live` finds the child that is there, and whether anything that differs in it was edited.
+/// The drift that one write reverts. `live` finds the child that is there, and whether anything that differs in it was edited.
 fn drift<'a, T: Resource<DynamicType = ()>>(
     write: Option<&Write<T>>,
     existed: bool,
