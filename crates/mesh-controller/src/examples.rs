@@ -4,8 +4,9 @@ use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, items};
 use crate::reason::{PROGRESSING, READY, Reason};
 use crate::status::{Problems, status};
-use functionmesh_api::condition::{self, Health};
+use functionmesh_api::condition::Health;
 use functionmesh_api::status::MeshStatus;
+use functionmesh_runtime::clock;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -20,11 +21,11 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
         let (invalid, conflicts, failures) = (when(invalid), when(conflicts), when(failures));
         Problems { invalid, conflicts, failures, unwritten, ..Problems::default() }
     };
-    let failing = findings(false, false, true);
+    let failing = problems(false, false, true);
     let refused = Problems { stopped: true, ..failing.clone() };
     // Of what is not a component any more: all that are wanted run.
     let beside = |problems: &Problems| Problems { unwritten: Vec::new(), ..problems.clone() };
-    let none = findings(false, false, false);
+    let none = problems(false, false, false);
     let late = "ProgressDeadlineExceeded";
     let ready = (true, false, "AllReplicasAvailable");
     let cases = [
@@ -34,8 +35,8 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
         (Reason::ComponentsNotReady, Health::InProgress, Some((false, true, "CrashLoop")), none.clone()),
         (Reason::ComponentsNotReady, Health::Failed, Some((false, false, "Invalid")), none.clone()),
         (Reason::ProgressDeadlineExceeded, Health::Failed, Some((false, false, late)), none),
-        (Reason::Invalid, Health::Failed, None, findings(true, false, false)),
-        (Reason::NameConflict, Health::Failed, None, findings(false, true, false)),
+        (Reason::Invalid, Health::Failed, None, problems(true, false, false)),
+        (Reason::NameConflict, Health::Failed, None, problems(false, true, false)),
         (Reason::ApplyFailed, Health::InProgress, None, failing.clone()),
         (Reason::ApplyFailed, Health::Failed, None, refused.clone()),
         (Reason::ApplyFailed, Health::Current, Some(ready), beside(&failing)),

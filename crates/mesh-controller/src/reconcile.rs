@@ -6,6 +6,7 @@ use crate::items::{DesiredComponent, Kind, items};
 use crate::plan::{Plan, plan};
 use crate::reason::{RECONCILE_FAILED, Reason};
 use crate::status::{Problems, status};
+use functionmesh_api::condition;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};

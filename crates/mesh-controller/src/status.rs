@@ -161,6 +161,7 @@ fn failed_writes(problems: &Problems, complete: bool) -> Vec<Condition> {
 mod tests {
     use super::*;
     use crate::items::items;
+    use functionmesh_runtime::clock;
     use serde_json::{Value, json};
 
     fn seen(wanted: &DesiredComponent, ready: &Value) -> ObservedComponent {

@@ -157,7 +157,7 @@ pub struct PlanInputs {
 ///
 /// # Errors
 /// What stands in the way, when something does.
-pub fn plan(desired: Desired, observed: &Observed, inputs: &Given) -> Result<Plan, Obstacle> {
+pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
     let owner = &inputs.owner;
@@ -200,31 +200,31 @@ struct Pinned {
 }
 
 /// The same for one that exists.
-fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &Given) -> Pinned {
-    let inputs = RolloutInputs {
+fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> Pinned {
+    let rollout = RolloutInputs {
         live,
         desired: &desired,
         recorded: inputs.recorded.as_ref(),
         observed: inputs.observed,
         policy: &inputs.policy,
     };
-    let rescaled = || adjust(live, &desired, &inputs.owner, !inputs.is_edited());
+    let rescaled = || adjust(live, &desired, &inputs.owner, !rollout.is_edited());
     if inputs.frozen {
         return Pinned {
             write: rescaled().map(SetWrite::Adjust),
-            left: inputs.left_as_recorded(),
+            left: rollout.left_as_recorded(),
             ..Pinned::default()
         };
     }
-    let decision = inputs.decide();
+    let decision = rollout.decide();
     let (reason, immutable) = match decision {
         Decision::Apply => {
-            let (left, fallback) = (inputs.left_as_recorded(), rescaled());
+            let (left, fallback) = (rollout.left_as_recorded(), rescaled());
             let write = Some(SetWrite::Update(Box::new(desired)));
             return Pinned { write, left, fallback, ..Pinned::default() };
         }
         Decision::Recreate => {
-            let left = inputs.left_alone(false);
+            let left = rollout.left_alone(false);
             return Pinned { write: Some(SetWrite::Recreate), left, ..Pinned::default() };
         }
         Decision::Adopt | Decision::TakeOver => {
@@ -234,15 +234,15 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &Given) -> Pinne
         }
         Decision::Same => {
             let write = adjust(live, &desired, &inputs.owner, true).map(SetWrite::Adjust);
-            return Pinned { write, left: inputs.left_alone(false), ..Pinned::default() };
+            return Pinned { write, left: rollout.left_alone(false), ..Pinned::default() };
         }
         Decision::Hold(reason) => (reason, String::new()),
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
-    let left = inputs.left_alone(true);
+    let left = rollout.left_alone(true);
     // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
-    let on_purpose = reason == Reason::RolloutPaused && inputs.is_edited() && inputs.observed;
-    let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, inputs.settles()) };
+    let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
+    let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
     let write = adjustment.map(SetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
     Pinned { write, pending, left, fallback: None }

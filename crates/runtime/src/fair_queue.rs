@@ -77,7 +77,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new("c", "1").unwrap());
         let fair_queue = FairQueue::new(1, shutdown.clone(), metrics.clone());
         let first = fair_queue.turn().await;
-        let (mut second, mut third) = (Box::pin(fair_queue.turn()), Box::pin(line.turn()));
+        let (mut second, mut third) = (Box::pin(fair_queue.turn()), Box::pin(fair_queue.turn()));
         assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
         assert_eq!((metrics.queue_depth.get(), metrics.queue_wait.get_sample_count()), (2, 1));
         drop(first);

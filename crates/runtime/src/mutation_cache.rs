@@ -212,23 +212,23 @@ mod tests {
         let (store, mut writer) = reflector::store::<ConfigMap>();
         let cache = MutationCache::over(store);
         let key = ObjectRef::<ConfigMap>::new("x").within("ns");
-        let newest = |recent: &MutationCache<ConfigMap>| {
+        let newest = |cache: &MutationCache<ConfigMap>| {
             let one = cache.get(&key).and_then(|o| o.metadata.resource_version);
             let all: Vec<_> =
                 cache.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
             assert_eq!(one.clone().into_iter().collect::<Vec<_>>(), all);
             one
         };
-        assert_eq!(newest(&recent), None);
+        assert_eq!(newest(&cache), None);
         cache.wrote(key.clone(), config_map("10"));
-        assert_eq!(newest(&recent).as_deref(), Some("10"), "not in the cache yet");
+        assert_eq!(newest(&cache).as_deref(), Some("10"), "not in the cache yet");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("9")));
-        assert_eq!(newest(&recent).as_deref(), Some("10"), "the cache is older; 10 > 9 as numbers");
+        assert_eq!(newest(&cache).as_deref(), Some("10"), "the cache is older; 10 > 9 as numbers");
         writer.apply_watcher_event(&watcher::Event::Apply(config_map("11")));
-        assert_eq!(newest(&recent).as_deref(), Some("11"));
+        assert_eq!(newest(&cache).as_deref(), Some("11"));
         assert!(!cache.unconfirmed(|_| true));
         writer.apply_watcher_event(&watcher::Event::Delete(config_map("12")));
-        assert_eq!(newest(&recent), None, "what the cache had shown and shows no more is gone");
+        assert_eq!(newest(&cache), None, "what the cache had shown and shows no more is gone");
         cache.wrote(key.clone(), config_map("13"));
         assert_eq!((cache.count(|_| true), cache.count(|_| false)), (1, 0));
         assert!(cache.unconfirmed(|_| true) && cache.awaits(&key), "made again, and not seen yet");

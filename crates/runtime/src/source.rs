@@ -117,7 +117,7 @@ fn watched<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    stream::unfold((None, WatchBackoff::default(), Duration::ZERO), move |(open, mut pace, pause)| {
+    stream::unfold((None, WatchBackoff::default(), Duration::ZERO), move |(open, mut backoff, pause)| {
         let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
         let mut open = open.unwrap_or_else(watch);
         async move {
@@ -128,7 +128,7 @@ where
             let ended =
                 matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
             let pause = backoff.after(&event);
-            Some((event, ((!ended).then_some(open), pace, pause)))
+            Some((event, ((!ended).then_some(open), backoff, pause)))
         }
     })
 }

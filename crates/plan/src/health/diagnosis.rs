@@ -48,7 +48,7 @@ pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<
         unschedulable.map(|diagnosis| (diagnosis, None)).into_iter().chain(containers).collect();
     diagnoses.sort();
     diagnoses.shrink_to_fit();
-    causes
+    diagnoses
 }
 
 /// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.

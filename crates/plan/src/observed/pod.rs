@@ -47,7 +47,7 @@ impl PodView {
     /// Finds the cause and drops everything else.
     pub fn prune(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
-        self.causes = diagnoses(&status, &spec);
+        self.diagnoses = diagnoses(&status, &spec);
         self.ready = status.is("Ready", "True");
         self.unconnected = status.unconnected(&spec);
         self.lost = lost(&self.metadata, &spec.node_name, &status).map(Box::new);

@@ -95,9 +95,9 @@ fn what_is_over_or_about_to_be_replaced_is_no_cause() {
     let pod = pod("f-0", "2026-01-01T00:00:00Z", &crash);
     let of = |newest, now| Pods::of([&pod].into_iter(), newest, at(now));
     let recent = of(Some("old"), "2026-01-01T00:09:59Z");
-    assert_eq!(recent.cause.map(|c| c.reason), Some(Reason::CrashLoop));
+    assert_eq!(recent.diagnosis.map(|c| c.reason), Some(Reason::CrashLoop));
     assert_eq!(recent.until, Some(at("2026-01-01T00:10:00Z")), "to be looked at when it is over");
-    assert_eq!(of(None, "2026-01-01T00:00:01Z").cause.map(|c| c.reason), Some(Reason::CrashLoop));
+    assert_eq!(of(None, "2026-01-01T00:00:01Z").diagnosis.map(|c| c.reason), Some(Reason::CrashLoop));
     assert_eq!(
         (of(None, "2026-01-01T00:10:00Z").diagnosis, of(Some("new"), "2026-01-01T00:00:01Z").diagnosis),
         (None, None)
