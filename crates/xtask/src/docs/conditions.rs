@@ -84,7 +84,7 @@ fn tools() -> Table {
 fn table(reasons: impl Iterator<Item = (&'static str, ReasonDocs)>) -> Table {
     let mut table = Table::new(&["Condition", "Status", "Reason", "Meaning", "What to do"]);
     for (reason, docs) in reasons {
-        let (conditions, statuses): (Vec<String>, Vec<&str>) = explained
+        let (conditions, statuses): (Vec<String>, Vec<&str>) = docs
             .conditions
             .iter()
             .map(|(type_, status)| (code(type_), if *status { "True" } else { "False" }))

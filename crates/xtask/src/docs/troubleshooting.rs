@@ -38,8 +38,8 @@ pub(super) fn page() -> String {
     text
 }
 
-fn entry(text: &mut String, reason: &str, explained: &ReasonDocs) {
-    let conditions: Vec<String> = explained
+fn entry(text: &mut String, reason: &str, docs: &ReasonDocs) {
+    let conditions: Vec<String> = docs
         .conditions
         .iter()
         .map(|(type_, status)| format!("{} {}", code(type_), if *status { "True" } else { "False" }))
