@@ -1,30 +1,31 @@
 //! A real Kubernetes and a real Pulsar for tests and the demo, without Docker, kind or a registry.
 //!
+//! The harness:
+//!
 //! | module | what it does |
 //! |---|---|
-//! | [`mod@bench`] | what the controllers cost, beside the least that is possible |
 //! | [`tools`] | installs Debian packages and builds the Kubernetes binaries |
-//! | [`cluster`] | brings a cluster up and down, in namespaces of its own |
+//! | [`cluster`] | starts and stops a cluster, in its own kernel namespaces |
 //! | [`images`] | builds the images of Pulsar and of the controllers |
-//! | [`pulsar`] | a broker in the cluster, messages in and out |
-//! | [`operator`] | installs the charts |
-//! | [`demo`] | the main job on real input |
-//! | [`faults`] | one fault at each write, and what must be the same in the end |
-//! | [`scenario`] | what happens to many objects at once, and what it costs |
-//! | [`test_run`] | runs the test programs, one module after the other, and failed tests a second time |
-//! | [`testing`] | what tests use: namespaces, waiting, the audit log, controllers as processes |
+//! | [`pulsar`] | a broker in the cluster; produces and consumes messages |
+//! | [`operator`] | kubectl and helm; installs the charts |
+//! | [`testing`] | what tests share: namespaces, waiting, the audit log, controllers as processes, a proxy that fails |
+//! | [`paths`], [`shell`] | folders of the repository; running commands |
+//!
+//! What uses it, besides the test programs in `e2e/tests`:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`commands`] | the subcommands of `e2e`: the demo, the benchmark, running the test programs |
+//! | [`scenarios`] | sequences of actions that tests and the benchmark share: many objects, fault injection, generated objects |
 
-pub mod bench;
 pub mod cluster;
-pub mod demo;
-pub mod faults;
-pub mod fuzz;
+pub mod commands;
 pub mod images;
 pub mod operator;
 pub mod paths;
 pub mod pulsar;
-pub mod scenario;
+pub mod scenarios;
 pub mod shell;
-pub mod test_run;
 pub mod testing;
 pub mod tools;

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::cluster::{self, ApiOnly, Cluster};
-use e2e::{bench, demo, images, paths, shell, test_run};
+use e2e::commands::{bench, demo, test_run};
+use e2e::{images, paths, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};

@@ -2,8 +2,8 @@
 //! (docs/reliability.md, T3, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
 
 use anyhow::{Result, ensure};
-use e2e::scenario::edits::{until_image, want_image};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::edits::{until_image, want_image};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::objects::{AVAILABLE, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};

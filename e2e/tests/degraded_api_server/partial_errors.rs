@@ -1,8 +1,8 @@
 //! An API server that answers a share of the requests with errors (docs/reliability.md, T4).
 
 use anyhow::{Result, ensure};
-use e2e::scenario::edits::{until_image, want_image};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::edits::{until_image, want_image};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Proxy, Rig};

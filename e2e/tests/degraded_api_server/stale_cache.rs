@@ -2,7 +2,7 @@
 //! others, and its watches do not say so. What it does then must not reach the children of the new object.
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::acker::Acker;
 use e2e::testing::audit::Request;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};

@@ -3,8 +3,8 @@
 
 use anyhow::{Result, ensure};
 use e2e::cluster::ApiOnly;
-use e2e::scenario::edits::{until_image, want_image};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::edits::{until_image, want_image};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::Rig;
 use kube::api::ListParams;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Admission webhooks of others, between the controller and its StatefulSets (docs/reliability.md, T19).
 
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::objects::{AVAILABLE, create, merge, until_ready};
 use e2e::testing::webhook::{Behaviour, is_injected};
 use e2e::testing::{Rig, Webhook};

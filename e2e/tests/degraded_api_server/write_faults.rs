@@ -3,9 +3,9 @@
 //! `make test` runs a part; `make faults` runs all, which takes a while.
 
 use anyhow::{Result, ensure};
-use e2e::faults::scenario::Scenario;
-use e2e::faults::{Fault, explore};
-use e2e::scenario::fleet::{FUNCTION, SINK, SOURCE};
+use e2e::scenarios::faults::scenario::Scenario;
+use e2e::scenarios::faults::{Fault, explore};
+use e2e::scenarios::fleet::{FUNCTION, SINK, SOURCE};
 use e2e::testing::Rig;
 use std::time::Duration;
 

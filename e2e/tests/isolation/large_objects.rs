@@ -2,7 +2,7 @@
 //! neither is tried again and again, and others do not wait for them.
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge, until_ready};
 use e2e::testing::{Controller, Rig};

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
-use e2e::scenario::fleet::SOURCE;
+use e2e::scenarios::fleet::SOURCE;
 use e2e::shell::run;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, until_ready};

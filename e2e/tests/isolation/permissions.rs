@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
-use e2e::scenario::fleet::{FUNCTION, Kind, SINK, SOURCE};
+use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge};

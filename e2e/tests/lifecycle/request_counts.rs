@@ -1,7 +1,7 @@
 //! What a hundred objects cost: exact numbers of requests, by the API server's audit log, and of real writes, by etcd.
 
 use anyhow::{Result, ensure};
-use e2e::scenario::{FUNCTION, Fleet, Kind, SINK, SOURCE, Tally, edits, lives};
+use e2e::scenarios::{FUNCTION, Fleet, Kind, SINK, SOURCE, Tally, edits, lives};
 use e2e::testing::Rig;
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 //! panic, no object that stays behind, and what is changed back renders as before.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::fuzz::{Mutation, mutations, spread};
-use e2e::scenario::fleet::{FUNCTION, Kind, SINK, SOURCE};
+use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
+use e2e::scenarios::fuzz::{Mutation, mutations, spread};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{api, object};

@@ -3,7 +3,7 @@
 //! any more, and the memory has not grown.
 
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::objects::{create, merge};
 use e2e::testing::proxy::rule::{Action, Rule};

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::ApiOnly;
-use e2e::scenario::fleet::{FUNCTION, Fleet, SOURCE};
+use e2e::scenarios::fleet::{FUNCTION, Fleet, SOURCE};
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -1,7 +1,7 @@
 //! The cause from the pods, with pods whose status the test writes: shown with its reason, told once, gone when it is over.
 
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;

@@ -1,7 +1,7 @@
 //! The first status of a new object is kept back for a moment: one write less for what is ready by then, and never lost.
 
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::objects::{api, create, until_ready};
 use e2e::testing::{Child, Controller, Rig};
 

@@ -4,7 +4,7 @@ mod node;
 mod table;
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenarios::fleet::FUNCTION;
 use e2e::shell::output;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, functions, merge, until_ready};

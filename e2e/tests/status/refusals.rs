@@ -2,7 +2,7 @@
 //! (docs/reliability.md, T17 to T19).
 
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Kind, SINK};
+use e2e::scenarios::fleet::{FUNCTION, Kind, SINK};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::{Controller, Rig};

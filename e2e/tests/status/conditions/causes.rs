@@ -2,7 +2,7 @@
 
 use super::warnings;
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{api, create, ready, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;

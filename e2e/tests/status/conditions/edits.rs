@@ -2,7 +2,7 @@
 //! however long that has to wait.
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::Rig;
 use e2e::testing::children::{Child, repairs};
 use e2e::testing::objects::{merge, until_condition};

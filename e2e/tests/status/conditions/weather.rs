@@ -2,7 +2,7 @@
 
 use super::{ready, warnings};
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, is_ready};
+use e2e::scenarios::fleet::{FUNCTION, is_ready};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::children::Child;

@@ -2,7 +2,7 @@
 
 use super::{ready, until_gone, warnings};
 use anyhow::{Result, ensure};
-use e2e::scenario::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::children::{Child, repairs};
 use e2e::testing::objects::{AVAILABLE, create, merge, until_condition, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};

@@ -2,7 +2,7 @@
 
 use super::said;
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::fleet::FUNCTION;
+use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{AVAILABLE, create, functions, until_ready};
 use e2e::testing::{Controller, Rig};
 use k8s_openapi::api::apps::v1::StatefulSet;

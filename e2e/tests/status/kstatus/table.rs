@@ -3,7 +3,7 @@
 use super::ask;
 use anyhow::{Context, Result, anyhow, ensure};
 use e2e::paths;
-use e2e::scenario::fleet::{FUNCTION, Kind, SINK, SOURCE};
+use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::testing::Rig;
 use e2e::testing::objects::{api, create};
 use functionmesh_plan::examples::status_with;

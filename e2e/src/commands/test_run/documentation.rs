@@ -1,7 +1,7 @@
 //! Tests that `docs/reliability.md` names exist.
 
+use crate::commands::test_run::programs::PROGRAMS;
 use crate::paths;
-use crate::test_run::programs::PROGRAMS;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,9 +1,9 @@
 //! The steps about memory.
 
-use crate::bench::Bench;
-use crate::bench::report::Row;
+use crate::commands::bench::Bench;
+use crate::commands::bench::report::Row;
 use crate::images::BINARIES;
-use crate::scenario::{FUNCTION, Fleet, lives};
+use crate::scenarios::{FUNCTION, Fleet, lives};
 use crate::testing::Controller;
 use crate::testing::controller::Memory;
 use crate::testing::many::each;

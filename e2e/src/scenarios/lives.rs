@@ -1,7 +1,7 @@
 //! Objects come and go, and so do controllers.
 
-use crate::scenario::fleet::Fleet;
-use crate::scenario::tally::{Tally, storage, tally};
+use crate::scenarios::fleet::Fleet;
+use crate::scenarios::tally::{Tally, storage, tally};
 use crate::testing::Proxy;
 use crate::testing::many::{each, until_none};
 use anyhow::{Result, ensure};

@@ -1,7 +1,7 @@
 //! What is done to one object while faults happen.
 
-use crate::faults::state::normal;
-use crate::scenario::fleet::Kind;
+use crate::scenarios::faults::state::normal;
+use crate::scenarios::fleet::Kind;
 use crate::testing::acker::Acker;
 use crate::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use crate::testing::{Child, Rig};

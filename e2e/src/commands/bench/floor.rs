@@ -1,8 +1,8 @@
 //! The floor: a client that knows no more than it has to and sends only the ideal requests, three for each object, as many
 //! at the same time as our controllers. How long it takes is what the API server takes.
 
-use crate::scenario::FUNCTION;
-use crate::scenario::fleet::Fleet;
+use crate::scenarios::FUNCTION;
+use crate::scenarios::fleet::Fleet;
 use crate::testing::Rig;
 use crate::testing::acker::Acker;
 use crate::testing::many::{CONCURRENCY, each};

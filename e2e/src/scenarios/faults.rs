@@ -11,7 +11,7 @@
 pub mod scenario;
 pub mod state;
 
-use crate::scenario::fleet::Kind;
+use crate::scenarios::fleet::Kind;
 use crate::testing::controller::Controller;
 use crate::testing::proxy::rule::{Action, Rule, Target};
 use crate::testing::{Proxy, Rig};

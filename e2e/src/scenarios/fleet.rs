@@ -1,6 +1,6 @@
 //! Many objects of one kind, and the controller that works on them.
 
-use crate::scenario::tally::{Tally, storage, tally};
+use crate::scenarios::tally::{Tally, storage, tally};
 use crate::testing::acker::Acker;
 use crate::testing::many::{each, until_all};
 use crate::testing::objects::{api, create, function_spec};

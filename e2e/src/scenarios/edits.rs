@@ -1,7 +1,7 @@
 //! Objects, and what they refer to, are changed.
 
-use crate::scenario::fleet::Fleet;
-use crate::scenario::tally::Tally;
+use crate::scenarios::fleet::Fleet;
+use crate::scenarios::tally::Tally;
 use crate::testing::many::each;
 use crate::testing::objects::{api, create, merge};
 use anyhow::Result;

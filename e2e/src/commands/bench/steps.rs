@@ -1,9 +1,9 @@
 //! The steps about requests and time.
 
-use crate::bench::floor::{Floor, Pattern};
-use crate::bench::report::Row;
-use crate::bench::{Bench, each, floor, seconds};
-use crate::scenario::{FUNCTION, Fleet, Tally, edits, lives};
+use crate::commands::bench::floor::{Floor, Pattern};
+use crate::commands::bench::report::Row;
+use crate::commands::bench::{Bench, each, floor, seconds};
+use crate::scenarios::{FUNCTION, Fleet, Tally, edits, lives};
 use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeMap;

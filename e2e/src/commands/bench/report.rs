@@ -1,6 +1,6 @@
 //! The table, for people: on the terminal and in `docs/benchmarks.md`.
 
-use crate::bench::Settings;
+use crate::commands::bench::Settings;
 use crate::paths;
 use crate::shell::{command, output};
 use crate::tools;
