@@ -10,7 +10,7 @@ pub mod many;
 pub mod objects;
 pub mod pods;
 pub mod proxy;
-pub mod rig;
+pub mod test_env;
 pub mod vertical;
 pub mod webhook;
 
@@ -18,5 +18,5 @@ pub use audit::Audit;
 pub use children::Child;
 pub use controller::{Controller, binary};
 pub use proxy::Proxy;
-pub use rig::Rig;
+pub use test_env::TestEnv;
 pub use webhook::Webhook;

@@ -10,8 +10,8 @@ mod steps;
 
 use crate::cluster::ApiOnly;
 use crate::shell::say;
-use crate::testing::Rig;
-use crate::testing::rig::Build;
+use crate::testing::TestEnv;
+use crate::testing::test_env::Build;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, PostParams};
@@ -48,7 +48,7 @@ pub struct Settings {
 /// A cluster, and what was found out so far.
 pub struct Bench {
     settings: Settings,
-    rig: Rig,
+    env: TestEnv,
     rows: Vec<Row>,
 }
 
@@ -60,11 +60,11 @@ pub async fn bench(settings: Settings) -> Result<()> {
     let cluster = ApiOnly::up("bench")?;
     let own = std::env::current_exe()?.parent().context("a program without a folder")?.to_owned();
     let folder = settings.controllers.clone().unwrap_or(own);
-    let rig =
-        Rig::new(cluster.folder(), Build { folder, log: "--log-level=info", environment: &[] }, PATIENCE)
+    let env =
+        TestEnv::new(cluster.folder(), Build { folder, log: "--log-level=info", environment: &[] }, PATIENCE)
             .await?;
-    rig.prepare().await?;
-    let mut bench = Bench { settings: settings.clone(), rig, rows: Vec::new() };
+    env.prepare().await?;
+    let mut bench = Bench { settings: settings.clone(), env, rows: Vec::new() };
     if settings.memory_only {
         bench.memory().await?;
     } else {
@@ -90,7 +90,7 @@ impl Bench {
 
     /// Makes a namespace.
     async fn namespace(&self, name: &str) -> Result<String> {
-        let api: Api<Namespace> = Api::all(self.rig.client.clone());
+        let api: Api<Namespace> = Api::all(self.env.client.clone());
         let object = serde_json::from_value(serde_json::json!({"metadata": {"name": name}}))?;
         api.create(&PostParams::default(), &object).await?;
         Ok(name.to_owned())
@@ -98,9 +98,9 @@ impl Bench {
 
     /// Takes a namespace away, with all that is in it, and waits for the end.
     async fn leave(&self, namespace: &str) -> Result<()> {
-        let api: Api<Namespace> = Api::all(self.rig.client.clone());
+        let api: Api<Namespace> = Api::all(self.env.client.clone());
         api.delete(namespace, &DeleteParams::background()).await?;
-        self.rig
+        self.env
             .until("end of a namespace", || async {
                 anyhow::ensure!(api.get_opt(namespace).await?.is_none(), "still there");
                 Ok(())

@@ -118,7 +118,7 @@ pub async fn until_image(fleet: &Fleet, image: &str) -> Result<()> {
 /// # Errors
 /// When a set does not get the variable.
 pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
-    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     let spec = json!({"env": {name: value}, "autoUpdate": true});
     fleet
         .measure(async |fleet| {
@@ -133,7 +133,7 @@ pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Ta
 /// # Errors
 /// When not every object is looked at.
 pub async fn touch_backend_config(fleet: &Fleet) -> Result<Tally> {
-    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet
         .measure(async |fleet| {
             let before = fleet.controller.reconciles()?;
@@ -148,7 +148,7 @@ pub async fn touch_backend_config(fleet: &Fleet) -> Result<Tally> {
 /// # Errors
 /// When a set does not get the variable.
 pub async fn change_backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
-    let configs = api(&fleet.rig, &fleet.namespace, "BackendConfig", "backendconfigs");
+    let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet
         .measure(async |fleet| {
             merge(&configs, BACKEND_CONFIG, json!({"spec": {"env": {name: value}}})).await?;

@@ -14,7 +14,7 @@ pub mod state;
 use crate::scenarios::fleet::Kind;
 use crate::testing::controller::Controller;
 use crate::testing::proxy::rule::{Action, Rule, Target};
-use crate::testing::{Proxy, Rig};
+use crate::testing::{Proxy, TestEnv};
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt, stream};
 use scenario::{Scenario, Stage};
@@ -111,7 +111,7 @@ pub struct Report {
 /// # Errors
 /// When an undisturbed run fails.
 pub async fn explore(
-    rig: &Rig,
+    env: &TestEnv,
     kind: &'static Kind,
     scenarios: &[Scenario],
     at_once: usize,
@@ -121,7 +121,7 @@ pub async fn explore(
     let mut ends = BTreeMap::new();
     let mut plans = Vec::new();
     for scenario in scenarios {
-        let end = run(rig, kind, *scenario, None, None, Duration::ZERO)
+        let end = run(env, kind, *scenario, None, None, Duration::ZERO)
             .await
             .with_context(|| format!("{} {scenario:?}, undisturbed", kind.kind))?
             .0;
@@ -138,7 +138,7 @@ pub async fn explore(
             let (ends, report) = (&ends, &report);
             async move {
                 let outcome =
-                    run(rig, kind, plan.scenario, Some(&plan), ends.get(&plan.scenario), tail).await;
+                    run(env, kind, plan.scenario, Some(&plan), ends.get(&plan.scenario), tail).await;
                 let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     Ok((_, true)) => {}
@@ -162,7 +162,7 @@ pub async fn explore(
 
 /// Runs a scenario, with a fault if there is a plan; whether it came to the fault.
 async fn run(
-    rig: &Rig,
+    env: &TestEnv,
     kind: &'static Kind,
     scenario: Scenario,
     plan: Option<&Plan>,
@@ -170,8 +170,8 @@ async fn run(
     tail: Duration,
 ) -> Result<(End, bool)> {
     let result = Mutex::new(None);
-    rig.test("fault", |rig, namespace| async {
-        let end = act(rig, namespace, kind, scenario, plan, reference, tail).await?;
+    env.test("fault", |env, namespace| async {
+        let end = act(env, namespace, kind, scenario, plan, reference, tail).await?;
         *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         Ok(())
     })
@@ -180,7 +180,7 @@ async fn run(
 }
 
 async fn act(
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     kind: &'static Kind,
     scenario: Scenario,
@@ -188,15 +188,15 @@ async fn act(
     reference: Option<&End>,
     tail: Duration,
 ) -> Result<(End, bool)> {
-    let (mark, proxy) = (rig.mark().await?, Proxy::start(&rig).await?);
+    let (mark, proxy) = (env.mark().await?, Proxy::start(&env).await?);
     let watched = format!("--watched-namespace={namespace}");
     let flags = [watched.as_str(), "--leader-elect=false"];
-    let start = || Controller::spawn_behind(&rig, Some(&proxy), kind.controller, &flags);
+    let start = || Controller::spawn_behind(&env, Some(&proxy), kind.controller, &flags);
     let mut controller = start()?;
-    controller.ready(&rig).await?;
-    let stage = Stage::new(&rig, &namespace, kind);
+    controller.ready(&env).await?;
+    let stage = Stage::new(&env, &namespace, kind);
     scenario.prepare(&stage).await?;
-    controller.quiet(&rig).await?;
+    controller.quiet(&env).await?;
     let before = proxy.writes().len();
     if let Some(Plan { write: Write { target, nth }, fault, .. }) = plan {
         let rule = Rule::new(fault.action(controller.id())).verb(target.verb).resource(&target.resource);
@@ -205,14 +205,14 @@ async fn act(
     scenario.act(&stage).await?;
     let mut killed = false;
     if plan.is_some_and(|plan| plan.fault.kills()) {
-        let hit = rig.until("fault", || async {
+        let hit = env.until("fault", || async {
             ensure!(proxy.rules_left() == 0, "the write did not come");
             Ok(())
         });
         // It may be over although a write that is made now and then did not come.
         let over = async {
             scenario.done(&stage).await?;
-            controller.quiet(&rig).await
+            controller.quiet(&env).await
         };
         tokio::select! {
             hit = hit => hit?,
@@ -221,18 +221,18 @@ async fn act(
         killed = proxy.rules_left() == 0;
     }
     if killed {
-        controller.ended(&rig).await?;
+        controller.ended(&env).await?;
         controller = start()?;
-        controller.ready(&rig).await?;
+        controller.ready(&env).await?;
     }
     scenario.done(&stage).await?;
     if let Some(reference) = reference {
-        rig.until("O1, the state of the undisturbed run", || async {
+        env.until("O1, the state of the undisturbed run", || async {
             state::equal(&stage.state().await?, &reference.state)
         })
         .await?;
     }
-    controller.quiet(&rig).await?;
+    controller.quiet(&env).await?;
     let writes = proxy.writes();
     // This is what is measured: nothing.
     tokio::time::sleep(tail).await;
@@ -240,7 +240,7 @@ async fn act(
     let late = proxy.writes().split_off(writes.len());
     ensure!(late.is_empty(), "O3, writes after the end: {late:?}");
     ensure!(controller.metric("function_mesh_reconcile_panics_total")? == 0, "O5, a panic");
-    let made = state::made(&rig.audit_since(&mark)?.by_any(kind.controller).within(&namespace));
+    let made = state::made(&env.audit_since(&mark)?.by_any(kind.controller).within(&namespace));
     if let Some(reference) = reference {
         state::equal(&end, &reference.state).context("O1, in the end")?;
         if made != reference.made {

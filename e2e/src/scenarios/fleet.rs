@@ -4,7 +4,7 @@ use crate::scenarios::tally::{Tally, storage, tally};
 use crate::testing::acker::Acker;
 use crate::testing::many::{each, until_all};
 use crate::testing::objects::{api, create, function_spec};
-use crate::testing::{Controller, Proxy, Rig};
+use crate::testing::{Controller, Proxy, TestEnv};
 use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DynamicObject};
@@ -47,7 +47,7 @@ impl Kind {
 /// Objects of one kind in a namespace of their own.
 pub struct Fleet {
     /// The cluster.
-    pub rig: Rig,
+    pub env: TestEnv,
     /// Where the objects are.
     pub namespace: String,
     /// Of which kind they are.
@@ -72,20 +72,20 @@ impl Fleet {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub async fn start(rig: &Rig, namespace: &str, kind: &'static Kind, number: usize) -> Result<Self> {
+    pub async fn start(env: &TestEnv, namespace: &str, kind: &'static Kind, number: usize) -> Result<Self> {
         let flags = vec![format!("--watched-namespace={namespace}"), "--leader-elect=false".to_owned()];
-        let controller = launch(rig, None, kind, &flags).await?;
+        let controller = launch(env, None, kind, &flags).await?;
         Ok(Self {
-            rig: rig.clone(),
+            env: env.clone(),
             namespace: namespace.to_owned(),
             kind,
             names: (0..number).map(|i| format!("o{i}")).collect(),
-            objects: api(rig, namespace, kind.kind, kind.plural),
-            sets: Api::namespaced(rig.client.clone(), namespace),
+            objects: api(env, namespace, kind.kind, kind.plural),
+            sets: Api::namespaced(env.client.clone(), namespace),
             controller,
             flags,
             proxy: None,
-            _acker: Acker::start(rig, namespace),
+            _acker: Acker::start(env, namespace),
         })
     }
 
@@ -95,7 +95,7 @@ impl Fleet {
     /// When it does not become ready.
     pub async fn replace(&mut self, proxy: Option<Proxy>) -> Result<()> {
         self.controller.kill();
-        self.controller = launch(&self.rig, proxy.as_ref(), self.kind, &self.flags).await?;
+        self.controller = launch(&self.env, proxy.as_ref(), self.kind, &self.flags).await?;
         self.proxy = proxy;
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Fleet {
     /// # Errors
     /// When they do not become so.
     pub async fn until_ready(&self) -> Result<()> {
-        until_all(&self.rig, &self.objects, self.number(), is_ready).await
+        until_all(&self.env, &self.objects, self.number(), is_ready).await
     }
 
     /// Waits until something is true of all their sets, and the pods of these are available.
@@ -139,7 +139,7 @@ impl Fleet {
             let observed = set.status.as_ref().and_then(|status| status.observed_generation);
             observed == set.metadata.generation && is(set)
         };
-        until_all(&self.rig, &self.sets, self.number(), complete).await
+        until_all(&self.env, &self.sets, self.number(), complete).await
     }
 
     /// Waits until the controller has looked at so many objects since a number of reconciles, and is quiet.
@@ -148,8 +148,8 @@ impl Fleet {
     /// When it does not look at them.
     pub async fn until_looked_at(&self, before: u64, number: usize) -> Result<()> {
         let number = u64::try_from(number).unwrap_or(u64::MAX);
-        self.controller.reconciled(&self.rig, before + number).await?;
-        self.controller.quiet(&self.rig).await
+        self.controller.reconciled(&self.env, before + number).await?;
+        self.controller.quiet(&self.env).await
     }
 
     /// Tells what the controller does while something happens, until it is quiet.
@@ -157,14 +157,14 @@ impl Fleet {
     /// # Errors
     /// What happens, or when the controller does not become quiet.
     pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<Tally> {
-        self.controller.quiet(&self.rig).await?;
-        let before = storage(&self.rig, &self.namespace, self.kind.plural)?;
+        self.controller.quiet(&self.env).await?;
+        let before = storage(&self.env, &self.namespace, self.kind.plural)?;
         let (reconciles, cpu) = (self.controller.reconciles()?, self.controller.cpu()?);
-        let mark = self.rig.mark().await?;
+        let mark = self.env.mark().await?;
         what(self).await?;
-        self.controller.quiet(&self.rig).await?;
-        let after = storage(&self.rig, &self.namespace, self.kind.plural)?;
-        let audit = self.rig.audit_since(&mark)?;
+        self.controller.quiet(&self.env).await?;
+        let after = storage(&self.env, &self.namespace, self.kind.plural)?;
+        let audit = self.env.audit_since(&mark)?;
         Ok(Tally {
             reconciles: self.controller.reconciles()? - reconciles,
             cpu: self.controller.cpu()?.saturating_sub(cpu),
@@ -173,10 +173,10 @@ impl Fleet {
     }
 }
 
-async fn launch(rig: &Rig, proxy: Option<&Proxy>, kind: &Kind, flags: &[String]) -> Result<Controller> {
+async fn launch(env: &TestEnv, proxy: Option<&Proxy>, kind: &Kind, flags: &[String]) -> Result<Controller> {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let controller = Controller::spawn_behind(rig, proxy, kind.controller, &flags)?;
-    controller.ready(rig).await?;
+    let controller = Controller::spawn_behind(env, proxy, kind.controller, &flags)?;
+    controller.ready(env).await?;
     Ok(controller)
 }
 

@@ -28,14 +28,14 @@ pub async fn create(fleet: &Fleet) -> Result<Tally> {
 /// # Errors
 /// When it does not look at all objects.
 pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
-    let before = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
-    let mark = fleet.rig.mark().await?;
+    let before = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
+    let mark = fleet.env.mark().await?;
     let started = Instant::now();
     fleet.replace(None).await?;
     let number = u64::try_from(fleet.number())?;
     let controller = &fleet.controller;
     fleet
-        .rig
+        .env
         .until("a first look at all objects", || async {
             let running = controller.metric("function_mesh_reconciles_running")?;
             ensure!(controller.reconciles()? >= number && running == 0, "not at all of them");
@@ -43,9 +43,9 @@ pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
         })
         .await?;
     let drained = started.elapsed();
-    controller.quiet(&fleet.rig).await?;
-    let after = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
-    let audit = fleet.rig.audit_since(&mark)?;
+    controller.quiet(&fleet.env).await?;
+    let after = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
+    let audit = fleet.env.audit_since(&mark)?;
     Ok(Tally {
         reconciles: controller.reconciles()?,
         cpu: controller.cpu()?,
@@ -61,7 +61,7 @@ pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
 /// When a watch does not begin again.
 pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
     if fleet.proxy.is_none() {
-        let proxy = Proxy::start(&fleet.rig).await?;
+        let proxy = Proxy::start(&fleet.env).await?;
         fleet.replace(Some(proxy)).await?;
         fleet.until_looked_at(0, fleet.number()).await?;
     }
@@ -71,7 +71,7 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
             let Some(proxy) = &fleet.proxy else { return Ok(()) };
             watches = proxy.expire_watches();
             fleet
-                .rig
+                .env
                 .until("watches begin again", || async {
                     let (left, open) = (proxy.rules_left(), proxy.watches());
                     ensure!(left == 0 && open == watches, "{left} not expired, {open} of {watches} open");
@@ -91,12 +91,12 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
 pub async fn resync(fleet: &mut Fleet) -> Result<Tally> {
     let flags = fleet.flags.clone();
     fleet.flags.push("--resync-period=1".to_owned());
-    let before = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
-    let mark = fleet.rig.mark().await?;
+    let before = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
+    let mark = fleet.env.mark().await?;
     fleet.replace(None).await?;
-    fleet.controller.reconciled(&fleet.rig, 3 * u64::try_from(fleet.number())?).await?;
-    let after = storage(&fleet.rig, &fleet.namespace, fleet.kind.plural)?;
-    let audit = fleet.rig.audit_since(&mark)?;
+    fleet.controller.reconciled(&fleet.env, 3 * u64::try_from(fleet.number())?).await?;
+    let after = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
+    let audit = fleet.env.audit_since(&mark)?;
     let tally = tally(audit, &fleet.controller.user, &fleet.namespace, &before, &after);
     fleet.flags = flags;
     fleet.replace(None).await?;
@@ -116,10 +116,10 @@ pub async fn delete(fleet: &Fleet) -> Result<Tally> {
                 Ok(())
             })
             .await?;
-            until_none(&fleet.rig, &fleet.objects).await?;
-            until_none(&fleet.rig, &fleet.sets).await?;
-            let services: Api<Service> = Api::namespaced(fleet.rig.client.clone(), &fleet.namespace);
-            until_none(&fleet.rig, &services).await
+            until_none(&fleet.env, &fleet.objects).await?;
+            until_none(&fleet.env, &fleet.sets).await?;
+            let services: Api<Service> = Api::namespaced(fleet.env.client.clone(), &fleet.namespace);
+            until_none(&fleet.env, &services).await
         })
         .await
 }

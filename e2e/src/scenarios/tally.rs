@@ -1,7 +1,7 @@
 //! What a controller did between two points of time.
 
 use crate::testing::etcd::{Versions, writes_between};
-use crate::testing::{Audit, Rig};
+use crate::testing::{Audit, TestEnv};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -90,8 +90,8 @@ pub type Storage = BTreeMap<String, Versions>;
 ///
 /// # Errors
 /// When etcd does not answer.
-pub fn storage(rig: &Rig, namespace: &str, plural: &str) -> Result<Storage> {
-    let etcd = rig.etcd()?;
+pub fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> {
+    let etcd = env.etcd()?;
     let resources = [plural, "statefulsets", "services"];
     resources.into_iter().map(|r| Ok((r.to_owned(), etcd.versions(r, namespace)?))).collect()
 }

@@ -1,6 +1,6 @@
 //! A StatefulSet controller that needs no pods: reports every replica as available.
 
-use crate::testing::rig::Rig;
+use crate::testing::test_env::TestEnv;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -18,10 +18,10 @@ pub struct Acker(JoinHandle<()>);
 
 impl Acker {
     /// Acts in a namespace. It reads by one watch and writes once for each change of a `spec`.
-    pub fn start(rig: &Rig, namespace: &str) -> Self {
-        let (rig, namespace) = (rig.clone(), namespace.to_owned());
+    pub fn start(env: &TestEnv, namespace: &str) -> Self {
+        let (env, namespace) = (env.clone(), namespace.to_owned());
         Self(tokio::spawn(async move {
-            let client = rig.client_of("acker").unwrap_or_else(|_| rig.client.clone());
+            let client = env.client_of("acker").unwrap_or_else(|_| env.client.clone());
             let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
             let changes =
                 watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects();

@@ -115,7 +115,7 @@ impl Request {
     }
 }
 
-/// A point of time in an audit log. See [`crate::testing::Rig::mark`].
+/// A point of time in an audit log. See [`crate::testing::TestEnv::mark`].
 #[derive(Clone, Debug, Default)]
 pub struct Mark {
     /// Bytes of the log that are older for sure.

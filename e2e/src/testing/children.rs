@@ -1,6 +1,6 @@
 //! The children of a component, of any kind: changed, looked at, and the Events about their repairs.
 
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -26,7 +26,7 @@ impl Child {
     ///
     /// # Errors
     /// When the kind is not.
-    pub fn of(rig: &Rig, namespace: &str, kind: &'static str, name: &str) -> Result<Self> {
+    pub fn of(env: &TestEnv, namespace: &str, kind: &'static str, name: &str) -> Result<Self> {
         let (group, version, resource) = match kind {
             "StatefulSet" => ("apps", "v1", "statefulsets"),
             "Service" => ("", "v1", "services"),
@@ -36,7 +36,7 @@ impl Child {
             _ => bail!("no child is a {kind}"),
         };
         let kinds = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), resource);
-        let api = Api::namespaced_with(rig.client.clone(), namespace, &kinds);
+        let api = Api::namespaced_with(env.client.clone(), namespace, &kinds);
         Ok(Self { kind, resource, name: name.to_owned(), api })
     }
 
@@ -84,8 +84,12 @@ impl Child {
 ///
 /// # Errors
 /// When they cannot be listed.
-pub async fn repairs(rig: &Rig, namespace: &str, owner: &str) -> Result<BTreeMap<String, (usize, String)>> {
-    let api: Api<Event> = Api::namespaced(rig.client.clone(), namespace);
+pub async fn repairs(
+    env: &TestEnv,
+    namespace: &str,
+    owner: &str,
+) -> Result<BTreeMap<String, (usize, String)>> {
+    let api: Api<Event> = Api::namespaced(env.client.clone(), namespace);
     let mut found = BTreeMap::new();
     for event in api.list(&ListParams::default()).await? {
         let regarding = event.regarding.and_then(|r| r.name);

@@ -4,7 +4,7 @@ use crate::cluster::pki;
 use crate::shell::{command, log_to, output};
 use crate::testing::http::request;
 use crate::testing::proxy::Proxy;
-use crate::testing::rig::{Build, Rig};
+use crate::testing::test_env::{Build, TestEnv};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
 use std::io::Write;
@@ -34,10 +34,10 @@ impl Controller {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub async fn start(rig: &Rig, name: &str, namespace: &str) -> Result<Self> {
+    pub async fn start(env: &TestEnv, name: &str, namespace: &str) -> Result<Self> {
         let this =
-            Self::spawn(rig, name, &[&format!("--watched-namespace={namespace}"), "--leader-elect=false"])?;
-        this.ready(rig).await?;
+            Self::spawn(env, name, &[&format!("--watched-namespace={namespace}"), "--leader-elect=false"])?;
+        this.ready(env).await?;
         Ok(this)
     }
 
@@ -45,49 +45,49 @@ impl Controller {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn(rig: &Rig, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::start_process(rig, None, name, name, flags)
+    pub fn spawn(env: &TestEnv, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(env, None, name, name, flags)
     }
 
     /// Starts a controller that finds its identity and the API server where a pod finds them.
     ///
     /// # Errors
     /// When it cannot be started: a place of its own to find them in needs root.
-    pub fn spawn_in_pod(rig: &Rig, account: &Account, name: &str, flags: &[&str]) -> Result<Self> {
+    pub fn spawn_in_pod(env: &TestEnv, account: &Account, name: &str, flags: &[&str]) -> Result<Self> {
         let script = "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && \
             ln -s \"$FILES\" /run/secrets/kubernetes.io/serviceaccount && exec \"$@\"";
         let mut process = command("unshare", ["--mount", "--", "sh", "-c", script, "sh"]);
-        process.arg(in_folder(&rig.build.folder, name)?).args(flags);
+        process.arg(in_folder(&env.build.folder, name)?).args(flags);
         process.env("FILES", &account.folder).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
         process.env("KUBERNETES_SERVICE_PORT", &account.port).env_remove("KUBECONFIG");
-        let log = rig.folder()?.join("logs").join(format!("{name}-in-pod.log"));
-        Self::run(rig, process, format!("{name}-in-pod"), log)
+        let log = env.folder()?.join("logs").join(format!("{name}-in-pod.log"));
+        Self::run(env, process, format!("{name}-in-pod"), log)
     }
 
     /// The same with a proxy between it and the API server.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn_behind(rig: &Rig, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
-        Self::start_process(rig, proxy, name, name, flags)
+    pub fn spawn_behind(env: &TestEnv, proxy: Option<&Proxy>, name: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(env, proxy, name, name, flags)
     }
 
     /// Starts another program in a controller's place, with its rights.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn_as(rig: &Rig, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
-        Self::start_process(rig, None, name, program, flags)
+    pub fn spawn_as(env: &TestEnv, name: &str, program: &str, flags: &[&str]) -> Result<Self> {
+        Self::start_process(env, None, name, program, flags)
     }
 
     fn start_process(
-        rig: &Rig,
+        env: &TestEnv,
         proxy: Option<&Proxy>,
         name: &str,
         program: &str,
         flags: &[&str],
     ) -> Result<Self> {
-        let folder = rig.folder()?;
+        let folder = env.folder()?;
         let mut admin = fs::read_to_string(folder.join("admin.kubeconfig"))?;
         if let Some(proxy) = proxy {
             let server = admin.lines().find_map(|line| line.trim().strip_prefix("server: "));
@@ -104,15 +104,15 @@ impl Controller {
             .context("no user left")?;
         file.write_all(admin.replace(&pki::token("admin"), &pki::token(&user)).as_bytes())?;
         let log = folder.join("logs").join(format!("{user}.log"));
-        let mut process = command(in_folder(&rig.build.folder, program)?, flags);
+        let mut process = command(in_folder(&env.build.folder, program)?, flags);
         process.env("KUBECONFIG", &kubeconfig);
-        Self::run(rig, process, user, log)
+        Self::run(env, process, user, log)
     }
 
-    fn run(rig: &Rig, mut process: Command, user: String, log: PathBuf) -> Result<Self> {
+    fn run(env: &TestEnv, mut process: Command, user: String, log: PathBuf) -> Result<Self> {
         let port = free_port()?;
-        process.env("POD_NAME", &user).envs(rig.build.environment.iter().copied());
-        process.args([format!("--admin-addr=127.0.0.1:{port}"), rig.build.log.to_owned()]);
+        process.env("POD_NAME", &user).envs(env.build.environment.iter().copied());
+        process.args([format!("--admin-addr=127.0.0.1:{port}"), env.build.log.to_owned()]);
         let child = log_to(&mut process, &log)?.spawn().with_context(|| format!("cannot start {user}"))?;
         Ok(Self { user, child, port, log })
     }
@@ -131,8 +131,8 @@ impl Controller {
     ///
     /// # Errors
     /// When it ends or does not become ready.
-    pub async fn ready(&self, rig: &Rig) -> Result<()> {
-        rig.until(&format!("{} (log {})", self.user, self.log.display()), || async {
+    pub async fn ready(&self, env: &TestEnv) -> Result<()> {
+        env.until(&format!("{} (log {})", self.user, self.log.display()), || async {
             self.get("readyz").map(drop)
         })
         .await
@@ -142,8 +142,8 @@ impl Controller {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn reconciled(&self, rig: &Rig, number: u64) -> Result<()> {
-        rig.until("reconciles", || async {
+    pub async fn reconciled(&self, env: &TestEnv, number: u64) -> Result<()> {
+        env.until("reconciles", || async {
             let (made, failed) = (self.reconciles()?, self.metric("function_mesh_backoff_objects")?);
             ensure!(made >= number, "{made} of {number} reconciles made");
             ensure!(failed == 0, "{failed} objects are to be tried again");
@@ -174,8 +174,8 @@ impl Controller {
     ///
     /// # Errors
     /// When it goes on working, or ended.
-    pub async fn quiet(&self, rig: &Rig) -> Result<()> {
-        rig.until(&format!("{} becomes quiet", self.user), || async {
+    pub async fn quiet(&self, env: &TestEnv) -> Result<()> {
+        env.until(&format!("{} becomes quiet", self.user), || async {
             const GAUGES: [&str; 2] = ["function_mesh_reconciles_running", "function_mesh_backoff_objects"];
             let before = self.reconciles()?;
             for _ in 0..LOOKS {
@@ -282,9 +282,9 @@ impl Controller {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ended(&mut self, rig: &Rig) -> Result<ExitStatus> {
+    pub async fn ended(&mut self, env: &TestEnv) -> Result<ExitStatus> {
         let child = std::sync::Mutex::new(&mut self.child);
-        rig.until(&format!("end of {}", self.user), || async {
+        env.until(&format!("end of {}", self.user), || async {
             let mut child = child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             child.try_wait()?.context("it runs")
         })
@@ -295,8 +295,8 @@ impl Controller {
     ///
     /// # Errors
     /// When it never does.
-    pub async fn leads(&self, rig: &Rig) -> Result<()> {
-        rig.until(&format!("{} leads", self.user), || async {
+    pub async fn leads(&self, env: &TestEnv) -> Result<()> {
+        env.until(&format!("{} leads", self.user), || async {
             ensure!(self.metric("function_mesh_leader")? == 1, "it does not lead");
             Ok(())
         })
@@ -336,14 +336,14 @@ impl Account {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn new(rig: &Rig, token: &str) -> Result<Self> {
-        let folder = rig.folder()?.join("serviceaccount");
+    pub fn new(env: &TestEnv, token: &str) -> Result<Self> {
+        let folder = env.folder()?.join("serviceaccount");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("namespace"), crate::operator::NAMESPACE)?;
-        let port = rig.config().cluster_url.port_u16().context("API server without a port")?.to_string();
+        let port = env.config().cluster_url.port_u16().context("API server without a port")?.to_string();
         let this = Self { folder, port };
         this.write_token(token)?;
-        this.write_authority(rig)?;
+        this.write_authority(env)?;
         Ok(this)
     }
 
@@ -359,8 +359,8 @@ impl Account {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write_authority(&self, rig: &Rig) -> Result<()> {
-        self.replace("ca.crt", &fs::read(rig.folder()?.join("ca.crt"))?)
+    pub fn write_authority(&self, env: &TestEnv) -> Result<()> {
+        self.replace("ca.crt", &fs::read(env.folder()?.join("ca.crt"))?)
     }
 
     /// At once, as the kubelet does: nobody reads half a file.

@@ -1,6 +1,6 @@
 //! Many objects at once: changed some at a time, and waited for by one watch instead of a request for each.
 
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::Api;
@@ -29,7 +29,7 @@ where
 ///
 /// # Errors
 /// When it does not become true of all, with the number.
-pub async fn until_all<K>(rig: &Rig, api: &Api<K>, number: usize, is: impl Fn(&K) -> bool) -> Result<()>
+pub async fn until_all<K>(env: &TestEnv, api: &Api<K>, number: usize, is: impl Fn(&K) -> bool) -> Result<()>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -53,15 +53,15 @@ where
         }
         Ok(())
     };
-    let waited = tokio::time::timeout(rig.patience(), wait).await;
-    waited.with_context(|| format!("only {} of {number} objects within {:?}", done.len(), rig.patience()))?
+    let waited = tokio::time::timeout(env.patience(), wait).await;
+    waited.with_context(|| format!("only {} of {number} objects within {:?}", done.len(), env.patience()))?
 }
 
 /// Waits until no object is left.
 ///
 /// # Errors
 /// When some stay.
-pub async fn until_none<K>(rig: &Rig, api: &Api<K>) -> Result<()>
+pub async fn until_none<K>(env: &TestEnv, api: &Api<K>) -> Result<()>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -80,6 +80,6 @@ where
         }
         Ok(())
     };
-    let waited = tokio::time::timeout(rig.patience(), wait).await;
-    waited.with_context(|| format!("{} objects are left after {:?}", left.len(), rig.patience()))?
+    let waited = tokio::time::timeout(env.patience(), wait).await;
+    waited.with_context(|| format!("{} objects are left after {:?}", left.len(), env.patience()))?
 }

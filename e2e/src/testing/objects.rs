@@ -1,6 +1,6 @@
 //! Objects of our kinds, made, changed and waited for.
 
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -11,8 +11,8 @@ use std::future::Future;
 const AT_ONCE: usize = 16;
 
 /// Objects of one of our kinds.
-pub fn api(rig: &Rig, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
-    Api::namespaced_with(rig.client.clone(), namespace, &resource(kind, plural))
+pub fn api(env: &TestEnv, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(env.client.clone(), namespace, &resource(kind, plural))
 }
 
 /// One of our kinds.
@@ -27,8 +27,8 @@ pub fn resource(kind: &str, plural: &str) -> ApiResource {
 }
 
 /// Functions.
-pub fn functions(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
-    api(rig, namespace, "Function", "functions")
+pub fn functions(env: &TestEnv, namespace: &str) -> Api<DynamicObject> {
+    api(env, namespace, "Function", "functions")
 }
 
 /// The smallest Function that can run.
@@ -100,12 +100,12 @@ pub async fn condition(
 /// # Errors
 /// When it does not become so; with what it is.
 pub async fn until_ready(
-    rig: &Rig,
+    env: &TestEnv,
     api: &Api<DynamicObject>,
     name: &str,
     want: (&str, &str),
 ) -> Result<String> {
-    until_condition(rig, api, name, "Ready", want).await
+    until_condition(env, api, name, "Ready", want).await
 }
 
 /// Waits until a condition has a status, for a reason; returns its message.
@@ -113,13 +113,13 @@ pub async fn until_ready(
 /// # Errors
 /// When it does not get it; with what it has.
 pub async fn until_condition(
-    rig: &Rig,
+    env: &TestEnv,
     api: &Api<DynamicObject>,
     name: &str,
     type_: &str,
     want: (&str, &str),
 ) -> Result<String> {
-    rig.until(&format!("{name} {type_} {want:?}"), || async {
+    env.until(&format!("{name} {type_} {want:?}"), || async {
         let (status, reason, message) = condition(api, name, type_).await?;
         if (status.as_str(), reason.as_str()) == want {
             Ok(message)

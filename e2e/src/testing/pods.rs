@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::images;
 use crate::operator::Kubectl;
 use crate::shell::{output, until};
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 ///
 /// # Errors
 /// When they cannot be built or imported.
-pub fn make_images_known(rig: &Rig) -> Result<(String, String)> {
-    make_images_known_with(rig, images::pulsar, images::PULSAR_IMAGE)
+pub fn make_images_known(env: &TestEnv) -> Result<(String, String)> {
+    make_images_known_with(env, images::pulsar, images::PULSAR_IMAGE)
 }
 
 /// The same with another image of Pulsar.
@@ -27,11 +27,11 @@ pub fn make_images_known(rig: &Rig) -> Result<(String, String)> {
 /// # Errors
 /// When they cannot be built or imported.
 pub fn make_images_known_with(
-    rig: &Rig,
+    env: &TestEnv,
     build: fn() -> Result<images::Archive>,
     name: &str,
 ) -> Result<(String, String)> {
-    let folder = rig.folder().ok();
+    let folder = env.folder().ok();
     // Its folder has the name of the cluster.
     if let Some(name) = folder.and_then(|f| f.file_name()).and_then(|n| n.to_str()) {
         let cluster = Cluster::named(name)?;

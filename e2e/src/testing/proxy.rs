@@ -6,7 +6,7 @@
 pub mod rule;
 
 use crate::shell::{command, output};
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -81,8 +81,8 @@ impl Proxy {
     ///
     /// # Errors
     /// When the kubeconfig cannot be read or no port is free.
-    pub async fn start(rig: &Rig) -> Result<Self> {
-        let mut config = rig.config();
+    pub async fn start(env: &TestEnv) -> Result<Self> {
+        let mut config = env.config();
         // The token of whoever asks counts, not the administrator's.
         config.auth_info = kube::config::AuthInfo::default();
         Self::before(config).await

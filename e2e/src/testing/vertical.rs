@@ -1,7 +1,7 @@
 //! The kind `VerticalPodAutoscaler`, which clusters have or have not: there while tests need it.
 
 use crate::shell::{output, run};
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Result, ensure};
 use std::future::Future;
 use tokio::sync::Mutex;
@@ -29,11 +29,11 @@ static USERS: Mutex<usize> = Mutex::const_new(0);
 ///
 /// # Errors
 /// What the test returns, or when the kind cannot be added or removed.
-pub async fn during(rig: &Rig, test: impl Future<Output = Result<()>>) -> Result<()> {
+pub async fn during(env: &TestEnv, test: impl Future<Output = Result<()>>) -> Result<()> {
     {
         let mut users = USERS.lock().await;
         if *users == 0 {
-            install(rig).await?;
+            install(env).await?;
         }
         *users += 1;
     }
@@ -41,7 +41,7 @@ pub async fn during(rig: &Rig, test: impl Future<Output = Result<()>>) -> Result
     let mut users = USERS.lock().await;
     *users -= 1;
     if *users == 0 {
-        remove(rig).await?;
+        remove(env).await?;
     }
     result
 }
@@ -50,23 +50,23 @@ pub async fn during(rig: &Rig, test: impl Future<Output = Result<()>>) -> Result
 ///
 /// # Errors
 /// When it cannot be added.
-pub async fn install(rig: &Rig) -> Result<()> {
-    rig.kubectl.apply("default", KIND)?;
-    until_served(rig, true).await
+pub async fn install(env: &TestEnv) -> Result<()> {
+    env.kubectl.apply("default", KIND)?;
+    until_served(env, true).await
 }
 
 /// Removes the kind and all objects of it.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub async fn remove(rig: &Rig) -> Result<()> {
-    run(&mut rig.kubectl.words("delete crd verticalpodautoscalers.autoscaling.k8s.io"))?;
-    until_served(rig, false).await
+pub async fn remove(env: &TestEnv) -> Result<()> {
+    run(&mut env.kubectl.words("delete crd verticalpodautoscalers.autoscaling.k8s.io"))?;
+    until_served(env, false).await
 }
 
-async fn until_served(rig: &Rig, wanted: bool) -> Result<()> {
-    rig.until("list of groups", || async {
-        let groups = output(&mut rig.kubectl.words("get --raw=/apis"))?;
+async fn until_served(env: &TestEnv, wanted: bool) -> Result<()> {
+    env.until("list of groups", || async {
+        let groups = output(&mut env.kubectl.words("get --raw=/apis"))?;
         ensure!(groups.contains("autoscaling.k8s.io") == wanted, "{groups}");
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! An admission webhook of somebody else: it changes StatefulSets, takes its time, or is not there.
 
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -39,7 +39,7 @@ pub enum Behaviour {
 
 /// A webhook for the StatefulSets of one namespace; its server ends when dropped.
 pub struct Webhook {
-    rig: Rig,
+    env: TestEnv,
     name: String,
     _server: Option<JoinHandle<()>>,
 }
@@ -49,7 +49,7 @@ impl Webhook {
     ///
     /// # Errors
     /// When no port is free, or the API server refuses it.
-    pub async fn start(rig: &Rig, namespace: &str, behaviour: Behaviour) -> Result<Self> {
+    pub async fn start(env: &TestEnv, namespace: &str, behaviour: Behaviour) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port on 127.0.0.1")?;
         let port = listener.local_addr()?.port();
         let key = KeyPair::generate()?;
@@ -81,9 +81,9 @@ impl Webhook {
                 "timeoutSeconds": 10, "reinvocationPolicy": "IfNeeded",
             }],
         });
-        let hooks: Api<MutatingWebhookConfiguration> = Api::all(rig.client.clone());
+        let hooks: Api<MutatingWebhookConfiguration> = Api::all(env.client.clone());
         hooks.create(&PostParams::default(), &serde_json::from_value(configuration)?).await?;
-        let this = Self { rig: rig.clone(), name: namespace.to_owned(), _server: server };
+        let this = Self { env: env.clone(), name: namespace.to_owned(), _server: server };
         this.until(|asked| match &behaviour {
             Behaviour::Down => asked.is_err(),
             Behaviour::Inject => asked.as_ref().is_ok_and(is_injected),
@@ -98,20 +98,20 @@ impl Webhook {
     /// # Errors
     /// When the API server goes on asking.
     pub async fn remove(self) -> Result<()> {
-        let hooks: Api<MutatingWebhookConfiguration> = Api::all(self.rig.client.clone());
+        let hooks: Api<MutatingWebhookConfiguration> = Api::all(self.env.client.clone());
         hooks.delete(&self.name, &DeleteParams::default()).await?;
         self.until(|asked| asked.as_ref().is_ok_and(|set| !is_injected(set))).await
     }
 
     /// Asks for a set that is never stored, until the answer is as it is to be.
     async fn until(&self, is: impl Fn(&kube::Result<StatefulSet>) -> bool) -> Result<()> {
-        let sets: Api<StatefulSet> = Api::namespaced(self.rig.client.clone(), &self.name);
+        let sets: Api<StatefulSet> = Api::namespaced(self.env.client.clone(), &self.name);
         let probe: StatefulSet = serde_json::from_value(json!({"metadata": {"name": "probe"}, "spec": {
             "serviceName": "x", "selector": {"matchLabels": {"a": "b"}},
             "template": {"metadata": {"labels": {"a": "b"}},
                 "spec": {"containers": [{"name": "c", "image": "i"}]}}}}))?;
         let dry = PostParams { dry_run: true, ..PostParams::default() };
-        self.rig
+        self.env
             .until("webhook", || async {
                 let answer = sets.create(&dry, &probe).await;
                 ensure!(is(&answer), "{answer:?}");

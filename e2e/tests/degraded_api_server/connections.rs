@@ -4,25 +4,25 @@ use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, ready, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Child, Controller, Proxy, Rig};
+use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use kube::api::{Api, DynamicObject};
 use serde_json::json;
 
-async fn behind(rig: &Rig, namespace: &str) -> Result<(Proxy, Controller, Api<DynamicObject>)> {
-    let proxy = Proxy::start(rig).await?;
+async fn behind(env: &TestEnv, namespace: &str) -> Result<(Proxy, Controller, Api<DynamicObject>)> {
+    let proxy = Proxy::start(env).await?;
     let watched = format!("--watched-namespace={namespace}");
     let flags = [watched.as_str(), "--leader-elect=false"];
-    let controller = Controller::spawn_behind(rig, Some(&proxy), "function-controller", &flags)?;
-    controller.ready(rig).await?;
-    Ok((proxy, controller, functions(rig, namespace)))
+    let controller = Controller::spawn_behind(env, Some(&proxy), "function-controller", &flags)?;
+    controller.ready(env).await?;
+    Ok((proxy, controller, functions(env, namespace)))
 }
 
 /// Gives the function another image, and waits until its pods have it.
-async fn image(rig: &Rig, namespace: &str, number: usize) -> Result<()> {
+async fn image(env: &TestEnv, namespace: &str, number: usize) -> Result<()> {
     let image = format!("example.com/image:new-{number}");
-    merge(&functions(rig, namespace), "f", json!({"spec": {"image": image}})).await?;
-    let set = Child::of(rig, namespace, "StatefulSet", "f-function")?;
-    rig.until("image", || async {
+    merge(&functions(env, namespace), "f", json!({"spec": {"image": image}})).await?;
+    let set = Child::of(env, namespace, "StatefulSet", "f-function")?;
+    env.until("image", || async {
         ensure!(set.state().await?.to_string().contains(&image), "no {image}");
         Ok(())
     })
@@ -31,11 +31,11 @@ async fn image(rig: &Rig, namespace: &str, number: usize) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("swallowed", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("swallowed", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let (proxy, controller, api) = behind(&env, &namespace).await?;
         for (resource, name) in
             [("statefulsets", "a-function"), ("services", "b-function-headless"), ("functions/status", "c")]
         {
@@ -44,14 +44,14 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
         for name in ["a", "b", "c"] {
             create(&api, "Function", name, &function_spec()).await?;
         }
-        rig.until("requests that are swallowed", || async {
+        env.until("requests that are swallowed", || async {
             ensure!(proxy.rules_left() == 0, "not yet");
             Ok(())
         })
         .await?;
         for name in ["x", "y", "z"] {
             create(&api, "Function", name, &function_spec()).await?;
-            until_ready(&rig, &api, name, AVAILABLE).await?;
+            until_ready(&env, &api, name, AVAILABLE).await?;
         }
         // A request is given up after 15 seconds; the others took less than that all together.
         for name in ["a", "b", "c"] {
@@ -59,9 +59,9 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
             ensure!(state != "True", "{name} is ready although its request was not answered");
         }
         for name in ["a", "b", "c"] {
-            until_ready(&rig, &api, name, AVAILABLE).await?;
+            until_ready(&env, &api, name, AVAILABLE).await?;
         }
-        controller.quiet(&rig).await
+        controller.quiet(&env).await
     })
     .await
 }
@@ -69,20 +69,20 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
     const EDITS: usize = 5;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cut", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cut", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         for number in 0..EDITS {
             ensure!(proxy.end_watches() > 0, "no watch was open");
-            image(&rig, &namespace, number).await?;
+            image(&env, &namespace, number).await?;
         }
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        controller.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        controller.quiet(&env).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.writes_to("statefulsets", "f-function") == 1 + EDITS, "{:?}", writes.counts());
         ensure!(writes.writes_to("services", "f-function-headless") == 1, "{:?}", writes.counts());
         Ok(())
@@ -94,35 +94,35 @@ async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
     let failures = [Action::Answer(409), Action::Answer(500), Action::CutBefore, Action::CutAfter];
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unsaid", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unsaid", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         for (number, failure) in failures.iter().cloned().enumerate() {
             proxy.add(Rule::new(failure).verb("patch").resource("functions/status").times(1));
-            image(&rig, &namespace, number).await?;
-            until_ready(&rig, &api, "f", AVAILABLE).await?;
+            image(&env, &namespace, number).await?;
+            until_ready(&env, &api, "f", AVAILABLE).await?;
             ensure!(proxy.rules_left() == 0, "no status was written");
         }
         // The user is faster than the status, which is refused for that; no watch says so for now.
         let late = Action::Delay(std::time::Duration::from_secs(1));
         proxy.add(Rule::new(late.clone()).verb("patch").resource("functions/status").times(1));
-        image(&rig, &namespace, failures.len()).await?;
+        image(&env, &namespace, failures.len()).await?;
         ensure!(proxy.end_watches() > 0, "no watch was open");
-        image(&rig, &namespace, failures.len() + 1).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        image(&env, &namespace, failures.len() + 1).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         // The same, and the edit cannot be run: what was applied before is known when it is taken back.
         proxy.add(Rule::new(late).verb("patch").resource("functions/status").times(1));
-        image(&rig, &namespace, failures.len() + 2).await?;
+        image(&env, &namespace, failures.len() + 2).await?;
         merge(&api, "f", json!({"spec": {"timeout": 3_000_000_000_u64}})).await?;
-        until_ready(&rig, &api, "f", ("False", "Invalid")).await?;
+        until_ready(&env, &api, "f", ("False", "Invalid")).await?;
         merge(&api, "f", json!({"spec": {"timeout": null}})).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        controller.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        controller.quiet(&env).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         let sets = writes.writes_to("statefulsets", "f-function");
         ensure!(sets == 1 + failures.len() + 3, "{:?}", writes.counts());
         Ok(())
@@ -133,14 +133,14 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("frozen-watch", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let (proxy, controller, api) = behind(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("frozen-watch", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        controller.quiet(&rig).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        controller.quiet(&env).await?;
         let frozen = std::time::Instant::now();
         proxy.freeze_watches(true);
         merge(&api, "f", json!({"spec": {"image": "example.com/image:late"}})).await?;
@@ -152,9 +152,9 @@ async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
         ensure!(proxy.watches_begun() > before, "no watch was given up in {} s", frozen.elapsed().as_secs());
         // The new watches go another way.
         proxy.freeze_watches(false);
-        image(&rig, &namespace, 0).await?;
+        image(&env, &namespace, 0).await?;
         eprintln!("a frozen watch was given up after {} s", frozen.elapsed().as_secs());
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         Ok(())
     })
     .await
@@ -163,31 +163,31 @@ async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
 /// Lists and watches are given up and tried again as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("silent-list", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let proxy = Proxy::start(&rig).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("silent-list", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let proxy = Proxy::start(&env).await?;
         for (verb, resource) in [("list", "statefulsets"), ("watch", "services"), ("create", "events")] {
             proxy.add(Rule::new(Action::Swallow).verb(verb).resource(resource).times(1));
         }
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let controller = Controller::spawn_behind(&rig, Some(&proxy), "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        let api = functions(&rig, &namespace);
+        let controller = Controller::spawn_behind(&env, Some(&proxy), "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         // The Service is watched as well by now: its loss is seen, and told by an Event.
-        let service = Child::of(&rig, &namespace, "Service", "f-function-headless")?;
+        let service = Child::of(&env, &namespace, "Service", "f-function-headless")?;
         service.delete().await?;
-        rig.until("the Service again", || service.state()).await?;
-        rig.until("the swallowed requests", || async {
+        env.until("the Service again", || service.state()).await?;
+        env.until("the swallowed requests", || async {
             ensure!(proxy.rules_left() == 0, "not all were made");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await
+        controller.quiet(&env).await
     })
     .await
 }
@@ -196,23 +196,23 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_is_denied_is_not_asked_for_in_a_hurry() -> Result<()> {
     const LOOK: std::time::Duration = std::time::Duration::from_secs(10);
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("no-watch", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let (proxy, controller, api) = behind(&rig, &namespace).await?;
-        let mark = rig.mark().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("no-watch", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let (proxy, controller, api) = behind(&env, &namespace).await?;
+        let mark = env.mark().await?;
         proxy.add(Rule::new(Action::Answer(403)).verb("watch").resource("services"));
         proxy.end_watches();
         tokio::time::sleep(LOOK).await;
-        let lists = rig.audit_since(&mark)?.by(&controller.user).only(|r| r.what() == "list services");
+        let lists = env.audit_since(&mark)?.by(&controller.user).only(|r| r.what() == "list services");
         // After one, two, four and eight seconds.
         ensure!(lists.requests().len() <= 5, "{} lists in {LOOK:?}", lists.requests().len());
         ensure!(controller.get("readyz").is_err(), "it is ready without a watch");
         proxy.clear();
-        controller.ready(&rig).await?;
+        controller.ready(&env).await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await.map(drop)
+        until_ready(&env, &api, "f", AVAILABLE).await.map(drop)
     })
     .await
 }

@@ -7,7 +7,7 @@ use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::acker::Acker;
 use e2e::testing::controller::Account;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::Client;
@@ -22,21 +22,21 @@ const ACCOUNT: &str = "function-mesh-function-controller";
 const BACK: Duration = Duration::from_secs(110);
 
 /// A token that ends with its Secret.
-async fn token(rig: &Rig, secret: &str) -> Result<String> {
-    let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
+async fn token(env: &TestEnv, secret: &str) -> Result<String> {
+    let secrets: Api<Secret> = Api::namespaced(env.client.clone(), NAMESPACE);
     let object = serde_json::from_value(json!({"metadata": {"name": secret}}))?;
     let made = secrets.create(&PostParams::default(), &object).await?;
     let request: TokenRequest = serde_json::from_value(json!({"spec": {
         "audiences": [], "expirationSeconds": 3600,
         "boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": secret, "uid": made.metadata.uid}}}))?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(rig.client.clone(), NAMESPACE);
+    let accounts: Api<ServiceAccount> = Api::namespaced(env.client.clone(), NAMESPACE);
     let answer = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await?;
     answer.status.and_then(|status| status.token).context("no token")
 }
 
 /// The API server remembers for some seconds whom it let in.
-async fn refused(rig: &Rig, token: &str) -> Result<()> {
-    let mut config = rig.config();
+async fn refused(env: &TestEnv, token: &str) -> Result<()> {
+    let mut config = env.config();
     config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
     let secrets: Api<Secret> = Api::namespaced(Client::try_from(config)?, NAMESPACE);
     match secrets.list(&ListParams::default()).await {
@@ -49,14 +49,14 @@ async fn refused(rig: &Rig, token: &str) -> Result<()> {
 #[ignore = "minutes: `make faults`"]
 async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     let mut server = ApiOnly::up("identity")?;
-    let rig = Rig::alone(&server).await?;
+    let env = TestEnv::alone(&server).await?;
     // It ends with the server: who made it is not let in any more by then.
     let namespace = "identity";
-    let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+    let namespaces: Api<Namespace> = Api::all(env.client.clone());
     let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;
     namespaces.create(&PostParams::default(), &object).await?;
-    let first = token(&rig, "first").await?;
-    let account = Account::new(&rig, &first)?;
+    let first = token(&env, "first").await?;
+    let account = Account::new(&env, &first)?;
     let watched = format!("--watched-namespace={namespace}");
     let flags = [
         watched.as_str(),
@@ -65,35 +65,35 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
         "--lease-renew-deadline=150",
         "--lease-retry-period=2",
     ];
-    let controller = Controller::spawn_in_pod(&rig, &account, FUNCTION.controller, &flags)?;
-    controller.leads(&rig).await?;
-    let acker = Acker::start(&rig, namespace);
-    let objects = api(&rig, namespace, FUNCTION.kind, FUNCTION.plural);
+    let controller = Controller::spawn_in_pod(&env, &account, FUNCTION.controller, &flags)?;
+    controller.leads(&env).await?;
+    let acker = Acker::start(&env, namespace);
+    let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
-    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    until_ready(&env, &objects, "f", AVAILABLE).await?;
     let process = controller.id();
 
     // The old token is worth nothing from now on.
-    account.write_token(&token(&rig, "second").await?)?;
-    let secrets: Api<Secret> = Api::namespaced(rig.client.clone(), NAMESPACE);
+    account.write_token(&token(&env, "second").await?)?;
+    let secrets: Api<Secret> = Api::namespaced(env.client.clone(), NAMESPACE);
     secrets.delete("first", &DeleteParams::default()).await?;
-    rig.until("the end of the old token", || refused(&rig, &first)).await?;
+    env.until("the end of the old token", || refused(&env, &first)).await?;
     let since = Instant::now();
     merge(&objects, "f", json!({"spec": {"image": "example.com/image:token"}})).await?;
-    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    until_ready(&env, &objects, "f", AVAILABLE).await?;
     eprintln!("a new token is used after {:?}", since.elapsed());
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
 
     // Nor is the old authority.
     drop(acker);
     server.restart_with_new_authority()?;
-    account.write_authority(&rig)?;
-    let rig = Rig::new(server.folder(), rig.build.clone(), rig.patience()).await?;
-    let _acker = Acker::start(&rig, namespace);
-    let objects = api(&rig, namespace, FUNCTION.kind, FUNCTION.plural);
+    account.write_authority(&env)?;
+    let env = TestEnv::new(server.folder(), env.build.clone(), env.patience()).await?;
+    let _acker = Acker::start(&env, namespace);
+    let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     let since = Instant::now();
     merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;
-    until_ready(&rig, &objects, "f", AVAILABLE).await?;
+    until_ready(&env, &objects, "f", AVAILABLE).await?;
     eprintln!("a new authority is trusted after {:?}", since.elapsed());
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
     ensure!(controller.id() == process && controller.get("healthz").is_ok(), "it was started again");

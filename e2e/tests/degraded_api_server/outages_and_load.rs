@@ -7,7 +7,7 @@ use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::objects::{AVAILABLE, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Child, Proxy, Rig};
+use e2e::testing::{Child, Proxy, TestEnv};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 const NUMBER: usize = 20;
 
 /// Functions behind a proxy, ready if wanted.
-async fn fleet(rig: &Rig, namespace: &str, ready: bool) -> Result<Fleet> {
-    let mut fleet = Fleet::start(rig, namespace, &FUNCTION, NUMBER).await?;
-    fleet.replace(Some(Proxy::start(rig).await?)).await?;
+async fn fleet(env: &TestEnv, namespace: &str, ready: bool) -> Result<Fleet> {
+    let mut fleet = Fleet::start(env, namespace, &FUNCTION, NUMBER).await?;
+    fleet.replace(Some(Proxy::start(env).await?)).await?;
     if ready {
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        fleet.controller.quiet(rig).await?;
+        fleet.controller.quiet(env).await?;
     }
     Ok(fleet)
 }
@@ -34,10 +34,10 @@ async fn fleet(rig: &Rig, namespace: &str, ready: bool) -> Result<Fleet> {
 async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     const AWAY: Duration = Duration::from_secs(20);
     const IMAGE: &str = "example.com/image:after";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("away", |rig, namespace| async move {
-        let fleet = fleet(&rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("away", |env, namespace| async move {
+        let fleet = fleet(&env, &namespace, true).await?;
         let tally = fleet
             .measure(async |fleet| {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
@@ -71,10 +71,10 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
     const IMAGE: &str = "example.com/image:long-after";
     let minutes = std::env::var("AWAY_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let away = Duration::from_secs(60 * minutes);
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("long-away", |rig, namespace| async move {
-        let fleet = fleet(&rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("long-away", |env, namespace| async move {
+        let fleet = fleet(&env, &namespace, true).await?;
         let tally = fleet
             .measure(async |fleet| {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
@@ -110,11 +110,11 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
 /// Conflicts: one after the other for some objects, without an end for one.
 async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Result<()> {
     const FOREVER: &str = "o3";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let rig = rig.patient(patience);
-    rig.test(name, |rig, namespace| async move {
-        let fleet = fleet(&rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let env = env.patient(patience);
+    env.test(name, |env, namespace| async move {
+        let fleet = fleet(&env, &namespace, true).await?;
         let conflict = |resource: &str, name: &str| {
             Rule::new(Action::Answer(409)).verb("patch").resource(resource).name(name)
         };
@@ -125,7 +125,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         // What others say of the same objects stays as it is.
         let theirs = json!({"metadata": {"labels": {"example.com/theirs": "yes"}}});
         for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
-            let child = Child::of(&rig, &namespace, kind, name)?;
+            let child = Child::of(&env, &namespace, kind, name)?;
             child.patch(&theirs).await?;
             child.patch(&json!({"metadata": {"labels": {"component": "foreign"}}})).await?;
         }
@@ -133,15 +133,15 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         let started = Instant::now();
         want_image(&fleet, "example.com/image:conflict").await?;
         for name in fleet.names.iter().filter(|name| *name != FOREVER) {
-            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+            until_ready(&env, &fleet.objects, name, AVAILABLE).await?;
         }
-        rig.until("the end of the conflicts", || async {
+        env.until("the end of the conflicts", || async {
             let left = fleet.proxy()?.rules_left();
             ensure!(left == 1, "{left} rules are left");
             Ok(())
         })
         .await?;
-        let message = until_ready(&rig, &fleet.objects, FOREVER, ("False", "ApplyFailed")).await?;
+        let message = until_ready(&env, &fleet.objects, FOREVER, ("False", "ApplyFailed")).await?;
         ensure!(message.contains("o3-function"), "{message}");
         let writes = fleet.proxy()?.writes();
         let tries =
@@ -151,7 +151,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         let most = (took.as_secs_f64() / 0.8 + 1.0).log2().ceil() + took.as_secs_f64() / 240.0 + 2.0;
         ensure!(f64::from(u32::try_from(tries)?) <= most, "{tries} tries in {took:?}");
         for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
-            let labels = Child::of(&rig, &namespace, kind, name)?.state().await?["labels"].clone();
+            let labels = Child::of(&env, &namespace, kind, name)?.state().await?["labels"].clone();
             ensure!(
                 labels["example.com/theirs"] == json!("yes"),
                 "{name}: the label of others is gone: {labels}"
@@ -160,8 +160,8 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         }
         fleet.proxy()?.clear();
         merge(&fleet.objects, FOREVER, json!({"spec": {"image": "example.com/image:end"}})).await?;
-        until_ready(&rig, &fleet.objects, FOREVER, AVAILABLE).await?;
-        fleet.controller.quiet(&rig).await
+        until_ready(&env, &fleet.objects, FOREVER, AVAILABLE).await?;
+        fleet.controller.quiet(&env).await
     })
     .await
 }
@@ -190,19 +190,19 @@ async fn an_api_server_that_is_slow_for_long_costs_time_and_nothing_else() -> Re
 
 /// Every request takes longer, the lease's as well, while objects are made, and then changed for some time.
 async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test(name, |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test(name, |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.flags = vec![
             format!("--watched-namespace={namespace}"),
             "--lease-namespace=function-mesh-system".to_owned(),
         ];
-        let proxy = Proxy::start(&rig).await?;
+        let proxy = Proxy::start(&env).await?;
         proxy.add(Rule::new(Action::Delay(delay)));
         fleet.replace(Some(proxy)).await?;
-        let leases: Api<Lease> = Api::namespaced(rig.client.clone(), "function-mesh-system");
-        fleet.controller.leads(&rig).await?;
+        let leases: Api<Lease> = Api::namespaced(env.client.clone(), "function-mesh-system");
+        fleet.controller.leads(&env).await?;
         let before = leases.get("function-controller").await?.spec;
         let started = Instant::now();
         let mut changes = 0;
@@ -236,10 +236,10 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_changes_is_swallowed() -> Result<()> {
     const EDITS: usize = 2000;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("flood", |rig, namespace| async move {
-        let fleet = fleet(&rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("flood", |env, namespace| async move {
+        let fleet = fleet(&env, &namespace, true).await?;
         let before = fleet.controller.memory()?.resident;
         let tally = fleet
             .measure(async |fleet| {
@@ -271,22 +271,22 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
     const ROUNDS: usize = 3;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("load", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("load", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.flags.push("--concurrency=1".to_owned());
-        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+        fleet.replace(Some(Proxy::start(&env).await?)).await?;
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         fleet.proxy()?.add(Rule::new(Action::Delay(Duration::from_millis(50))).verb("patch"));
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         let (mut round, mut times) = (0, Vec::new());
         while times.iter().sum::<usize>() < ROUNDS * NUMBER {
             round += 1;
             want_image(&fleet, &format!("example.com/image:{round}")).await?;
-            let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+            let writes = env.audit_since(&mark)?.by(&fleet.controller.user).writes();
             let of = |name: &String| writes.writes_to("statefulsets", &format!("{name}-function"));
             times = fleet.names.iter().map(of).collect();
         }
@@ -302,10 +302,10 @@ async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
 /// Scrapes without end, and connections that never say what they want.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_for_metrics_holds_up_nobody() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("scraped", |rig, namespace| async move {
-        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("scraped", |env, namespace| async move {
+        let fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         let address = fleet.controller.address();
         let mut idle = Vec::new();
         for _ in 0..200 {

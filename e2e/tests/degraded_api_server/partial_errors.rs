@@ -5,7 +5,7 @@ use e2e::scenarios::edits::{until_image, want_image};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Proxy, Rig};
+use e2e::testing::{Proxy, TestEnv};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ const LEASES: &str = "function-mesh-system";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_share_of_requests_may_fail() -> Result<()> {
     const IMAGE: &str = "example.com/image:shared";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("share", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
-        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("share", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.replace(Some(Proxy::start(&env).await?)).await?;
         for (code, share) in [(500, 40), (503, 31), (429, 43), (504, 53)] {
             fleet.proxy()?.add(Rule::new(Action::Answer(code)).verb("patch").one_in(share));
         }
@@ -31,19 +31,19 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
         want_image(&fleet, IMAGE).await?;
         until_image(&fleet, IMAGE).await?;
         fleet.until_ready().await?;
-        nothing_is_left(&rig, &namespace, fleet).await
+        nothing_is_left(&env, &namespace, fleet).await
     })
     .await
 }
 
 /// Everything is as it should be: a new process finds nothing to do.
-async fn nothing_is_left(rig: &Rig, namespace: &str, mut fleet: Fleet) -> Result<()> {
+async fn nothing_is_left(env: &TestEnv, namespace: &str, mut fleet: Fleet) -> Result<()> {
     fleet.proxy()?.clear();
-    fleet.controller.quiet(rig).await?;
-    let mark = rig.mark().await?;
+    fleet.controller.quiet(env).await?;
+    let mark = env.mark().await?;
     fleet.replace(None).await?;
     fleet.until_looked_at(0, NUMBER).await?;
-    let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(namespace).writes();
+    let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(namespace).writes();
     ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
     Ok(())
 }
@@ -53,14 +53,14 @@ async fn nothing_is_left(rig: &Rig, namespace: &str, mut fleet: Fleet) -> Result
 #[ignore = "minutes: `make faults`"]
 async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
     const TIME: Duration = Duration::from_secs(300);
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("share-long", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("share-long", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.flags = vec![format!("--watched-namespace={namespace}"), format!("--lease-namespace={LEASES}")];
-        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
-        fleet.controller.leads(&rig).await?;
-        let leases: Api<Lease> = Api::namespaced(rig.client.clone(), LEASES);
+        fleet.replace(Some(Proxy::start(&env).await?)).await?;
+        fleet.controller.leads(&env).await?;
+        let leases: Api<Lease> = Api::namespaced(env.client.clone(), LEASES);
         let before = leases.get("function-controller").await?.spec;
         for (code, share) in [(500, 37), (503, 41), (429, 43), (504, 47)] {
             fleet.proxy()?.add(Rule::new(Action::Answer(code)).one_in(share));
@@ -89,7 +89,7 @@ async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
         let after = leases.get("function-controller").await?.spec;
         let transitions = |spec: Option<LeaseSpec>| spec.map(|spec| spec.lease_transitions);
         ensure!(transitions(before) == transitions(after), "the lease was lost and taken again");
-        nothing_is_left(&rig, &namespace, fleet).await
+        nothing_is_left(&env, &namespace, fleet).await
     })
     .await
 }

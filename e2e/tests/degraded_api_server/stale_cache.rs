@@ -7,7 +7,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::audit::Request;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Child, Controller, Proxy, Rig};
+use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Preconditions};
 use serde_json::{Value, json};
@@ -19,13 +19,13 @@ const CHILDREN: [(&str, &str); 3] = [
 ];
 
 /// Deletes the object and what it owns, as the garbage collector does in its own time.
-async fn removed(rig: &Rig, objects: &Api<DynamicObject>, namespace: &str) -> Result<()> {
+async fn removed(env: &TestEnv, objects: &Api<DynamicObject>, namespace: &str) -> Result<()> {
     objects.delete("f", &DeleteParams::background()).await?;
     for (kind, name) in CHILDREN {
-        let child = Child::of(rig, namespace, kind, name)?;
+        let child = Child::of(env, namespace, kind, name)?;
         // The garbage collector may have been there.
         drop(child.api.delete(name, &DeleteParams::background()).await);
-        rig.until("end of the children", || async {
+        env.until("end of the children", || async {
             ensure!(child.api.get_opt(name).await?.is_none(), "{kind} {name} is there");
             Ok(())
         })
@@ -35,10 +35,10 @@ async fn removed(rig: &Rig, objects: &Api<DynamicObject>, namespace: &str) -> Re
 }
 
 /// Versions and owners of the children.
-async fn children(rig: &Rig, namespace: &str) -> Result<Vec<(String, Option<String>, Vec<String>)>> {
+async fn children(env: &TestEnv, namespace: &str) -> Result<Vec<(String, Option<String>, Vec<String>)>> {
     let mut found = Vec::new();
     for (kind, name) in CHILDREN {
-        let child = Child::of(rig, namespace, kind, name)?.api.get(name).await?;
+        let child = Child::of(env, namespace, kind, name)?.api.get(name).await?;
         let owners = child.owner_references().iter().map(|owner| owner.uid.clone()).collect();
         found.push((format!("{kind} {}", child.uid().unwrap_or_default()), child.resource_version(), owners));
     }
@@ -55,59 +55,59 @@ struct Past {
 }
 
 impl Past {
-    async fn of(rig: &Rig, namespace: &str) -> Result<Self> {
-        let acker = Acker::start(rig, namespace);
-        let objects = api(rig, namespace, FUNCTION.kind, FUNCTION.plural);
+    async fn of(env: &TestEnv, namespace: &str) -> Result<Self> {
+        let acker = Acker::start(env, namespace);
+        let objects = api(env, namespace, FUNCTION.kind, FUNCTION.plural);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let proxy = Proxy::start(rig).await?;
-        let controller = Controller::spawn_behind(rig, Some(&proxy), FUNCTION.controller, &flags)?;
-        controller.ready(rig).await?;
+        let proxy = Proxy::start(env).await?;
+        let controller = Controller::spawn_behind(env, Some(&proxy), FUNCTION.controller, &flags)?;
+        controller.ready(env).await?;
         let mut spec = FUNCTION.spec();
         if let Some(spec) = spec.as_object_mut() {
             spec.insert("maxReplicas".to_owned(), json!(3));
         }
         create(&objects, FUNCTION.kind, "f", &spec).await?;
-        until_ready(rig, &objects, "f", AVAILABLE).await?;
-        controller.quiet(rig).await?;
+        until_ready(env, &objects, "f", AVAILABLE).await?;
+        controller.quiet(env).await?;
         Ok(Self { _acker: acker, objects, proxy, controller, spec })
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("stale", |rig, namespace| async move {
-        let Past { _acker, objects, proxy, controller: old, spec } = Past::of(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("stale", |env, namespace| async move {
+        let Past { _acker, objects, proxy, controller: old, spec } = Past::of(&env, &namespace).await?;
         // It wants to change all three children and cannot; then it hears nothing any more.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
         }
-        let service = Child::of(&rig, &namespace, "Service", "f-function-headless")?;
+        let service = Child::of(&env, &namespace, "Service", "f-function-headless")?;
         service.patch(&json!({"spec": {"publishNotReadyAddresses": false}})).await?;
         merge(&objects, "f", json!({"spec": {"image": "example.com/image:old", "maxReplicas": 5}})).await?;
-        rig.until("failures", || async {
+        env.until("failures", || async {
             ensure!(old.metric("function_mesh_backoff_objects")? == 1, "not yet");
             Ok(())
         })
         .await?;
         proxy.freeze_watches(true);
-        removed(&rig, &objects, &namespace).await?;
-        let new = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+        removed(&env, &objects, &namespace).await?;
+        let new = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         create(&objects, FUNCTION.kind, "f", &spec).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
-        new.quiet(&rig).await?;
+        until_ready(&env, &objects, "f", AVAILABLE).await?;
+        new.quiet(&env).await?;
         let uid = objects.get("f").await?.uid().context("no uid")?;
-        let before = children(&rig, &namespace).await?;
+        let before = children(&env, &namespace).await?;
         ensure!(before.iter().all(|(_, _, owners)| *owners == [uid.clone()]), "{before:?}");
 
         // It may write again, and tries to.
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         proxy.clear();
-        let refused = rig
+        let refused = env
             .until("its next try", || async {
-                let writes = rig.audit_since(&mark)?.by(&old.user).only(Request::is_write);
+                let writes = env.audit_since(&mark)?.by(&old.user).only(Request::is_write);
                 ensure!(writes.requests().len() > 1, "{:?}", writes.counts());
                 Ok(writes)
             })
@@ -115,15 +115,15 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
         for request in refused.requests() {
             ensure!(request.code() >= 400, "{} {} was done", request.what(), request.name());
         }
-        ensure!(children(&rig, &namespace).await? == before, "the past reached the children");
+        ensure!(children(&env, &namespace).await? == before, "the past reached the children");
         let status = objects.get("f").await?.data.pointer("/status/conditions").cloned().unwrap_or_default();
         ensure!(!status.to_string().contains("ApplyFailed"), "the past reached the status: {status}");
 
         // It sees the present again, and agrees.
         proxy.freeze_watches(false);
         proxy.end_watches();
-        old.quiet(&rig).await?;
-        ensure!(children(&rig, &namespace).await? == before, "they do not agree");
+        old.quiet(&env).await?;
+        ensure!(children(&env, &namespace).await? == before, "they do not agree");
         Ok(())
     })
     .await
@@ -132,21 +132,21 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
 /// The same for an object that is deleted late: not the one that has its name now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("stale-delete", |rig, namespace| async move {
-        let Past { _acker, objects, proxy, controller: old, .. } = Past::of(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("stale-delete", |env, namespace| async move {
+        let Past { _acker, objects, proxy, controller: old, .. } = Past::of(&env, &namespace).await?;
         // The autoscaler is to go, and cannot.
         proxy.add(Rule::new(Action::Answer(500)).verb("delete"));
         merge(&objects, "f", json!({"spec": {"maxReplicas": null}})).await?;
-        rig.until("failures", || async {
+        env.until("failures", || async {
             ensure!(old.metric("function_mesh_backoff_objects")? == 1, "not yet");
             Ok(())
         })
         .await?;
         proxy.freeze_watches(true);
         // Somebody makes another one of its name.
-        let autoscaler = Child::of(&rig, &namespace, "HorizontalPodAutoscaler", "f-function")?;
+        let autoscaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f-function")?;
         let mut other = autoscaler.api.get("f-function").await?;
         let preconditions = Some(Preconditions { uid: other.uid(), resource_version: None });
         let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
@@ -154,10 +154,10 @@ async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
         other.metadata =
             serde_json::from_value(json!({"name": "f-function", "labels": {"example.com/mine": "yes"}}))?;
         let made = autoscaler.api.create(&<_>::default(), &other).await?;
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         proxy.clear();
-        rig.until("its next try", || async {
-            let deletions = rig.audit_since(&mark)?.by(&old.user).only(|r| r.verb == "delete");
+        env.until("its next try", || async {
+            let deletions = env.audit_since(&mark)?.by(&old.user).only(|r| r.verb == "delete");
             ensure!(!deletions.requests().is_empty(), "not yet");
             Ok(())
         })

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::edits::{until_image, want_image};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use kube::api::ListParams;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ const NUMBER: usize = 20;
 /// The longest wait between two attempts to watch is half a minute; and a slow machine.
 const BACK: Duration = Duration::from_secs(60);
 
-async fn ready(rig: &Rig, namespace: &str) -> Result<Fleet> {
-    let fleet = Fleet::start(rig, namespace, &FUNCTION, NUMBER).await?;
+async fn ready(env: &TestEnv, namespace: &str) -> Result<Fleet> {
+    let fleet = Fleet::start(env, namespace, &FUNCTION, NUMBER).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(rig).await?;
+    fleet.controller.quiet(env).await?;
     Ok(fleet)
 }
 
@@ -35,30 +35,30 @@ async fn changed(fleet: &Fleet, times: i64) -> Result<()> {
 async fn a_compaction_is_slept_through() -> Result<()> {
     const IMAGE: &str = "example.com/image:compacted";
     let mut server = ApiOnly::up("compact")?;
-    let rig = Rig::alone(&server).await?;
+    let env = TestEnv::alone(&server).await?;
     let server = &mut server;
-    rig.test("compaction", |rig, namespace| async move {
-        let fleet = ready(&rig, &namespace).await?;
+    env.test("compaction", |env, namespace| async move {
+        let fleet = ready(&env, &namespace).await?;
         let before = fleet.controller.memory()?.resident;
         // Nothing that matters happened meanwhile, then something did.
         for changes in [false, true] {
             fleet.controller.send("STOP")?;
-            let mark = rig.mark().await?;
+            let mark = env.mark().await?;
             for i in 0..3 {
                 let label = json!({"metadata": {"annotations": {"example.com/i": format!("{i}")}}});
                 let namespaces: kube::api::Api<k8s_openapi::api::core::v1::Namespace> =
-                    kube::api::Api::all(rig.client.clone());
+                    kube::api::Api::all(env.client.clone());
                 namespaces.patch(&namespace, &<_>::default(), &kube::api::Patch::Merge(label)).await?;
             }
             if changes {
                 want_image(&fleet, IMAGE).await?;
             }
-            rig.etcd()?.compact()?;
+            env.etcd()?.compact()?;
             // Otherwise it would go on from what it remembers.
             server.restart()?;
             fleet.controller.send("CONT")?;
-            rig.until("lists of all kinds", || async {
-                let lists = rig.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
+            env.until("lists of all kinds", || async {
+                let lists = env.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
                 let listed: std::collections::BTreeSet<String> =
                     lists.requests().iter().map(e2e::testing::audit::Request::resource).collect();
                 for resource in ["functions", "statefulsets", "services", "pods", "backendconfigs"] {
@@ -71,8 +71,8 @@ async fn a_compaction_is_slept_through() -> Result<()> {
                 until_image(&fleet, IMAGE).await?;
                 fleet.until_ready().await?;
             }
-            fleet.controller.quiet(&rig).await?;
-            let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+            fleet.controller.quiet(&env).await?;
+            let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
             let sets = writes.clone().only(|r| r.resource() == "statefulsets" && r.code() < 300);
             let want = if changes { NUMBER } else { 0 };
             ensure!(sets.requests().len() == want, "{:?}", writes.counts());
@@ -91,10 +91,10 @@ async fn a_compaction_is_slept_through() -> Result<()> {
 async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
     const FROZEN: Duration = Duration::from_secs(30);
     let server = ApiOnly::up("etcd")?;
-    let rig = Rig::alone(&server).await?;
+    let env = TestEnv::alone(&server).await?;
     let server = &server;
-    rig.test("storage", |rig, namespace| async move {
-        let fleet = ready(&rig, &namespace).await?;
+    env.test("storage", |env, namespace| async move {
+        let fleet = ready(&env, &namespace).await?;
         let before = fleet.controller.memory()?.resident;
 
         // Work waits when the storage stops to answer.
@@ -115,29 +115,29 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         changed(&fleet, 1).await?;
 
         // Work waits when the storage takes nothing more.
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         fleet.controller.send("STOP")?;
         want_image(&fleet, "example.com/image:full").await?;
-        rig.etcd()?.full(true)?;
-        let mark = rig.mark().await?;
+        env.etcd()?.full(true)?;
+        let mark = env.mark().await?;
         fleet.controller.send("CONT")?;
-        rig.until("refusals of all", || async {
+        env.until("refusals of all", || async {
             let waiting = fleet.controller.metric("function_mesh_backoff_objects")?;
             ensure!(waiting == u64::try_from(NUMBER)?, "{waiting} wait");
             Ok(())
         })
         .await?;
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let tries = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+        let tries = env.audit_since(&mark)?.by(&fleet.controller.user).writes();
         // After one, two, four and eight seconds, each time for the set and for the status.
         ensure!(tries.requests().len() <= NUMBER * 2 * 6, "{:?} in ten seconds", tries.counts());
-        rig.etcd()?.full(false)?;
+        env.etcd()?.full(false)?;
         let back = Instant::now();
         until_image(&fleet, "example.com/image:full").await?;
         fleet.until_ready().await?;
         ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
         changed(&fleet, 2).await?;
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         let after = fleet.controller.memory()?.resident;
         ensure!(after < before + 4096, "memory from {before} to {after} KiB");
         ensure!(fleet.controller.metric("function_mesh_reconcile_errors_total")? > 0, "no error is counted");

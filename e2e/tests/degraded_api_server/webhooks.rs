@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::objects::{AVAILABLE, create, merge, until_ready};
 use e2e::testing::webhook::{Behaviour, is_injected};
-use e2e::testing::{Rig, Webhook};
+use e2e::testing::{TestEnv, Webhook};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ const SET: &str = "o0-function";
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
     const IMAGE: &str = "example.com/image:2";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("injecting", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
-        let webhook = Webhook::start(&rig, &namespace, Behaviour::Inject).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("injecting", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, 5).await?;
+        let webhook = Webhook::start(&env, &namespace, Behaviour::Inject).await?;
         let tally = fleet
             .measure(async |fleet| {
                 fleet.create(&FUNCTION.spec()).await?;
@@ -30,7 +30,7 @@ async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
         let tally = fleet
             .measure(async |fleet| {
                 merge(&fleet.objects, "o0", json!({"spec": {"image": IMAGE}})).await?;
-                until_ready(&fleet.rig, &fleet.objects, "o0", AVAILABLE).await.map(drop)
+                until_ready(&fleet.env, &fleet.objects, "o0", AVAILABLE).await.map(drop)
             })
             .await?;
         ensure!(tally.count("patch statefulsets") == 1, "{tally}");
@@ -46,10 +46,10 @@ async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
         let label = set.metadata.labels.unwrap_or_default().get("injected").cloned();
         ensure!(label.as_deref() == Some("yes"), "the label is {label:?}");
         // A new process finds nothing to repair either.
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         fleet.replace(None).await?;
         fleet.until_looked_at(0, 5).await?;
-        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
         webhook.remove().await
     })
@@ -58,24 +58,24 @@ async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_down_is_named() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hookdown", |rig, namespace| async move {
-        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 1).await?;
-        let webhook = Webhook::start(&rig, &namespace, Behaviour::Down).await?;
-        let mark = rig.mark().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hookdown", |env, namespace| async move {
+        let fleet = Fleet::start(&env, &namespace, &FUNCTION, 1).await?;
+        let webhook = Webhook::start(&env, &namespace, Behaviour::Down).await?;
+        let mark = env.mark().await?;
         create(&fleet.objects, FUNCTION.kind, "o0", &FUNCTION.spec()).await?;
-        let message = until_ready(&rig, &fleet.objects, "o0", ("False", "ApplyFailed")).await?;
+        let message = until_ready(&env, &fleet.objects, "o0", ("False", "ApplyFailed")).await?;
         for word in [SET, "failed calling webhook", "sets.example.com"] {
             ensure!(message.contains(word), "no {word:?} in: {message}");
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let tries = rig.audit_since(&mark)?.by(&fleet.controller.user).writes();
+        let tries = env.audit_since(&mark)?.by(&fleet.controller.user).writes();
         ensure!(tries.writes_to("statefulsets", SET) <= 6, "{:?}", tries.counts());
         ensure!(tries.writes_to("functions/status", "o0") <= 2, "{:?}", tries.counts());
         webhook.remove().await?;
         // Without help: it is tried again.
-        until_ready(&rig, &fleet.objects, "o0", AVAILABLE).await.map(drop)
+        until_ready(&env, &fleet.objects, "o0", AVAILABLE).await.map(drop)
     })
     .await
 }
@@ -83,11 +83,11 @@ async fn a_webhook_that_is_down_is_named() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_slow_is_waited_for() -> Result<()> {
     const SLOW: Duration = Duration::from_secs(9);
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hookslow", |rig, namespace| async move {
-        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
-        let webhook = Webhook::start(&rig, &namespace, Behaviour::Slow(SLOW)).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hookslow", |env, namespace| async move {
+        let fleet = Fleet::start(&env, &namespace, &FUNCTION, 5).await?;
+        let webhook = Webhook::start(&env, &namespace, Behaviour::Slow(SLOW)).await?;
         let started = Instant::now();
         let tally = fleet
             .measure(async |fleet| {

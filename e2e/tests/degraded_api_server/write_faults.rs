@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use e2e::scenarios::faults::scenario::Scenario;
 use e2e::scenarios::faults::{Fault, explore};
 use e2e::scenarios::fleet::{FUNCTION, SINK, SOURCE};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use std::time::Duration;
 
 /// Plans at the same time. They wait most of the time.
@@ -18,10 +18,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Each write of these once, each with another fault than the one before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_write_changes_nothing_in_the_end() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let scenarios = [Scenario::Create, Scenario::Image, Scenario::DeleteWithCleanup, Scenario::Drift];
-    let report = explore(&rig, &FUNCTION, &scenarios, AT_ONCE, Duration::ZERO, |index, fault| {
+    let report = explore(&env, &FUNCTION, &scenarios, AT_ONCE, Duration::ZERO, |index, fault| {
         Fault::ALL.get(index % Fault::ALL.len()) == Some(&fault)
     })
     .await?;
@@ -32,12 +32,12 @@ async fn a_fault_at_any_write_changes_nothing_in_the_end() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "many minutes: `make faults`"]
 async fn all_faults_at_all_writes() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let short = [Scenario::Create, Scenario::Delete];
     let mut failures = Vec::new();
     for (kind, scenarios) in [(&FUNCTION, &Scenario::ALL[..]), (&SOURCE, &short), (&SINK, &short)] {
-        failures.extend(explore(&rig, kind, scenarios, MANY, MINUTE, |_, _| true).await?.failures);
+        failures.extend(explore(&env, kind, scenarios, MANY, MINUTE, |_, _| true).await?.failures);
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())

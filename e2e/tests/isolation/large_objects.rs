@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -26,39 +26,39 @@ fn variables(number: usize, bytes: usize) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_as_large_as_can_be_says_so_or_runs() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("large", |rig, namespace| async move {
-        let fleet = Fleet::start(&rig, &namespace, &FUNCTION, 5).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("large", |env, namespace| async move {
+        let fleet = Fleet::start(&env, &namespace, &FUNCTION, 5).await?;
         let memory = fleet.controller.memory()?.resident;
         // Ten thousand variables run.
         create(&fleet.objects, FUNCTION.kind, "variables", &with("pod", variables(10_000, 20))).await?;
-        until_ready(&rig, &fleet.objects, "variables", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "variables", AVAILABLE).await?;
 
         // Less than a megabyte is stored, but not what becomes of it: each quotation mark is quoted for JSON in JSON in JSON.
         let config = json!({"text": "\"".repeat(450_000)});
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         create(&fleet.objects, FUNCTION.kind, "config", &with("funcConfig", config)).await?;
-        let message = until_ready(&rig, &fleet.objects, "config", ("False", "TooLarge")).await?;
+        let message = until_ready(&env, &fleet.objects, "config", ("False", "TooLarge")).await?;
         ensure!(message.contains("config-function") && message.len() < 1100, "{message}");
         fleet.create(&FUNCTION.spec()).await?;
         for name in &fleet.names {
-            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+            until_ready(&env, &fleet.objects, name, AVAILABLE).await?;
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        fleet.controller.quiet(&rig).await?;
-        let requests = rig.audit_since(&mark)?.by(&fleet.controller.user);
+        fleet.controller.quiet(&env).await?;
+        let requests = env.audit_since(&mark)?.by(&fleet.controller.user);
         let tries = requests.only(|r| r.what() == "patch statefulsets" && r.name() == "config-function");
         // Once more when its Service was there.
         ensure!((1..=2).contains(&tries.requests().len()), "{} tries", tries.requests().len());
         merge(&fleet.objects, "config", json!({"spec": {"funcConfig": {"text": "small"}}})).await?;
-        until_ready(&rig, &fleet.objects, "config", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "config", AVAILABLE).await?;
 
         // What is not kept of the caches, and an answer of a megabyte at a time.
         for name in ["variables", "config"] {
             fleet.objects.delete(name, &<_>::default()).await?;
         }
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
         ensure!(grown < 32_768, "{grown} KiB more");
         Ok(())
@@ -70,11 +70,11 @@ async fn a_function_as_large_as_can_be_says_so_or_runs() -> Result<()> {
 #[ignore = "minutes: `make faults`"]
 async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
     const NUMBER: usize = 500;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("large-mesh", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("large-mesh", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let functions: Vec<Value> = (0..NUMBER)
             .map(|i| {
                 let mut spec = FUNCTION.spec();
@@ -84,10 +84,10 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
                 spec
             })
             .collect();
-        let mesh = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        let mesh = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", "m", &json!({"functions": functions})).await?;
         // Without anybody who runs them the status counts, and names some.
-        let message = rig
+        let message = env
             .until("five hundred components", || async {
                 let (status, reason, message) = condition(&meshes, "m", "Ready").await?;
                 let counted = meshes.get("m").await?.data.pointer("/status/components").cloned();
@@ -97,12 +97,12 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
             })
             .await?;
         ensure!(message.len() <= 1100, "{} bytes", message.len());
-        mesh.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&mesh.user).writes();
+        mesh.quiet(&env).await?;
+        let writes = env.audit()?.by(&mesh.user).writes();
         let made = writes.counts().get("patch functions").copied().context("no component is made")?;
         ensure!(made == NUMBER, "{:?}", writes.counts());
-        let _functions = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-        until_ready(&rig, &meshes, "m", ("True", "AllComponentsReady")).await?;
+        let _functions = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+        until_ready(&env, &meshes, "m", ("True", "AllComponentsReady")).await?;
         Ok(())
     })
     .await

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::shell::run;
 use e2e::testing::objects::{create, function_spec, functions};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::json;
@@ -25,61 +25,61 @@ fn binding(kind: &str, role: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("several", |rig, a| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("several", |env, a| async move {
         let b = format!("{a}-b");
-        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+        let namespaces: Api<Namespace> = Api::all(env.client.clone());
         let object = serde_json::from_value(json!({"metadata": {"name": b}}))?;
         namespaces.create(&PostParams::default(), &object).await?;
-        rig.kubectl.apply(&a, &binding("ClusterRole", ROLE))?;
+        env.kubectl.apply(&a, &binding("ClusterRole", ROLE))?;
         // Of b the Functions may be listed, and everything may be written: all that is missing is what is there already.
-        rig.kubectl.apply(
+        env.kubectl.apply(
             &b,
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: some}\nrules:\n\
              - {apiGroups: [compute.functionmesh.io], resources: ['*'], verbs: ['*']}\n\
              - {apiGroups: [apps, ''], resources: [statefulsets, services], verbs: [create, patch, delete]}\n",
         )?;
-        rig.kubectl.apply(&b, &binding("Role", "some"))?;
+        env.kubectl.apply(&b, &binding("Role", "some"))?;
         for namespace in [&a, &b] {
-            create(&functions(&rig, namespace), "Function", "f", &function_spec()).await?;
+            create(&functions(&env, namespace), "Function", "f", &function_spec()).await?;
         }
         // Spaces, nothing, and a name that is there twice are no namespaces of their own.
         let watched = format!("--watched-namespace={a},{b}, {a},,{b}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let controller = Controller::spawn_as(&rig, USER, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        let child = |namespace: &str| Child::of(&rig, namespace, "StatefulSet", "f-function");
+        let controller = Controller::spawn_as(&env, USER, "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        let child = |namespace: &str| Child::of(&env, namespace, "StatefulSet", "f-function");
         let (in_a, in_b) = (child(&a)?, child(&b)?);
-        rig.until("work in a", || async { in_a.state().await.map(drop) }).await?;
+        env.until("work in a", || async { in_a.state().await.map(drop) }).await?;
         let said = controller.get("readyz")?;
         ensure!(said.contains(&format!("namespace {b}: ")) && said.contains("is forbidden"), "{said}");
         ensure!(controller.metric("function_mesh_unwatched_namespaces")? == 1, "b is not counted");
         let warned = controller.log()?;
         let warned = warned.lines().filter(|line| line.contains("WARN") && line.contains("namespace cannot be watched"));
         ensure!(warned.count() == 1, "b is not in the log once");
-        controller.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&controller.user).within(&b).writes();
+        controller.quiet(&env).await?;
+        let writes = env.audit()?.by(&controller.user).within(&b).writes();
         ensure!(writes.requests().is_empty(), "written without knowing what is there: {:?}", writes.counts());
 
-        rig.kubectl.apply(&b, &binding("ClusterRole", ROLE))?;
-        rig.until("work in b", || async { in_b.state().await.map(drop) }).await?;
+        env.kubectl.apply(&b, &binding("ClusterRole", ROLE))?;
+        env.until("work in b", || async { in_b.state().await.map(drop) }).await?;
         ensure!(controller.metric("function_mesh_unwatched_namespaces")? == 0, "b is still counted");
         ensure!(controller.get("readyz")?.trim() == "ok", "{}", controller.get("readyz")?);
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
 
         // The namespace goes with its Roles; the controller is started again.
         controller.signal("TERM")?;
         namespaces.delete(&b, &DeleteParams::background()).await?;
-        run(&mut rig.kubectl.words(&format!("-n {b} delete rolebindings,roles --all")))?;
-        let controller = Controller::spawn_as(&rig, USER, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        controller.reconciled(&rig, 1).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        run(&mut env.kubectl.words(&format!("-n {b} delete rolebindings,roles --all")))?;
+        let controller = Controller::spawn_as(&env, USER, "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        controller.reconciled(&env, 1).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
-        create(&functions(&rig, &a), "Function", "g", &function_spec()).await?;
-        let later = Child::of(&rig, &a, "StatefulSet", "g-function")?;
-        rig.until("work in a after the restart", || async { later.state().await.map(drop) }).await
+        create(&functions(&env, &a), "Function", "g", &function_spec()).await?;
+        let later = Child::of(&env, &a, "StatefulSet", "g-function")?;
+        env.until("work in a after the restart", || async { later.state().await.map(drop) }).await
     })
     .await
 }

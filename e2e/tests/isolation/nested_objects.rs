@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::function_spec;
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use functionmesh_runtime::raw_object::RawObject;
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Pod;
@@ -88,33 +88,33 @@ impl Case {
     }
 
     /// Creates an object whose field of free form has so many levels. As text: no library of ours makes such an object.
-    async fn create(&self, rig: &Rig, namespace: &str, name: &str, levels: usize) -> Result<()> {
+    async fn create(&self, env: &TestEnv, namespace: &str, name: &str, levels: usize) -> Result<()> {
         let object = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": self.kind,
             "metadata": {"name": name}, "spec": self.spec()});
         let text = object.to_string().replace("\"DEEP\"", &nested(levels));
         let path = format!("{OURS}/namespaces/{namespace}/{}", self.plural);
-        request(rig, Method::POST, &path, text)
+        request(env, Method::POST, &path, text)
             .await
             .with_context(|| format!("{} {name}", self.kind))
             .map(drop)
     }
 
-    async fn delete(&self, rig: &Rig, namespace: &str, name: &str) -> Result<()> {
+    async fn delete(&self, env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
         let path = format!("{OURS}/namespaces/{namespace}/{}/{name}", self.plural);
-        request(rig, Method::DELETE, &path, String::new()).await.map(drop)
+        request(env, Method::DELETE, &path, String::new()).await.map(drop)
     }
 
-    async fn until_child(&self, rig: &Rig, namespace: &str, name: &str) -> Result<()> {
+    async fn until_child(&self, env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
         let (group, plural) = self.child;
         let path = format!("{group}/namespaces/{namespace}/{plural}/{}", self.child_of(name));
-        rig.until(&path, || async { request(rig, Method::GET, &path, String::new()).await.map(drop) }).await
+        env.until(&path, || async { request(env, Method::GET, &path, String::new()).await.map(drop) }).await
     }
 
     /// Waits until the object is refused for its field.
-    async fn until_refused(&self, rig: &Rig, namespace: &str, name: &str) -> Result<()> {
+    async fn until_refused(&self, env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
         let path = format!("{OURS}/namespaces/{namespace}/{}/{name}", self.plural);
-        rig.until(&format!("{name} is Invalid"), || async {
-            let text = request(rig, Method::GET, &path, String::new()).await?;
+        env.until(&format!("{name} is Invalid"), || async {
+            let text = request(env, Method::GET, &path, String::new()).await?;
             let object: RawObject<Pod, Value> = serde_json::from_str(&text)?;
             let conditions = object.status["conditions"].as_array().context("no conditions")?;
             let ready = conditions.iter().find(|c| c["type"] == "Ready").context("no Ready")?;
@@ -133,55 +133,55 @@ fn nested(levels: usize) -> String {
     format!("{}\"{PAYLOAD}\"{}", r#"{"a":"#.repeat(levels), "}".repeat(levels))
 }
 
-async fn request(rig: &Rig, method: Method, path: &str, body: String) -> Result<String> {
+async fn request(env: &TestEnv, method: Method, path: &str, body: String) -> Result<String> {
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(body.into_bytes())?;
-    Ok(rig.client.request_text(request).await?)
+    Ok(env.client.request_text(request).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_nested_too_deeply_is_its_own_problem() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let cases = CASES.iter().map(|case| one_kind(&rig, case));
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let cases = CASES.iter().map(|case| one_kind(&env, case));
     futures::future::try_join_all(cases).await.map(drop)
 }
 
-async fn one_kind(rig: &Rig, case: &Case) -> Result<()> {
-    rig.test("depth", |rig, namespace| async move {
-        let (rig, namespace) = (&rig, namespace.as_str());
+async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
+    env.test("depth", |env, namespace| async move {
+        let (env, namespace) = (&env, namespace.as_str());
         // In the list at the start.
-        case.create(rig, namespace, "first", 1).await?;
+        case.create(env, namespace, "first", 1).await?;
         for (name, levels) in ["deep", "deeper"].into_iter().zip(LEVELS) {
-            case.create(rig, namespace, name, levels).await?;
+            case.create(env, namespace, name, levels).await?;
         }
-        case.create(rig, namespace, "last", 1).await?;
-        let controller = Controller::start(rig, case.controller, namespace).await?;
+        case.create(env, namespace, "last", 1).await?;
+        let controller = Controller::start(env, case.controller, namespace).await?;
         for name in ["first", "last"] {
-            case.until_child(rig, namespace, name).await?;
+            case.until_child(env, namespace, name).await?;
         }
         for name in ["deep", "deeper"] {
-            case.until_refused(rig, namespace, name).await?;
+            case.until_refused(env, namespace, name).await?;
         }
         // In a watch.
         for (name, levels) in ["deep-later", "deeper-later"].into_iter().zip(LEVELS) {
-            case.create(rig, namespace, name, levels).await?;
+            case.create(env, namespace, name, levels).await?;
         }
-        case.create(rig, namespace, "later", 1).await?;
-        case.until_child(rig, namespace, "later").await?;
+        case.create(env, namespace, "later", 1).await?;
+        case.until_child(env, namespace, "later").await?;
         for name in ["deep-later", "deeper-later"] {
-            case.until_refused(rig, namespace, name).await?;
+            case.until_refused(env, namespace, name).await?;
         }
-        controller.quiet(rig).await?;
+        controller.quiet(env).await?;
         let log = controller.log()?;
         ensure!(!log.contains(PAYLOAD), "the content of an object is in the log");
         let told = log.lines().filter(|line| line.contains("refused") && line.contains("/deeper\""));
         ensure!(told.count() == 1, "{} is not in the log once", case.kind);
         ensure!(controller.metric("function_mesh_watch_errors_total")? == 0, "a watch was interrupted");
-        let unwanted = rig
+        let unwanted = env
             .audit()?
             .by(&controller.user)
             .writes()
@@ -189,13 +189,13 @@ async fn one_kind(rig: &Rig, case: &Case) -> Result<()> {
         ensure!(unwanted.requests().is_empty(), "{:?}", unwanted.counts());
         // A restart writes nothing.
         controller.signal("TERM")?;
-        let controller = Controller::start(rig, case.controller, namespace).await?;
-        controller.reconciled(rig, 7).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        let controller = Controller::start(env, case.controller, namespace).await?;
+        controller.reconciled(env, 7).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         // Other tests read all objects of a kind with a decoder that has a limit.
         for name in ["deep", "deeper", "deep-later", "deeper-later"] {
-            case.delete(rig, namespace, name).await?;
+            case.delete(env, namespace, name).await?;
         }
         Ok(())
     })
@@ -205,21 +205,21 @@ async fn one_kind(rig: &Rig, case: &Case) -> Result<()> {
 /// What nobody reads of a BackendConfig is stored, and holds up nothing; nor does the list of its fields.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_config_nested_deeply_still_counts() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("depth-backend", |rig, namespace| async move {
-        let (rig, namespace) = (&rig, namespace.as_str());
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("depth-backend", |env, namespace| async move {
+        let (env, namespace) = (&env, namespace.as_str());
         let config = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "BackendConfig",
             "metadata": {"name": "backend-config"}, "spec": {"env": {"FROM": "config"}}, "unknown": "DEEP"});
         let path = format!("{OURS}/namespaces/{namespace}/backendconfigs");
-        request(rig, Method::POST, &path, config.to_string().replace("\"DEEP\"", &nested(9_000))).await?;
-        CASES[0].create(rig, namespace, "f", 1).await?;
-        let _controller = Controller::start(rig, "function-controller", namespace).await?;
-        CASES[0].until_child(rig, namespace, "f").await?;
+        request(env, Method::POST, &path, config.to_string().replace("\"DEEP\"", &nested(9_000))).await?;
+        CASES[0].create(env, namespace, "f", 1).await?;
+        let _controller = Controller::start(env, "function-controller", namespace).await?;
+        CASES[0].until_child(env, namespace, "f").await?;
         let set = format!("/apis/apps/v1/namespaces/{namespace}/statefulsets/f-function");
-        let set = request(rig, Method::GET, &set, String::new()).await?;
+        let set = request(env, Method::GET, &set, String::new()).await?;
         ensure!(set.contains("\"FROM\""), "the BackendConfig did not count");
-        request(rig, Method::DELETE, &format!("{path}/backend-config"), String::new()).await.map(drop)
+        request(env, Method::DELETE, &format!("{path}/backend-config"), String::new()).await.map(drop)
     })
     .await
 }

@@ -6,7 +6,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, condition, create, function_spec, functions, until_condition, until_ready,
 };
-use e2e::testing::{Child, Controller, Rig, vertical};
+use e2e::testing::{Child, Controller, TestEnv, vertical};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -24,12 +24,12 @@ async fn grant(roles: &Api<ClusterRole>, role: &ClusterRole) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> {
     let server = ApiOnly::up("optional")?;
-    let rig = Rig::alone(&server).await?;
-    rig.test("optional", |rig, namespace| async move {
-        let (rig, namespace) = (&rig, namespace.as_str());
-        let _acker = Acker::start(rig, namespace);
-        vertical::install(rig).await?;
-        let roles: Api<ClusterRole> = Api::all(rig.client.clone());
+    let env = TestEnv::alone(&server).await?;
+    env.test("optional", |env, namespace| async move {
+        let (env, namespace) = (&env, namespace.as_str());
+        let _acker = Acker::start(env, namespace);
+        vertical::install(env).await?;
+        let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let whole = roles.get(ROLE).await?;
         let mut part = whole.clone();
         part.rules.iter_mut().flatten().for_each(|rule| {
@@ -43,22 +43,22 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
         grant(&roles, &part).await?;
 
         // Denied from the start.
-        let api = functions(rig, namespace);
+        let api = functions(env, namespace);
         let mut spec = function_spec();
         create(&api, "Function", "plain", &spec).await?;
         spec["pod"] = json!({"vpa": {"updatePolicy": {"updateMode": "Auto"}}});
         create(&api, "Function", "scaled", &spec).await?;
-        let controller = Controller::start(rig, "function-controller", namespace).await?;
+        let controller = Controller::start(env, "function-controller", namespace).await?;
         for name in ["plain", "scaled"] {
-            until_ready(rig, &api, name, AVAILABLE).await?;
+            until_ready(env, &api, name, AVAILABLE).await?;
         }
-        let message = until_condition(rig, &api, "scaled", MISSING, ("True", "ApiMissing")).await?;
+        let message = until_condition(env, &api, "scaled", MISSING, ("True", "ApiMissing")).await?;
         ensure!(message.contains("may not list") && message.contains("is forbidden"), "{message}");
         ensure!(condition(&api, "plain", MISSING).await.is_err(), "it asks for none");
 
         // Granted while the controller runs.
         grant(&roles, &whole).await?;
-        let scaler = Child::of(rig, namespace, "VerticalPodAutoscaler", "scaled-function")?;
+        let scaler = Child::of(env, namespace, "VerticalPodAutoscaler", "scaled-function")?;
         let there = || async { scaler.state().await.map(drop) };
         let over = || async {
             if condition(&api, "scaled", MISSING).await.is_err() {
@@ -67,21 +67,21 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
                 bail!("{MISSING} is still there")
             }
         };
-        rig.until("the autoscaler", there).await?;
-        rig.until("end of the condition", over).await?;
+        env.until("the autoscaler", there).await?;
+        env.until("end of the condition", over).await?;
 
         // Removed while the controller runs.
-        let mark = rig.mark().await?;
-        vertical::remove(rig).await?;
-        let message = until_condition(rig, &api, "scaled", MISSING, ("True", "ApiMissing")).await?;
+        let mark = env.mark().await?;
+        vertical::remove(env).await?;
+        let message = until_condition(env, &api, "scaled", MISSING, ("True", "ApiMissing")).await?;
         ensure!(message.contains("does not have"), "{message}");
         create(&api, "Function", "later", &function_spec()).await?;
-        until_ready(rig, &api, "later", AVAILABLE).await?;
-        controller.quiet(rig).await?;
+        until_ready(env, &api, "later", AVAILABLE).await?;
+        controller.quiet(env).await?;
         for name in ["plain", "scaled"] {
-            until_ready(rig, &api, name, AVAILABLE).await?;
+            until_ready(env, &api, name, AVAILABLE).await?;
         }
-        let events = rig
+        let events = env
             .audit_since(&mark)?
             .by(&controller.user)
             .only(|r| r.verb == "create" && r.resource() == "events");
@@ -92,14 +92,14 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
         );
 
         // And back again; a restart writes nothing.
-        vertical::install(rig).await?;
-        rig.until("the autoscaler again", there).await?;
-        rig.until("end of the condition", over).await?;
-        controller.quiet(rig).await?;
+        vertical::install(env).await?;
+        env.until("the autoscaler again", there).await?;
+        env.until("end of the condition", over).await?;
+        controller.quiet(env).await?;
         controller.signal("TERM")?;
-        let controller = Controller::start(rig, "function-controller", namespace).await?;
-        controller.reconciled(rig, 3).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        let controller = Controller::start(env, "function-controller", namespace).await?;
+        controller.reconciled(env, 3).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         Ok(())
     })

@@ -7,7 +7,7 @@ use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -59,17 +59,17 @@ fn without(role: &ClusterRole, right: &Right) -> ClusterRole {
 }
 
 /// Gives the controller a role, and waits until the API server knows whether that has a right.
-async fn give(rig: &Rig, controller: &str, role: &ClusterRole, right: &Right, has: bool) -> Result<()> {
-    let roles: Api<ClusterRole> = Api::all(rig.client.clone());
+async fn give(env: &TestEnv, controller: &str, role: &ClusterRole, right: &Right, has: bool) -> Result<()> {
+    let roles: Api<ClusterRole> = Api::all(env.client.clone());
     roles
         .patch(&role_of(controller), &PatchParams::default(), &Patch::Merge(json!({"rules": role.rules})))
         .await?;
-    let reviews: Api<SubjectAccessReview> = Api::all(rig.client.clone());
+    let reviews: Api<SubjectAccessReview> = Api::all(env.client.clone());
     let (resource, sub) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
         "user": "somebody", "groups": [controller], "resourceAttributes": {
             "group": right.group, "resource": resource, "subresource": sub, "verb": right.verb, "namespace": "x"}}}))?;
-    rig.until("the right", || async {
+    env.until("the right", || async {
         let status = reviews.create(&PostParams::default(), &review).await?.status.context("no answer")?;
         ensure!(status.allowed == has, "{}: {}", status.allowed, status.reason.unwrap_or_default());
         Ok(())
@@ -84,7 +84,7 @@ const STEPS: usize = 3;
 trait Life {
     const CONTROLLER: &'static str;
 
-    fn of(rig: &Rig, namespace: &str, number: usize) -> Self;
+    fn of(env: &TestEnv, namespace: &str, number: usize) -> Self;
 
     async fn object(&self) -> Result<Option<DynamicObject>>;
 
@@ -102,7 +102,7 @@ trait Life {
 
 /// A Function with everything that it may own.
 struct Component {
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     objects: Api<DynamicObject>,
     name: String,
@@ -111,14 +111,14 @@ struct Component {
 impl Component {
     async fn no_autoscaler(&self) -> Result<()> {
         let set = format!("{}-function", self.name);
-        let child = Child::of(&self.rig, &self.namespace, "HorizontalPodAutoscaler", &set)?;
+        let child = Child::of(&self.env, &self.namespace, "HorizontalPodAutoscaler", &set)?;
         ensure!(child.api.get_opt(&set).await?.is_none(), "the autoscaler is there");
         Ok(())
     }
 
     async fn gone(&self) -> Result<()> {
         // What the Job controller does, which is not there.
-        let jobs = Child::of(&self.rig, &self.namespace, "Job", "")?.api;
+        let jobs = Child::of(&self.env, &self.namespace, "Job", "")?.api;
         let time = "2026-01-01T00:00:00Z";
         let done = |type_: &str| {
             json!({"type": type_, "status": "True", "reason": "CompletionsReached",
@@ -138,11 +138,11 @@ impl Component {
 impl Life for Component {
     const CONTROLLER: &'static str = FUNCTION.controller;
 
-    fn of(rig: &Rig, namespace: &str, number: usize) -> Self {
+    fn of(env: &TestEnv, namespace: &str, number: usize) -> Self {
         Self {
-            rig: rig.clone(),
+            env: env.clone(),
             namespace: namespace.to_owned(),
-            objects: api(rig, namespace, FUNCTION.kind, FUNCTION.plural),
+            objects: api(env, namespace, FUNCTION.kind, FUNCTION.plural),
             name: format!("r{number}"),
         }
     }
@@ -186,7 +186,7 @@ impl Life for Component {
 
 /// A mesh with a component of each kind, which nobody runs.
 struct Mesh {
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     objects: Api<DynamicObject>,
     name: String,
@@ -208,7 +208,7 @@ impl Mesh {
     async fn has(&self, component: &str) -> Result<()> {
         let wanted = format!("{}-{component}", self.name);
         for kind in [&FUNCTION, &SOURCE, &SINK] {
-            let all = api(&self.rig, &self.namespace, kind.kind, kind.plural).list(&<_>::default()).await?;
+            let all = api(&self.env, &self.namespace, kind.kind, kind.plural).list(&<_>::default()).await?;
             let names: Vec<_> = all.items.into_iter().filter_map(|object| object.metadata.name).collect();
             ensure!(names == [wanted.as_str()], "{}: {names:?} instead of {wanted}", kind.plural);
         }
@@ -219,11 +219,11 @@ impl Mesh {
 impl Life for Mesh {
     const CONTROLLER: &'static str = "mesh-controller";
 
-    fn of(rig: &Rig, namespace: &str, number: usize) -> Self {
+    fn of(env: &TestEnv, namespace: &str, number: usize) -> Self {
         Self {
-            rig: rig.clone(),
+            env: env.clone(),
             namespace: namespace.to_owned(),
-            objects: api(rig, namespace, "FunctionMesh", "functionmeshes"),
+            objects: api(env, namespace, "FunctionMesh", "functionmeshes"),
             name: format!("m{number}"),
         }
     }
@@ -272,11 +272,11 @@ fn none(object: Option<DynamicObject>) -> Result<()> {
 
 /// Waits for the end of a step, or until something is refused.
 async fn step<F: Future<Output = Result<()>>>(
-    rig: &Rig,
+    env: &TestEnv,
     refused: impl Fn() -> Result<usize>,
     attempt: impl Fn() -> F,
 ) -> Result<bool> {
-    rig.until("a step or a refusal", || async {
+    env.until("a step or a refusal", || async {
         if refused()? > 0 {
             return Ok(true);
         }
@@ -286,25 +286,25 @@ async fn step<F: Future<Output = Result<()>>>(
 }
 
 async fn lose<L: Life>(
-    rig: &Rig,
+    env: &TestEnv,
     namespace: &str,
     role: &ClusterRole,
     right: &Right,
     number: usize,
 ) -> Result<&'static str> {
-    give(rig, L::CONTROLLER, &without(role, right), right, false).await?;
-    let mark = rig.mark().await?;
+    give(env, L::CONTROLLER, &without(role, right), right, false).await?;
+    let mark = env.mark().await?;
     let watched = format!("--watched-namespace={namespace}");
-    let controller = Controller::spawn(rig, L::CONTROLLER, &[&watched, "--leader-elect=false"])?;
-    let life = L::of(rig, namespace, number);
+    let controller = Controller::spawn(env, L::CONTROLLER, &[&watched, "--leader-elect=false"])?;
+    let life = L::of(env, namespace, number);
     let refused = || {
-        let ours = rig.audit_since(&mark)?.by(&controller.user);
+        let ours = env.audit_since(&mark)?.by(&controller.user);
         Ok(ours.only(|r| r.code() == 403).requests().len())
     };
     let mut trouble = false;
     for number in 0..STEPS {
         life.take(number).await?;
-        trouble = step(rig, refused, || life.taken(number)).await?;
+        trouble = step(env, refused, || life.taken(number)).await?;
         if trouble {
             break;
         }
@@ -313,7 +313,7 @@ async fn lose<L: Life>(
         // Where a person looks: the object, then the readiness of the controller, then its log.
         let words = [format!("cannot {} resource", right.verb), format!("\"{}\"", right.resource)];
         let named = |text: &str| words.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
-        rig.until("word of the right", || async {
+        env.until("word of the right", || async {
             let object = life.object().await?.map(|object| object.data.to_string());
             let ready = controller.get("readyz").err().map(|error| format!("{error:#}"));
             let told = object.is_some_and(|text| named(&text)) || ready.is_some_and(|text| named(&text));
@@ -326,15 +326,15 @@ async fn lose<L: Life>(
         let tries = refused()? - before;
         ensure!(tries <= REFUSED, "{tries} refused requests in {LOOK:?}");
     }
-    give(rig, L::CONTROLLER, role, right, true).await?;
+    give(env, L::CONTROLLER, role, right, true).await?;
     let back = || async {
         if life.object().await?.is_some_and(|object| object.metadata.deletion_timestamp.is_none()) {
             life.renew().await?;
-            controller.ready(rig).await?;
-            rig.until("the object as it should be", || life.renewed()).await?;
+            controller.ready(env).await?;
+            env.until("the object as it should be", || life.renewed()).await?;
             life.take(STEPS - 1).await?;
         }
-        rig.until("the end of the object", || life.taken(STEPS - 1)).await
+        env.until("the end of the object", || life.taken(STEPS - 1)).await
     };
     back().await.context("with the right again")?;
     Ok(if trouble { "named" } else { "not needed" })
@@ -342,20 +342,20 @@ async fn lose<L: Life>(
 
 async fn lose_each<L: Life>(name: &str) -> Result<()> {
     let server = ApiOnly::up(name)?;
-    let rig = Rig::alone(&server).await?;
-    rig.test(name, |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let roles: Api<ClusterRole> = Api::all(rig.client.clone());
+    let env = TestEnv::alone(&server).await?;
+    env.test(name, |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = roles.get(&role_of(L::CONTROLLER)).await?;
         let mut failures = Vec::new();
         for (number, right) in rights(&role).iter().enumerate() {
             let what = format!("{}: {} {}", L::CONTROLLER, right.verb, right.resource);
-            match lose::<L>(&rig, &namespace, &role, right, number).await {
+            match lose::<L>(&env, &namespace, &role, right, number).await {
                 Ok(told) => say(&format!("{what}: {told}")),
                 Err(error) => {
                     say(&format!("{what}: FAILED {error:#}"));
                     failures.push(format!("{what}: {error:#}"));
-                    give(&rig, L::CONTROLLER, &role, right, true).await?;
+                    give(&env, L::CONTROLLER, &role, right, true).await?;
                 }
             }
         }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::children::repairs;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, object, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ async fn create_with(api: &Api<DynamicObject>, name: &str, key: &str) -> Result<
     Ok(())
 }
 
-async fn gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    rig.until(&format!("end of {name}"), || async {
+async fn gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    env.until(&format!("end of {name}"), || async {
         ensure!(api.get_opt(name).await?.is_none(), "still there");
         Ok(())
     })
@@ -38,35 +38,35 @@ async fn gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
 }
 
 /// Waits until everything that was asked for so far was looked at: a new object comes after it.
-async fn looked_at(rig: &Rig, api: &Api<DynamicObject>, mark: &str) -> Result<()> {
+async fn looked_at(env: &TestEnv, api: &Api<DynamicObject>, mark: &str) -> Result<()> {
     create(api, "Function", mark, &function_spec()).await?;
-    until_ready(rig, api, mark, AVAILABLE).await.map(drop)
+    until_ready(env, api, mark, AVAILABLE).await.map(drop)
 }
 
 /// Everything that a controller wrote about an object and its children.
-fn writes(rig: &Rig, user: &str, name: &str) -> Result<usize> {
+fn writes(env: &TestEnv, user: &str, name: &str) -> Result<usize> {
     let about = |of: &str| of == name || of.starts_with(&format!("{name}-function"));
-    Ok(rig.audit()?.by(user).writes().only(|r| about(r.name())).requests().len())
+    Ok(env.audit()?.by(user).writes().only(|r| about(r.name())).requests().len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unmanaged", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unmanaged", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let user = controller.user.clone();
-        let api = functions(&rig, &namespace);
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f-function")?;
+        let api = functions(&env, &namespace);
+        let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
 
         // From the beginning: no child, no status, no finalizer.
         create_with(&api, "f", MANAGED).await?;
-        looked_at(&rig, &api, "mark0").await?;
+        looked_at(&env, &api, "mark0").await?;
         merge(&api, "f", json!({"spec": {"replicas": 2}})).await?;
-        looked_at(&rig, &api, "mark1").await?;
+        looked_at(&env, &api, "mark1").await?;
         let f = api.get("f").await?;
-        ensure!(writes(&rig, &user, "f")? == 0, "something was written");
+        ensure!(writes(&env, &user, "f")? == 0, "something was written");
         // The default of the kind, which says that nobody looked at the object.
         let unseen = json!({"observedGeneration": -1});
         let status = f.data.get("status").cloned().unwrap_or_default();
@@ -74,40 +74,40 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
 
         // Back: everything that any other object gets, once.
         annotate(&api, "f", MANAGED, Value::Null).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         ensure!(api.get("f").await?.finalizers().len() == 1, "no finalizer");
         // The finalizer, the Service, the StatefulSet and two for the status.
-        ensure!(writes(&rig, &user, "f")? == 5, "{} writes", writes(&rig, &user, "f")?);
+        ensure!(writes(&env, &user, "f")? == 5, "{} writes", writes(&env, &user, "f")?);
 
         // Away again: what was made stays, as it is or as others make it.
         annotate(&api, "f", MANAGED, json!("false")).await?;
-        looked_at(&rig, &api, "mark2").await?;
+        looked_at(&env, &api, "mark2").await?;
         set.patch(&json!({"spec": {"minReadySeconds": 3}})).await?;
         merge(&api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        looked_at(&rig, &api, "mark3").await?;
-        ensure!(writes(&rig, &user, "f")? == 5, "{} writes", writes(&rig, &user, "f")?);
+        looked_at(&env, &api, "mark3").await?;
+        ensure!(writes(&env, &user, "f")? == 5, "{} writes", writes(&env, &user, "f")?);
         ensure!(set.state().await?["spec"]["minReadySeconds"] == json!(3), "the edit was undone");
 
         // Back: the edit is undone and the image is there, by one write.
         annotate(&api, "f", MANAGED, json!("true")).await?;
-        rig.until("the set", || async {
+        env.until("the set", || async {
             let spec = set.state().await?["spec"].clone();
             ensure!(spec["minReadySeconds"] == json!(5), "{spec}");
             ensure!(spec.to_string().contains("example.com/image:2"), "{spec}");
             Ok(())
         })
         .await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        let to_set = rig.audit()?.by(&user).writes_to("statefulsets", "f-function");
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        let to_set = env.audit()?.by(&user).writes_to("statefulsets", "f-function");
         ensure!(to_set == 2, "{to_set} writes");
-        ensure!(repairs(&rig, &namespace, "f").await?.is_empty(), "a change of the object is no repair");
+        ensure!(repairs(&env, &namespace, "f").await?.is_empty(), "a change of the object is no repair");
 
         // Deleted while nobody manages it: it goes, and no Job is made.
         annotate(&api, "f", MANAGED, json!("false")).await?;
-        looked_at(&rig, &api, "mark4").await?;
+        looked_at(&env, &api, "mark4").await?;
         api.delete("f", &DeleteParams::default()).await?;
-        gone(&rig, &api, "f").await?;
-        let jobs = rig.audit()?.by(&user).only(|r| r.resource() == "jobs" && r.verb == "patch");
+        gone(&env, &api, "f").await?;
+        let jobs = env.audit()?.by(&user).only(|r| r.resource() == "jobs" && r.verb == "patch");
         ensure!(jobs.requests().is_empty(), "{:?}", jobs.counts());
         Ok(())
     })
@@ -116,22 +116,22 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_no_cleanup_has_no_finalizer_and_no_job() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("nocleanup", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("nocleanup", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         create_with(&api, "f", NEED_CLEANUP).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         ensure!(api.get("f").await?.finalizers().is_empty(), "a finalizer");
-        ensure!(writes(&rig, &controller.user, "f")? == 4, "{} writes", writes(&rig, &controller.user, "f")?);
+        ensure!(writes(&env, &controller.user, "f")? == 4, "{} writes", writes(&env, &controller.user, "f")?);
 
         // Needed after all, and not again: a finalizer comes and goes, nothing else is written.
         annotate(&api, "f", NEED_CLEANUP, Value::Null).await?;
         let finalizers = |number: usize| {
             let api = &api;
-            rig.until("finalizers", move || async move {
+            env.until("finalizers", move || async move {
                 let there = api.get("f").await?.finalizers().len();
                 ensure!(there == number, "{there} finalizers");
                 Ok(())
@@ -140,12 +140,12 @@ async fn what_needs_no_cleanup_has_no_finalizer_and_no_job() -> Result<()> {
         finalizers(1).await?;
         annotate(&api, "f", NEED_CLEANUP, json!("false")).await?;
         finalizers(0).await?;
-        looked_at(&rig, &api, "mark").await?;
-        ensure!(writes(&rig, &controller.user, "f")? == 6, "{} writes", writes(&rig, &controller.user, "f")?);
+        looked_at(&env, &api, "mark").await?;
+        ensure!(writes(&env, &controller.user, "f")? == 6, "{} writes", writes(&env, &controller.user, "f")?);
         api.delete("f", &DeleteParams::default()).await?;
-        gone(&rig, &api, "f").await?;
-        looked_at(&rig, &api, "end").await?;
-        ensure!(writes(&rig, &controller.user, "f")? == 6, "writes at the end");
+        gone(&env, &api, "f").await?;
+        looked_at(&env, &api, "end").await?;
+        ensure!(writes(&env, &controller.user, "f")? == 6, "writes at the end");
         Ok(())
     })
     .await

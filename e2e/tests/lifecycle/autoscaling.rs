@@ -5,7 +5,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -32,37 +32,37 @@ fn count(counts: &BTreeMap<String, usize>, what: &str) -> usize {
 
 /// Waits until a function was reconciled after an edit that changes nothing, and everything before it as well.
 async fn settled(
-    rig: &Rig,
+    env: &TestEnv,
     controller: &Controller,
     api: &Api<kube::api::DynamicObject>,
     mark: &str,
 ) -> Result<()> {
     let before = controller.metric("function_mesh_reconciles_total")?;
     merge(api, "f", json!({"metadata": {"annotations": {"mark": mark}}})).await?;
-    controller.reconciled(rig, before + 1).await
+    controller.reconciled(env, before + 1).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hpa", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hpa", |env, namespace| async move {
         const N: usize = 10;
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "f", &scaled()).await?;
         for i in 1..N {
             create(&api, "Function", &format!("f{i}"), &scaled()).await?;
         }
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         for i in 1..N {
-            until_ready(&rig, &api, &format!("f{i}"), AVAILABLE).await?;
+            until_ready(&env, &api, &format!("f{i}"), AVAILABLE).await?;
         }
-        settled(&rig, &controller, &api, "created").await?;
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        settled(&env, &controller, &api, "created").await?;
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(count(&counts, AUTOSCALERS) == N, "{counts:?}");
         ensure!(
             (count(&counts, "patch statefulsets"), count(&counts, "patch services")) == (N, N),
@@ -81,12 +81,12 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
         for replicas in [3, 1] {
             let scale = json!({"spec": {"replicas": replicas}});
             api.patch_scale("f", &PatchParams::default(), &Patch::Merge(scale)).await?;
-            until_ready(&rig, &api, "f", AVAILABLE).await?;
+            until_ready(&env, &api, "f", AVAILABLE).await?;
             let set = sets.get("f-function").await?;
             ensure!(set.spec.replicas == Some(replicas), "{:?}", set.spec.replicas);
             ensure!(set.spec.template == before.spec.template, "scaling changed the template");
         }
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(
             (count(&counts, AUTOSCALERS), count(&counts, "patch statefulsets")) == (N, N + 2),
             "{counts:?}"
@@ -95,14 +95,14 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
         // A status of the autoscaler, as its controller writes it again and again.
         let status = json!({"status": {"currentReplicas": 1, "desiredReplicas": 2, "conditions": []}});
         autoscalers.patch_status("f-function", &PatchParams::default(), &Patch::Merge(status)).await?;
-        settled(&rig, &controller, &api, "status").await?;
-        let after = rig.audit()?.by(&controller.user).writes().counts();
+        settled(&env, &controller, &api, "status").await?;
+        let after = env.audit()?.by(&controller.user).writes().counts();
         ensure!(after == counts, "writes after a status: {after:?}");
 
         controller.signal("KILL")?;
-        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        successor.reconciled(&rig, N as u64).await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
+        let successor = Controller::start(&env, "function-controller", &namespace).await?;
+        successor.reconciled(&env, N as u64).await?;
+        let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         Ok(())
     })
@@ -111,38 +111,38 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hpaoff", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hpaoff", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         let before = sets.get("f-function").await?;
         let there = || async { Ok(autoscalers.get("f-function").await?) };
         let gone = || async {
             if autoscalers.get_opt("f-function").await?.is_none() { Ok(()) } else { bail!("still there") }
         };
         merge(&api, "f", json!({"spec": {"maxReplicas": 5}})).await?;
-        rig.until("autoscaler", there).await?;
+        env.until("autoscaler", there).await?;
         api.patch_scale("f", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 4}}))).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         merge(&api, "f", json!({"spec": {"maxReplicas": null}})).await?;
-        rig.until("end of the autoscaler", gone).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        env.until("end of the autoscaler", gone).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         let set = sets.get("f-function").await?;
         ensure!(set.spec.replicas == Some(4), "the replicas flipped back: {:?}", set.spec.replicas);
         ensure!(set.spec.template == before.spec.template, "the template changed");
-        settled(&rig, &controller, &api, "off").await?;
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        settled(&env, &controller, &api, "off").await?;
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         let seen = [AUTOSCALERS, "delete horizontalpodautoscalers", "patch statefulsets", "patch services"]
             .map(|what| count(&counts, what));
         ensure!(seen == [1, 1, 2, 1], "{counts:?}");
         merge(&api, "f", json!({"spec": {"maxReplicas": 6}})).await?;
-        rig.until("autoscaler again", there).await?;
+        env.until("autoscaler again", there).await?;
 
         // Somebody else's: neither taken over nor deleted.
         let foreign: HorizontalPodAutoscaler = serde_json::from_value(json!({
@@ -153,13 +153,13 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
         create(&api, "Function", "g", &scaled()).await?;
         // The pods run as they should; that they do not scale is a condition of its own.
         let conflict = ("True", "NameConflict");
-        let message = until_condition(&rig, &api, "g", "ReconcileFailed", conflict).await?;
+        let message = until_condition(&env, &api, "g", "ReconcileFailed", conflict).await?;
         ensure!(message.contains("HorizontalPodAutoscaler g-function exists"), "{message}");
         ensure!(autoscalers.get("g-function").await?.spec.max_replicas == 2, "a foreign object was changed");
         merge(&api, "g", json!({"spec": {"maxReplicas": null, "pod": null}})).await?;
-        until_ready(&rig, &api, "g", AVAILABLE).await?;
+        until_ready(&env, &api, "g", AVAILABLE).await?;
         ensure!(autoscalers.get_opt("g-function").await?.is_some(), "a foreign object was deleted");
-        let of_g = rig.audit()?.by(&controller.user).writes().only(|r| r.name() == "g-function");
+        let of_g = env.audit()?.by(&controller.user).writes().only(|r| r.name() == "g-function");
         ensure!(count(&of_g.counts(), "patch statefulsets") == 1, "tried again by writing: {:?}", of_g.counts());
         Ok(())
     })
@@ -168,15 +168,15 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_of_an_autoscaler_are_repaired_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hpadrift", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hpadrift", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "f", &scaled()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         let metrics = autoscalers.get("f-function").await?.spec.metrics;
         let sound = || async {
             let live = autoscalers.get_opt("f-function").await?.context("not there")?;
@@ -192,24 +192,24 @@ async fn edits_of_an_autoscaler_are_repaired_once() -> Result<()> {
         ];
         for (step, edit) in edits.iter().enumerate() {
             autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(edit)).await?;
-            rig.until("repair of an edit", sound).await?;
-            settled(&rig, &controller, &api, &format!("edit {step}")).await?;
-            let counts = rig.audit()?.by(&controller.user).writes().counts();
+            env.until("repair of an edit", sound).await?;
+            settled(&env, &controller, &api, &format!("edit {step}")).await?;
+            let counts = env.audit()?.by(&controller.user).writes().counts();
             ensure!(count(&counts, AUTOSCALERS) == step + 2, "{edit}: {counts:?}");
         }
         autoscalers.delete("f-function", &DeleteParams::default()).await?;
-        rig.until("repair of a deletion", sound).await?;
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        env.until("repair of a deletion", sound).await?;
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(count(&counts, AUTOSCALERS) == edits.len() + 2, "{counts:?}");
 
         // The same while nobody looks.
         for edit in &edits {
             controller.signal("TERM")?;
             autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(edit)).await?;
-            controller = Controller::start(&rig, "function-controller", &namespace).await?;
-            rig.until("repair of an older edit", sound).await?;
-            settled(&rig, &controller, &api, &controller.user).await?;
-            let counts = rig.audit()?.by(&controller.user).writes().counts();
+            controller = Controller::start(&env, "function-controller", &namespace).await?;
+            env.until("repair of an older edit", sound).await?;
+            settled(&env, &controller, &api, &controller.user).await?;
+            let counts = env.audit()?.by(&controller.user).writes().counts();
             ensure!(counts == BTreeMap::from([(AUTOSCALERS.to_owned(), 1)]), "{counts:?}");
         }
         Ok(())

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
@@ -23,8 +23,8 @@ fn count(counts: &BTreeMap<String, usize>, what: &str) -> usize {
     counts.get(what).copied().unwrap_or_default()
 }
 
-async fn gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    rig.until(&format!("end of {name}"), || async {
+async fn gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    env.until(&format!("end of {name}"), || async {
         match api.get_opt(name).await? {
             None => Ok(()),
             Some(object) => bail!("still there: {}", object.data["status"]),
@@ -52,46 +52,46 @@ async fn end(jobs: &Api<Job>, name: &str, complete: bool) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cleanup", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cleanup", |env, namespace| async move {
         const N: usize = 5;
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "plain", &function_spec()).await?;
         for i in 0..N {
             create(&api, "Function", &format!("f{i}"), &cleaning()).await?;
         }
-        until_ready(&rig, &api, "plain", AVAILABLE).await?;
+        until_ready(&env, &api, "plain", AVAILABLE).await?;
         for i in 0..N {
-            until_ready(&rig, &api, &format!("f{i}"), AVAILABLE).await?;
+            until_ready(&env, &api, &format!("f{i}"), AVAILABLE).await?;
         }
         ensure!(api.get("plain").await?.finalizers().is_empty(), "a finalizer without cleanup");
         ensure!(api.get("f0").await?.finalizers() == [FINALIZER], "no finalizer");
         let written = |what: &str| -> Result<usize> {
-            Ok(count(&rig.audit()?.by(&controller.user).writes().counts(), what))
+            Ok(count(&env.audit()?.by(&controller.user).writes().counts(), what))
         };
         ensure!(written("patch functions")? == N, "not one write for each finalizer");
         ensure!(written("patch jobs")? == 0, "a Job before its time");
 
         // Nothing is written for what has no cleanup.
-        let before = rig.audit()?.by(&controller.user).writes().counts();
+        let before = env.audit()?.by(&controller.user).writes().counts();
         api.delete("plain", &DeleteParams::default()).await?;
-        gone(&rig, &api, "plain").await?;
-        ensure!(rig.audit()?.by(&controller.user).writes().counts() == before, "writes at the end of plain");
+        gone(&env, &api, "plain").await?;
+        ensure!(env.audit()?.by(&controller.user).writes().counts() == before, "writes at the end of plain");
 
         for i in 0..N {
             api.delete(&format!("f{i}"), &DeleteParams::default()).await?;
         }
         for i in 0..N {
             let (name, job) = (format!("f{i}"), format!("f{i}-function-cleanup"));
-            rig.until("Job", || async { Ok(jobs.get(&job).await?) }).await?;
+            env.until("Job", || async { Ok(jobs.get(&job).await?) }).await?;
             let gone = sets.get_opt(&format!("{name}-function")).await?.is_none();
             ensure!(gone, "the Job runs while pods are wanted");
-            rig.until("CleanupPending", || async {
+            env.until("CleanupPending", || async {
                 let (status, reason, _) = condition(&api, &name, "CleanupPending").await?;
                 ensure!(
                     (status.as_str(), reason.as_str()) == ("True", "CleanupRunning"),
@@ -106,20 +106,20 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
 
         // The controller is restarted in between: it waits on.
         controller.signal("KILL")?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        controller.reconciled(&rig, N as u64).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        controller.reconciled(&env, N as u64).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
         for i in 0..N {
             end(&jobs, &format!("f{i}-function-cleanup"), true).await?;
         }
         for i in 0..N {
-            gone(&rig, &api, &format!("f{i}")).await?;
+            gone(&env, &api, &format!("f{i}")).await?;
         }
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(counts == BTreeMap::from([("patch functions".to_owned(), N)]), "{counts:?}");
-        rig.until("end of the Jobs", || async {
+        env.until("end of the Jobs", || async {
             if jobs.get_opt("f0-function-cleanup").await?.is_none() { Ok(()) } else { bail!("still there") }
         })
         .await
@@ -129,24 +129,24 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_cleanup_is_told_and_keeps_nothing() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cleanfail", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cleanfail", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let _controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "f", &cleaning()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         api.delete("f", &DeleteParams::default()).await?;
-        rig.until("Job", || async { Ok(jobs.get("f-function-cleanup").await?) }).await?;
+        env.until("Job", || async { Ok(jobs.get("f-function-cleanup").await?) }).await?;
         end(&jobs, "f-function-cleanup", false).await?;
-        gone(&rig, &api, "f").await?;
-        rig.until("Event", || async {
+        gone(&env, &api, "f").await?;
+        env.until("Event", || async {
             let events = format!(
                 "-n {namespace} get events -o jsonpath={{.items[?(@.reason==\"CleanupFailed\")].message}}"
             );
-            let found = e2e::shell::output(&mut rig.kubectl.with(events.splitn(6, ' ')))?;
+            let found = e2e::shell::output(&mut env.kubectl.with(events.splitn(6, ' ')))?;
             if found.contains("BackoffLimitExceeded") { Ok(()) } else { bail!("{found}") }
         })
         .await
@@ -156,13 +156,13 @@ async fn a_failed_cleanup_is_told_and_keeps_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cleanskip", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cleanskip", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         let skip = json!({"metadata": {"annotations": {"compute.functionmesh.io/need-cleanup": "false"}}});
         let finalizers = |name: &'static str, want: &'static [&'static str]| {
             let api = api.clone();
@@ -175,27 +175,27 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
 
         // While it lives, and with a finalizer of somebody else.
         create(&api, "Function", "f", &cleaning()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         merge(&api, "f", json!({"metadata": {"finalizers": ["example.com/other", FINALIZER]}})).await?;
         merge(&api, "f", skip.clone()).await?;
-        rig.until("end of the finalizer", || finalizers("f", &["example.com/other"])).await?;
+        env.until("end of the finalizer", || finalizers("f", &["example.com/other"])).await?;
         merge(&api, "f", json!({"metadata": {"annotations": {"compute.functionmesh.io/need-cleanup": null}}})).await?;
-        rig.until("the finalizer again", || finalizers("f", &["example.com/other", FINALIZER])).await?;
+        env.until("the finalizer again", || finalizers("f", &["example.com/other", FINALIZER])).await?;
         merge(&api, "f", json!({"spec": {"cleanupSubscription": false}})).await?;
-        rig.until("end of the finalizer", || finalizers("f", &["example.com/other"])).await?;
+        env.until("end of the finalizer", || finalizers("f", &["example.com/other"])).await?;
         merge(&api, "f", json!({"metadata": {"finalizers": null}})).await?;
 
         // While it waits.
         create(&api, "Function", "g", &cleaning()).await?;
-        until_ready(&rig, &api, "g", AVAILABLE).await?;
+        until_ready(&env, &api, "g", AVAILABLE).await?;
         api.delete("g", &DeleteParams::default()).await?;
-        rig.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
+        env.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
         merge(&api, "g", skip.clone()).await?;
-        gone(&rig, &api, "g").await?;
+        gone(&env, &api, "g").await?;
 
         // What the original left: its finalizer, and its sleeping Job without an owner.
         create(&api, "Function", "h", &cleaning()).await?;
-        until_ready(&rig, &api, "h", AVAILABLE).await?;
+        until_ready(&env, &api, "h", AVAILABLE).await?;
         controller.signal("TERM")?;
         let uid = api.get("h").await?.uid();
         let labels = json!({"compute.functionmesh.io/component": "function", "compute.functionmesh.io/name": "h", "owner": uid});
@@ -205,24 +205,24 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
         }))?;
         jobs.create(&PostParams::default(), &sleeping).await?;
         api.delete("h", &DeleteParams::default()).await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        rig.until("a Job of ours", || async {
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        env.until("a Job of ours", || async {
             let job = jobs.get("h-function-cleanup").await?;
             ensure!(!job.owner_references().is_empty(), "the original's");
             Ok(())
         })
         .await?;
         end(&jobs, "h-function-cleanup", true).await?;
-        gone(&rig, &api, "h").await?;
+        gone(&env, &api, "h").await?;
 
         // An object that the original looked after, and nobody may touch: it goes all the same.
         create(&api, "Function", "i", &function_spec()).await?;
-        until_ready(&rig, &api, "i", AVAILABLE).await?;
+        until_ready(&env, &api, "i", AVAILABLE).await?;
         let marks = json!({"metadata": {"finalizers": [FINALIZER], "annotations": {"compute.functionmesh.io/managed": "false"}}});
         merge(&api, "i", marks).await?;
         api.delete("i", &DeleteParams::default()).await?;
-        gone(&rig, &api, "i").await?;
-        let refused = rig.audit()?.by(&controller.user).writes().only(|r| r.code() == 403);
+        gone(&env, &api, "i").await?;
+        let refused = env.audit()?.by(&controller.user).writes().only(|r| r.code() == 403);
         ensure!(refused.requests().is_empty(), "forbidden: {:?}", refused.counts());
         Ok(())
     })
@@ -231,21 +231,21 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_does_not_wait_for_a_cleanup() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cleanns", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cleanns", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let _controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         for name in ["f", "g"] {
             create(&api, "Function", name, &cleaning()).await?;
-            until_ready(&rig, &api, name, AVAILABLE).await?;
+            until_ready(&env, &api, name, AVAILABLE).await?;
         }
         // One is on its way already.
         api.delete("g", &DeleteParams::default()).await?;
-        rig.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
-        rig.end_namespace(&namespace).await
+        env.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
+        env.end_namespace(&namespace).await
     })
     .await
 }

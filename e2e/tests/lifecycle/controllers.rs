@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread")]
 async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
     const N: usize = 20;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("quiet", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("quiet", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         for (kind, plural) in [("Function", "functions"), ("Source", "sources"), ("Sink", "sinks")] {
             let controller =
-                Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
-            let api = api(&rig, &namespace, kind, plural);
+                Controller::start(&env, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
+            let api = api(&env, &namespace, kind, plural);
             let mut spec = function_spec();
             spec["sourceConfig"] = json!({"k": "v"});
             if kind == "Sink" {
@@ -32,9 +32,9 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
                 create(&api, kind, &format!("o{i}"), &spec).await?;
             }
             for i in 0..N {
-                until_ready(&rig, &api, &format!("o{i}"), AVAILABLE).await?;
+                until_ready(&env, &api, &format!("o{i}"), AVAILABLE).await?;
             }
-            let requests = rig.audit()?.by(&controller.user);
+            let requests = env.audit()?.by(&controller.user);
             let refused = requests.clone().refused();
             ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
             let counts = requests.counts();
@@ -50,9 +50,9 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
             // Killed, so that it has no chance to leave anything tidy.
             controller.signal("KILL")?;
             let successor =
-                Controller::start(&rig, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
-            successor.reconciled(&rig, N as u64).await?;
-            let writes = rig.audit()?.by(&successor.user).writes();
+                Controller::start(&env, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
+            successor.reconciled(&env, N as u64).await?;
+            let writes = env.audit()?.by(&successor.user).writes();
             ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
             // Edits that change nothing that is rendered.
@@ -61,8 +61,8 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
                 let edit = json!({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}});
                 merge(&api, &format!("o{i}"), edit).await?;
             }
-            successor.reconciled(&rig, before + N as u64).await?;
-            let writes = rig.audit()?.by(&successor.user).writes();
+            successor.reconciled(&env, before + N as u64).await?;
+            let writes = env.audit()?.by(&successor.user).writes();
             ensure!(writes.requests().is_empty(), "writes after edits of metadata: {:?}", writes.counts());
         }
         Ok(())
@@ -72,28 +72,29 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("scale", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("scale", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         let before = sets.get("f-function").await?;
-        let written = |rig: &Rig| -> Result<_> { Ok(rig.audit()?.by(&controller.user).writes().counts()) };
+        let written =
+            |env: &TestEnv| -> Result<_> { Ok(env.audit()?.by(&controller.user).writes().counts()) };
         let sets_written = |counts: &std::collections::BTreeMap<String, usize>| counts["patch statefulsets"];
 
         for (step, replicas) in [3, 0, 1].into_iter().enumerate() {
             let scale = json!({"spec": {"replicas": replicas}});
             api.patch_scale("f", &PatchParams::default(), &Patch::Merge(scale)).await?;
             let want = if replicas == 0 { ("True", "ScaledToZero") } else { AVAILABLE };
-            until_ready(&rig, &api, "f", want).await?;
+            until_ready(&env, &api, "f", want).await?;
             let set = sets.get("f-function").await?;
             ensure!(set.spec.replicas == Some(replicas), "{:?} replicas", set.spec.replicas);
             ensure!(set.spec.template == before.spec.template, "scaling changed the template");
-            ensure!(sets_written(&written(&rig)?) == step + 2, "{:?}", written(&rig)?);
+            ensure!(sets_written(&written(&env)?) == step + 2, "{:?}", written(&env)?);
             let scale = api.get_scale("f").await?.status.context("scale without status")?;
             ensure!(scale.replicas == replicas, "the scale subresource says {}", scale.replicas);
             ensure!(
@@ -102,15 +103,15 @@ async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
             );
         }
         merge(&api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        rig.until("new image", || async {
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        env.until("new image", || async {
             let set = sets.get("f-function").await?;
             let pod = set.spec.template.spec.context("no pod")?;
             let image = pod.containers.last().and_then(|c| c.image.clone());
             if image.as_deref() == Some("example.com/image:2") { Ok(()) } else { bail!("{image:?}") }
         })
         .await?;
-        let counts = written(&rig)?;
+        let counts = written(&env)?;
         ensure!((sets_written(&counts), counts["patch services"]) == (5, 1), "{counts:?}");
         Ok(())
     })
@@ -119,13 +120,13 @@ async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("drift", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let api = functions(&rig, &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
-        let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("drift", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let api = functions(&env, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
+        let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
         // There before anybody looks.
         let foreign: StatefulSet = serde_json::from_value(json!({
             "metadata": {"name": "taken-function"},
@@ -133,11 +134,11 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
                      "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
         }))?;
         sets.create(&PostParams::default(), &foreign).await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         create(&api, "Function", "taken", &function_spec()).await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        let message = until_ready(&rig, &api, "taken", ("False", "NameConflict")).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        let message = until_ready(&env, &api, "taken", ("False", "NameConflict")).await?;
         ensure!(message.contains("StatefulSet taken-function exists"), "{message}");
         let image = |set: &StatefulSet| {
             set.spec.template.spec.as_ref().and_then(|p| p.containers.last()).and_then(|c| c.image.clone())
@@ -152,22 +153,22 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
             let set = sets.get("f-function").await?;
             if image(&set).as_deref() == Some("example.com/image:1") { Ok(()) } else { bail!("{:?}", image(&set)) }
         };
-        rig.until("repair of an edit", repaired).await?;
+        env.until("repair of an edit", repaired).await?;
         services.delete("f-function-headless", &DeleteParams::default()).await?;
-        rig.until("repair of a deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
+        env.until("repair of a deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
 
         // The same while nobody looks.
         controller.signal("TERM")?;
         sets.patch("f-function", &PatchParams::default(), &edit("evil:2")).await?;
         services.delete("f-function-headless", &DeleteParams::default()).await?;
-        let _successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        rig.until("repair of an older edit", repaired).await?;
-        rig.until("repair of an older deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
+        let _successor = Controller::start(&env, "function-controller", &namespace).await?;
+        env.until("repair of an older edit", repaired).await?;
+        env.until("repair of an older deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
 
         // Mended: the name becomes free.
         sets.delete("taken-function", &DeleteParams::default()).await?;
         merge(&api, "taken", json!({"metadata": {"annotations": {"again": "1"}}})).await?;
-        until_ready(&rig, &api, "taken", AVAILABLE).await?;
+        until_ready(&env, &api, "taken", AVAILABLE).await?;
         Ok(())
     })
     .await
@@ -175,12 +176,12 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("invalid", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("invalid", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         let mut undecodable = function_spec();
         // The schema lets it through; no 32-bit integer holds it.
         undecodable["timeout"] = json!(3_000_000_000_u64);
@@ -190,18 +191,18 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
         unsupported["funcConfig"] = json!({"serial": 10_000_000_000_000_000_001_u64});
         create(&api, "Function", "unsupported", &unsupported).await?;
         create(&api, "Function", "good", &function_spec()).await?;
-        until_ready(&rig, &api, "good", AVAILABLE).await?;
-        let message = until_ready(&rig, &api, "undecodable", ("False", "Invalid")).await?;
+        until_ready(&env, &api, "good", AVAILABLE).await?;
+        let message = until_ready(&env, &api, "undecodable", ("False", "Invalid")).await?;
         ensure!(message.contains("3000000000"), "{message}");
-        let message = until_ready(&rig, &api, "unsupported", ("False", "Invalid")).await?;
+        let message = until_ready(&env, &api, "unsupported", ("False", "Invalid")).await?;
         ensure!(message.starts_with("spec.funcConfig.serial: "), "{message}");
 
-        let requests = rig.audit()?.by(&controller.user).writes();
+        let requests = env.audit()?.by(&controller.user).writes();
         let told = requests.only(|r| r.name() == "undecodable");
         ensure!(told.requests().len() == 1, "told more than once: {:?}", told.counts());
 
         merge(&api, "undecodable", json!({"spec": {"timeout": null}})).await?;
-        until_ready(&rig, &api, "undecodable", AVAILABLE).await?;
+        until_ready(&env, &api, "undecodable", AVAILABLE).await?;
         Ok(())
     })
     .await
@@ -209,15 +210,15 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mesh_touches_only_what_changed() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("mesh", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mesh_controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        let _functions = Controller::start(&rig, "function-controller", &namespace).await?;
-        let _sinks = Controller::start(&rig, "sink-controller", &namespace).await?;
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
-        let functions = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("mesh", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mesh_controller = Controller::start(&env, "mesh-controller", &namespace).await?;
+        let _functions = Controller::start(&env, "function-controller", &namespace).await?;
+        let _sinks = Controller::start(&env, "sink-controller", &namespace).await?;
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
+        let functions = functions(&env, &namespace);
         let item = |name: &str| {
             let mut item = function_spec();
             item["name"] = json!(name);
@@ -228,10 +229,10 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         sink["sinkConfig"] = json!({"k": "v"});
         let spec = json!({"functions": [item("a"), item("b"), item("c")], "sinks": [sink]});
         create(&meshes, "FunctionMesh", "m", &spec).await?;
-        let message = until_ready(&rig, &meshes, "m", ("True", "AllComponentsReady")).await?;
+        let message = until_ready(&env, &meshes, "m", ("True", "AllComponentsReady")).await?;
         ensure!(message == "4/4 ready", "{message}");
-        let writes = |rig: &Rig| -> Result<_> { Ok(rig.audit()?.by(&mesh_controller.user).writes()) };
-        let first = writes(&rig)?;
+        let writes = |env: &TestEnv| -> Result<_> { Ok(env.audit()?.by(&mesh_controller.user).writes()) };
+        let first = writes(&env)?;
         let components = first.clone().only(|r| r.resource() != "functionmeshes/status");
         ensure!(components.requests().len() == 4, "{:?}", first.counts());
 
@@ -239,13 +240,13 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         let mut changed = spec.clone();
         changed["functions"][1]["image"] = json!("example.com/image:2");
         merge(&meshes, "m", json!({"spec": changed})).await?;
-        rig.until("the changed component", || async {
+        env.until("the changed component", || async {
             let image = functions.get("m-b").await?.data["spec"]["image"].clone();
             if image == json!("example.com/image:2") { Ok(()) } else { bail!("{image}") }
         })
         .await?;
-        until_ready(&rig, &meshes, "m", ("True", "AllComponentsReady")).await?;
-        let components = writes(&rig)?.only(|r| r.resource() != "functionmeshes/status");
+        until_ready(&env, &meshes, "m", ("True", "AllComponentsReady")).await?;
+        let components = writes(&env)?.only(|r| r.resource() != "functionmeshes/status");
         let last = components.requests().last().context("no write")?;
         ensure!((components.requests().len(), last.name()) == (5, "m-b"), "{:?}", components.counts());
 
@@ -253,28 +254,28 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         let mut fewer = changed.clone();
         fewer["functions"].as_array_mut().context("list")?.remove(2);
         merge(&meshes, "m", json!({"spec": fewer})).await?;
-        rig.until("the removed component", || async {
+        env.until("the removed component", || async {
             if functions.get_opt("m-c").await?.is_none() { Ok(()) } else { bail!("still there") }
         })
         .await?;
-        let components = writes(&rig)?.only(|r| r.resource() != "functionmeshes/status");
+        let components = writes(&env)?.only(|r| r.resource() != "functionmeshes/status");
         ensure!(components.requests().len() == 6, "{:?}", components.counts());
 
         // Restarted: nothing.
         mesh_controller.signal("KILL")?;
-        let successor = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        successor.reconciled(&rig, 1).await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
+        let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
+        successor.reconciled(&env, 1).await?;
+        let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
         // Deleted: everything goes by its owner.
         meshes.delete("m", &DeleteParams::background()).await?;
-        rig.until("the end of the components", || async {
+        env.until("the end of the components", || async {
             let left = functions.list(&ListParams::default()).await?.items.len();
             if left == 0 { Ok(()) } else { bail!("{left} left") }
         })
         .await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
+        let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes at the end: {:?}", writes.counts());
         Ok(())
     })
@@ -283,33 +284,33 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_takes_over_at_once_and_writes_nothing() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("lease", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("lease", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--lease-namespace=function-mesh-system", "--lease-retry-period=1"];
-        let api = functions(&rig, &namespace);
-        let leader = Controller::spawn(&rig, "function-controller", &flags)?;
-        rig.until("leader", || async {
+        let api = functions(&env, &namespace);
+        let leader = Controller::spawn(&env, "function-controller", &flags)?;
+        env.until("leader", || async {
             if leader.metric("function_mesh_leader")? == 1 { Ok(()) } else { bail!("not leading") }
         })
         .await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        let standby = Controller::spawn(&rig, "function-controller", &flags)?;
-        standby.ready(&rig).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        let standby = Controller::spawn(&env, "function-controller", &flags)?;
+        standby.ready(&env).await?;
         ensure!(standby.metric("function_mesh_leader")? == 0, "two leaders");
         let status = leader.signal("TERM")?;
         ensure!(status.success(), "SIGTERM ended with {status}");
         let released = std::time::Instant::now();
-        rig.until("takeover", || async {
+        env.until("takeover", || async {
             if standby.metric("function_mesh_leader")? == 1 { Ok(()) } else { bail!("not leading") }
         })
         .await?;
         println!("hand-over took {} ms", released.elapsed().as_millis());
-        standby.reconciled(&rig, 1).await?;
-        let writes = rig.audit()?.by(&standby.user).writes();
+        standby.reconciled(&env, 1).await?;
+        let writes = env.audit()?.by(&standby.user).writes();
         ensure!(writes.requests().is_empty(), "writes after taking over: {:?}", writes.counts());
         Ok(())
     })
@@ -318,10 +319,10 @@ async fn a_standby_takes_over_at_once_and_writes_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("rules", |rig, namespace| async move {
-        let functions = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("rules", |env, namespace| async move {
+        let functions = functions(&env, &namespace);
         let refused = |change: fn(&mut Value), name: &'static str, words: &'static str| {
             let functions = functions.clone();
             async move {
@@ -352,15 +353,15 @@ async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_granted_is_what_is_requested() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("rights", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("rights", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        let requests = rig.audit()?.by(&controller.user);
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        let requests = env.audit()?.by(&controller.user);
         let forbidden = requests.clone().only(|r| r.code() == 403);
         ensure!(forbidden.requests().is_empty(), "forbidden: {:?}", forbidden.counts());
         let used: Vec<String> = requests

@@ -6,7 +6,7 @@ mod precondition;
 mod uninstall;
 
 use anyhow::{Result, ensure};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::function_spec;
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -51,8 +51,8 @@ fn ended(complete: bool) -> Value {
 }
 
 /// Waits until an object is gone.
-async fn gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    rig.until(&format!("end of {name}"), || async {
+async fn gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    env.until(&format!("end of {name}"), || async {
         let left = api.get_opt(name).await?;
         ensure!(
             left.is_none(),

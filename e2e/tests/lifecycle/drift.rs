@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::children::{Child, repairs};
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig, vertical};
+use e2e::testing::{Controller, TestEnv, vertical};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy};
 use serde_json::{Value, json};
 
@@ -68,9 +68,9 @@ struct Sound {
 }
 
 impl Sound {
-    async fn until_repaired(&self, rig: &Rig, drift: &Drift) -> Result<()> {
+    async fn until_repaired(&self, env: &TestEnv, drift: &Drift) -> Result<()> {
         let what = format!("{} {} again", self.child.kind, drift.name);
-        rig.until(&what, || async {
+        env.until(&what, || async {
             let now = self.child.state().await?;
             ensure!(now == self.state, "{now}");
             Ok(())
@@ -79,14 +79,14 @@ impl Sound {
     }
 
     /// Number and last message of the Events about one kind of repair.
-    async fn told(&self, rig: &Rig, namespace: &str, drift: &Drift) -> Result<(usize, String)> {
+    async fn told(&self, env: &TestEnv, namespace: &str, drift: &Drift) -> Result<(usize, String)> {
         let key = format!("{} {} {}", self.child.kind, self.child.name, drift.action(&self.child));
-        Ok(repairs(rig, namespace, self.owner).await?.remove(&key).unwrap_or_default())
+        Ok(repairs(env, namespace, self.owner).await?.remove(&key).unwrap_or_default())
     }
 }
 
-async fn prepared(rig: &Rig, namespace: &str) -> Result<Vec<Sound>> {
-    let api = functions(rig, namespace);
+async fn prepared(env: &TestEnv, namespace: &str) -> Result<Vec<Sound>> {
+    let api = functions(env, namespace);
     let (mut horizontal, mut vertical) = (function_spec(), function_spec());
     horizontal["maxReplicas"] = json!(5);
     vertical["pod"] = json!({"vpa": {"updatePolicy": {"updateMode": "Auto"}}});
@@ -100,56 +100,56 @@ async fn prepared(rig: &Rig, namespace: &str) -> Result<Vec<Sound>> {
     ];
     let mut sound = Vec::new();
     for owner in ["h", "v"] {
-        until_ready(rig, &api, owner, AVAILABLE).await?;
+        until_ready(env, &api, owner, AVAILABLE).await?;
     }
     for (owner, kind, name) in children {
-        let child = Child::of(rig, namespace, kind, name)?;
-        let state = rig.until("child", || child.state()).await?;
-        ensure!(repairs(rig, namespace, owner).await?.is_empty(), "making {kind} is no repair");
+        let child = Child::of(env, namespace, kind, name)?;
+        let state = env.until("child", || child.state()).await?;
+        ensure!(repairs(env, namespace, owner).await?.is_empty(), "making {kind} is no repair");
         sound.push(Sound { owner, child, state });
     }
     Ok(sound)
 }
 
 /// Waits until both objects were reconciled after an edit that changes nothing, and everything before it as well.
-async fn settled(rig: &Rig, controller: &Controller, namespace: &str, mark: &str) -> Result<()> {
+async fn settled(env: &TestEnv, controller: &Controller, namespace: &str, mark: &str) -> Result<()> {
     let before = controller.metric("function_mesh_reconciles_total")?;
     for name in ["h", "v"] {
         let edit = json!({"metadata": {"annotations": {"mark": mark}}});
-        merge(&functions(rig, namespace), name, edit).await?;
+        merge(&functions(env, namespace), name, edit).await?;
     }
-    controller.reconciled(rig, before + 2).await
+    controller.reconciled(env, before + 2).await
 }
 
 /// A successor finds nothing to do.
-async fn nothing_after_a_restart(rig: &Rig, controller: Controller, namespace: &str) -> Result<()> {
+async fn nothing_after_a_restart(env: &TestEnv, controller: Controller, namespace: &str) -> Result<()> {
     controller.signal("TERM")?;
-    let successor = Controller::start(rig, "function-controller", namespace).await?;
-    settled(rig, &successor, namespace, "successor").await?;
-    let writes = rig.audit()?.by(&successor.user).writes();
+    let successor = Controller::start(env, "function-controller", namespace).await?;
+    settled(env, &successor, namespace, "successor").await?;
+    let writes = env.audit()?.by(&successor.user).writes();
     ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let test = rig.test("drifting", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let children = prepared(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let test = env.test("drifting", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let children = prepared(&env, &namespace).await?;
         let writes = |child: &Child| -> Result<usize> {
-            Ok(rig.audit()?.by(&controller.user).writes_to(child.resource, &child.name))
+            Ok(env.audit()?.by(&controller.user).writes_to(child.resource, &child.name))
         };
         for sound in &children {
             for drift in &DRIFTS {
-                let before = (writes(&sound.child)?, sound.told(&rig, &namespace, drift).await?.0);
+                let before = (writes(&sound.child)?, sound.told(&env, &namespace, drift).await?.0);
                 drift.happen(&sound.child).await?;
-                sound.until_repaired(&rig, drift).await?;
-                settled(&rig, &controller, &namespace, &format!("{} {}", sound.child.kind, drift.name))
+                sound.until_repaired(&env, drift).await?;
+                settled(&env, &controller, &namespace, &format!("{} {}", sound.child.kind, drift.name))
                     .await?;
-                let (times, message) = sound.told(&rig, &namespace, drift).await?;
+                let (times, message) = sound.told(&env, &namespace, drift).await?;
                 let what = format!("{} {}: {message}", sound.child.kind, drift.name);
                 ensure!((writes(&sound.child)?, times) == (before.0 + 1, before.1 + 1), "{what}");
                 let child = format!("{} {}", sound.child.kind, sound.child.name);
@@ -157,45 +157,45 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
             }
         }
         // Over all: nothing was written twice after it was looked at, and nothing is left to do.
-        settled(&rig, &controller, &namespace, "end").await?;
-        let audit = rig.audit()?.by(&controller.user);
+        settled(&env, &controller, &namespace, "end").await?;
+        let audit = env.audit()?.by(&controller.user);
         for sound in &children {
             let written = audit.writes_to(sound.child.resource, &sound.child.name);
             ensure!(written == 1 + DRIFTS.len(), "{} writes to {}", written, sound.child.kind);
         }
         let refused = audit.writes().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
-        nothing_after_a_restart(&rig, controller, &namespace).await
+        nothing_after_a_restart(&env, controller, &namespace).await
     });
-    Box::pin(vertical::during(&rig, test)).await
+    Box::pin(vertical::during(&env, test)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let test = rig.test("driftdown", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let children = prepared(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let test = env.test("driftdown", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let children = prepared(&env, &namespace).await?;
         let mut told = Vec::new();
         for drift in &DRIFTS {
-            settled(&rig, &controller, &namespace, &format!("before {}", drift.name)).await?;
+            settled(&env, &controller, &namespace, &format!("before {}", drift.name)).await?;
             controller.signal("TERM")?;
             told.clear();
             for sound in &children {
-                told.push(sound.told(&rig, &namespace, drift).await?.0);
+                told.push(sound.told(&env, &namespace, drift).await?.0);
                 drift.happen(&sound.child).await?;
             }
-            controller = Controller::start(&rig, "function-controller", &namespace).await?;
+            controller = Controller::start(&env, "function-controller", &namespace).await?;
             for sound in &children {
-                sound.until_repaired(&rig, drift).await?;
+                sound.until_repaired(&env, drift).await?;
             }
-            settled(&rig, &controller, &namespace, drift.name).await?;
-            let audit = rig.audit()?.by(&controller.user);
+            settled(&env, &controller, &namespace, drift.name).await?;
+            let audit = env.audit()?.by(&controller.user);
             let mut events = 0;
             for (sound, before) in children.iter().zip(&told) {
-                let (times, message) = sound.told(&rig, &namespace, drift).await?;
+                let (times, message) = sound.told(&env, &namespace, drift).await?;
                 let what = format!("{} {}: {message}", sound.child.kind, drift.name);
                 ensure!(audit.writes_to(sound.child.resource, &sound.child.name) == 1, "{what}");
                 ensure!(times == before + 1 && message.contains(drift.told(&sound.child)), "{what}");
@@ -205,47 +205,47 @@ async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
             let others = audit.writes().only(|r| r.resource() != "functions/status");
             ensure!(others.requests().len() == 4, "{}: {:?}", drift.name, others.counts());
         }
-        nothing_after_a_restart(&rig, controller, &namespace).await
+        nothing_after_a_restart(&env, controller, &namespace).await
     });
-    Box::pin(vertical::during(&rig, test)).await
+    Box::pin(vertical::during(&env, test)).await
 }
 
 /// `kubectl delete --cascade=orphan` and the same object again: nothing is in the way, and nothing is deleted. The pods are
 /// told the uid of their function, so they are replaced in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("orphans", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("orphans", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f-function")?;
-        let service = Child::of(&rig, &namespace, "Service", "f-function-headless")?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
+        let service = Child::of(&env, &namespace, "Service", "f-function-headless")?;
         let uid = set.api.get(&set.name).await?.metadata.uid;
         let orphan =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
         api.delete("f", &orphan).await?;
-        rig.until("end of the function", || async {
+        env.until("end of the function", || async {
             ensure!(api.get_opt("f").await?.is_none(), "still there");
             Ok(())
         })
         .await?;
         create(&api, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         let now = set.api.get(&set.name).await?;
         ensure!(now.metadata.uid == uid, "the StatefulSet was made anew");
         ensure!(now.metadata.generation == Some(2), "generation {:?}", now.metadata.generation);
         let owner = now.metadata.owner_references.unwrap_or_default();
         ensure!(owner.len() == 1 && Some(&owner[0].uid) == api.get("f").await?.metadata.uid.as_ref());
-        let audit = rig.audit()?.by(&controller.user);
+        let audit = env.audit()?.by(&controller.user);
         for child in [&set, &service] {
             let writes = audit.writes_to(child.resource, &child.name);
             ensure!(writes == 2, "{writes} writes to {}", child.kind);
             let key = format!("{} {} RepairOwner", child.kind, child.name);
-            let told = repairs(&rig, &namespace, "f").await?.remove(&key).unwrap_or_default().0;
+            let told = repairs(&env, &namespace, "f").await?.remove(&key).unwrap_or_default().0;
             ensure!(told == 1, "{told} Events of {key}");
         }
         Ok(())
@@ -286,8 +286,8 @@ fn foreign(child: &Child, labels: &Value) -> Result<DynamicObject> {
 
 /// Waits until a condition of the newest generation names what is in the way: `Ready` when the pods wait for it,
 /// `ReconcileFailed` when they do not.
-async fn until_in_the_way(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<String> {
-    rig.until(&format!("the conflict of {name}"), || async {
+async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<String> {
+    env.until(&format!("the conflict of {name}"), || async {
         for type_ in ["Ready", "ReconcileFailed"] {
             if let Ok((_, reason, message)) = condition(api, name, type_).await
                 && reason == "NameConflict"
@@ -303,19 +303,19 @@ async fn until_in_the_way(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Re
 /// With labels of nobody, with ours, and with ours applied by a manager that is not ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_never_touched() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let test = rig.test("foreign", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let test = env.test("foreign", |env, namespace| async move {
         // Nobody reports about pods: every byte of these objects stays.
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         let kinds = ["StatefulSet", "Service", "HorizontalPodAutoscaler", "VerticalPodAutoscaler"];
         let mut there = Vec::new();
         for (number, kind) in kinds.iter().enumerate() {
             for how in ["unseen", "labelled", "applied"] {
                 let owner = format!("{how}{number}");
                 let suffix = if *kind == "Service" { "-headless" } else { "" };
-                let child = Child::of(&rig, &namespace, kind, &format!("{owner}-function{suffix}"))?;
+                let child = Child::of(&env, &namespace, kind, &format!("{owner}-function{suffix}"))?;
                 let labels =
                     if how == "unseen" { json!({}) } else { json!({COMPONENT: "function", NAME: owner}) };
                 let object = foreign(&child, &labels)?;
@@ -342,7 +342,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
             create(&api, "Function", owner, &spec).await?;
         }
         for (owner, child) in &there {
-            let message = until_in_the_way(&rig, &api, owner).await?;
+            let message = until_in_the_way(&env, &api, owner).await?;
             ensure!(message.contains(&format!("{} {} exists", child.kind, child.name)), "{message}");
         }
         // An edit wakes each of them once more.
@@ -350,39 +350,39 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
             merge(&api, owner, json!({"spec": {"image": "example.com/image:2"}})).await?;
         }
         for (owner, _) in &there {
-            until_in_the_way(&rig, &api, owner).await?;
+            until_in_the_way(&env, &api, owner).await?;
         }
-        let audit = rig.audit()?.by(&controller.user);
+        let audit = env.audit()?.by(&controller.user);
         for ((owner, child), before) in there.iter().zip(before) {
             let now = child.whole().await?;
             ensure!(now == before, "{} of {owner} was changed: {before} is now {now}", child.kind);
             let writes = audit.writes_to(child.resource, &child.name);
             ensure!(writes == 0, "{writes} writes to {} of {owner}", child.kind);
-            ensure!(repairs(&rig, &namespace, owner).await?.is_empty(), "Events about repairs of {owner}");
+            ensure!(repairs(&env, &namespace, owner).await?.is_empty(), "Events about repairs of {owner}");
         }
         Ok(())
     });
-    Box::pin(vertical::during(&rig, test)).await
+    Box::pin(vertical::during(&env, test)).await
 }
 
 /// The cleanup has no other name for its Job: it says so and waits, and lets the object go when asked to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_not_ours_is_never_touched() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("foreignjob", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api: Api<DynamicObject> = functions(&rig, &namespace);
-        let job = Child::of(&rig, &namespace, "Job", "f-function-cleanup")?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("foreignjob", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api: Api<DynamicObject> = functions(&env, &namespace);
+        let job = Child::of(&env, &namespace, "Job", "f-function-cleanup")?;
         job.api.create(&PostParams::default(), &foreign(&job, &json!({}))?).await?;
         let before = job.whole().await?;
         let mut spec = function_spec();
         spec["cleanupSubscription"] = json!(true);
         create(&api, "Function", "f", &spec).await?;
-        until_ready(&rig, &api, "f", AVAILABLE).await?;
+        until_ready(&env, &api, "f", AVAILABLE).await?;
         api.delete("f", &DeleteParams::default()).await?;
-        rig.until("what is in the way", || async {
+        env.until("what is in the way", || async {
             let (status, _, message) = condition(&api, "f", "CleanupPending").await?;
             ensure!(status == "True" && message.contains("Job f-function-cleanup exists"), "{message}");
             Ok(())
@@ -390,13 +390,13 @@ async fn a_job_that_is_not_ours_is_never_touched() -> Result<()> {
         .await?;
         let skip = json!({"metadata": {"annotations": {"compute.functionmesh.io/need-cleanup": "false"}}});
         merge(&api, "f", skip).await?;
-        rig.until("end of the function", || async {
+        env.until("end of the function", || async {
             ensure!(api.get_opt("f").await?.is_none(), "still there");
             Ok(())
         })
         .await?;
         ensure!(job.whole().await? == before, "the Job was changed");
-        ensure!(rig.audit()?.by(&controller.user).writes_to("jobs", &job.name) == 0, "the Job was written");
+        ensure!(env.audit()?.by(&controller.user).writes_to("jobs", &job.name) == 0, "the Job was written");
         Ok(())
     })
     .await

@@ -5,7 +5,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -17,15 +17,15 @@ fn edit(mut change: Value) -> Value {
     change
 }
 
-async fn children(rig: &Rig, namespace: &str) -> Result<Vec<(Child, Value, Value)>> {
+async fn children(env: &TestEnv, namespace: &str) -> Result<Vec<(Child, Value, Value)>> {
     let mut all = Vec::new();
     for (kind, name, change) in [
         ("StatefulSet", "f-function", json!({"spec": {"minReadySeconds": 3}})),
         ("Service", "f-function-headless", json!({"spec": {"selector": {"name": "other"}}})),
         ("HorizontalPodAutoscaler", "f-function", json!({"spec": {"maxReplicas": 9}})),
     ] {
-        let child = Child::of(rig, namespace, kind, name)?;
-        let state = rig.until(kind, || child.state()).await?;
+        let child = Child::of(env, namespace, kind, name)?;
+        let state = env.until(kind, || child.state()).await?;
         all.push((child, edit(change), state));
     }
     Ok(all)
@@ -38,25 +38,25 @@ async fn change(child: &Child, change: &Value) -> Result<()> {
 }
 
 /// A ready Function `f` with an autoscaler.
-async fn autoscaled(rig: &Rig, namespace: &str) -> Result<Api<DynamicObject>> {
-    let functions = functions(rig, namespace);
+async fn autoscaled(env: &TestEnv, namespace: &str) -> Result<Api<DynamicObject>> {
+    let functions = functions(env, namespace);
     let mut spec = function_spec();
     spec["maxReplicas"] = json!(5);
     create(&functions, "Function", "f", &spec).await?;
-    until_ready(rig, &functions, "f", AVAILABLE).await?;
+    until_ready(env, &functions, "f", AVAILABLE).await?;
     Ok(functions)
 }
 
 /// 14.10b: found by chaos. It was a name conflict for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unlabelled", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let functions = autoscaled(&rig, &namespace).await?;
-        let children = children(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unlabelled", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let functions = autoscaled(&env, &namespace).await?;
+        let children = children(&env, &namespace).await?;
         for running in [true, false] {
             if !running {
                 controller.kill();
@@ -65,19 +65,19 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
                 change(child, edit).await?;
             }
             if !running {
-                controller = Controller::start(&rig, "function-controller", &namespace).await?;
+                controller = Controller::start(&env, "function-controller", &namespace).await?;
             }
             for (child, _, state) in &children {
-                rig.until(&format!("{} as it was", child.kind), || async {
+                env.until(&format!("{} as it was", child.kind), || async {
                     let now = child.state().await?;
                     ensure!(now == *state, "{now}");
                     Ok(())
                 })
                 .await?;
             }
-            until_ready(&rig, &functions, "f", AVAILABLE).await?;
+            until_ready(&env, &functions, "f", AVAILABLE).await?;
         }
-        controller.quiet(&rig).await
+        controller.quiet(&env).await
     })
     .await
 }
@@ -85,31 +85,31 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
 /// 14.10b: what waits for approval is not applied because the StatefulSet is out of sight.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unseenset", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unseenset", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         create(&functions, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f-function")?;
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
         let before = set.state().await?;
         controller.signal("TERM")?;
         // Another configuration of the operator waits for approval.
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false", "--add-default-affinity=false"];
-        let controller = Controller::spawn(&rig, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        until_condition(&rig, &functions, "f", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
+        let controller = Controller::spawn(&env, "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        until_condition(&env, &functions, "f", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
         set.patch(&edit(json!({}))).await?;
-        rig.until("the label", || async {
+        env.until("the label", || async {
             let now = set.state().await?;
             ensure!(now == before, "{now}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         ensure!(set.state().await? == before, "it was rolled out");
         Ok(())
     })
@@ -119,34 +119,34 @@ async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
 /// 14.10b, for the Job of a cleanup.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unseenjob", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unseenjob", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let mut spec = function_spec();
         spec["cleanupSubscription"] = json!(true);
         create(&functions, "Function", "f", &spec).await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
         functions.delete("f", &DeleteParams::default()).await?;
-        let job = Child::of(&rig, &namespace, "Job", "f-function-cleanup")?;
-        rig.until("the Job", || job.state()).await?;
+        let job = Child::of(&env, &namespace, "Job", "f-function-cleanup")?;
+        env.until("the Job", || job.state()).await?;
         let limit = |state: &Value| state["spec"]["backoffLimit"].as_i64().context("no limit");
         let before = limit(&job.state().await?)?;
         let edited = edit(json!({"spec": {"backoffLimit": before + 1}}));
         change(&job, &edited).await?;
-        rig.until("the Job as it was", || async {
+        env.until("the Job as it was", || async {
             let now = job.state().await?;
             ensure!(now["labels"][COMPONENT] == json!("function") && limit(&now)? == before, "{now}");
             Ok(())
         })
         .await?;
-        until_condition(&rig, &functions, "f", "CleanupPending", ("True", "CleanupRunning")).await?;
-        controller.quiet(&rig).await?;
+        until_condition(&env, &functions, "f", "CleanupPending", ("True", "CleanupRunning")).await?;
+        controller.quiet(&env).await?;
         let skip = json!({"metadata": {"annotations": {"compute.functionmesh.io/need-cleanup": "false"}}});
         functions.patch("f", &PatchParams::default(), &Patch::Merge(&skip)).await?;
-        crate::mesh::until_gone(&rig, &functions, "f").await
+        crate::mesh::until_gone(&env, &functions, "f").await
     })
     .await
 }
@@ -154,40 +154,40 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
 /// An autoscaler that its object no longer wants is deleted, although it lost its label (found by chaos).
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_without_its_label_goes() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("leftover", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let functions = autoscaled(&rig, &namespace).await?;
-        let scaler = Child::of(&rig, &namespace, "HorizontalPodAutoscaler", "f-function")?;
-        rig.until("record", || async {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("leftover", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let functions = autoscaled(&env, &namespace).await?;
+        let scaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f-function")?;
+        env.until("record", || async {
             let status = functions.get("f").await?.data["status"].clone();
             ensure!(status["autoscalers"] == json!(["HorizontalPodAutoscaler"]), "{status}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
 
         // Both happen while no controller runs.
         controller.kill();
         let labels = json!({"compute.functionmesh.io/component": null, "compute.functionmesh.io/name": null});
         scaler.patch(&json!({"metadata": {"labels": labels}, "spec": {"maxReplicas": 9}})).await?;
         merge(&functions, "f", json!({"spec": {"maxReplicas": null}})).await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        rig.until("the end of the autoscaler", || async {
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        env.until("the end of the autoscaler", || async {
             ensure!(scaler.api.get_opt("f-function").await?.is_none(), "it is there");
             Ok(())
         })
         .await?;
-        rig.until("record", || async {
+        env.until("record", || async {
             let status = functions.get("f").await?.data["status"].clone();
             ensure!(status["autoscalers"].is_null(), "{status}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&controller.user).writes().counts();
+        controller.quiet(&env).await?;
+        let writes = env.audit()?.by(&controller.user).writes().counts();
         let expected = [("delete horizontalpodautoscalers", 1), ("patch functions/status", 1)];
         ensure!(writes == expected.map(|(what, n)| (what.to_owned(), n)).into(), "{writes:?}");
         Ok(())

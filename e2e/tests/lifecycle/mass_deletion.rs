@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::audit::Audit;
 use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use futures::TryFutureExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn names(number: usize) -> impl Iterator<Item = String> {
 }
 
 async fn make(
-    rig: &Rig,
+    env: &TestEnv,
     api: &Api<DynamicObject>,
     number: usize,
     cleanup: impl Fn(usize) -> bool,
@@ -34,7 +34,7 @@ async fn make(
         async move { create(api, "Function", &name, &spec).await }
     })
     .await?;
-    each(names(number), |name| async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await })
+    each(names(number), |name| async move { until_ready(env, api, &name, AVAILABLE).map_ok(drop).await })
         .await
 }
 
@@ -47,13 +47,13 @@ async fn delete(api: &Api<DynamicObject>) -> Result<()> {
 }
 
 /// Waits until nothing of these kinds is left in the namespace.
-async fn none_left(rig: &Rig, namespace: &str, kinds: &[&'static str]) -> Result<()> {
+async fn none_left(env: &TestEnv, namespace: &str, kinds: &[&'static str]) -> Result<()> {
     for kind in kinds {
         let api = match *kind {
-            "Function" => functions(rig, namespace),
-            kind => Child::of(rig, namespace, kind, "")?.api,
+            "Function" => functions(env, namespace),
+            kind => Child::of(env, namespace, kind, "")?.api,
         };
-        rig.until(&format!("end of every {kind}"), || async {
+        env.until(&format!("end of every {kind}"), || async {
             let left = api.list(&ListParams::default().limit(500)).await?.items.len();
             ensure!(left == 0, "{left} left");
             Ok(())
@@ -65,19 +65,19 @@ async fn none_left(rig: &Rig, namespace: &str, kinds: &[&'static str]) -> Result
 
 /// What a controller wrote after a moment, and what was refused.
 struct Since<'a> {
-    rig: &'a Rig,
+    env: &'a TestEnv,
     user: &'a str,
     requests: usize,
 }
 
 impl<'a> Since<'a> {
-    fn now(rig: &'a Rig, user: &'a str) -> Result<Self> {
-        let requests = rig.audit()?.by(user).requests().len();
-        Ok(Self { rig, user, requests })
+    fn now(env: &'a TestEnv, user: &'a str) -> Result<Self> {
+        let requests = env.audit()?.by(user).requests().len();
+        Ok(Self { env, user, requests })
     }
 
     fn audit(&self) -> Result<Audit> {
-        Ok(self.rig.audit()?.by(self.user).skip(self.requests))
+        Ok(self.env.audit()?.by(self.user).skip(self.requests))
     }
 
     fn wrote(&self, wanted: &[(&str, usize)]) -> Result<()> {
@@ -100,19 +100,19 @@ impl<'a> Since<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("deleting", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        make(&rig, &api, N, |_| false).await?;
-        let since = Since::now(&rig, &controller.user)?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("deleting", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        make(&env, &api, N, |_| false).await?;
+        let since = Since::now(&env, &controller.user)?;
         delete(&api).await?;
         let children = ["Function", "StatefulSet", "Service"];
-        none_left(&rig, &namespace, &children).await?;
+        none_left(&env, &namespace, &children).await?;
         // Once more, under the same names; the last of them would be in the way of a deletion that is acted upon late.
-        make(&rig, &api, N, |_| false).await?;
+        make(&env, &api, N, |_| false).await?;
         since.wrote(&[
             ("patch statefulsets", N),
             ("patch services", N),
@@ -121,7 +121,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
 
         // At once: the children of the predecessors are in the way until they are collected, and told as such.
-        let since = Since::now(&rig, &controller.user)?;
+        let since = Since::now(&env, &controller.user)?;
         each(names(N), |name| {
             let api = &api;
             async move {
@@ -131,8 +131,8 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         })
         .await?;
         each(names(N), |name| {
-            let (rig, api) = (&rig, &api);
-            async move { until_ready(rig, api, &name, AVAILABLE).map_ok(drop).await }
+            let (env, api) = (&env, &api);
+            async move { until_ready(env, api, &name, AVAILABLE).map_ok(drop).await }
         })
         .await?;
         let counts = since.audit()?.writes().counts();
@@ -148,16 +148,16 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("cleaning", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        make(&rig, &api, N, |_| true).await?;
-        let since = Since::now(&rig, &controller.user)?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("cleaning", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        make(&env, &api, N, |_| true).await?;
+        let since = Since::now(&env, &controller.user)?;
         delete(&api).await?;
-        let jobs = Child::of(&rig, &namespace, "Job", "")?.api;
+        let jobs = Child::of(&env, &namespace, "Job", "")?.api;
 
         // What the Job controller does, which is not there.
         let time = "2026-01-01T00:00:00Z";
@@ -187,9 +187,9 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
                 }
             }
         };
-        let most = tokio::time::timeout(rig.patience(), most_at_once).await??;
+        let most = tokio::time::timeout(env.patience(), most_at_once).await??;
         ensure!(most <= 10, "{most} Jobs at once");
-        none_left(&rig, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
+        none_left(&env, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
         let mut counts = since.audit()?.writes().counts();
         // One tells that the Job runs, and one before it, of most of them, that they wait for their turn.
         let told = counts.remove("patch functions/status").unwrap_or_default();
@@ -207,18 +207,18 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
     const N: usize = 200;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("leaving", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("leaving", |env, namespace| async move {
         let controller = {
-            let _acker = Acker::start(&rig, &namespace);
-            let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-            let api = functions(&rig, &namespace);
-            make(&rig, &api, N, |i| i % 2 == 0).await?;
+            let _acker = Acker::start(&env, &namespace);
+            let controller = Controller::start(&env, "function-controller", &namespace).await?;
+            let api = functions(&env, &namespace);
+            make(&env, &api, N, |i| i % 2 == 0).await?;
             controller
         };
-        let since = Since::now(&rig, &controller.user)?;
-        rig.end_namespace(&namespace).await?;
+        let since = Since::now(&env, &controller.user)?;
+        env.end_namespace(&namespace).await?;
         let (refused, counts) = (since.refused()?, since.audit()?.writes().only(|r| r.code() < 300).counts());
         println!("a namespace with {N} Functions deleted: written {counts:?}, refused {refused:?}");
         // Nothing is made: children are neither written nor, where the namespace was faster, deleted once more.

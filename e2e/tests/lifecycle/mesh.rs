@@ -7,7 +7,7 @@ mod shard;
 mod takeover;
 
 use anyhow::{Result, ensure};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::{api, function_spec};
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject};
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 /// The name of every mesh here.
 const MESH: &str = "m";
 
-fn meshes(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
-    api(rig, namespace, "FunctionMesh", "functionmeshes")
+fn meshes(env: &TestEnv, namespace: &str) -> Api<DynamicObject> {
+    api(env, namespace, "FunctionMesh", "functionmeshes")
 }
 
 /// An item of the functions of a mesh.
@@ -33,12 +33,12 @@ fn spec(names: &[&str]) -> Value {
 }
 
 /// Waits until an object is there, and returns its uid.
-async fn until_there(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<String> {
-    rig.until(name, || async { Ok(api.get(name).await?.uid().unwrap_or_default()) }).await
+async fn until_there(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<String> {
+    env.until(name, || async { Ok(api.get(name).await?.uid().unwrap_or_default()) }).await
 }
 
-pub(crate) async fn until_gone(rig: &Rig, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    rig.until(&format!("end of {name}"), || async {
+pub(crate) async fn until_gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    env.until(&format!("end of {name}"), || async {
         ensure!(api.get_opt(name).await?.is_none(), "it is there");
         Ok(())
     })

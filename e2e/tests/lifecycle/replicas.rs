@@ -9,14 +9,14 @@ use e2e::paths;
 use e2e::shell::run;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// The number that the `StatefulSet` of a Function has to follow.
-async fn until_runs(rig: &Rig, namespace: &str, name: &str, replicas: i32) -> Result<()> {
-    let set = Child::of(rig, namespace, "StatefulSet", &format!("{name}-function"))?;
-    rig.until(&format!("{replicas} replicas of {name}"), || async {
+async fn until_runs(env: &TestEnv, namespace: &str, name: &str, replicas: i32) -> Result<()> {
+    let set = Child::of(env, namespace, "StatefulSet", &format!("{name}-function"))?;
+    env.until(&format!("{replicas} replicas of {name}"), || async {
         let live = set.state().await?["spec"]["replicas"].clone();
         ensure!(live == json!(replicas), "{live}");
         Ok(())
@@ -34,8 +34,8 @@ async fn scale(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Result<()
 }
 
 /// What `kubectl scale` does.
-fn kubectl_scale(rig: &Rig, namespace: &str, name: &str, replicas: i32) -> Result<()> {
-    run(&mut rig.kubectl.words(&format!("-n {namespace} scale fn {name} --replicas={replicas}")))
+fn kubectl_scale(env: &TestEnv, namespace: &str, name: &str, replicas: i32) -> Result<()> {
+    run(&mut env.kubectl.words(&format!("-n {namespace} scale fn {name} --replicas={replicas}")))
 }
 
 /// A scaler that applies the number by server-side apply, without force.
@@ -48,12 +48,12 @@ async fn apply_number(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Re
 /// Our own example of an autoscaler, as everybody may write it: the number is nobody's until a scaler chooses it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("number", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("number", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let _controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         let name = "autoscaling-metrics";
         let example = std::fs::read_to_string(paths::root().join(format!("docs/examples/{name}.yaml")))?;
         let example = example.replace("namespace: demo", &format!("namespace: {namespace}"));
@@ -63,25 +63,25 @@ async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
         let kubectl = |words: &str| {
             let words: Vec<&str> = words.split(' ').collect();
             let all = ["-n", &namespace].into_iter().chain(words).chain(["-f", &path]);
-            run(&mut rig.kubectl.with(all))
+            run(&mut env.kubectl.with(all))
         };
         kubectl("apply")?;
         let number = api.get_scale(name).await?.spec.and_then(|spec| spec.replicas);
         ensure!(number == Some(1), "at once, and without a controller: {number:?}");
-        until_ready(&rig, &api, name, AVAILABLE).await?;
+        until_ready(&env, &api, name, AVAILABLE).await?;
 
         scale(&api, name, 4).await.context("an autoscaler")?;
-        until_runs(&rig, &namespace, name, 4).await?;
+        until_runs(&env, &namespace, name, 4).await?;
         kubectl("apply").context("the same manifest again")?;
         merge(&api, name, json!({"spec": {"image": "example.com/image:2"}})).await?;
         kubectl("apply --server-side --field-manager=gitops --force-conflicts").context("a GitOps tool")?;
-        until_ready(&rig, &api, name, AVAILABLE).await?;
-        until_runs(&rig, &namespace, name, 4).await?;
-        kubectl_scale(&rig, &namespace, name, 3)?;
-        until_runs(&rig, &namespace, name, 3).await?;
+        until_ready(&env, &api, name, AVAILABLE).await?;
+        until_runs(&env, &namespace, name, 4).await?;
+        kubectl_scale(&env, &namespace, name, 3)?;
+        until_runs(&env, &namespace, name, 3).await?;
         kubectl("apply --server-side --field-manager=gitops")?;
-        until_ready(&rig, &api, name, AVAILABLE).await?;
-        until_runs(&rig, &namespace, name, 3).await?;
+        until_ready(&env, &api, name, AVAILABLE).await?;
+        until_runs(&env, &namespace, name, 3).await?;
         ensure!(apply_number(&api, name, 2).await.is_err(), "the number is of whoever scaled last");
         std::fs::remove_file(&file)?;
         Ok(())
@@ -92,12 +92,12 @@ async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
 /// `minReplicas` is the number where none is stated, and no bound of what a scaler chooses without an autoscaler.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("fewest", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("fewest", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let _controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         let with = |fields: Value| {
             let mut spec = function_spec();
             for (key, value) in fields.as_object().into_iter().flatten() {
@@ -111,23 +111,23 @@ async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<(
         let applied = object("Function", "applied", &with(json!({"minReplicas": 3})))?;
         api.patch("applied", &PatchParams::apply("gitops"), &Patch::Apply(applied)).await?;
         for (name, replicas) in [("bounds", 2), ("fixed", 3), ("applied", 3)] {
-            until_runs(&rig, &namespace, name, replicas).await?;
-            until_ready(&rig, &api, name, AVAILABLE).await?;
+            until_runs(&env, &namespace, name, replicas).await?;
+            until_ready(&env, &api, name, AVAILABLE).await?;
         }
         let scaler =
-            Child::of(&rig, &namespace, "HorizontalPodAutoscaler", "bounds-function")?.state().await?;
+            Child::of(&env, &namespace, "HorizontalPodAutoscaler", "bounds-function")?.state().await?;
         ensure!(scaler["spec"]["minReplicas"] == json!(2), "{scaler}");
         scale(&api, "bounds", 2).await?;
-        until_runs(&rig, &namespace, "bounds", 2).await?;
+        until_runs(&env, &namespace, "bounds", 2).await?;
         for name in ["fixed", "applied"] {
-            kubectl_scale(&rig, &namespace, name, 2)?;
-            until_runs(&rig, &namespace, name, 2).await?;
+            kubectl_scale(&env, &namespace, name, 2)?;
+            until_runs(&env, &namespace, name, 2).await?;
         }
-        kubectl_scale(&rig, &namespace, "fixed", 1)?;
-        until_runs(&rig, &namespace, "fixed", 1).await?;
+        kubectl_scale(&env, &namespace, "fixed", 1)?;
+        until_runs(&env, &namespace, "fixed", 1).await?;
         // Of a number without an owner the API server does not record who scaled it: 1 has to be stated.
         apply_number(&api, "applied", 1).await?;
-        until_runs(&rig, &namespace, "applied", 1).await?;
+        until_runs(&env, &namespace, "applied", 1).await?;
         Ok(())
     })
     .await
@@ -136,12 +136,12 @@ async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<(
 /// The kinds of connectors scale like Functions.
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_have_a_number_as_well() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("connectors", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("connectors", |env, namespace| async move {
         for (kind, plural, config) in [("Source", "sources", "sourceConfig"), ("Sink", "sinks", "sinkConfig")]
         {
-            let api = api(&rig, &namespace, kind, plural);
+            let api = api(&env, &namespace, kind, plural);
             let mut spec = function_spec();
             spec.as_object_mut().into_iter().for_each(|spec| {
                 let unused = if kind == "Source" { "input" } else { "output" };

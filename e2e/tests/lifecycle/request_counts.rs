@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::{FUNCTION, Fleet, Kind, SINK, SOURCE, Tally, edits, lives};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use serde_json::json;
 
 const N: usize = 100;
@@ -25,10 +25,10 @@ async fn sinks() -> Result<()> {
 /// What happens to objects, one after the other with the same ones. The kinds share their loop, so that not `all` of it has to
 /// be shown for each.
 async fn life(kind: &'static Kind, all: bool) -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test(kind.plural, |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, kind, N).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test(kind.plural, |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, kind, N).await?;
         created(&lives::create(&fleet).await?, kind)?;
 
         let restarted = lives::restart(&mut fleet).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::shell;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, merge, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use futures::{StreamExt, TryFutureExt};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
@@ -57,8 +57,8 @@ impl History {
         Ok(replicas)
     }
 
-    async fn until(&self, rig: &Rig, wanted: &[i32]) -> Result<()> {
-        rig.until("replicas over time", || async {
+    async fn until(&self, env: &TestEnv, wanted: &[i32]) -> Result<()> {
+        env.until("replicas over time", || async {
             let replicas = self.replicas()?;
             ensure!(Value::from(replicas.clone()) == json!(wanted), "{replicas:?} instead of {wanted:?}");
             Ok(())
@@ -75,7 +75,7 @@ impl Drop for History {
 
 /// Functions, a controller, and what it wrote so far.
 struct Bench {
-    rig: Rig,
+    env: TestEnv,
     api: Api<DynamicObject>,
     controller: Controller,
     names: Vec<String>,
@@ -84,12 +84,12 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(rig: &Rig, namespace: &str, number: usize) -> Result<Self> {
-        let controller = Controller::start(rig, "function-controller", namespace).await?;
-        let api = functions(rig, namespace);
+    async fn start(env: &TestEnv, namespace: &str, number: usize) -> Result<Self> {
+        let controller = Controller::start(env, "function-controller", namespace).await?;
+        let api = functions(env, namespace);
         let spec = function_spec();
         let names = (0..number).map(|i| format!("f{i}")).collect();
-        let this = Self { rig: rig.clone(), api, controller, names, counts: BTreeMap::new(), steps: 0 };
+        let this = Self { env: env.clone(), api, controller, names, counts: BTreeMap::new(), steps: 0 };
         each(&this.names, |name| create(&this.api, "Function", name, &spec)).await?;
         Ok(this)
     }
@@ -97,14 +97,14 @@ impl Bench {
     /// Waits until all are as wanted and nothing is left to do; then compares what was written since the last time,
     /// for each object.
     async fn wrote(&mut self, what: &str, ready: (&str, &str), wanted: &[(&str, usize)]) -> Result<()> {
-        let done = |name| until_ready(&self.rig, &self.api, name, ready).map_ok(drop);
+        let done = |name| until_ready(&self.env, &self.api, name, ready).map_ok(drop);
         each(self.names.iter().map(String::as_str), done).await.with_context(|| what.to_owned())?;
         self.steps += 1;
         let before = self.controller.metric("function_mesh_reconciles_total")?;
         let mark = json!({"metadata": {"annotations": {"step": self.steps.to_string()}}});
         each(&self.names, |name| merge(&self.api, name, mark.clone())).await?;
-        self.controller.reconciled(&self.rig, before + self.names.len() as u64).await?;
-        let audit = self.rig.audit()?.by(&self.controller.user).writes();
+        self.controller.reconciled(&self.env, before + self.names.len() as u64).await?;
+        let audit = self.env.audit()?.by(&self.controller.user).writes();
         let refused = audit.clone().refused();
         ensure!(refused.requests().is_empty(), "{what}: {:?}", refused.counts());
         let now = audit.counts();
@@ -148,13 +148,13 @@ impl Bench {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
     const N: usize = 100;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("scaling", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut all = Bench::start(&rig, &namespace, N).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("scaling", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut all = Bench::start(&env, &namespace, N).await?;
         all.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f0-function")?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;
         let history = History::of(&set).await?;
 
         all.edit(json!({"replicas": 3})).await?;
@@ -176,21 +176,21 @@ async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
         all.scaled_to(0).await?;
         all.scale(1).await?;
         all.wrote("back from zero", AVAILABLE, &[SETS, (STATUS, 2)]).await?;
-        history.until(&rig, &[1, 3, 2, 4, 0, 1]).await
+        history.until(&env, &[1, 3, 2, 4, 0, 1]).await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("fights", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut one = Bench::start(&rig, &namespace, 1).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("fights", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut one = Bench::start(&env, &namespace, 1).await?;
         one.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f0-function")?;
-        let scaler = Child::of(&rig, &namespace, "HorizontalPodAutoscaler", "f0-function")?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;
+        let scaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f0-function")?;
         let history = History::of(&set).await?;
 
         one.edit(json!({"maxReplicas": 5})).await?;
@@ -216,7 +216,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
 
         // Zero switches the autoscaler off, and leaves it there for the way back.
         let kubectl = |replicas: i32| {
-            shell::run(&mut rig.kubectl.words(&format!("-n {namespace} scale fn f0 --replicas={replicas}")))
+            shell::run(&mut env.kubectl.words(&format!("-n {namespace} scale fn f0 --replicas={replicas}")))
         };
         kubectl(0)?;
         one.wrote("zero with an autoscaler", ZERO, &step).await?;
@@ -232,15 +232,15 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         one.edit(json!({"maxReplicas": 6})).await?;
         one.wrote("autoscaler again", AVAILABLE, &[SCALER, (STATUS, 1)]).await?;
         one.scaled_to(3).await?;
-        history.until(&rig, &[1, 3, 5, 2, 4, 2, 0, 1, 3]).await?;
+        history.until(&env, &[1, 3, 5, 2, 4, 2, 0, 1, 3]).await?;
 
         // Steps faster than anybody follows: none is undone by an older one.
         let steps = [4, 5, 6, 5, 4, 3, 2];
         for replicas in steps {
             one.scale(replicas).await?;
         }
-        until_ready(&rig, &one.api, "f0", AVAILABLE).await?;
-        rig.until("the last step", || async {
+        until_ready(&env, &one.api, "f0", AVAILABLE).await?;
+        env.until("the last step", || async {
             let replicas = set.state().await?["spec"]["replicas"].clone();
             ensure!(replicas == json!(2), "{replicas}");
             Ok(())

@@ -6,7 +6,7 @@ use e2e::images;
 use e2e::operator::{Kubectl, NAMESPACE};
 use e2e::pulsar::Broker;
 use e2e::shell::{command, output, run, say, until};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::pods::{HOME, PATIENCE, function, get, make_images_known, until_ready, until_says};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 /// Everything in one program, in this order, so that a cluster is enough for all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job() -> Result<()> {
-    let rig = Rig::connect().await?;
-    let kubectl = rig.kubectl.clone();
-    let (pulsar, controllers) = make_images_known(&rig)?;
+    let env = TestEnv::connect().await?;
+    let kubectl = env.kubectl.clone();
+    let (pulsar, controllers) = make_images_known(&env)?;
     let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
     kubectl.install(&controllers, &[])?;
     broker.ready()?;
-    let result = steps(&rig, &kubectl, &broker, &pulsar, &controllers);
+    let result = steps(&env, &kubectl, &broker, &pulsar, &controllers);
     if result.is_err() {
         let all = "get fmesh,fn,src,snk,statefulsets,pods,events -A -o wide";
         eprintln!("{}", output(&mut kubectl.words(all)).unwrap_or_else(|error| format!("{error:#}")));
@@ -33,7 +33,7 @@ async fn the_main_job() -> Result<()> {
     result
 }
 
-fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controllers: &str) -> Result<()> {
+fn steps(env: &TestEnv, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controllers: &str) -> Result<()> {
     let step = |name: &str, step: &dyn Fn() -> Result<()>| {
         say(name);
         step().with_context(|| name.to_owned())
@@ -45,7 +45,7 @@ fn steps(rig: &Rig, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controller
     step("what cannot run says why", &|| bad_input(kubectl, pulsar))?;
     step("a subscription goes with its function", &|| cleanup(kubectl, broker, pulsar))?;
     no_controller_restarted(kubectl)?;
-    step("killed controllers write nothing", &|| killed_controllers(rig, kubectl))?;
+    step("killed controllers write nothing", &|| killed_controllers(env, kubectl))?;
     step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
     step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
     no_controller_restarted(kubectl)?;
@@ -200,7 +200,7 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
 }
 
 /// Kills each controller in turn. Its successor finds everything as it should be.
-fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
+fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
     // What the deletions before still cause must be over.
     until("quiet", PATIENCE, || {
         let left = get(kubectl, "fn")?["items"].as_array().map_or(0, Vec::len);
@@ -209,12 +209,12 @@ fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
     for kind in ["function", "source", "sink", "mesh"] {
         let label = format!("app.kubernetes.io/name={kind}-controller");
         let user = format!("system:serviceaccount:{NAMESPACE}:function-mesh-{kind}-controller");
-        let audited = rig.folder().is_ok();
+        let audited = env.folder().is_ok();
         if !audited {
             say("this cluster has no audit log for the tests: writes are not counted");
         }
-        let writes = |rig: &Rig| rig.audit().map(|audit| audit.by(&user).writes());
-        let before = writes(rig).map_or(0, |w| w.requests().len());
+        let writes = |env: &TestEnv| env.audit().map(|audit| audit.by(&user).writes());
+        let before = writes(env).map_or(0, |w| w.requests().len());
         run(&mut kubectl
             .words(&format!("-n {NAMESPACE} delete pod -l {label} --grace-period=0 --force --wait=true")))?;
         let rollout = format!(
@@ -233,7 +233,7 @@ fn killed_controllers(rig: &Rig, kubectl: &Kubectl) -> Result<()> {
         if !audited {
             continue;
         }
-        let after = writes(rig)?;
+        let after = writes(env)?;
         let new = after.requests().len() - before;
         ensure!(new == 0, "{kind}-controller: {new} writes after a restart, of {:?}", after.counts());
     }

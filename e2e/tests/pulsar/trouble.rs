@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{output, run, say, until};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::pods::{HOME, function, get, make_images_known, ready};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -149,9 +149,9 @@ fn secret(name: &str, data: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_is_told_and_recovers() -> Result<()> {
-    let rig = Rig::connect().await?;
-    let kubectl = rig.kubectl.clone();
-    let (pulsar, controllers) = make_images_known(&rig)?;
+    let env = TestEnv::connect().await?;
+    let kubectl = env.kubectl.clone();
+    let (pulsar, controllers) = make_images_known(&env)?;
     kubectl.namespace(HOME)?;
     kubectl.apply(HOME, &settings().to_string())?;
     let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{api, create, function_spec, merge};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ const FLAGS: [&str; 4] = [
 
 /// What is there, and who works on it.
 struct Chaos {
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     functions: Api<DynamicObject>,
     meshes: Api<DynamicObject>,
@@ -46,14 +46,14 @@ struct Chaos {
 }
 
 impl Chaos {
-    async fn start(rig: &Rig, namespace: &str, seed: u64) -> Result<Self> {
+    async fn start(env: &TestEnv, namespace: &str, seed: u64) -> Result<Self> {
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         flags.push(format!("--watched-namespace={namespace}"));
         let mut this = Self {
-            rig: rig.clone(),
+            env: env.clone(),
             namespace: namespace.to_owned(),
-            functions: api(rig, namespace, "Function", "functions"),
-            meshes: api(rig, namespace, "FunctionMesh", "functionmeshes"),
+            functions: api(env, namespace, "Function", "functions"),
+            meshes: api(env, namespace, "FunctionMesh", "functionmeshes"),
             controllers: Vec::new(),
             flags,
             dice: Dice(seed | 1),
@@ -76,7 +76,7 @@ impl Chaos {
 
     fn launch(&mut self, name: &'static str) -> Result<Controller> {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        let controller = Controller::spawn(&self.rig, name, &flags)?;
+        let controller = Controller::spawn(&self.env, name, &flags)?;
         self.users.insert(controller.user.clone());
         Ok(controller)
     }
@@ -143,7 +143,7 @@ impl Chaos {
     async fn foreign_hand(&mut self) -> Result<()> {
         let (name, n) = (self.any(), self.dice.roll(1000));
         let child = |kind: &'static str, suffix: &str| {
-            Child::of(&self.rig, &self.namespace, kind, &format!("{name}{suffix}"))
+            Child::of(&self.env, &self.namespace, kind, &format!("{name}{suffix}"))
         };
         let (set, service) = (child("StatefulSet", "-function")?, child("Service", "-function-headless")?);
         let scaler = child("HorizontalPodAutoscaler", "-function")?;
@@ -276,7 +276,7 @@ impl Chaos {
         ensure!(is_true(function, "Ready"), "{}", function.data["status"]["conditions"]);
         let spec = &function.data["spec"];
         let child = |kind: &'static str, suffix: &str| {
-            Child::of(&self.rig, &self.namespace, kind, &format!("{name}{suffix}"))
+            Child::of(&self.env, &self.namespace, kind, &format!("{name}{suffix}"))
         };
         let set = child("StatefulSet", "-function")?.state().await?;
         let image = &set["spec"]["template"]["spec"]["containers"][0]["image"];
@@ -329,23 +329,23 @@ fn is_true(object: &DynamicObject, type_: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "half an hour"]
 async fn chaos_settles() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let length = Duration::from_secs(60 * number("MINUTES", 10));
     let first = number("SEED", 1);
     for seed in first..first + number("SEEDS", 3) {
-        let rig = rig.clone();
-        rig.test("chaos", |rig, namespace| async move {
-            one(&rig, &namespace, seed, length).await.with_context(|| format!("SEED={seed}"))
+        let env = env.clone();
+        env.test("chaos", |env, namespace| async move {
+            one(&env, &namespace, seed, length).await.with_context(|| format!("SEED={seed}"))
         })
         .await?;
     }
     Ok(())
 }
 
-async fn one(rig: &Rig, namespace: &str, seed: u64, length: Duration) -> Result<()> {
-    let _acker = Acker::start(rig, namespace);
-    let mut chaos = Chaos::start(rig, namespace, seed).await?;
+async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Result<()> {
+    let _acker = Acker::start(env, namespace);
+    let mut chaos = Chaos::start(env, namespace, seed).await?;
     chaos.settle().await.context("before anything happened")?;
     let (began, mut turns) = (Instant::now(), 0);
     while began.elapsed() < length {
@@ -370,18 +370,18 @@ async fn one(rig: &Rig, namespace: &str, seed: u64, length: Duration) -> Result<
     ));
     // What is being written at this moment may end.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let mark = rig.mark().await?;
+    let mark = env.mark().await?;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let writes = rig.audit_since(&mark)?.within(namespace).writes().only(|r| chaos.users.contains(r.user()));
+    let writes = env.audit_since(&mark)?.within(namespace).writes().only(|r| chaos.users.contains(r.user()));
     ensure!(writes.requests().is_empty(), "writes in the minute after: {:?}", writes.counts());
-    let mark = rig.mark().await?;
+    let mark = env.mark().await?;
     for which in 0..chaos.controllers.len() {
         let name = chaos.controllers[which].0;
         chaos.controllers[which].1.kill();
         chaos.controllers[which].1 = chaos.launch(name)?;
     }
     // One of each kind leads once the lease of the killed one is over.
-    rig.until("a look at every object", || async {
+    env.until("a look at every object", || async {
         for (kind, number) in CONTROLLERS.into_iter().zip([FUNCTIONS, MESHES]) {
             let of_kind = chaos.controllers.iter().filter(|(name, _)| *name == kind);
             let looks: u64 = of_kind.filter_map(|(_, controller)| controller.reconciles().ok()).sum();
@@ -391,9 +391,9 @@ async fn one(rig: &Rig, namespace: &str, seed: u64, length: Duration) -> Result<
     })
     .await?;
     for (_, controller) in &chaos.controllers {
-        controller.quiet(rig).await?;
+        controller.quiet(env).await?;
     }
-    let writes = rig.audit_since(&mark)?.within(namespace).writes().only(|r| chaos.users.contains(r.user()));
+    let writes = env.audit_since(&mark)?.within(namespace).writes().only(|r| chaos.users.contains(r.user()));
     ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
     Ok(())
 }

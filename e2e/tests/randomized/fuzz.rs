@@ -7,7 +7,7 @@ use e2e::scenarios::fuzz::{Mutation, mutations, spread};
 use e2e::shell::say;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{api, object};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Resource;
@@ -27,7 +27,7 @@ const SLICE: usize = 96;
 
 /// One kind with its controller and what was found.
 struct Bench {
-    rig: Rig,
+    env: TestEnv,
     kind: &'static Kind,
     objects: Api<DynamicObject>,
     sets: Api<StatefulSet>,
@@ -60,7 +60,7 @@ impl Bench {
     async fn settled(&self, name: &str, generation: Option<i64>, ready: bool) -> Result<String> {
         let mut last = String::new();
         let started = Instant::now();
-        while started.elapsed() < self.rig.patience() {
+        while started.elapsed() < self.env.patience() {
             if let Some(object) = self.seen.get(&self.key(name)) {
                 let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
                 let of_type = |c: &&Value| c["type"] == "Ready";
@@ -82,7 +82,7 @@ impl Bench {
         let key = ObjectRef::new(&set).within(self.objects.namespace().unwrap_or_default());
         let wanted = |set: &StatefulSet| generation.is_none() || set.metadata.generation >= generation;
         let started = Instant::now();
-        while started.elapsed() < self.rig.patience() {
+        while started.elapsed() < self.env.patience() {
             if let Some(set) = self.seen_sets.get(&key).filter(|set| wanted(set)) {
                 let annotations = set.metadata.annotations.clone().unwrap_or_default();
                 let hash = annotations.get("compute.functionmesh.io/rendered-hash").cloned();
@@ -135,21 +135,21 @@ impl Bench {
 
 /// Tries so many changes of a kind.
 async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let file = e2e::paths::root().join(format!("config/crd/{}.yaml", kind.plural));
     let crd: Value = serde_yaml::from_str(&std::fs::read_to_string(file)?)?;
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let chosen = spread(mutations(schema, &kind.spec()), number);
     ensure!(!chosen.is_empty(), "no changes");
-    rig.test("fuzz", |rig, namespace| async move {
-        let controller = Controller::start(&rig, kind.controller, &namespace).await?;
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = api(&rig, &namespace, kind.kind, kind.plural);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+    env.test("fuzz", |env, namespace| async move {
+        let controller = Controller::start(&env, kind.controller, &namespace).await?;
+        let _acker = Acker::start(&env, &namespace);
+        let objects = api(&env, &namespace, kind.kind, kind.plural);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let (seen, one) = cached(objects.clone(), e2e::testing::objects::resource(kind.kind, kind.plural));
         let (seen_sets, other) = cached(sets.clone(), ());
-        let bench = Bench { rig, kind, objects, sets, seen, seen_sets, outcomes: Mutex::default() };
+        let bench = Bench { env, kind, objects, sets, seen, seen_sets, outcomes: Mutex::default() };
         let (bench, done, total) = (Arc::new(bench), AtomicUsize::new(0), chosen.len());
         let failed = Mutex::new(Vec::new());
         stream::iter(chosen.iter().enumerate())
@@ -179,7 +179,7 @@ async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
         ensure!(panics == 0, "{panics} panics");
         let shown: Vec<_> = failed.iter().take(20).cloned().collect();
         ensure!(failed.is_empty(), "{} of {total} failed:\n{}", failed.len(), shown.join("\n"));
-        bench.rig.end_namespace(bench.objects.namespace().unwrap_or_default()).await
+        bench.env.end_namespace(bench.objects.namespace().unwrap_or_default()).await
     })
     .await
 }

@@ -7,7 +7,7 @@ use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::shell::say;
 use e2e::testing::objects::{create, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Child, Proxy, Rig};
+use e2e::testing::{Child, Proxy, TestEnv};
 use kube::api::DeleteParams;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
     let name = fleet.names[dice.roll(fleet.number())].clone();
     let child = |kind: &'static str, suffix: &str| {
-        Child::of(&fleet.rig, &fleet.namespace, kind, &format!("{name}{suffix}"))
+        Child::of(&fleet.env, &fleet.namespace, kind, &format!("{name}{suffix}"))
     };
     let n = dice.roll(1000);
     let done = match dice.roll(10) {
@@ -99,13 +99,13 @@ fn weather(proxy: &Proxy, dice: &mut Dice) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "twenty minutes"]
 async fn two_hundred_functions() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let (length, seed) = (Duration::from_secs(60 * number("MINUTES", 20)), number("SEED", 4711));
     say(&format!("{} minutes, SEED={seed}", length.as_secs() / 60));
-    rig.test("soak", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
-        fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+    env.test("soak", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
+        fleet.replace(Some(Proxy::start(&env).await?)).await?;
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
         let (mut dice, started) = (Dice(seed | 1), Instant::now());
@@ -119,7 +119,7 @@ async fn two_hundred_functions() -> Result<()> {
             // Killed in the first half only: in the second its memory is measured.
             if turn.is_multiple_of(400) && started.elapsed() < length / 2 {
                 panics += fleet.controller.metric("function_mesh_reconcile_panics_total").unwrap_or_default();
-                fleet.replace(Some(Proxy::start(&rig).await?)).await?;
+                fleet.replace(Some(Proxy::start(&env).await?)).await?;
                 kills += 1;
             }
             if middle == 0 && started.elapsed() > length * 6 / 10 {
@@ -140,15 +140,15 @@ async fn two_hundred_functions() -> Result<()> {
             merge(&fleet.objects, name, json!({"spec": {"timeout": 5000, "maxReplicas": null}})).await?;
         }
         fleet.until_ready().await?;
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         panics += fleet.controller.metric("function_mesh_reconcile_panics_total")?;
         ensure!(panics == 0, "{panics} panics");
         // A minute of silence, and a new process finds nothing to do.
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         tokio::time::sleep(Duration::from_secs(60)).await;
         fleet.replace(None).await?;
         fleet.until_looked_at(0, NUMBER).await?;
-        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().is_empty(), "writes after the end: {:?}", writes.counts());
         ensure!(end <= middle + GROWTH_KIB, "memory grew from {middle} to {end} KiB");
         Ok(())

@@ -6,7 +6,7 @@ use e2e::testing::children::repairs;
 use e2e::testing::objects::{
     AVAILABLE, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -16,16 +16,16 @@ const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 
 /// Functions and their sets in the namespace of a test.
 struct Objects {
-    rig: Rig,
+    env: TestEnv,
     functions: Api<DynamicObject>,
     sets: Api<StatefulSet>,
     namespace: String,
 }
 
 impl Objects {
-    fn of(rig: &Rig, namespace: &str) -> Self {
-        let (functions, sets) = (functions(rig, namespace), Api::namespaced(rig.client.clone(), namespace));
-        Self { rig: rig.clone(), functions, sets, namespace: namespace.to_owned() }
+    fn of(env: &TestEnv, namespace: &str) -> Self {
+        let (functions, sets) = (functions(env, namespace), Api::namespaced(env.client.clone(), namespace));
+        Self { env: env.clone(), functions, sets, namespace: namespace.to_owned() }
     }
 
     async fn create(&self, n: usize) -> Result<()> {
@@ -35,7 +35,7 @@ impl Objects {
             .try_collect::<()>()
             .await?;
         for i in 0..n {
-            until_ready(&self.rig, &self.functions, &format!("f{i}"), AVAILABLE).await?;
+            until_ready(&self.env, &self.functions, &format!("f{i}"), AVAILABLE).await?;
         }
         Ok(())
     }
@@ -45,18 +45,18 @@ impl Objects {
         let watched = format!("--watched-namespace={}", self.namespace);
         let all: Vec<&str> =
             flags.iter().copied().chain([watched.as_str(), "--leader-elect=false"]).collect();
-        let controller = Controller::spawn_as(&self.rig, "function-controller", program, &all)?;
-        controller.ready(&self.rig).await?;
-        controller.reconciled(&self.rig, n as u64).await?;
+        let controller = Controller::spawn_as(&self.env, "function-controller", program, &all)?;
+        controller.ready(&self.env).await?;
+        controller.reconciled(&self.env, n as u64).await?;
         Ok(controller)
     }
 
     async fn waits(&self, name: &str, reason: &str) -> Result<String> {
-        until_condition(&self.rig, &self.functions, name, UPDATE_AVAILABLE, ("True", reason)).await
+        until_condition(&self.env, &self.functions, name, UPDATE_AVAILABLE, ("True", reason)).await
     }
 
     async fn waits_no_more(&self, name: &str) -> Result<()> {
-        self.rig
+        self.env
             .until("no more UpdateAvailable", || async {
                 // The condition is there only while true, and told of by the newest status.
                 condition(&self.functions, name, "Ready").await?;
@@ -82,7 +82,7 @@ impl Objects {
     }
 
     async fn until_replicas(&self, name: &str, wanted: i32) -> Result<()> {
-        self.rig
+        self.env
             .until(&format!("{wanted} replicas of {name}"), || async {
                 let found = self.set(name).await?.spec.replicas;
                 if found == Some(wanted) { Ok(()) } else { bail!("{found:?}") }
@@ -91,7 +91,7 @@ impl Objects {
     }
 
     fn counts(&self, controller: &Controller) -> Result<std::collections::BTreeMap<String, usize>> {
-        Ok(self.rig.audit()?.by(&controller.user).counts())
+        Ok(self.env.audit()?.by(&controller.user).counts())
     }
 
     fn written(&self, controller: &Controller, what: &str) -> Result<usize> {
@@ -114,11 +114,11 @@ const STATUSES: &str = "patch functions/status";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
     const N: usize = 100;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("pinned", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = Objects::of(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("pinned", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let objects = Objects::of(&env, &namespace);
         let first = objects.start("function-controller", &[], 0).await?;
         objects.create(N).await?;
         first.signal("TERM")?;
@@ -131,7 +131,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         let counts = objects.counts(&next)?;
         ensure!(!counts.contains_key(SETS), "{counts:?}");
         ensure!((counts[STATUSES], counts["get statefulsets"]) == (N, N), "{counts:?}");
-        ensure!(objects.rig.audit()?.by(&next.user).writes().requests().len() == N, "{counts:?}");
+        ensure!(objects.env.audit()?.by(&next.user).writes().requests().len() == N, "{counts:?}");
         next.signal("KILL")?;
 
         let next = objects.start("next-controller", &[], N).await?;
@@ -146,7 +146,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         objects.annotate("f1", "approve-update", Some("another")).await?;
         objects.annotate("f0", "approve-update", Some(&hash)).await?;
         objects.waits_no_more("f0").await?;
-        until_ready(&rig, &objects.functions, "f0", AVAILABLE).await?;
+        until_ready(&env, &objects.functions, "f0", AVAILABLE).await?;
         ensure!(is_next(&objects.set("f0").await?), "not applied");
         ensure!(objects.written(&next, SETS)? == 1, "{:?}", objects.counts(&next)?);
         ensure!(!is_next(&objects.set("f1").await?), "applied without approval");
@@ -171,7 +171,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         objects.waits_no_more("f3").await?;
         ensure!(is_next(&objects.set("f3").await?), "a change of the spec did not take it along");
         ensure!(objects.written(&next, SETS)? == 6, "{:?}", objects.counts(&next)?);
-        until_ready(&rig, &objects.functions, "f3", AVAILABLE).await?;
+        until_ready(&env, &objects.functions, "f3", AVAILABLE).await?;
         next.signal("TERM")?;
 
         // Back to the older release: it leaves alone what the newer one made.
@@ -195,11 +195,11 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_configuration_of_the_operator_waits() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("opconfig", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = Objects::of(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("opconfig", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let objects = Objects::of(&env, &namespace);
         let first = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
         first.signal("TERM")?;
@@ -214,20 +214,20 @@ async fn another_configuration_of_the_operator_waits() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("paused", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = Objects::of(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("paused", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let objects = Objects::of(&env, &namespace);
         let controller = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
         objects.annotate("f0", "pause-rollout", Some("true")).await?;
-        let configs = e2e::testing::objects::api(&rig, &namespace, "BackendConfig", "backendconfigs");
+        let configs = e2e::testing::objects::api(&env, &namespace, "BackendConfig", "backendconfigs");
         let spec = json!({"env": {"A": "1"}, "autoUpdate": true});
         create(&configs, "BackendConfig", "backend-config", &spec).await?;
         let message = objects.waits("f0", "RolloutPaused").await?;
         ensure!(message.contains("env A added"), "{message}");
-        rig.until("the other one", || async {
+        env.until("the other one", || async {
             if variables(&objects.set("f1").await?).contains(&"A".to_owned()) {
                 Ok(())
             } else {
@@ -277,23 +277,23 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("immutable", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = Objects::of(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("immutable", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let objects = Objects::of(&env, &namespace);
         let controller = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
         let before = objects.set("f0").await?;
         let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": "1Gi"}}}});
         merge(&objects.functions, "f0", json!({"spec": {"volumeClaimTemplates": [claim]}})).await?;
-        let message = until_ready(&rig, &objects.functions, "f0", ("False", "RecreateRequired")).await?;
+        let message = until_ready(&env, &objects.functions, "f0", ("False", "RecreateRequired")).await?;
         ensure!(message.starts_with("volumeClaimTemplates of a StatefulSet cannot be changed"), "{message}");
         ensure!(objects.written(&controller, SETS)? == 2, "{:?}", objects.counts(&controller)?);
         controller.signal("TERM")?;
         let controller = objects.start("function-controller", &[], 2).await?;
-        ensure!(rig.audit()?.by(&controller.user).writes().requests().is_empty(), "writes after a restart");
+        ensure!(env.audit()?.by(&controller.user).writes().requests().is_empty(), "writes after a restart");
         // Scaling goes on.
         let scale = json!({"spec": {"replicas": 2}});
         objects.functions.patch_scale("f0", &PatchParams::default(), &Patch::Merge(scale)).await?;
@@ -301,7 +301,7 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
 
         let hash = objects.pending_hash("f0").await?;
         objects.annotate("f0", "recreate", Some(&hash)).await?;
-        until_ready(&rig, &objects.functions, "f0", AVAILABLE).await?;
+        until_ready(&env, &objects.functions, "f0", AVAILABLE).await?;
         let after = objects.set("f0").await?;
         ensure!(after.metadata.uid != before.metadata.uid, "not made anew");
         ensure!(after.spec.volume_claim_templates.is_some_and(|claims| claims.len() == 1), "no claim");
@@ -309,8 +309,8 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
         ensure!((counts[SETS], counts["delete statefulsets"]) == (2, 1), "{counts:?}");
         // That is no repair; a deletion by somebody else is one. Told twice, it would have been told before.
         objects.sets.delete("f0-function", &DeleteParams::default()).await?;
-        rig.until("the Event of a deletion", || async {
-            let told = repairs(&rig, &namespace, "f0").await?;
+        env.until("the Event of a deletion", || async {
+            let told = repairs(&env, &namespace, "f0").await?;
             let deleted = told.get("StatefulSet f0-function RepairDeleted").context("not told")?;
             ensure!(deleted.0 == 1 && told.len() == 1, "{told:?}");
             Ok(())
@@ -320,7 +320,7 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
         let before = objects.set("f1").await?;
         let stripped = json!({"metadata": {"annotations": null}});
         objects.sets.patch("f1-function", &PatchParams::default(), &Patch::Merge(stripped)).await?;
-        rig.until("the annotations", || async {
+        env.until("the annotations", || async {
             let set = objects.set("f1").await?;
             ensure!(
                 set.metadata.annotations == before.metadata.annotations,
@@ -364,11 +364,11 @@ async fn original(objects: &Objects, name: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_of_the_original_are_taken_over_as_they_are() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("takeover", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let objects = Objects::of(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("takeover", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let objects = Objects::of(&env, &namespace);
         for name in ["f0", "f1"] {
             create(&objects.functions, "Function", name, &function_spec()).await?;
             original(&objects, name).await?;
@@ -388,8 +388,8 @@ async fn pods_of_the_original_are_taken_over_as_they_are() -> Result<()> {
         let controller = objects.start("function-controller", &[], 2).await?;
         let message = objects.waits("f0", "MadeByOriginal").await?;
         ensure!(message.contains("container pulsar-function: ") && message.contains("command changed"), "{message}");
-        until_ready(&rig, &objects.functions, "f0", AVAILABLE).await?;
-        until_ready(&rig, &objects.functions, "f1", AVAILABLE).await?;
+        until_ready(&env, &objects.functions, "f0", AVAILABLE).await?;
+        until_ready(&env, &objects.functions, "f1", AVAILABLE).await?;
         let set = objects.set("f0").await?;
         ensure!(set.spec == before.spec && set.metadata.generation == before.metadata.generation, "changed");
         ensure!(!variables(&objects.set("f1").await?).is_empty(), "a change of the spec was lost");

@@ -5,7 +5,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, api, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DeleteParams, DynamicObject};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const N: usize = 10;
 
 struct Fleet {
-    rig: Rig,
+    env: TestEnv,
     controller: Controller,
     functions: Api<DynamicObject>,
     configs: Api<DynamicObject>,
@@ -23,23 +23,23 @@ struct Fleet {
 
 impl Fleet {
     /// A controller with a global BackendConfig, and functions that run.
-    async fn start(rig: &Rig, namespace: &str, first: Option<Value>) -> Result<Self> {
+    async fn start(env: &TestEnv, namespace: &str, first: Option<Value>) -> Result<Self> {
         let flags = vec![
             format!("--watched-namespace={namespace}"),
             "--leader-elect=false".to_owned(),
             "--global-backend-config=everybody".to_owned(),
             format!("--global-backend-config-namespace={namespace}"),
         ];
-        let configs = api(rig, namespace, "BackendConfig", "backendconfigs");
+        let configs = api(env, namespace, "BackendConfig", "backendconfigs");
         if let Some(spec) = first {
             create(&configs, "BackendConfig", "backend-config", &spec).await?;
         }
         let this = Self {
-            rig: rig.clone(),
-            controller: launch(rig, &flags).await?,
-            functions: functions(rig, namespace),
+            env: env.clone(),
+            controller: launch(env, &flags).await?,
+            functions: functions(env, namespace),
             configs,
-            sets: Api::namespaced(rig.client.clone(), namespace),
+            sets: Api::namespaced(env.client.clone(), namespace),
             flags,
         };
         for i in 0..N {
@@ -50,13 +50,13 @@ impl Fleet {
     }
 
     async fn restart(&mut self) -> Result<()> {
-        self.controller = launch(&self.rig, &self.flags).await?;
-        self.controller.reconciled(&self.rig, N as u64).await
+        self.controller = launch(&self.env, &self.flags).await?;
+        self.controller.reconciled(&self.env, N as u64).await
     }
 
     async fn ready(&self) -> Result<()> {
         for i in 0..N {
-            until_ready(&self.rig, &self.functions, &format!("f{i}"), AVAILABLE).await?;
+            until_ready(&self.env, &self.functions, &format!("f{i}"), AVAILABLE).await?;
         }
         Ok(())
     }
@@ -65,7 +65,7 @@ impl Fleet {
     async fn change(&self, name: &str, patch: Value) -> Result<()> {
         let before = self.controller.metric("function_mesh_reconciles_total")?;
         merge(&self.configs, name, patch).await?;
-        self.controller.reconciled(&self.rig, before + N as u64).await
+        self.controller.reconciled(&self.env, before + N as u64).await
     }
 
     /// Value of a variable in the main container of a function.
@@ -78,7 +78,7 @@ impl Fleet {
 
     async fn until_variable(&self, name: &str, value: Option<&str>) -> Result<()> {
         for i in 0..N {
-            self.rig
+            self.env
                 .until(&format!("{name} in f{i}"), || async {
                     let found = self.variable(&format!("f{i}"), name).await?;
                     if found.as_deref() == value { Ok(()) } else { bail!("{found:?}") }
@@ -89,26 +89,26 @@ impl Fleet {
     }
 
     fn written(&self, what: &str) -> Result<usize> {
-        let counts = self.rig.audit()?.by(&self.controller.user).writes().counts();
+        let counts = self.env.audit()?.by(&self.controller.user).writes().counts();
         Ok(counts.get(what).copied().unwrap_or_default())
     }
 }
 
-async fn launch(rig: &Rig, flags: &[String]) -> Result<Controller> {
+async fn launch(env: &TestEnv, flags: &[String]) -> Result<Controller> {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let controller = Controller::spawn(rig, "function-controller", &flags)?;
-    controller.ready(rig).await?;
+    let controller = Controller::spawn(env, "function-controller", &flags)?;
+    controller.ready(env).await?;
     Ok(controller)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_reaches_everybody_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfg", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfg", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         let first = json!({"env": {"A": "1"}, "autoUpdate": true});
-        let mut fleet = Fleet::start(&rig, &namespace, Some(first)).await?;
+        let mut fleet = Fleet::start(&env, &namespace, Some(first)).await?;
         fleet.until_variable("A", Some("1")).await?;
         ensure!(fleet.written("patch statefulsets")? == N, "created with more than one write each");
 
@@ -130,7 +130,7 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
         let before = fleet.controller.metric("function_mesh_reconciles_total")?;
         let spec = json!({"env": {"A": "global"}, "autoUpdate": true});
         create(&fleet.configs, "BackendConfig", "everybody", &spec).await?;
-        fleet.controller.reconciled(&rig, before + N as u64).await?;
+        fleet.controller.reconciled(&env, before + N as u64).await?;
         ensure!(fleet.written("patch statefulsets")? == 3 * N, "written although nothing changes");
         fleet.change("everybody", json!({"spec": {"env": {"C": "global"}}})).await?;
         fleet.until_variable("C", Some("global")).await?;
@@ -139,7 +139,7 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
         ensure!(fleet.written("patch services")? == N, "Services were written again");
 
         fleet.restart().await?;
-        let writes = rig.audit()?.by(&fleet.controller.user).writes();
+        let writes = env.audit()?.by(&fleet.controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
         fleet.configs.delete("everybody", &DeleteParams::default()).await?;
@@ -157,11 +157,11 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfgwait", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut fleet = Fleet::start(&rig, &namespace, Some(json!({"env": {"A": "1"}}))).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfgwait", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut fleet = Fleet::start(&env, &namespace, Some(json!({"env": {"A": "1"}}))).await?;
         fleet.until_variable("A", Some("1")).await?;
         fleet.change("backend-config", json!({"spec": {"env": {"A": "2"}}})).await?;
         let waiting = |name: String| {
@@ -169,25 +169,25 @@ async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
             async move { condition(&functions, &name, "UpdateAvailable").await.map(drop) }
         };
         for i in 0..N {
-            rig.until("UpdateAvailable", || waiting(format!("f{i}"))).await?;
+            env.until("UpdateAvailable", || waiting(format!("f{i}"))).await?;
         }
         ensure!(fleet.written("patch statefulsets")? == N, "a change reached pods");
         fleet.ready().await?;
 
         // Neither does a restart make it reach them, nor is anything else written.
         fleet.restart().await?;
-        let writes = rig.audit()?.by(&fleet.controller.user).writes();
+        let writes = env.audit()?.by(&fleet.controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
         // A change of the object is a reason, for this object.
         merge(&fleet.functions, "f0", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        rig.until("the change", || async {
+        env.until("the change", || async {
             let found = fleet.variable("f0", "A").await?;
             if found.as_deref() == Some("2") { Ok(()) } else { bail!("{found:?}") }
         })
         .await?;
-        until_ready(&rig, &fleet.functions, "f0", AVAILABLE).await?;
-        rig.until("no more UpdateAvailable", || async {
+        until_ready(&env, &fleet.functions, "f0", AVAILABLE).await?;
+        env.until("no more UpdateAvailable", || async {
             let left = condition(&fleet.functions, "f0", "UpdateAvailable").await;
             if left.is_err() { Ok(()) } else { bail!("still there") }
         })
@@ -207,19 +207,19 @@ async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfgbad", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let fleet = Fleet::start(&rig, &namespace, None).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfgbad", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let fleet = Fleet::start(&env, &namespace, None).await?;
         // The schema lets it through; no 32-bit integer holds it.
         let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,
             "liveness": {"initialDelaySeconds": 3_000_000_000_u64}}});
         create(&fleet.configs, "BackendConfig", "backend-config", &spec).await?;
         // What runs is as its own spec says, so it stays ready.
         let refused = ("True", "InvalidBackendConfig");
-        let message = until_condition(&rig, &fleet.functions, "f0", "ReconcileFailed", refused).await?;
-        until_ready(&rig, &fleet.functions, "f0", AVAILABLE).await?;
+        let message = until_condition(&env, &fleet.functions, "f0", "ReconcileFailed", refused).await?;
+        until_ready(&env, &fleet.functions, "f0", AVAILABLE).await?;
         ensure!(message.contains("BackendConfig") && message.contains("backend-config"), "{message}");
         ensure!(fleet.written("patch statefulsets")? == N, "pods were changed");
         let mended = json!({"spec": {"pod": {"liveness": null}}});

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::shell::{command, output};
-use e2e::testing::{Rig, binary};
+use e2e::testing::{TestEnv, binary};
 use functionmesh_plan::rollout::diff::difference;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -38,8 +38,8 @@ fn rendered(example: &Path, namespace: &str) -> Result<Vec<StatefulSet>> {
 }
 
 /// The StatefulSets of a namespace, as the API server gives them.
-fn sets(rig: &Rig, namespace: &str) -> Api<DynamicObject> {
-    Api::namespaced_with(rig.client.clone(), namespace, &ApiResource::erase::<StatefulSet>(&()))
+fn sets(env: &TestEnv, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(env.client.clone(), namespace, &ApiResource::erase::<StatefulSet>(&()))
 }
 
 /// Server-side apply as the controllers do it. Returns the live object.
@@ -62,9 +62,9 @@ fn words(live: &Value, desired: &StatefulSet) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_applied_is_no_difference() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.test("diffsame", |rig, namespace| async move {
-        let (api, mut number) = (sets(&rig, &namespace), 0);
+    let env = TestEnv::connect().await?;
+    env.test("diffsame", |env, namespace| async move {
+        let (api, mut number) = (sets(&env, &namespace), 0);
         for example in examples()? {
             for mut set in rendered(&example, &namespace)? {
                 let live = apply(&api, &set).await.with_context(|| example.display().to_string())?;
@@ -117,9 +117,9 @@ fn edit(object: &mut Value, path: &str, value: &Value) -> Result<()> {
 /// anew when `RECORD` is set.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_objects_are_current() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.test("diffrec", |rig, namespace| async move {
-        let api = sets(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.test("diffrec", |env, namespace| async move {
+        let api = sets(&env, &namespace);
         let mut set = set(&recorded("desired.json")?, &namespace)?;
         let live = apply(&api, &set).await?;
         set.metadata.name = Some("created".to_owned());
@@ -147,9 +147,9 @@ async fn the_recorded_objects_are_current() -> Result<()> {
 /// What is told beforehand is what applying does: afterwards there is no difference, forth and back.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_told_is_what_applying_does() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.test("diffedit", |rig, namespace| async move {
-        let (api, original) = (sets(&rig, &namespace), recorded("desired.json")?);
+    let env = TestEnv::connect().await?;
+    env.test("diffedit", |env, namespace| async move {
+        let (api, original) = (sets(&env, &namespace), recorded("desired.json")?);
         let desired = set(&original, &namespace)?;
         let mut live = apply(&api, &desired).await?;
         for case in recorded("cases.json")?.as_array().context("no list")? {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::json;
@@ -20,8 +20,8 @@ async fn having(sets: &Api<StatefulSet>, value: &str) -> Result<usize> {
     Ok(sets.list(&ListParams::default()).await?.iter().filter(|set| has(set)).count())
 }
 
-async fn until_having(rig: &Rig, sets: &Api<StatefulSet>, value: &str, number: usize) -> Result<()> {
-    rig.until("the variable", || async {
+async fn until_having(env: &TestEnv, sets: &Api<StatefulSet>, value: &str, number: usize) -> Result<()> {
+    env.until("the variable", || async {
         let found = having(sets, value).await?;
         ensure!(found == number, "{found} of {number} have {value}");
         Ok(())
@@ -29,34 +29,34 @@ async fn until_having(rig: &Rig, sets: &Api<StatefulSet>, value: &str, number: u
     .await
 }
 
-async fn all_ready(rig: &Rig, functions: &Api<DynamicObject>) -> Result<()> {
+async fn all_ready(env: &TestEnv, functions: &Api<DynamicObject>) -> Result<()> {
     for i in 0..N {
-        until_ready(rig, functions, &format!("f{i}"), AVAILABLE).await?;
+        until_ready(env, functions, &format!("f{i}"), AVAILABLE).await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("pace", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("pace", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&configs, "BackendConfig", "backend-config", &json!({"env": {"A": "1"}, "autoUpdate": true}))
             .await?;
         // Batches of four.
         let flags = [&format!("--watched-namespace={namespace}"), "--leader-elect=false", "--concurrency=2"];
-        let controller = Controller::spawn(&rig, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        let api = functions(&rig, &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let controller = Controller::spawn(&env, "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        let api = functions(&env, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         for i in 0..N {
             create(&api, "Function", &format!("f{i}"), &function_spec()).await?;
         }
-        all_ready(&rig, &api).await?;
+        all_ready(&env, &api).await?;
         let written = || -> Result<Vec<String>> {
-            let patches = rig
+            let patches = env
                 .audit()?
                 .by(&controller.user)
                 .only(|r| r.verb == "patch" && r.resource() == "statefulsets");
@@ -66,8 +66,8 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
 
         merge(&configs, "backend-config", json!({"spec": {"env": {"A": "2"}}})).await?;
         create(&api, "Function", "meanwhile", &function_spec()).await?;
-        until_having(&rig, &sets, "2", N + 1).await?;
-        all_ready(&rig, &api).await?;
+        until_having(&env, &sets, "2", N + 1).await?;
+        all_ready(&env, &api).await?;
         let order = written()?.split_off(N);
         ensure!(order.len() == N + 1, "not one write each: {order:?}");
         let place = order.iter().position(|name| name == "meanwhile-function");
@@ -76,14 +76,14 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
         // A second change while the first is on its way: nobody is left with the first.
         let before = written()?.len();
         merge(&configs, "backend-config", json!({"spec": {"env": {"A": "3"}}})).await?;
-        rig.until("some with the first", || async {
+        env.until("some with the first", || async {
             ensure!(having(&sets, "3").await? > 0, "none");
             Ok(())
         })
         .await?;
         merge(&configs, "backend-config", json!({"spec": {"env": {"A": "4"}}})).await?;
-        until_having(&rig, &sets, "4", N + 1).await?;
-        all_ready(&rig, &api).await?;
+        until_having(&env, &sets, "4", N + 1).await?;
+        all_ready(&env, &api).await?;
         let number = written()?.len() - before;
         ensure!(
             number > N + 1 && number < 2 * (N + 1),
@@ -91,11 +91,11 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
         );
 
         // Nothing is on its way any more.
-        let requests = rig.audit()?.by(&controller.user).writes().requests().len();
+        let requests = env.audit()?.by(&controller.user).writes().requests().len();
         let reconciles = controller.metric("function_mesh_reconciles_total")?;
         merge(&configs, "backend-config", json!({"metadata": {"labels": {"a": "b"}}})).await?;
-        controller.reconciled(&rig, reconciles + N as u64 + 1).await?;
-        let after = rig.audit()?.by(&controller.user).writes().requests().len();
+        controller.reconciled(&env, reconciles + N as u64 + 1).await?;
+        let after = env.audit()?.by(&controller.user).writes().requests().len();
         ensure!(requests == after, "an edit of metadata was written");
         Ok(())
     })

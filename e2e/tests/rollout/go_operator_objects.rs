@@ -4,15 +4,15 @@ use anyhow::{Result, ensure};
 use e2e::shell;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, each, function_spec, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_of_the_original_is_healed() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("legacy", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("legacy", |env, namespace| async move {
         const N: usize = 20;
         // Stored through the original's schema, in which the conditions are a map.
         let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
@@ -20,10 +20,10 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         let map = json!([{"op": "replace", "path": conditions,
             "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
         let patch = map.to_string();
-        let before = shell::output(&mut rig.kubectl.with(["get", definition, "-o", "json"]))?;
+        let before = shell::output(&mut env.kubectl.with(["get", definition, "-o", "json"]))?;
         let before: Value = serde_json::from_str(&before)?;
-        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch]))?;
-        let api = functions(&rig, &namespace);
+        shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &patch]))?;
+        let api = functions(&env, &namespace);
         let names = || (0..N).map(|i| format!("old{i}"));
         let spec = function_spec();
         each(names(), |name| {
@@ -34,30 +34,30 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         let old = json!({"status": {"replicas": 1, "selector": "a=b", "observedGeneration": 1,
             "conditions": {"StatefulSet": {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}}});
         let stored = each(names(), |name| {
-            let (rig, api, old) = (&rig, &api, Patch::Merge(&old));
+            let (env, api, old) = (&env, &api, Patch::Merge(&old));
             async move {
                 let stored = || async {
                     let object = api.patch_status(&name, &PatchParams::default(), &old).await?;
                     ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
                     Ok(())
                 };
-                rig.until("the original's status", stored).await
+                env.until("the original's status", stored).await
             }
         })
         .await;
         let restore = json!([{"op": "replace", "path": conditions, "value": before.pointer(conditions)}]).to_string();
-        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
+        shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
         stored?;
 
         // Nobody reports about pods yet: the children are there, and one write made each status a list.
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         each(names(), |name| {
-            let (rig, api) = (&rig, &api);
-            async move { until_ready(rig, api, &name, ("False", "WaitingForPods")).await.map(drop) }
+            let (env, api) = (&env, &api);
+            async move { until_ready(env, api, &name, ("False", "WaitingForPods")).await.map(drop) }
         })
         .await?;
-        controller.reconciled(&rig, N as u64).await?;
-        let requests = rig.audit()?.by(&controller.user);
+        controller.reconciled(&env, N as u64).await?;
+        let requests = env.audit()?.by(&controller.user);
         let counts = requests.clone().writes().counts();
         let children = ["patch statefulsets", "patch services"].map(|what| (what.to_owned(), N));
         let first = ("patch functions/status".to_owned(), N);
@@ -65,32 +65,32 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         let refused = requests.clone().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
         // They are merge patches, as nothing else can replace the map.
-        let statuses = |rig: &Rig, user: &str| -> Result<_> {
-            Ok(rig.audit()?.by(user).only(|r| r.resource() == "functions/status" && r.verb == "patch"))
+        let statuses = |env: &TestEnv, user: &str| -> Result<_> {
+            Ok(env.audit()?.by(user).only(|r| r.resource() == "functions/status" && r.verb == "patch"))
         };
-        let first = statuses(&rig, &controller.user)?;
+        let first = statuses(&env, &controller.user)?;
         ensure!(first.requests().iter().all(|r| !r.is_forced()), "the first write was server-side apply");
 
         // The second write, by server-side apply, works as well; then there is nothing to do, after a restart as before.
-        let _acker = Acker::start(&rig, &namespace);
+        let _acker = Acker::start(&env, &namespace);
         each(names(), |name| {
-            let (rig, api) = (&rig, &api);
-            async move { until_ready(rig, api, &name, AVAILABLE).await.map(drop) }
+            let (env, api) = (&env, &api);
+            async move { until_ready(env, api, &name, AVAILABLE).await.map(drop) }
         })
         .await?;
         let user = controller.user.clone();
         controller.signal("TERM")?;
-        let counts = rig.audit()?.by(&user).writes().counts();
+        let counts = env.audit()?.by(&user).writes().counts();
         // A third one removes `Reconciling`, which the API server kept: the first made it forget whose it is.
         ensure!(counts["patch functions/status"] == 3 * N && counts["patch statefulsets"] == N, "{counts:?}");
-        let second = statuses(&rig, &user)?.only(e2e::testing::audit::Request::is_forced);
+        let second = statuses(&env, &user)?.only(e2e::testing::audit::Request::is_forced);
         ensure!(second.requests().len() == N, "{} by server-side apply", second.requests().len());
-        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        successor.reconciled(&rig, N as u64).await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
+        let successor = Controller::start(&env, "function-controller", &namespace).await?;
+        successor.reconciled(&env, N as u64).await?;
+        let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
         merge(&api, "old0", json!({"spec": {"replicas": 2}})).await?;
-        until_ready(&rig, &api, "old0", AVAILABLE).await?;
+        until_ready(&env, &api, "old0", AVAILABLE).await?;
         Ok(())
     })
     .await
@@ -99,12 +99,12 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
 /// Stored before there were rules, or changed when updates were not checked: it stays editable, scales, and has a status.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("editable", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("editable", |env, namespace| async move {
         let definition = "customresourcedefinitions/sinks.compute.functionmesh.io";
         let schema = "/spec/versions/0/schema/openAPIV3Schema";
-        let before = shell::output(&mut rig.kubectl.with(["get", definition, "-o", "json"]))?;
+        let before = shell::output(&mut env.kubectl.with(["get", definition, "-o", "json"]))?;
         let before: Value = serde_json::from_str(&before)?;
         let rules = [schema.to_owned(), format!("{schema}/properties/spec")]
             .map(|path| format!("{path}/x-kubernetes-validations"));
@@ -115,15 +115,15 @@ async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
             };
             Value::from(rules.iter().map(change).collect::<Vec<_>>()).to_string()
         };
-        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch("remove")]))?;
-        let api = api(&rig, &namespace, "Sink", "sinks");
+        shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &patch("remove")]))?;
+        let api = api(&env, &namespace, "Sink", "sinks");
         let name = "a-name-that-is-much-longer-than-what-a-pod-can-have";
         let spec = json!({"replicas": 1, "minReplicas": 3, "deadLetterTopic": "a/b", "input": {"topics": ["a/b"]},
             "java": {"jar": "a.nar", "jarLocation": "public/default/legacy"}});
-        let stored = rig.until("no rules", || create(&api, "Sink", name, &spec)).await;
-        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &patch("add")]))?;
+        let stored = env.until("no rules", || create(&api, "Sink", name, &spec)).await;
+        shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &patch("add")]))?;
         stored?;
-        rig.until("rules", || async {
+        env.until("rules", || async {
             let answer = create(&api, "Sink", "other", &spec).await;
             ensure!(answer.is_err(), "an object that breaks the rules was created");
             Ok(())

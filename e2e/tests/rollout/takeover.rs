@@ -7,7 +7,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::EnvVar;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -22,8 +22,8 @@ fn go_operator() -> PostParams {
 }
 
 /// Writes a StatefulSet as the Go operator does after a switch back: a whole object, with another program.
-async fn rewritten(rig: &Rig, namespace: &str, name: &str) -> Result<StatefulSet> {
-    let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
+async fn rewritten(env: &TestEnv, namespace: &str, name: &str) -> Result<StatefulSet> {
+    let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), namespace);
     let name = format!("{name}-function");
     let mut set = sets.get(&name).await?;
     let pod = set.spec.template.spec.as_mut().context("no pod")?;
@@ -53,18 +53,18 @@ async fn annotate(functions: &Api<DynamicObject>, name: &str, key: &str, value: 
 /// To the Go operator and back: what it wrote over our annotations is taken over again, whatever these say.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_switch_restarts_nothing() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("second", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("second", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         for name in ["f0", "f1", "f2"] {
             create(&functions, "Function", name, &function_spec()).await?;
         }
         for name in ["f0", "f1", "f2"] {
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
         controller.signal("TERM")?;
 
@@ -72,37 +72,37 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
         merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
         let status = json!({"status": {"observedGeneration": 2, "statefulSet": null}});
         functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await?;
-        let (f0, f1) = (rewritten(&rig, &namespace, "f0").await?, rewritten(&rig, &namespace, "f1").await?);
+        let (f0, f1) = (rewritten(&env, &namespace, "f0").await?, rewritten(&env, &namespace, "f1").await?);
         let person = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
         let edit = Patch::Merge(json!({"spec": {"minReadySeconds": 1}}));
         sets.patch("f2-function", &person, &edit).await?;
 
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         for (name, written) in [("f0", &f0), ("f1", &f1)] {
             let waits = ("True", "MadeByOriginal");
-            let message = until_condition(&rig, &functions, name, "UpdateAvailable", waits).await?;
+            let message = until_condition(&env, &functions, name, "UpdateAvailable", waits).await?;
             ensure!(message.contains("command changed") && message.contains("env GO removed"), "{message}");
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
             let set = sets.get(&format!("{name}-function")).await?;
             ensure!(set.metadata.generation == written.metadata.generation, "{name}: {:?}", set.spec);
         }
-        rig.until("the edit is undone", || async {
+        env.until("the edit is undone", || async {
             let seconds = sets.get("f2-function").await?.spec.min_ready_seconds;
             if seconds == Some(5) { Ok(()) } else { bail!("{seconds:?}") }
         })
         .await?;
-        let counts = rig.audit()?.by(&controller.user).counts();
+        let counts = env.audit()?.by(&controller.user).counts();
         ensure!(counts["patch statefulsets"] == 3, "{counts:?}");
         controller.signal("TERM")?;
 
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        controller.reconciled(&rig, 3).await?;
-        let writes = rig.audit()?.by(&controller.user).writes();
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        controller.reconciled(&env, 3).await?;
+        let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
         let hash = pending_hash(&functions, "f0").await?;
         annotate(&functions, "f0", "approve-update", &hash).await?;
-        rig.until("what the Go operator wrote goes", || async {
+        env.until("what the Go operator wrote goes", || async {
             let set = sets.get("f0-function").await?;
             if variables(&set).contains(&"GO".to_owned()) { bail!("it is there") } else { Ok(()) }
         })
@@ -113,9 +113,9 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
 }
 
 /// A StatefulSet with fields that cannot change and are other than ours.
-async fn made_otherwise(rig: &Rig, namespace: &str, name: &str) -> Result<()> {
-    let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), namespace);
-    let functions = functions(rig, namespace);
+async fn made_otherwise(env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
+    let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), namespace);
+    let functions = functions(env, namespace);
     let full = format!("{name}-function");
     let owner = functions.get(name).await?.metadata.uid;
     let labels = json!({
@@ -142,19 +142,19 @@ async fn made_otherwise(rig: &Rig, namespace: &str, name: &str) -> Result<()> {
 /// The live fields are compared, before anybody approves and without a write that the API server refuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("fixed", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("fixed", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
         for name in ["f0", "f1"] {
             create(&functions, "Function", name, &function_spec()).await?;
-            made_otherwise(&rig, &namespace, name).await?;
+            made_otherwise(&env, &namespace, name).await?;
         }
         annotate(&functions, "f1", "pause-rollout", "false").await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let waits = ("True", "MadeByOriginal");
-        let message = until_condition(&rig, &functions, "f0", "UpdateAvailable", waits).await?;
+        let message = until_condition(&env, &functions, "f0", "UpdateAvailable", waits).await?;
         ensure!(
             message.contains("serviceName, podManagementPolicy")
                 || message.contains("podManagementPolicy, serviceName"),
@@ -165,16 +165,16 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
 
         let hash = pending_hash(&functions, "f0").await?;
         annotate(&functions, "f0", "approve-update", &hash).await?;
-        let message = until_ready(&rig, &functions, "f0", ("False", "RecreateRequired")).await?;
+        let message = until_ready(&env, &functions, "f0", ("False", "RecreateRequired")).await?;
         ensure!(message.contains("serviceName") && message.contains("podManagementPolicy"), "{message}");
         // The same when the spec is a reason to roll.
         merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        until_ready(&rig, &functions, "f1", ("False", "RecreateRequired")).await?;
-        let refused = rig.audit()?.by(&controller.user).refused();
+        until_ready(&env, &functions, "f1", ("False", "RecreateRequired")).await?;
+        let refused = env.audit()?.by(&controller.user).refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
 
         annotate(&functions, "f0", "recreate", &hash).await?;
-        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        until_ready(&env, &functions, "f0", AVAILABLE).await?;
         Ok(())
     })
     .await
@@ -185,15 +185,15 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
     let server = ApiOnly::up("wayback")?;
-    let rig = Rig::alone(&server).await?;
+    let env = TestEnv::alone(&server).await?;
     let kubeconfig = server.folder().join("admin.kubeconfig");
-    rig.test("wayback", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+    env.test("wayback", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         create(&functions, "Function", "f0", &function_spec()).await?;
-        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
-        let set: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        until_ready(&env, &functions, "f0", AVAILABLE).await?;
+        let set: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let before = set.get("f0-function").await?;
 
         // The defaults of its webhook, while ours runs: nothing restarts.
@@ -207,7 +207,7 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
         ] {
             ensure!(spec[field] == value, "{field}: {spec}");
         }
-        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        until_ready(&env, &functions, "f0", AVAILABLE).await?;
         controller.signal("TERM")?;
 
         // Its kinds, in which the conditions are a map, and a status that they take.
@@ -215,21 +215,21 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
         let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
         let map = json!([{"op": "replace", "path": conditions,
             "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
-        shell::run(&mut rig.kubectl.with(["patch", definition, "--type=json", "-p", &map.to_string()]))?;
-        rig.until("its kinds", || async {
+        shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &map.to_string()]))?;
+        env.until("its kinds", || async {
             run_of_the_page("statuses", &kubeconfig)?;
             let status = functions.get("f0").await?.data["status"].clone();
             ensure!(status["conditions"] == json!({}), "{status}");
             Ok(())
         })
         .await?;
-        rig.install().await?;
+        env.install().await?;
 
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        until_ready(&rig, &functions, "f0", AVAILABLE).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        until_ready(&env, &functions, "f0", AVAILABLE).await?;
         let after = set.get("f0-function").await?;
         ensure!(after.metadata.generation == before.metadata.generation, "{:?}", after.spec);
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(!counts.contains_key("patch statefulsets"), "{counts:?}");
         Ok(())
     })
@@ -239,9 +239,9 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
 /// What has no effect is accepted, and said.
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("warned", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("warned", |env, namespace| async move {
         let java = json!({"className": "a.B", "java": {"jar": "/a.jar"}});
         let go = |pulsar: Value| json!({"golang": {"go": "/go"}, "pulsar": pulsar});
         let oauth = json!({"pulsarConfig": "p", "authConfig": {"oauth2Config": {"audience": "a", "issuerUrl": "https://i",
@@ -269,8 +269,8 @@ async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
             }
             let manifest = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function",
                 "metadata": {"name": "warned", "namespace": namespace}, "spec": spec});
-            rig.until("the warning", || async {
-                let mut kubectl = rig.kubectl.with(["create", "--dry-run=server", "-f", "-"]);
+            env.until("the warning", || async {
+                let mut kubectl = env.kubectl.with(["create", "--dry-run=server", "-f", "-"]);
                 let mut child = kubectl.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
                 child.stdin.take().context("no input")?.write_all(manifest.to_string().as_bytes())?;
                 let output = child.wait_with_output()?;
@@ -304,15 +304,15 @@ fn run_of_the_page(name: &str, kubeconfig: &Path) -> Result<()> {
 /// The kinds can be installed by a plain `kubectl apply`, which stores each in an annotation.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kinds_fit_into_the_annotation_of_kubectl_apply() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
     let folder = e2e::paths::root().join("config/crd/functionmeshes.yaml");
     let file = folder.to_str().context("no path")?;
     let name = "customresourcedefinitions/functionmeshes.compute.functionmesh.io";
-    let list = shell::output(&mut rig.kubectl.with(["get", name, "--output=json"]))?;
+    let list = shell::output(&mut env.kubectl.with(["get", name, "--output=json"]))?;
     let before: Value = serde_json::from_str(&list)?;
-    shell::run(&mut rig.kubectl.with(["apply", "--filename", file]))?;
-    let list = shell::output(&mut rig.kubectl.with(["get", name, "--output=json"]))?;
+    shell::run(&mut env.kubectl.with(["apply", "--filename", file]))?;
+    let list = shell::output(&mut env.kubectl.with(["get", name, "--output=json"]))?;
     let after: Value = serde_json::from_str(&list)?;
     ensure!(after["spec"] == before["spec"], "another definition");
     let stored =
@@ -321,6 +321,6 @@ async fn the_kinds_fit_into_the_annotation_of_kubectl_apply() -> Result<()> {
     ensure!(size < 225_000, "{size} bytes");
     let without =
         json!({"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": null}}});
-    shell::run(&mut rig.kubectl.with(["patch", name, "--type=merge", "--patch", &without.to_string()]))?;
+    shell::run(&mut env.kubectl.with(["patch", name, "--type=merge", "--patch", &without.to_string()]))?;
     Ok(())
 }

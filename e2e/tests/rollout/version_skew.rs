@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::fleet::{FUNCTION, Fleet, SOURCE};
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ const NUMBER: usize = 5;
 const KIND: &str = "functions.compute.functionmesh.io";
 
 /// Changes the kind of Functions by a JSON patch, whose paths begin at its only version.
-async fn change(rig: &Rig, steps: &[(&str, &str, Value)]) -> Result<()> {
-    let kinds: Api<CustomResourceDefinition> = Api::all(rig.client.clone());
+async fn change(env: &TestEnv, steps: &[(&str, &str, Value)]) -> Result<()> {
+    let kinds: Api<CustomResourceDefinition> = Api::all(env.client.clone());
     let steps: Vec<Value> = steps
         .iter()
         .map(|(op, path, value)| json!({"op": op, "path": format!("/spec/versions/0{path}"), "value": value}))
@@ -30,7 +30,7 @@ async fn until_kept(fleet: &Fleet, name: &str, field: &str, kept: bool) -> Resul
     let patch = Patch::Merge(json!({"status": {field: {"probe": "x"}}}));
     let dry = PatchParams { dry_run: true, ..PatchParams::default() };
     fleet
-        .rig
+        .env
         .until("the schema", || async {
             let status = fleet.objects.patch_status(name, &dry, &patch).await?.data;
             let found = status.pointer(&format!("/status/{field}/probe")).is_some();
@@ -49,9 +49,9 @@ async fn generations(fleet: &Fleet) -> Result<Vec<(Option<String>, Option<i64>)>
 async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
     const SCHEMA: &str = "/schema/openAPIV3Schema/properties";
     let server = ApiOnly::up("skew")?;
-    let rig = Rig::alone(&server).await?;
-    rig.test("schema", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, NUMBER).await?;
+    let env = TestEnv::alone(&server).await?;
+    env.test("schema", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
 
@@ -59,7 +59,7 @@ async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
         let anything = json!({"x-kubernetes-preserve-unknown-fields": true});
         let path = |field: &str| format!("{SCHEMA}/{field}");
         change(
-            &rig,
+            &env,
             &[
                 ("add", &path("spec/properties/future"), anything.clone()),
                 ("add", &path("status/properties/future"), anything.clone()),
@@ -72,67 +72,67 @@ async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
         let map = spec.as_object_mut().context("spec")?;
         map.insert("future".to_owned(), json!({"a": [1]}));
         create(&fleet.objects, FUNCTION.kind, "future", &spec).await?;
-        until_ready(&rig, &fleet.objects, "future", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "future", AVAILABLE).await?;
         let mut poison = FUNCTION.spec();
         let map = poison.as_object_mut().context("spec")?;
         map.insert("forwardSourceMessageProperty".to_owned(), json!("perhaps"));
         create(&fleet.objects, FUNCTION.kind, "poison", &poison).await?;
-        let message = until_ready(&rig, &fleet.objects, "poison", ("False", "Invalid")).await?;
+        let message = until_ready(&env, &fleet.objects, "poison", ("False", "Invalid")).await?;
         ensure!(message.contains("forwardSourceMessageProperty"), "{message}");
         let theirs = Patch::Merge(json!({"status": {"future": {"a": 1}}}));
         fleet.objects.patch_status("o0", &PatchParams::default(), &theirs).await?;
         merge(&fleet.objects, "o0", json!({"spec": {"image": "example.com/image:wide"}})).await?;
-        until_ready(&rig, &fleet.objects, "o0", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "o0", AVAILABLE).await?;
         let status = fleet.objects.get("o0").await?.data;
         ensure!(
             status.pointer("/status/future/a") == Some(&json!(1)),
             "the field of others is gone: {status}"
         );
         merge(&fleet.objects, "poison", json!({"spec": {"forwardSourceMessageProperty": true}})).await?;
-        until_ready(&rig, &fleet.objects, "poison", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "poison", AVAILABLE).await?;
 
         // Narrower: what the controller notes of its work is dropped.
         for field in ["future", "statefulSet", "updatedReplicas"] {
-            change(&rig, &[("remove", &path(&format!("status/properties/{field}")), Value::Null)]).await?;
+            change(&env, &[("remove", &path(&format!("status/properties/{field}")), Value::Null)]).await?;
         }
-        change(&rig, &[("remove", &path("spec/properties/future"), Value::Null)]).await?;
+        change(&env, &[("remove", &path("spec/properties/future"), Value::Null)]).await?;
         until_kept(&fleet, "o0", "statefulSet", false).await?;
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         merge(&fleet.objects, "o1", json!({"spec": {"image": "example.com/image:narrow"}})).await?;
-        until_ready(&rig, &fleet.objects, "o1", AVAILABLE).await?;
-        fleet.controller.quiet(&rig).await?;
+        until_ready(&env, &fleet.objects, "o1", AVAILABLE).await?;
+        fleet.controller.quiet(&env).await?;
         let before = generations(&fleet).await?;
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         fleet.replace(None).await?;
         fleet.until_looked_at(0, NUMBER + 2).await?;
-        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         // It cannot know better than to note them again, once for each object.
         ensure!(writes.requests().len() <= 2 * (NUMBER + 2), "{:?}", writes.counts());
         ensure!(generations(&fleet).await? == before, "pods are rolled out because of a schema");
 
         // Without a status at all there is nobody to tell; the pods are made nevertheless.
-        change(&rig, &[("remove", "/subresources", Value::Null)]).await?;
-        rig.until("no status", || async {
+        change(&env, &[("remove", "/subresources", Value::Null)]).await?;
+        env.until("no status", || async {
             let probe = Patch::Merge(json!({}));
             let asked = fleet.objects.patch_status("o0", &PatchParams::default(), &probe).await;
             ensure!(asked.is_err(), "there is one");
             Ok(())
         })
         .await?;
-        let mark = rig.mark().await?;
+        let mark = env.mark().await?;
         merge(&fleet.objects, "o2", json!({"spec": {"image": "example.com/image:mute"}})).await?;
-        rig.until("image", || async {
+        env.until("image", || async {
             let set = serde_json::to_string(&fleet.sets.get("o2-function").await?)?;
             ensure!(set.contains("image:mute"), "not yet");
             Ok(())
         })
         .await?;
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let writes = rig.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().len() <= 8, "in ten seconds {:?}", writes.counts());
-        change(&rig, &[("add", "/subresources", json!({"status": {}}))]).await?;
+        change(&env, &[("add", "/subresources", json!({"status": {}}))]).await?;
         merge(&fleet.objects, "o2", json!({"spec": {"image": "example.com/image:told"}})).await?;
-        until_ready(&rig, &fleet.objects, "o2", AVAILABLE).await?;
+        until_ready(&env, &fleet.objects, "o2", AVAILABLE).await?;
         ensure!(fleet.controller.metric("function_mesh_reconcile_panics_total")? == 0, "a panic");
         Ok(())
     })
@@ -143,9 +143,9 @@ async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
     const UPGRADES: usize = 20;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("surge", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("surge", |env, namespace| async move {
         let watched = format!("--watched-namespace={namespace}");
         let flags = [
             watched.as_str(),
@@ -154,41 +154,41 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             "--lease-renew-deadline=10",
             "--lease-retry-period=1",
         ];
-        let _acker = e2e::testing::acker::Acker::start(&rig, &namespace);
-        let objects: Api<DynamicObject> = api(&rig, &namespace, SOURCE.kind, SOURCE.plural);
-        let sets: Api<DynamicObject> = e2e::testing::Child::of(&rig, &namespace, "StatefulSet", "")?.api;
-        let start = || Controller::spawn(&rig, SOURCE.controller, &flags);
+        let _acker = e2e::testing::acker::Acker::start(&env, &namespace);
+        let objects: Api<DynamicObject> = api(&env, &namespace, SOURCE.kind, SOURCE.plural);
+        let sets: Api<DynamicObject> = e2e::testing::Child::of(&env, &namespace, "StatefulSet", "")?.api;
+        let start = || Controller::spawn(&env, SOURCE.controller, &flags);
         let mut leader = start()?;
-        leader.leads(&rig).await?;
+        leader.leads(&env).await?;
         for name in ["a", "b", "c"] {
             create(&objects, SOURCE.kind, name, &SOURCE.spec()).await?;
-            until_ready(&rig, &objects, name, AVAILABLE).await?;
+            until_ready(&env, &objects, name, AVAILABLE).await?;
         }
-        leader.quiet(&rig).await?;
+        leader.quiet(&env).await?;
         let templates = || async {
             let list = sets.list(&ListParams::default()).await?;
             anyhow::Ok(
                 list.items.iter().map(|s| s.data.pointer("/spec/template").cloned()).collect::<Vec<_>>(),
             )
         };
-        let (before, mark) = (templates().await?, rig.mark().await?);
+        let (before, mark) = (templates().await?, env.mark().await?);
         let mut users = vec![leader.user.clone()];
         for turn in 0..UPGRADES {
             let next = start()?;
-            next.ready(&rig).await?;
+            next.ready(&env).await?;
             // Who does this is decided by the moment.
             let name = ["a", "b", "c"].get(turn % 3).copied().unwrap_or_default();
             merge(&objects, name, json!({"spec": {"replicas": 2 + turn}})).await?;
             let ended = leader.signal("TERM")?;
             ensure!(ended.success(), "ended with {ended}");
-            next.leads(&rig).await?;
-            until_ready(&rig, &objects, name, AVAILABLE).await?;
+            next.leads(&env).await?;
+            until_ready(&env, &objects, name, AVAILABLE).await?;
             users.push(next.user.clone());
             leader = next;
         }
-        leader.quiet(&rig).await?;
+        leader.quiet(&env).await?;
         ensure!(templates().await? == before, "pods were rolled out");
-        let writes = rig.audit_since(&mark)?.within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.within(&namespace).writes();
         let mut ours: Vec<_> =
             writes.requests().iter().filter(|r| users.iter().any(|u| u == r.user())).collect();
         let of = |resource: &str| ours.iter().filter(|r| r.resource() == resource).count();

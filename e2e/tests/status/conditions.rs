@@ -6,14 +6,14 @@ mod weather;
 mod writes;
 
 use anyhow::{Context, Result, ensure};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 /// Reasons of the Warnings in a namespace, those about repairs left out.
-async fn warnings(rig: &Rig, namespace: &str) -> Result<Vec<String>> {
-    let api: Api<Event> = Api::namespaced(rig.client.clone(), namespace);
+async fn warnings(env: &TestEnv, namespace: &str) -> Result<Vec<String>> {
+    let api: Api<Event> = Api::namespaced(env.client.clone(), namespace);
     let events = api.list(&ListParams::default()).await?.items.into_iter();
     let warnings = events.filter(|e| e.type_.as_deref() == Some("Warning"));
     let told = |e: Event| {
@@ -32,8 +32,8 @@ fn ready(object: &DynamicObject) -> Result<Value> {
 }
 
 /// Waits until a condition that is there only while true is gone.
-async fn until_gone(rig: &Rig, api: &Api<DynamicObject>, name: &str, type_: &str) -> Result<()> {
-    rig.until(&format!("the end of {type_}"), || async {
+async fn until_gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str, type_: &str) -> Result<()> {
+    env.until(&format!("the end of {type_}"), || async {
         let status = api.get(name).await?.data["status"].clone();
         let conditions = status["conditions"].as_array().context("no conditions")?;
         ensure!(!conditions.iter().any(|c| c["type"] == type_), "{status}");

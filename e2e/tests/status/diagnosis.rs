@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// A function whose pod the test plays.
 struct Played {
-    rig: Rig,
+    env: TestEnv,
     functions: Api<DynamicObject>,
     sets: Api<StatefulSet>,
     pods: Api<Pod>,
@@ -26,18 +26,18 @@ const MEMORY: &str = "60Mi";
 
 impl Played {
     /// A function, its `StatefulSet` seen by its controller, and perhaps a pod with a node.
-    async fn start(rig: Rig, namespace: &str, with_pod: bool) -> Result<Self> {
-        let client = rig.client.clone();
+    async fn start(env: TestEnv, namespace: &str, with_pod: bool) -> Result<Self> {
+        let client = env.client.clone();
         let played = Self {
-            functions: api(&rig, namespace, FUNCTION.kind, FUNCTION.plural),
+            functions: api(&env, namespace, FUNCTION.kind, FUNCTION.plural),
             sets: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             events: Api::namespaced(client, namespace),
-            controller: Controller::start(&rig, FUNCTION.controller, namespace).await?,
-            rig,
+            controller: Controller::start(&env, FUNCTION.controller, namespace).await?,
+            env,
         };
         create(&played.functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
-        until_ready(&played.rig, &played.functions, "f", ("False", "WaitingForPods")).await?;
+        until_ready(&played.env, &played.functions, "f", ("False", "WaitingForPods")).await?;
         let set = played.sets.get(SET).await?;
         played.count(u8::from(with_pod), false).await?;
         if with_pod {
@@ -80,7 +80,7 @@ impl Played {
     }
 
     async fn until(&self, reason: &str) -> Result<String> {
-        until_ready(&self.rig, &self.functions, "f", ("False", reason)).await
+        until_ready(&self.env, &self.functions, "f", ("False", reason)).await
     }
 
     /// The Events about the function, as type and reason, in their order.
@@ -95,10 +95,10 @@ impl Played {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_cause_is_shown_and_told_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("causes", |rig, namespace| async move {
-        let f = Played::start(rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("causes", |env, namespace| async move {
+        let f = Played::start(env, &namespace, true).await?;
         let scheduled = |status: &str, reason: &str, words: &str| {
             json!({"conditions": [{"type": "PodScheduled", "status": status, "reason": reason, "message": words}]})
         };
@@ -139,14 +139,14 @@ async fn each_cause_is_shown_and_told_once() -> Result<()> {
         let before = f.functions.get("f").await?.metadata.resource_version;
         let reconciles = f.controller.reconciles()?;
         f.container(1, &ended(0, "Completed", &refused("5e6f7a8b", 50000)), &json!({})).await?;
-        f.controller.reconciled(&f.rig, reconciles + 1).await?;
-        f.controller.quiet(&f.rig).await?;
+        f.controller.reconciled(&f.env, reconciles + 1).await?;
+        f.controller.quiet(&f.env).await?;
         let after = f.functions.get("f").await?.metadata.resource_version;
         ensure!(before == after, "the same failure is written again");
 
         // Mended: the end before stays in the pod's status, and no longer counts.
         f.count(1, true).await?;
-        until_ready(&f.rig, &f.functions, "f", AVAILABLE).await?;
+        until_ready(&f.env, &f.functions, "f", AVAILABLE).await?;
         let told = f.told().await?;
         let want = [
             "Warning Unschedulable",
@@ -165,10 +165,10 @@ async fn each_cause_is_shown_and_told_once() -> Result<()> {
 /// The kubelet says nothing of volumes but that it has not got further; nobody says why pods are not made.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_a_cause_after_a_while() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("silence", |rig, namespace| async move {
-        let f = Played::start(rig, &namespace, false).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("silence", |env, namespace| async move {
+        let f = Played::start(env, &namespace, false).await?;
         // Twenty seconds, by the controller's own clock and with nothing to wake it.
         let message = f.until("PodsNotCreated").await?;
         ensure!(message.starts_with("no pod exists"), "{message}");
@@ -177,9 +177,9 @@ async fn silence_is_a_cause_after_a_while() -> Result<()> {
         Ok(())
     })
     .await?;
-    let rig = Rig::connect().await?;
-    rig.test("volumes", |rig, namespace| async move {
-        let f = Played::start(rig, &namespace, true).await?;
+    let env = TestEnv::connect().await?;
+    env.test("volumes", |env, namespace| async move {
+        let f = Played::start(env, &namespace, true).await?;
         f.kubelet(&json!({"startTime": "2026-01-01T00:00:00Z", "conditions": [
             {"type": "PodScheduled", "status": "True"}, {"type": "PodReadyToStartContainers", "status": "False"}]}))
             .await?;

@@ -3,17 +3,17 @@
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::objects::{api, create, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 
 const N: usize = 100;
 const STATUS: &str = "patch functions/status";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("postponed", |rig, namespace| async move {
-        let mut fleet = Fleet::start(&rig, &namespace, &FUNCTION, N).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("postponed", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, N).await?;
         // So long that a slow machine does it as well.
         fleet.flags.push("--first-status-delay=60".to_owned());
         fleet.replace(None).await?;
@@ -35,18 +35,18 @@ async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
 /// Nobody makes pods: after a second the status says what is waited for, by the default of the flag.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_says_so_after_a_second() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("waiting", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("waiting", |env, namespace| async move {
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false", "--first-status-delay=1"];
-        let controller = Controller::spawn(&rig, FUNCTION.controller, &flags)?;
-        controller.ready(&rig).await?;
-        let functions = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        let controller = Controller::spawn(&env, FUNCTION.controller, &flags)?;
+        controller.ready(&env).await?;
+        let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
         create(&functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
-        until_ready(&rig, &functions, "f", ("False", "WaitingForPods")).await?;
-        controller.quiet(&rig).await?;
-        let counts = rig.audit()?.by(&controller.user).writes().counts();
+        until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
+        controller.quiet(&env).await?;
+        let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(counts[STATUS] == 1 && counts["patch statefulsets"] == 1, "{counts:?}");
         Ok(())
     })
@@ -56,34 +56,34 @@ async fn what_waits_says_so_after_a_second() -> Result<()> {
 /// Killed while the status is kept back: the next process finds the children as they should be.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_it_is_written_costs_no_child() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("kept", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("kept", |env, namespace| async move {
         let watched = format!("--watched-namespace={namespace}");
         let flags =
             |delay: &'static str| [watched.clone(), "--leader-elect=false".to_owned(), delay.to_owned()];
         let start = |delay: &'static str| {
             let flags = flags(delay);
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-            Controller::spawn(&rig, FUNCTION.controller, &flags)
+            Controller::spawn(&env, FUNCTION.controller, &flags)
         };
         let mut first = start("--first-status-delay=600")?;
-        first.ready(&rig).await?;
-        let functions = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
+        first.ready(&env).await?;
+        let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
         create(&functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
         for (kind, name) in [("Service", "f-function-headless"), ("StatefulSet", "f-function")] {
-            let child = Child::of(&rig, &namespace, kind, name)?;
-            rig.until(name, || async { child.whole().await.map(drop) }).await?;
+            let child = Child::of(&env, &namespace, kind, name)?;
+            env.until(name, || async { child.whole().await.map(drop) }).await?;
         }
-        first.quiet(&rig).await?;
+        first.quiet(&env).await?;
         first.kill();
         let status = functions.get("f").await?.data["status"].clone();
         ensure!(status["conditions"].is_null(), "a status was written: {status}");
         let second = start("--first-status-delay=0")?;
-        second.ready(&rig).await?;
-        until_ready(&rig, &functions, "f", ("False", "WaitingForPods")).await?;
-        second.quiet(&rig).await?;
-        let counts = rig.audit()?.by(&second.user).writes().counts();
+        second.ready(&env).await?;
+        until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
+        second.quiet(&env).await?;
+        let counts = env.audit()?.by(&second.user).writes().counts();
         ensure!(counts[STATUS] == 1 && counts.len() == 1, "{counts:?}");
         Ok(())
     })

@@ -8,7 +8,7 @@ use e2e::scenarios::fleet::FUNCTION;
 use e2e::shell::output;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use e2e::{paths, tools};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde::Deserialize;
@@ -30,10 +30,10 @@ struct Answer {
 }
 
 /// Asks the library kstatus, its fork in Flux and Helm, and the script of Argo CD about all objects of a namespace.
-fn ask(rig: &Rig, namespace: &str) -> Result<Vec<Answer>> {
-    let list = output(&mut rig.kubectl.words(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
+fn ask(env: &TestEnv, namespace: &str) -> Result<Vec<Answer>> {
+    let list = output(&mut env.kubectl.words(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
     // Tests ask at the same time.
-    let file = rig.folder()?.join(format!("{namespace}.json"));
+    let file = env.folder()?.join(format!("{namespace}.json"));
     fs::write(&file, list)?;
     let script = paths::root().join("config/argocd/health.lua");
     let mut program = Command::new(tools::kstatus()?);
@@ -43,55 +43,55 @@ fn ask(rig: &Rig, namespace: &str) -> Result<Vec<Answer>> {
 }
 
 /// What the library kstatus and the script of Argo CD say about an object.
-fn said(rig: &Rig, namespace: &str, name: &str) -> Result<(String, String)> {
-    let answers = ask(rig, namespace)?;
+fn said(env: &TestEnv, namespace: &str, name: &str) -> Result<(String, String)> {
+    let answers = ask(env, namespace)?;
     let answer = answers.into_iter().find(|a| a.name == name).context("not asked about")?;
     ensure!(answer.kstatus == answer.flux, "{answer:?}");
     Ok((answer.kstatus, answer.argo))
 }
 
 /// Ends with the condition, as a script would.
-fn wait(rig: &Rig, namespace: &str, object: &str, condition: &str) -> Result<Duration> {
+fn wait(env: &TestEnv, namespace: &str, object: &str, condition: &str) -> Result<Duration> {
     let began = Instant::now();
     let words = format!("-n {namespace} wait --for=condition={condition} {object} --timeout=60s");
-    output(&mut rig.kubectl.words(&words))?;
+    output(&mut env.kubectl.words(&words))?;
     Ok(began.elapsed())
 }
 
 /// From before its controller sees it until it is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("kstatus-life", |rig, namespace| async move {
-        let objects = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("kstatus-life", |env, namespace| async move {
+        let objects = functions(&env, &namespace);
         create(&objects, "Function", "good", &FUNCTION.spec()).await?;
         let mut spec = FUNCTION.spec();
         // The schema lets it through; no 32-bit integer holds it.
         spec["timeout"] = json!(3_000_000_000_u64);
         create(&objects, "Function", "bad", &spec).await?;
         let in_progress = ("InProgress".to_owned(), "Progressing".to_owned());
-        ensure!(said(&rig, &namespace, "good")? == in_progress, "no controller has seen it");
+        ensure!(said(&env, &namespace, "good")? == in_progress, "no controller has seen it");
 
-        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-        wait(&rig, &namespace, "fn/good", "Reconciling")?;
-        ensure!(said(&rig, &namespace, "good")? == in_progress, "it waits for its pods");
-        wait(&rig, &namespace, "fn/bad", "Stalled")?;
+        let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+        wait(&env, &namespace, "fn/good", "Reconciling")?;
+        ensure!(said(&env, &namespace, "good")? == in_progress, "it waits for its pods");
+        wait(&env, &namespace, "fn/bad", "Stalled")?;
         let failed = ("Failed".to_owned(), "Degraded".to_owned());
-        ensure!(said(&rig, &namespace, "bad")? == failed, "it is invalid");
+        ensure!(said(&env, &namespace, "bad")? == failed, "it is invalid");
 
-        let acker = Acker::start(&rig, &namespace);
-        wait(&rig, &namespace, "fn/good", "Ready")?;
+        let acker = Acker::start(&env, &namespace);
+        wait(&env, &namespace, "fn/good", "Ready")?;
         let current = ("Current".to_owned(), "Healthy".to_owned());
-        ensure!(said(&rig, &namespace, "good")? == current, "it runs");
+        ensure!(said(&env, &namespace, "good")? == current, "it runs");
         merge(&objects, "bad", json!({"spec": {"timeout": null}})).await?;
-        until_ready(&rig, &objects, "bad", AVAILABLE).await?;
+        until_ready(&env, &objects, "bad", AVAILABLE).await?;
         ensure!(condition(&objects, "bad", "Stalled").await.is_err(), "there only while true");
 
         // An edit that the controller cannot see makes it unfinished, whatever the conditions say.
         drop((controller, acker));
         merge(&objects, "bad", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        ensure!(said(&rig, &namespace, "bad")? == in_progress, "nobody has seen the edit");
+        ensure!(said(&env, &namespace, "bad")? == in_progress, "nobody has seen the edit");
         Ok(())
     })
     .await
@@ -100,10 +100,10 @@ async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
 /// A mesh ends as its components do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("kstatus-mesh", |rig, namespace| async move {
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("kstatus-mesh", |env, namespace| async move {
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let item = |name: &str, more: Value| {
             let mut item = FUNCTION.spec();
             item["name"] = json!(name);
@@ -116,20 +116,20 @@ async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
         let spec = json!({"functions": [item("good", json!({})), bad]});
         create(&meshes, "FunctionMesh", "m", &spec).await?;
         let _controllers = (
-            Controller::start(&rig, "mesh-controller", &namespace).await?,
-            Controller::start(&rig, "function-controller", &namespace).await?,
+            Controller::start(&env, "mesh-controller", &namespace).await?,
+            Controller::start(&env, "function-controller", &namespace).await?,
         );
-        wait(&rig, &namespace, "fmesh/m", "Reconciling")?;
-        ensure!(said(&rig, &namespace, "m")?.0 == "InProgress", "one goes on");
-        let _acker = Acker::start(&rig, &namespace);
-        wait(&rig, &namespace, "fmesh/m", "Stalled")?;
+        wait(&env, &namespace, "fmesh/m", "Reconciling")?;
+        ensure!(said(&env, &namespace, "m")?.0 == "InProgress", "one goes on");
+        let _acker = Acker::start(&env, &namespace);
+        wait(&env, &namespace, "fmesh/m", "Stalled")?;
         ensure!(
-            said(&rig, &namespace, "m")? == ("Failed".to_owned(), "Degraded".to_owned()),
+            said(&env, &namespace, "m")? == ("Failed".to_owned(), "Degraded".to_owned()),
             "one needs help"
         );
         merge(&meshes, "m", json!({"spec": {"functions": [item("good", json!({}))]}})).await?;
-        wait(&rig, &namespace, "fmesh/m", "Ready")?;
-        ensure!(said(&rig, &namespace, "m")?.0 == "Current", "all run");
+        wait(&env, &namespace, "fmesh/m", "Ready")?;
+        ensure!(said(&env, &namespace, "m")?.0 == "Current", "all run");
         Ok(())
     })
     .await
@@ -138,37 +138,37 @@ async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
 /// The release before wrote neither of the two conditions.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("kstatus-upgrade", |rig, namespace| async move {
-        let objects = functions(&rig, &namespace);
-        let acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("kstatus-upgrade", |env, namespace| async move {
+        let objects = functions(&env, &namespace);
+        let acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         create(&objects, "Function", "ready", &FUNCTION.spec()).await?;
-        until_ready(&rig, &objects, "ready", AVAILABLE).await?;
+        until_ready(&env, &objects, "ready", AVAILABLE).await?;
         drop(acker);
         create(&objects, "Function", "waiting", &FUNCTION.spec()).await?;
         let mut spec = FUNCTION.spec();
         spec["timeout"] = json!(3_000_000_000_u64);
         create(&objects, "Function", "invalid", &spec).await?;
-        wait(&rig, &namespace, "fn/waiting", "Reconciling")?;
-        wait(&rig, &namespace, "fn/invalid", "Stalled")?;
-        controller.quiet(&rig).await?;
+        wait(&env, &namespace, "fn/waiting", "Reconciling")?;
+        wait(&env, &namespace, "fn/invalid", "Stalled")?;
+        controller.quiet(&env).await?;
         drop(controller);
         for name in ["ready", "waiting", "invalid"] {
             forget(&objects, name).await?;
         }
         for (start, writes) in [("upgrade", [0, 1, 1]), ("restart", [0, 0, 0])] {
-            let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-            controller.reconciled(&rig, 3).await?;
-            controller.quiet(&rig).await?;
-            let made = rig.audit()?.by(&controller.user).writes();
+            let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+            controller.reconciled(&env, 3).await?;
+            controller.quiet(&env).await?;
+            let made = env.audit()?.by(&controller.user).writes();
             let counted =
                 ["ready", "waiting", "invalid"].map(|name| made.writes_to("functions/status", name));
             ensure!(counted == writes, "{start}: {counted:?}");
             ensure!(made.requests().len() == writes.iter().sum::<usize>(), "{start}: {:?}", made.counts());
         }
-        wait(&rig, &namespace, "fn/invalid", "Stalled")?;
+        wait(&env, &namespace, "fn/invalid", "Stalled")?;
         Ok(())
     })
     .await

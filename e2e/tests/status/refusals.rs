@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -16,33 +16,33 @@ use serde_json::json;
 
 /// An object that is refused for a reason, told once; and another edit, after the trouble was mended, that makes it ready.
 async fn refused(
-    rig: &Rig,
+    env: &TestEnv,
     api: &Api<DynamicObject>,
     kind: &Kind,
     reason: &str,
     words: &[&str],
 ) -> Result<()> {
     create(api, kind.kind, "f", &kind.spec()).await?;
-    let message = until_ready(rig, api, "f", ("False", reason)).await?;
+    let message = until_ready(env, api, "f", ("False", reason)).await?;
     for word in words {
         ensure!(message.contains(word), "no {word:?} in: {message}");
     }
     Ok(())
 }
 
-async fn mended(rig: &Rig, api: &Api<DynamicObject>) -> Result<()> {
+async fn mended(env: &TestEnv, api: &Api<DynamicObject>) -> Result<()> {
     // A new generation is tried at once; without it the object would be tried again within five minutes.
     merge(api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
-    until_ready(rig, api, "f", AVAILABLE).await.map(drop)
+    until_ready(env, api, "f", AVAILABLE).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_is_named() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("quota", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("quota", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let quotas: Api<ResourceQuota> = Api::namespaced(env.client.clone(), &namespace);
         let none = json!({"count/statefulsets.apps": "0"});
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
@@ -54,24 +54,24 @@ async fn a_quota_is_named() -> Result<()> {
             )
         };
         quotas.patch_status("few", &PatchParams::default(), &status("0")).await?;
-        let _controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-        let api = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        refused(&rig, &api, &FUNCTION, "QuotaExceeded", &["StatefulSet f-function", "exceeded quota: few"])
+        let _controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+        let api = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
+        refused(&env, &api, &FUNCTION, "QuotaExceeded", &["StatefulSet f-function", "exceeded quota: few"])
             .await?;
         quotas.delete("few", &DeleteParams::default()).await?;
-        mended(&rig, &api).await
+        mended(&env, &api).await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_is_named() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("denied", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let policies: Api<ValidatingAdmissionPolicy> = Api::all(rig.client.clone());
-        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(rig.client.clone());
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("denied", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(env.client.clone());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(env.client.clone());
         let policy = json!({
             "metadata": {"name": namespace},
             "spec": {
@@ -90,25 +90,25 @@ async fn a_policy_is_named() -> Result<()> {
         policies.create(&PostParams::default(), &serde_json::from_value(policy)?).await?;
         bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
         // It holds some moments after it was made: until nothing is admitted any more.
-        let sets: Api<DynamicObject> = e2e::testing::Child::of(&rig, &namespace, "StatefulSet", "")?.api;
+        let sets: Api<DynamicObject> = e2e::testing::Child::of(&env, &namespace, "StatefulSet", "")?.api;
         let probe = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "probe"}, "spec": {
             "serviceName": "x", "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
             "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
         let probe: DynamicObject = serde_json::from_value(probe)?;
         let dry = PostParams { dry_run: true, ..PostParams::default() };
-        rig.until("policy", || async {
+        env.until("policy", || async {
             let admitted = sets.create(&dry, &probe).await;
             ensure!(admitted.is_err_and(|error| error.to_string().contains("fridays")), "admitted");
             Ok(())
         })
         .await?;
-        let _controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-        let api = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        refused(&rig, &api, &FUNCTION, "AdmissionDenied", &["StatefulSet f-function", "no pods on fridays"]).await?;
+        let _controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+        let api = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
+        refused(&env, &api, &FUNCTION, "AdmissionDenied", &["StatefulSet f-function", "no pods on fridays"]).await?;
         bindings.delete(&namespace, &DeleteParams::default()).await?;
         policies.delete(&namespace, &DeleteParams::default()).await?;
-        rig.until("end of the policy", || async { Ok(sets.create(&dry, &probe).await.map(drop)?) }).await?;
-        mended(&rig, &api).await
+        env.until("end of the policy", || async { Ok(sets.create(&dry, &probe).await.map(drop)?) }).await?;
+        mended(&env, &api).await
     })
     .await
 }
@@ -116,15 +116,15 @@ async fn a_policy_is_named() -> Result<()> {
 /// Each right to write a child is taken away. The sink-controller, whose rights no other test of this program needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_right_is_named() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("rights", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let roles: Api<ClusterRole> = Api::all(rig.client.clone());
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("rights", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = "function-mesh-sink-controller";
         let whole = roles.get(role).await?;
-        let controller = Controller::start(&rig, SINK.controller, &namespace).await?;
-        let sinks = api(&rig, &namespace, SINK.kind, SINK.plural);
+        let controller = Controller::start(&env, SINK.controller, &namespace).await?;
+        let sinks = api(&env, &namespace, SINK.kind, SINK.plural);
         for resource in ["statefulsets", "services"] {
             let mut less = whole.clone();
             for rule in less.rules.iter_mut().flatten() {
@@ -134,7 +134,7 @@ async fn a_missing_right_is_named() -> Result<()> {
             }
             let having = |role: &ClusterRole| Patch::Merge(json!({"rules": role.rules}));
             roles.patch(role, &PatchParams::default(), &having(&less)).await?;
-            let client = rig.client_of(&controller.user)?;
+            let client = env.client_of(&controller.user)?;
             let services: Api<k8s_openapi::api::core::v1::Service> =
                 Api::namespaced(client.clone(), &namespace);
             let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::namespaced(client, &namespace);
@@ -151,22 +151,22 @@ async fn a_missing_right_is_named() -> Result<()> {
                     _ => 0,
                 }
             };
-            rig.until("loss of the right", || async {
+            env.until("loss of the right", || async {
                 ensure!(code(resource).await == 403, "it is there");
                 Ok(())
             })
             .await?;
-            refused(&rig, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
+            refused(&env, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
             // Others, whose children are there, are not troubled; and this one is not tried in a hurry.
             roles.patch(role, &PatchParams::default(), &having(&whole)).await?;
-            rig.until("return of the right", || async {
+            env.until("return of the right", || async {
                 ensure!(code(resource).await == 404, "it is not there");
                 Ok(())
             })
             .await?;
-            mended(&rig, &sinks).await?;
+            mended(&env, &sinks).await?;
             sinks.delete("f", &DeleteParams::default()).await?;
-            rig.until("end of the sink", || async {
+            env.until("end of the sink", || async {
                 ensure!(sinks.get_opt("f").await?.is_none(), "it is there");
                 Ok(())
             })

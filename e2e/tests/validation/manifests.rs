@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
 use e2e::shell::output;
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::api;
 use serde_json::Value;
 use std::io::Write;
@@ -14,11 +14,11 @@ const MESH: &str = include_str!("dialect.yaml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_means_the_same_to_render_and_to_kubectl() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("dialect", |rig, namespace| async move {
-        rig.kubectl.apply(&namespace, MESH)?;
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("dialect", |env, namespace| async move {
+        env.kubectl.apply(&namespace, MESH)?;
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let stored = meshes.get("dialect").await?.data["spec"]["functions"].clone();
         let rendered = rendered(&["-n", &namespace, "-o", "json", "-f", "-"], MESH)?;
         let items = rendered["items"].as_array().context("no items")?;
@@ -35,7 +35,7 @@ async fn a_manifest_means_the_same_to_render_and_to_kubectl() -> Result<()> {
         std::fs::write(&file, &misspelt)?;
         let path = file.display().to_string();
         let apply = ["-n", &namespace, "apply", "--dry-run=server", "-f", &path];
-        let refused = output(&mut rig.kubectl.with(apply)).err().context("kubectl takes unknown fields")?;
+        let refused = output(&mut env.kubectl.with(apply)).err().context("kubectl takes unknown fields")?;
         std::fs::remove_file(&file)?;
         let unknown = "unknown field \"spec.functions[0].funcconfig\"";
         ensure!(format!("{refused:#}").contains(unknown), "{refused:#}");

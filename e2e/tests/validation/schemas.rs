@@ -4,7 +4,7 @@
 //! `CORPUS=folder` also tries the recorded objects of the Go operator in that folder.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::{api, object};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
@@ -114,18 +114,18 @@ fn refusal(answer: kube::Result<DynamicObject>) -> Result<Option<String>> {
 }
 
 /// A valid object of each kind, stored. Waits until the policy for what the kinds cannot check is in force.
-async fn valid(rig: &Rig, namespace: &str) -> Result<Vec<(String, Api<DynamicObject>, DynamicObject)>> {
+async fn valid(env: &TestEnv, namespace: &str) -> Result<Vec<(String, Api<DynamicObject>, DynamicObject)>> {
     let above = json!({"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}});
-    let functions = api(rig, namespace, "Function", "functions");
+    let functions = api(env, namespace, "Function", "functions");
     let probe = object("Function", "probe", &spec("Function", &above))?;
-    rig.until("policy", || async {
+    env.until("policy", || async {
         ensure!(creation(&functions, &probe).await?.is_some(), "a CPU request above its limit is accepted");
         Ok(())
     })
     .await?;
     let mut stored = Vec::new();
     for (kind, plural) in KINDS {
-        let api = api(rig, namespace, kind, plural);
+        let api = api(env, namespace, kind, plural);
         let spec = if kind == "FunctionMesh" { json!({}) } else { spec(kind, &json!({})) };
         let object = api.create(&PostParams::default(), &object(kind, "valid", &spec)?).await?;
         stored.push((kind.to_owned(), api, object));
@@ -135,10 +135,10 @@ async fn valid(rig: &Rig, namespace: &str) -> Result<Vec<(String, Api<DynamicObj
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_run_is_refused_and_the_message_names_the_field() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("refused", |rig, namespace| async move {
-        let stored = valid(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("refused", |env, namespace| async move {
+        let stored = valid(&env, &namespace).await?;
         let mut wrong = Vec::new();
         let mut count = 0;
         for case in cases(include_str!("refused.yaml"))? {
@@ -169,10 +169,10 @@ async fn what_cannot_run_is_refused_and_the_message_names_the_field() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_run_is_accepted_as_it_was_written() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("accepted", |rig, namespace| async move {
-        let stored = valid(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("accepted", |env, namespace| async move {
+        let stored = valid(&env, &namespace).await?;
         let mut wrong = Vec::new();
         for case in cases(include_str!("accepted.yaml"))? {
             for (kind, api, valid) in stored.iter().filter(|(kind, ..)| case.kinds.contains(kind)) {
@@ -197,10 +197,10 @@ async fn what_can_run_is_accepted_as_it_was_written() -> Result<()> {
 /// A fraction and what a node offers besides are stored, and applying twice is one change.
 #[tokio::test(flavor = "multi_thread")]
 async fn amounts_are_kept_as_they_were_written() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("amounts", |rig, namespace| async move {
-        let api = api(&rig, &namespace, "Function", "functions");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("amounts", |env, namespace| async move {
+        let api = api(&env, &namespace, "Function", "functions");
         let limits = json!({"cpu": 0.5, "memory": "1Gi", "example.com/gpu": 1});
         let spec = spec("Function", &json!({"resources": {"limits": limits}}));
         let mut versions = Vec::new();
@@ -224,11 +224,11 @@ async fn amounts_are_kept_as_they_were_written() -> Result<()> {
 /// Bounds that an autoscaler or a person moved since (design section 3).
 #[tokio::test(flavor = "multi_thread")]
 async fn legal_day_two_edits_stay_possible() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("day-two", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("day-two", |env, namespace| async move {
         for (kind, plural) in KINDS.into_iter().take(3) {
-            let api = api(&rig, &namespace, kind, plural);
+            let api = api(&env, &namespace, kind, plural);
             let scaled = json!({"replicas": 2, "minReplicas": 2, "maxReplicas": 10});
             api.create(&PostParams::default(), &object(kind, "a", &spec(kind, &scaled))?).await?;
             let scale = async |replicas: i32| {
@@ -264,13 +264,13 @@ async fn legal_day_two_edits_stay_possible() -> Result<()> {
 /// Every example of the documentation.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_are_accepted() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("examples", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("examples", |env, namespace| async move {
         let folder = e2e::paths::root().join("docs/examples");
         for entry in std::fs::read_dir(folder)? {
             let file = entry?.path();
-            let wrong = apply_all(&rig, &namespace, &file).await?;
+            let wrong = apply_all(&env, &namespace, &file).await?;
             ensure!(wrong.is_none(), "{}: {wrong:?}", file.display());
         }
         Ok(())
@@ -279,14 +279,14 @@ async fn the_examples_are_accepted() -> Result<()> {
 }
 
 /// The first refusal of the objects of a file.
-async fn apply_all(rig: &Rig, namespace: &str, file: &Path) -> Result<Option<String>> {
+async fn apply_all(env: &TestEnv, namespace: &str, file: &Path) -> Result<Option<String>> {
     for document in serde_yaml::Deserializer::from_str(&std::fs::read_to_string(file)?) {
         let document = integers(Value::deserialize(document)?);
         let Some(kind) = document["kind"].as_str() else { continue };
         let plural = if kind == "BackendConfig" { "backendconfigs" } else { plural(kind)? };
         let mut object: DynamicObject = serde_json::from_value(document.clone())?;
         object.metadata.namespace = None;
-        let answer = creation(&api(rig, namespace, kind, plural), &object).await?;
+        let answer = creation(&api(env, namespace, kind, plural), &object).await?;
         if answer.is_some() {
             return Ok(answer);
         }
@@ -302,10 +302,10 @@ fn dropped(case: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> {
     let Some(corpus) = std::env::var_os("CORPUS") else { return Ok(()) };
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("recorded", |rig, namespace| async move {
-        let stored = valid(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("recorded", |env, namespace| async move {
+        let stored = valid(&env, &namespace).await?;
         let mut folders = Vec::new();
         for suite in std::fs::read_dir(Path::new(&corpus).join("public"))? {
             for case in std::fs::read_dir(suite?.path())? {
@@ -313,13 +313,13 @@ async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> 
             }
         }
         folders.sort();
-        let (rig, namespace, stored) = (&rig, &namespace, &stored);
+        let (env, namespace, stored) = (&env, &namespace, &stored);
         let answers: Vec<(String, bool, Option<String>, Option<String>)> = stream::iter(folders)
             .map(|folder| async move {
                 let name = folder.display().to_string();
                 let refused = folder.join("verdict.json").exists();
                 let created =
-                    apply_all(rig, namespace, &folder.join("input.yaml")).await.context(name.clone())?;
+                    apply_all(env, namespace, &folder.join("input.yaml")).await.context(name.clone())?;
                 // A name cannot change.
                 let updated = if refused && !name.contains("-name-") {
                     update_all(stored, &folder.join("input.yaml")).await?

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, create, functions, merge, until_condition, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use functionmesh_api::settings::{Kind, refused, rules, without_effect};
 use kube::ResourceExt;
 use kube::client::Body;
@@ -55,7 +55,12 @@ fn merged(into: &mut Value, patch: &Value) {
 }
 
 /// What the API server says to a creation that stores nothing: its refusal, and its warnings.
-async fn answer(rig: &Rig, namespace: &str, kind: &str, spec: &Value) -> Result<(Option<String>, String)> {
+async fn answer(
+    env: &TestEnv,
+    namespace: &str,
+    kind: &str,
+    spec: &Value,
+) -> Result<(Option<String>, String)> {
     let plural = if kind == "FunctionMesh" { "functionmeshes" } else { &format!("{}s", kind.to_lowercase()) };
     let object = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": kind,
         "metadata": {"name": "new", "namespace": namespace}, "spec": spec});
@@ -63,7 +68,7 @@ async fn answer(rig: &Rig, namespace: &str, kind: &str, spec: &Value) -> Result<
     let request = http::Request::post(path)
         .header("Content-Type", "application/json")
         .body(Body::from(serde_json::to_vec(&object)?))?;
-    let response = rig.client.send(request).await?;
+    let response = env.client.send(request).await?;
     let warnings: Vec<String> = response
         .headers()
         .get_all("warning")
@@ -80,15 +85,15 @@ async fn answer(rig: &Rig, namespace: &str, kind: &str, spec: &Value) -> Result<
 }
 
 /// Waits until the last of the policies is in force.
-async fn in_force(rig: &Rig, namespace: &str) -> Result<()> {
+async fn in_force(env: &TestEnv, namespace: &str) -> Result<()> {
     let probe = spec("Function", &json!({"timeout": 5, "runtimeFlags": "a"}));
-    rig.until("policies", || async {
-        let (refusal, warnings) = answer(rig, namespace, "Function", &probe).await?;
+    env.until("policies", || async {
+        let (refusal, warnings) = answer(env, namespace, "Function", &probe).await?;
         ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
         let mut item = probe.clone();
         item["name"] = "a".into();
         let mesh = json!({"functions": [item]});
-        let (refusal, warnings) = answer(rig, namespace, "FunctionMesh", &mesh).await?;
+        let (refusal, warnings) = answer(env, namespace, "FunctionMesh", &mesh).await?;
         ensure!(refusal.is_some() && warnings.contains("runtimeFlags"), "{refusal:?} {warnings}");
         Ok(())
     })
@@ -98,10 +103,10 @@ async fn in_force(rig: &Rig, namespace: &str) -> Result<()> {
 /// Each rule of the table has a case, and the API server says the same as the table, about objects and items of meshes.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("settings", |rig, namespace| async move {
-        in_force(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("settings", |env, namespace| async move {
+        in_force(&env, &namespace).await?;
         let rules = rules();
         let (mut wrong, mut covered) = (Vec::new(), BTreeSet::new());
         let cases: Vec<Case> = serde_yaml::from_str(include_str!("settings.yaml"))?;
@@ -115,8 +120,8 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
                 let mut item = spec.clone();
                 item["name"] = "item".into();
                 for (whose, (refusal, warnings)) in [
-                    ("", answer(&rig, &namespace, kind.name(), &spec).await?),
-                    ("mesh: ", answer(&rig, &namespace, "FunctionMesh", &json!({list: [item]})).await?),
+                    ("", answer(&env, &namespace, kind.name(), &spec).await?),
+                    ("mesh: ", answer(&env, &namespace, "FunctionMesh", &json!({list: [item]})).await?),
                 ] {
                     let mut problem =
                         |text: String| wrong.push(format!("{whose}{}: {}: {text}", kind.name(), case.spec));
@@ -151,21 +156,21 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_keeps_running_and_says_so() -> Result<()> {
     const UNSAFE: &str = "UnsafeSettings";
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("stored", |rig, namespace| async move {
-        in_force(&rig, &namespace).await?;
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("stored", |env, namespace| async move {
+        in_force(&env, &namespace).await?;
+        let _acker = Acker::start(&env, &namespace);
+        let functions = functions(&env, &namespace);
         let mut stored = spec("Function", &json!({"replicas": 1, "image": "example.com/image:1"}));
         create(&functions, "Function", "f", &stored).await?;
         stored["timeout"] = 500.into();
-        rig.etcd()?.rewrite("functions", &namespace, "f", |function| {
+        env.etcd()?.rewrite("functions", &namespace, "f", |function| {
             function["spec"]["timeout"] = 500.into();
         })?;
-        let _controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
-        let said = until_condition(&rig, &functions, "f", UNSAFE, ("True", "SettingsRefused")).await?;
+        let _controller = Controller::start(&env, "function-controller", &namespace).await?;
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
+        let said = until_condition(&env, &functions, "f", UNSAFE, ("True", "SettingsRefused")).await?;
         ensure!(said.contains("spec.timeout: 1 to 999"), "{said}");
         merge(&functions, "f", json!({"spec": {"image": "example.com/image:2"}}))
             .await
@@ -175,14 +180,14 @@ async fn what_is_stored_keeps_running_and_says_so() -> Result<()> {
         let answer = merge(&functions, "f", json!({"spec": {"maxPendingAsyncRequests": 0}})).await;
         ensure!(answer.is_err(), "another setting that is refused was stored");
         merge(&functions, "f", json!({"spec": {"timeout": 5000}})).await.context("a fix")?;
-        rig.until("no condition", || async {
+        env.until("no condition", || async {
             let function = functions.get("f").await?;
             let conditions = function.data["status"]["conditions"].to_string();
             ensure!(!conditions.contains(UNSAFE), "{conditions} {:?}", function.resource_version());
             Ok(())
         })
         .await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await.map(drop)
+        until_ready(&env, &functions, "f", AVAILABLE).await.map(drop)
     })
     .await
 }

@@ -3,7 +3,7 @@
 
 use crate::scenarios::FUNCTION;
 use crate::scenarios::fleet::Fleet;
-use crate::testing::Rig;
+use crate::testing::TestEnv;
 use crate::testing::acker::Acker;
 use crate::testing::many::{CONCURRENCY, each};
 use crate::testing::objects::{create, functions};
@@ -46,13 +46,13 @@ impl Pattern {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn learn(rig: &Rig, namespace: &str) -> Result<Self> {
-        let mut fleet = Fleet::start(rig, namespace, &FUNCTION, 1).await?;
+    pub async fn learn(env: &TestEnv, namespace: &str) -> Result<Self> {
+        let mut fleet = Fleet::start(env, namespace, &FUNCTION, 1).await?;
         fleet.names = vec![PATTERN.to_owned()];
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
         let uid = fleet.objects.get(PATTERN).await?.uid().context("object without a uid")?;
-        let services: Api<Service> = Api::namespaced(rig.client.clone(), namespace);
+        let services: Api<Service> = Api::namespaced(env.client.clone(), namespace);
         let set = serde_json::to_value(fleet.sets.get(&format!("{PATTERN}-function")).await?)?;
         let service = serde_json::to_value(services.get(&format!("{PATTERN}-function-headless")).await?)?;
         Ok(Self {
@@ -86,29 +86,29 @@ fn as_sent(mut object: Value) -> Value {
 ///
 /// # Errors
 /// When the API server refuses something.
-pub async fn run(rig: &Rig, namespace: &str, number: usize, pattern: &Pattern) -> Result<Floor> {
-    let _acker = Acker::start(rig, namespace);
+pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<Floor> {
+    let _acker = Acker::start(env, namespace);
     let names: Vec<String> = (0..number).map(|i| format!("o{i}")).collect();
-    let objects = functions(rig, namespace);
+    let objects = functions(env, namespace);
     let spec = FUNCTION.spec();
-    let mark = rig.mark().await?;
+    let mark = env.mark().await?;
     let declared = each(&names, |name| {
         let (objects, spec) = (&objects, &spec);
         async move { create(objects, FUNCTION.kind, &name, spec).await }
     });
-    let worked = tokio::time::timeout(rig.patience(), work(rig, namespace, number, pattern));
+    let worked = tokio::time::timeout(env.patience(), work(env, namespace, number, pattern));
     let (declared, worked) = tokio::join!(declared, worked);
     declared?;
     worked.context("the floor client did not come to its end")??;
-    let audit = rig.audit_since(&mark)?;
+    let audit = env.audit_since(&mark)?;
     let others = audit.clone().not_by(USER).within(namespace).writes();
     let ours = audit.by(USER).writes();
     let children = ours.clone().only(|r| r.verb == "create");
     Ok(Floor { children: others.until(&children), last_write: others.until(&ours) })
 }
 
-async fn work(rig: &Rig, namespace: &str, number: usize, pattern: &Pattern) -> Result<()> {
-    let client = rig.client_of(USER)?;
+async fn work(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<()> {
+    let client = env.client_of(USER)?;
     let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let objects: Api<DynamicObject> = Api::namespaced_with(

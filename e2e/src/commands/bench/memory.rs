@@ -58,8 +58,8 @@ impl Bench {
 
     async fn base(&self, name: &str) -> Result<Memory> {
         let namespace = self.namespace(&format!("base-{name}")).await?;
-        let controller = Controller::start(&self.rig, name, &namespace).await?;
-        controller.quiet(&self.rig).await?;
+        let controller = Controller::start(&self.env, name, &namespace).await?;
+        controller.quiet(&self.env).await?;
         let memory = controller.memory()?;
         drop(controller);
         self.leave(&namespace).await?;
@@ -68,7 +68,7 @@ impl Bench {
 
     async fn with(&self, number: usize) -> Result<Taken> {
         let namespace = self.namespace(&format!("memory-{number}")).await?;
-        let mut fleet = Fleet::start(&self.rig, &namespace, &FUNCTION, number).await?;
+        let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         lives::create(&fleet).await?;
         let live = settled(&fleet).await?;
         lives::restart(&mut fleet).await?;
@@ -82,7 +82,7 @@ impl Bench {
     async fn ballast(&mut self) -> Result<()> {
         let (number, foreign) = (self.settings.number, 2 * self.settings.number);
         let namespace = self.namespace("ballast").await?;
-        let mut fleet = Fleet::start(&self.rig, &namespace, &FUNCTION, number).await?;
+        let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         lives::create(&fleet).await?;
         lives::restart(&mut fleet).await?;
         let before = settled(&fleet).await?.resident;
@@ -95,7 +95,7 @@ impl Bench {
         self.fill::<Pod>(&namespace, &names, &pod).await?;
         let set = json!({"spec": {"replicas": 0, "serviceName": "x", "selector": {"matchLabels": labels}, "template": pod}});
         self.fill::<StatefulSet>(&namespace, &names, &set).await?;
-        fleet.controller.quiet(&self.rig).await?;
+        fleet.controller.quiet(&self.env).await?;
         let live = settled(&fleet).await?.resident;
         lives::restart(&mut fleet).await?;
         let fresh = settled(&fleet).await?.resident;
@@ -118,7 +118,7 @@ impl Bench {
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
         K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
     {
-        let api: Api<K> = Api::namespaced(self.rig.client.clone(), namespace);
+        let api: Api<K> = Api::namespaced(self.env.client.clone(), namespace);
         each(names, |name| {
             let (api, mut body) = (&api, body.clone());
             async move {
@@ -144,7 +144,7 @@ struct Taken {
 
 /// Memory when nothing happens any more.
 async fn settled(fleet: &Fleet) -> Result<Memory> {
-    fleet.controller.quiet(&fleet.rig).await?;
+    fleet.controller.quiet(&fleet.env).await?;
     fleet.controller.memory()
 }
 

@@ -14,7 +14,7 @@ impl Bench {
     pub(super) async fn create(&mut self) -> Result<()> {
         let number = self.settings.number;
         let namespace = self.namespace("pattern").await?;
-        let pattern = Pattern::learn(&self.rig, &namespace).await?;
+        let pattern = Pattern::learn(&self.env, &namespace).await?;
         self.leave(&namespace).await?;
         let mut pairs = Vec::new();
         for round in 0..self.settings.rounds {
@@ -97,7 +97,7 @@ impl Bench {
 
     async fn round(&self, round: usize) -> Result<Tally> {
         let namespace = self.namespace(&format!("ours-{round}")).await?;
-        let fleet = Fleet::start(&self.rig, &namespace, &FUNCTION, self.settings.number).await?;
+        let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, self.settings.number).await?;
         let tally = lives::create(&fleet).await?;
         drop(fleet);
         self.leave(&namespace).await?;
@@ -106,7 +106,7 @@ impl Bench {
 
     async fn floor(&self, round: usize, pattern: &Pattern) -> Result<Floor> {
         let namespace = self.namespace(&format!("floor-{round}")).await?;
-        let floor = floor::run(&self.rig, &namespace, self.settings.number, pattern).await?;
+        let floor = floor::run(&self.env, &namespace, self.settings.number, pattern).await?;
         self.leave(&namespace).await?;
         Ok(floor)
     }
@@ -115,7 +115,7 @@ impl Bench {
     pub(super) async fn life(&mut self) -> Result<()> {
         let number = self.settings.number;
         let namespace = self.namespace("life").await?;
-        let mut fleet = Fleet::start(&self.rig, &namespace, &FUNCTION, number).await?;
+        let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         lives::create(&fleet).await?;
         self.restarts(&mut fleet).await?;
 
@@ -210,18 +210,18 @@ impl Bench {
         fleet.flags.push(format!("--lease-namespace={}", crate::operator::NAMESPACE));
         fleet.replace(None).await?;
         fleet.until_looked_at(0, fleet.number()).await?;
-        let (cpu, mark) = (fleet.controller.cpu()?, self.rig.mark().await?);
+        let (cpu, mark) = (fleet.controller.cpu()?, self.env.mark().await?);
         // This is what is measured: nothing.
         tokio::time::sleep(Duration::from_secs(self.settings.idle)).await;
         let cpu = fleet.controller.cpu()?.saturating_sub(cpu);
-        let audit = self.rig.audit_since(&mark)?.by(&fleet.controller.user);
+        let audit = self.env.audit_since(&mark)?.by(&fleet.controller.user);
         let count =
             |keep: fn(&crate::testing::audit::Request) -> bool| audit.clone().only(keep).requests().len();
         let hour = |number: f64| number * 3600.0 / Duration::from_secs(self.settings.idle).as_secs_f64();
         let whole = |number: usize| hour(f64::from(u32::try_from(number).unwrap_or(u32::MAX)));
         // Most watches outlast the measurement: what counts then is how long they were asked to last.
         let seen = whole(count(|r| r.verb == "watch"));
-        let all = self.rig.audit()?.by(&fleet.controller.user).only(|r| r.verb == "watch");
+        let all = self.env.audit()?.by(&fleet.controller.user).only(|r| r.verb == "watch");
         // Once for each cache: one that was begun anew is seen.
         let lasting: BTreeMap<String, u32> =
             all.requests().iter().filter_map(|r| Some((r.resource(), r.lasts()?))).collect();
@@ -247,7 +247,7 @@ impl Bench {
         const TIMES: usize = 5;
         let number = self.settings.number / 2;
         let namespace = self.namespace("churn").await?;
-        let fleet = Fleet::start(&self.rig, &namespace, &FUNCTION, number).await?;
+        let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         let mut sizes = Vec::new();
         for _ in 0..TIMES {
             lives::create(&fleet).await?;

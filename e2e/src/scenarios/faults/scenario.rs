@@ -4,7 +4,7 @@ use crate::scenarios::faults::state::normal;
 use crate::scenarios::fleet::Kind;
 use crate::testing::acker::Acker;
 use crate::testing::objects::{AVAILABLE, api, create, merge, until_ready};
-use crate::testing::{Child, Rig};
+use crate::testing::{Child, TestEnv};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -88,7 +88,7 @@ impl Scenario {
             return Ok(());
         }
         create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await?;
-        until_ready(&stage.rig, &stage.objects, NAME, AVAILABLE).await.map(drop)
+        until_ready(&stage.env, &stage.objects, NAME, AVAILABLE).await.map(drop)
     }
 
     /// What happens.
@@ -106,7 +106,7 @@ impl Scenario {
             Self::ScalerOn => change(json!({"maxReplicas": 5})).await,
             Self::ScalerOff => change(json!({"maxReplicas": null})).await,
             Self::BackendConfig => {
-                let configs = api(&stage.rig, &stage.namespace, "BackendConfig", "backendconfigs");
+                let configs = api(&stage.env, &stage.namespace, "BackendConfig", "backendconfigs");
                 let spec = json!({"env": {"ADDED": "1"}, "autoUpdate": true});
                 create(&configs, "BackendConfig", "backend-config", &spec).await
             }
@@ -122,7 +122,7 @@ impl Scenario {
                 stage.sets.patch(&name, &PatchParams::default(), &Patch::Strategic(image)).await?;
                 let services = stage.list("Service").await?;
                 let service = services.first().context("no Service")?.name_any();
-                Child::of(&stage.rig, &stage.namespace, "Service", &service)?.delete().await
+                Child::of(&stage.env, &stage.namespace, "Service", &service)?.delete().await
             }
         }
     }
@@ -132,7 +132,7 @@ impl Scenario {
     /// # Errors
     /// When it does not end; with what is missing.
     pub async fn done(self, stage: &Stage) -> Result<()> {
-        stage.rig.until(&format!("end of {self:?}"), || self.is_done(stage)).await
+        stage.env.until(&format!("end of {self:?}"), || self.is_done(stage)).await
     }
 
     async fn is_done(self, stage: &Stage) -> Result<()> {
@@ -165,7 +165,7 @@ impl Scenario {
 
 /// Where a scenario happens.
 pub struct Stage {
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     kind: &'static Kind,
     objects: Api<DynamicObject>,
@@ -175,14 +175,14 @@ pub struct Stage {
 
 impl Stage {
     /// A stage in a namespace, with somebody who reports pods as available.
-    pub fn new(rig: &Rig, namespace: &str, kind: &'static Kind) -> Self {
+    pub fn new(env: &TestEnv, namespace: &str, kind: &'static Kind) -> Self {
         Self {
-            rig: rig.clone(),
+            env: env.clone(),
             namespace: namespace.to_owned(),
             kind,
-            objects: api(rig, namespace, kind.kind, kind.plural),
-            sets: Api::namespaced(rig.client.clone(), namespace),
-            _acker: Acker::start(rig, namespace),
+            objects: api(env, namespace, kind.kind, kind.plural),
+            sets: Api::namespaced(env.client.clone(), namespace),
+            _acker: Acker::start(env, namespace),
         }
     }
 
@@ -209,7 +209,7 @@ impl Stage {
     }
 
     async fn list(&self, kind: &'static str) -> Result<Vec<DynamicObject>> {
-        Ok(Child::of(&self.rig, &self.namespace, kind, "")?.api.list(&ListParams::default()).await?.items)
+        Ok(Child::of(&self.env, &self.namespace, kind, "")?.api.list(&ListParams::default()).await?.items)
     }
 
     fn child(&self) -> String {
@@ -227,7 +227,7 @@ impl Stage {
 
     /// What the Job controller does, which is not there.
     async fn finish_jobs(&self) -> Result<()> {
-        let jobs = Child::of(&self.rig, &self.namespace, "Job", "")?.api;
+        let jobs = Child::of(&self.env, &self.namespace, "Job", "")?.api;
         let time = "2026-01-01T00:00:00Z";
         let condition = |type_: &str| {
             json!({"type": type_, "status": "True", "reason": "CompletionsReached", "message": "for a test",

@@ -5,7 +5,7 @@ use e2e::testing::acker::Acker;
 use e2e::testing::objects::{
     AVAILABLE, api, create, function_spec, functions, merge, object, until_condition, until_ready,
 };
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
@@ -16,8 +16,13 @@ use serde_json::{Value, json};
 const REFUSED: (&str, &str) = ("True", "InvalidBackendConfig");
 
 /// Waits until a StatefulSet has a number of replicas; returns its pod template.
-pub(super) async fn scaled(rig: &Rig, sets: &Api<StatefulSet>, name: &str, replicas: i32) -> Result<Value> {
-    rig.until(&format!("{replicas} replicas of {name}"), || async {
+pub(super) async fn scaled(
+    env: &TestEnv,
+    sets: &Api<StatefulSet>,
+    name: &str,
+    replicas: i32,
+) -> Result<Value> {
+    env.until(&format!("{replicas} replicas of {name}"), || async {
         let set = sets.get(name).await?;
         if set.spec.replicas == Some(replicas) {
             Ok(serde_json::to_value(set.spec.template)?)
@@ -30,23 +35,23 @@ pub(super) async fn scaled(rig: &Rig, sets: &Api<StatefulSet>, name: &str, repli
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfgcontent", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let functions = functions(&rig, &namespace);
-        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfgcontent", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let functions = functions(&env, &namespace);
+        let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let mut spec = function_spec();
         spec["cleanupSubscription"] = json!(true);
         create(&functions, "Function", "f", &spec).await?;
         spec["maxReplicas"] = json!(5);
         create(&functions, "Function", "g", &spec).await?;
         for name in ["f", "g"] {
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
-        let template = scaled(&rig, &sets, "f-function", 1).await?;
+        let template = scaled(&env, &sets, "f-function", 1).await?;
 
         // The rules of the kind know nothing of affinity: as one that was stored before there were rules.
         let term = json!({"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]});
@@ -55,7 +60,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
         let bad = json!({"autoUpdate": true, "env": {"A": "1"}, "pod": {"affinity": affinity}});
         create(&configs, "BackendConfig", "backend-config", &bad).await?;
         for name in ["f", "g"] {
-            let message = until_condition(&rig, &functions, name, "ReconcileFailed", REFUSED).await?;
+            let message = until_condition(&env, &functions, name, "ReconcileFailed", REFUSED).await?;
             let field = "spec.pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.\
                          nodeSelectorTerms[0].matchExpressions[0].operator";
             ensure!(
@@ -63,27 +68,27 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
                 "{message}"
             );
         }
-        let written = rig.audit()?.by(&controller.user).writes().counts();
+        let written = env.audit()?.by(&controller.user).writes().counts();
         ensure!(written["patch statefulsets"] == 2, "a StatefulSet was written: {written:?}");
 
         // By kubectl, by the user, and by an autoscaler, whose own bounds change as well.
         let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
         functions.patch_scale("f", &PatchParams::default(), &scale).await?;
-        ensure!(scaled(&rig, &sets, "f-function", 3).await? == template, "the template changed");
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
+        ensure!(scaled(&env, &sets, "f-function", 3).await? == template, "the template changed");
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
         merge(&functions, "f", json!({"spec": {"replicas": 2, "image": "example.com/image:2"}})).await?;
-        until_ready(&rig, &functions, "f", ("False", "InvalidBackendConfig")).await?;
-        ensure!(scaled(&rig, &sets, "f-function", 2).await? == template, "the template changed");
+        until_ready(&env, &functions, "f", ("False", "InvalidBackendConfig")).await?;
+        ensure!(scaled(&env, &sets, "f-function", 2).await? == template, "the template changed");
         merge(&functions, "g", json!({"spec": {"maxReplicas": 7}})).await?;
         functions.patch_scale("g", &PatchParams::default(), &scale).await?;
-        scaled(&rig, &sets, "g-function", 3).await?;
-        let scalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
-        rig.until("bounds", || async {
+        scaled(&env, &sets, "g-function", 3).await?;
+        let scalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
+        env.until("bounds", || async {
             let max = scalers.get("g-function").await?.spec.max_replicas;
             if max == 7 { Ok(()) } else { bail!("{max}") }
         })
         .await?;
-        rig.until("numbers", || async {
+        env.until("numbers", || async {
             let status = functions.get("f").await?.data["status"].clone();
             ensure!(status["replicas"] == 2 && status["readyReplicas"] == 2, "{status}");
             Ok(())
@@ -92,17 +97,17 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
 
         // One that is new gets no pods; one that is deleted is cleaned up.
         create(&functions, "Function", "new", &function_spec()).await?;
-        until_ready(&rig, &functions, "new", ("False", "InvalidBackendConfig")).await?;
+        until_ready(&env, &functions, "new", ("False", "InvalidBackendConfig")).await?;
         ensure!(sets.get_opt("new-function").await?.is_none(), "pods from a BackendConfig that is refused");
         functions.delete("g", &DeleteParams::default()).await?;
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
-        rig.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
+        env.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
 
         merge(&configs, "backend-config", json!({"spec": {"pod": {"affinity": null}}})).await?;
         for name in ["f", "new"] {
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
-        let pod = &scaled(&rig, &sets, "f-function", 2).await?["spec"];
+        let pod = &scaled(&env, &sets, "f-function", 2).await?["spec"];
         let main = &pod["containers"][0];
         ensure!(main["env"].as_array().is_some_and(|env| env.iter().any(|v| v["name"] == "A")), "{main}");
         ensure!(main["image"] == "example.com/image:2", "{main}");
@@ -113,26 +118,26 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfgblame", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let functions = functions(&rig, &namespace);
-        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfgblame", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let functions = functions(&env, &namespace);
+        let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         for name in ["f", "own"] {
             create(&functions, "Function", name, &function_spec()).await?;
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
-        let template = scaled(&rig, &sets, "f-function", 1).await?;
+        let template = scaled(&env, &sets, "f-function", 1).await?;
         // No check of ours looks at fields of nodes.
         let term = json!({"matchFields": [{"key": "metadata.x", "operator": "In", "values": ["b"]}]});
         let affinity = json!({"nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}});
         let bad = json!({"autoUpdate": true, "env": {"A": "1"}, "pod": {"affinity": affinity}});
         create(&configs, "BackendConfig", "backend-config", &bad).await?;
-        let message = until_condition(&rig, &functions, "f", "ReconcileFailed", REFUSED).await?;
+        let message = until_condition(&env, &functions, "f", "ReconcileFailed", REFUSED).await?;
         let says = |words: &str| message.contains(words);
         ensure!(says("StatefulSet f-function was refused") && says("metadata.x"), "{message}");
         ensure!(
@@ -141,20 +146,20 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
         );
         let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
         functions.patch_scale("f", &PatchParams::default(), &scale).await?;
-        ensure!(scaled(&rig, &sets, "f-function", 3).await? == template, "the template changed");
-        let spent = rig.audit()?.by(&controller.user).refused().counts();
+        ensure!(scaled(&env, &sets, "f-function", 3).await? == template, "the template changed");
+        let spent = env.audit()?.by(&controller.user).refused().counts();
         ensure!(spent.values().sum::<usize>() < 12, "{spent:?}");
 
         merge(&configs, "backend-config", json!({"spec": {"pod": {"affinity": null}}})).await?;
         for name in ["f", "own"] {
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
         // The same from the object itself is no BackendConfig's fault.
         merge(&functions, "own", json!({"spec": {"pod": {"affinity": affinity}}})).await?;
-        let message = until_ready(&rig, &functions, "own", ("False", "Invalid")).await?;
+        let message = until_ready(&env, &functions, "own", ("False", "Invalid")).await?;
         ensure!(!message.contains("BackendConfig"), "{message}");
         functions.patch_scale("own", &PatchParams::default(), &scale).await?;
-        scaled(&rig, &sets, "own-function", 3).await.map(drop)
+        scaled(&env, &sets, "own-function", 3).await.map(drop)
     })
     .await
 }
@@ -162,10 +167,10 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
 /// What the kind refuses, as the API server would in a pod, and the field that it names.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_pod_cannot_have_is_refused_at_admission() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("becfgrules", |rig, namespace| async move {
-        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("becfgrules", |env, namespace| async move {
+        let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         let refused = [
             ("spec.env", json!({"env": {"A=B": ""}})),

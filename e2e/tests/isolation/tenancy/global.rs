@@ -3,27 +3,27 @@
 use anyhow::{Result, bail, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
-use e2e::testing::rig::Build;
-use e2e::testing::{Controller, Rig};
+use e2e::testing::test_env::Build;
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("globalplace", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("globalplace", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         // Of the same name, where the Go operator looks for it.
-        let old = api(&rig, "default", "BackendConfig", "backendconfigs");
+        let old = api(&env, "default", "BackendConfig", "backendconfigs");
         create(&old, "BackendConfig", &namespace, &json!({"autoUpdate": true, "env": {"OLD": "1"}})).await?;
-        let own = api(&rig, &namespace, "BackendConfig", "backendconfigs");
+        let own = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&own, "BackendConfig", &namespace, &json!({"autoUpdate": true, "env": {"NEW": "1"}})).await?;
         let namespace_of_pod = ("POD_NAMESPACE", &*Box::leak(namespace.clone().into_boxed_str()));
-        let environment = [rig.build.environment, &[namespace_of_pod]].concat();
-        let mut inside = rig.clone();
-        inside.build = Build { environment: Box::leak(environment.into_boxed_slice()), ..rig.build.clone() };
+        let environment = [env.build.environment, &[namespace_of_pod]].concat();
+        let mut inside = env.clone();
+        inside.build = Build { environment: Box::leak(environment.into_boxed_slice()), ..env.build.clone() };
         let flags = [
             format!("--watched-namespace={namespace}"),
             "--leader-elect=false".to_owned(),
@@ -31,11 +31,11 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
         ];
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let controller = Controller::spawn(&inside, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        let functions = functions(&rig, &namespace);
+        controller.ready(&env).await?;
+        let functions = functions(&env, &namespace);
         create(&functions, "Function", "f", &function_spec()).await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let variables = || async {
             let pod = sets.get("f-function").await?.spec.template.spec.unwrap_or_default();
             let env = pod.containers.into_iter().flat_map(|c| c.env.unwrap_or_default());
@@ -43,7 +43,7 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
         };
         let found = variables().await?;
         ensure!(found.contains(&"NEW".to_owned()) && !found.contains(&"OLD".to_owned()), "{found:?}");
-        rig.until("a warning", || async {
+        env.until("a warning", || async {
             let warning = format!("BackendConfig default/{namespace} is not used");
             if controller.log()?.contains(&warning) { Ok(()) } else { bail!("not in the log") }
         })
@@ -53,8 +53,8 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
         drop(controller);
         let place = [flags, vec!["--global-backend-config-namespace=default"]].concat();
         let controller = Controller::spawn(&inside, "function-controller", &place)?;
-        controller.ready(&rig).await?;
-        rig.until("the old place", || async {
+        controller.ready(&env).await?;
+        env.until("the old place", || async {
             if variables().await?.contains(&"OLD".to_owned()) { Ok(()) } else { bail!("not yet") }
         })
         .await?;

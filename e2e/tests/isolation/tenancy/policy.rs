@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::paths;
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, function_spec, merge, object, resource, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -18,7 +18,7 @@ const KINDS: [(&str, &str); 3] =
     [("Function", "functions"), ("FunctionMesh", "functionmeshes"), ("BackendConfig", "backendconfigs")];
 
 /// Installs the policy of `config/tenancy` for one namespace, and waits until it holds.
-async fn install(rig: &Rig, namespace: &str, mesh_controller: &str) -> Result<()> {
+async fn install(env: &TestEnv, namespace: &str, mesh_controller: &str) -> Result<()> {
     let text = std::fs::read_to_string(paths::root().join("config/tenancy/policy.yaml"))?;
     let account = "system:serviceaccount:function-mesh-system:function-mesh-mesh-controller";
     ensure!(text.matches(account).count() == 1, "the mesh controller has another account");
@@ -31,21 +31,21 @@ async fn install(rig: &Rig, namespace: &str, mesh_controller: &str) -> Result<()
     binding["spec"]["policyName"] = json!(namespace);
     binding["spec"]["matchResources"]["namespaceSelector"]["matchLabels"] =
         json!({"kubernetes.io/metadata.name": namespace});
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(rig.client.clone());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(rig.client.clone());
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(env.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(env.client.clone());
     policies.create(&PostParams::default(), &serde_json::from_value(policy)?).await?;
     bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
-    let tenant = Tenant::new(rig, namespace)?;
-    rig.until("policy", || async {
+    let tenant = Tenant::new(env, namespace)?;
+    env.until("policy", || async {
         let probe = json!({"pod": {"serviceAccountName": "other"}});
         tenant.refused("Function", &probe).await.map(drop)
     })
     .await
 }
 
-async fn uninstall(rig: &Rig, namespace: &str) -> Result<()> {
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(rig.client.clone());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(rig.client.clone());
+async fn uninstall(env: &TestEnv, namespace: &str) -> Result<()> {
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(env.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(env.client.clone());
     bindings.delete(namespace, &DeleteParams::default()).await?;
     policies.delete(namespace, &DeleteParams::default()).await?;
     Ok(())
@@ -58,8 +58,8 @@ struct Tenant {
 }
 
 impl Tenant {
-    fn new(rig: &Rig, namespace: &str) -> Result<Self> {
-        Ok(Self { client: rig.client_of("tenant")?, namespace: namespace.to_owned() })
+    fn new(env: &TestEnv, namespace: &str) -> Result<Self> {
+        Ok(Self { client: env.client_of("tenant")?, namespace: namespace.to_owned() })
     }
 
     fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
@@ -164,15 +164,15 @@ fn refusals() -> Vec<(Value, &'static str)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_clause_refuses_what_it_names_and_nothing_else() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("tenancy", |rig, namespace| async move {
-        grant(&rig, &namespace, "tenant", &["functions", "functionmeshes", "backendconfigs"]).await?;
-        let tenant = Tenant::new(&rig, &namespace)?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("tenancy", |env, namespace| async move {
+        grant(&env, &namespace, "tenant", &["functions", "functionmeshes", "backendconfigs"]).await?;
+        let tenant = Tenant::new(&env, &namespace)?;
         for (more, _) in refusals() {
             tenant.create("Function", &more).await?.with_context(|| format!("without the policy: {more}"))?;
         }
-        install(&rig, &namespace, "nobody").await?;
+        install(&env, &namespace, "nobody").await?;
         for (more, field) in refusals() {
             for (kind, at) in [("Function", "spec."), ("FunctionMesh", "spec.functions[item]."), ("BackendConfig", "spec.")] {
                 let message = tenant.refused(kind, &more).await?;
@@ -199,7 +199,7 @@ async fn each_clause_refuses_what_it_names_and_nothing_else() -> Result<()> {
 
         // What the namespace allows.
         let allow = |annotations: Value| {
-            let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+            let namespaces: Api<Namespace> = Api::all(env.client.clone());
             let (name, patch) = (namespace.clone(), json!({"metadata": {"annotations": annotations}}));
             async move { namespaces.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await }
         };
@@ -213,7 +213,7 @@ async fn each_clause_refuses_what_it_names_and_nothing_else() -> Result<()> {
         let allowed = json!({"image": "mirror/x", "pod": {
             "serviceAccountName": "other", "nodeSelector": {"pool": "tenants", "zone": "z"},
             "tolerations": [{"key": "tenants", "operator": "Exists"}]}});
-        rig.until("annotations", || async { Ok(tenant.create("Function", &allowed).await??) }).await?;
+        env.until("annotations", || async { Ok(tenant.create("Function", &allowed).await??) }).await?;
         for (more, field) in [
             (json!({"pod": {"serviceAccountName": "two"}}), "spec.pod.serviceAccountName two"),
             (json!({"pod": {"nodeSelector": {"pool": "control"}}}), "spec.pod.nodeSelector pool=control"),
@@ -233,23 +233,23 @@ async fn each_clause_refuses_what_it_names_and_nothing_else() -> Result<()> {
             ["pod.serviceAccountName", "pod.nodeSelector", "pod.affinity", "pod.tolerations"].iter().any(|f| field.starts_with(f))
         });
         for (more, _) in rest {
-            rig.until("annotations", || async { Ok(tenant.create("Function", &more).await??) }).await?;
+            env.until("annotations", || async { Ok(tenant.create("Function", &more).await??) }).await?;
         }
-        uninstall(&rig, &namespace).await
+        uninstall(&env, &namespace).await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("tenancyold", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        grant(&rig, &namespace, "tenant", &["functions", "functionmeshes", "backendconfigs"]).await?;
-        let tenant = Tenant::new(&rig, &namespace)?;
-        let _functions = Controller::start(&rig, "function-controller", &namespace).await?;
-        let meshes = Controller::start(&rig, "mesh-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("tenancyold", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        grant(&env, &namespace, "tenant", &["functions", "functionmeshes", "backendconfigs"]).await?;
+        let tenant = Tenant::new(&env, &namespace)?;
+        let _functions = Controller::start(&env, "function-controller", &namespace).await?;
+        let meshes = Controller::start(&env, "mesh-controller", &namespace).await?;
         let mut old = json!({"pod": {"serviceAccountName": "other",
             "volumes": [{"name": "v", "hostPath": {"path": "/data"}}]}});
         for (kind, name, cleanup) in [("Function", "f", true), ("FunctionMesh", "m", false)] {
@@ -258,14 +258,14 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
         }
         let (functions, mesh) = (tenant.api("Function")?, tenant.api("FunctionMesh")?);
         for name in ["f", "m-item"] {
-            until_ready(&rig, &functions, name, AVAILABLE).await?;
+            until_ready(&env, &functions, name, AVAILABLE).await?;
         }
-        install(&rig, &namespace, &meshes.user).await?;
+        install(&env, &namespace, &meshes.user).await?;
 
         // Other edits, by the user and by the controllers: a status, a finalizer, a component.
         merge(&functions, "f", json!({"spec": {"replicas": 2, "cleanupSubscription": false}})).await?;
-        until_ready(&rig, &functions, "f", AVAILABLE).await?;
-        rig.until("end of the finalizer", || async {
+        until_ready(&env, &functions, "f", AVAILABLE).await?;
+        env.until("end of the finalizer", || async {
             ensure!(functions.get("f").await?.finalizers().is_empty(), "still there");
             Ok(())
         })
@@ -273,13 +273,13 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
         let mut items = mesh.get("m").await?.data["spec"]["functions"].clone();
         items[0]["image"] = json!("example.com/image:2");
         merge(&mesh, "m", json!({"spec": {"functions": items}})).await?;
-        rig.until("component", || async {
+        env.until("component", || async {
             let image = functions.get("m-item").await?.data["spec"]["image"].clone();
             if image == "example.com/image:2" { Ok(()) } else { bail!("{image}") }
         })
         .await?;
         functions.delete("m-item", &DeleteParams::default()).await?;
-        until_ready(&rig, &functions, "m-item", AVAILABLE).await?;
+        until_ready(&env, &functions, "m-item", AVAILABLE).await?;
 
         // More of the same is refused, in place and in another item.
         let more = [
@@ -315,7 +315,7 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
         merge(&functions, "f", account).await?;
         let back = merge(&functions, "f", json!({"spec": {"pod": {"serviceAccountName": "other"}}})).await;
         ensure!(back.is_err_and(|error| is_refusal(&error)), "what was given up came back");
-        uninstall(&rig, &namespace).await
+        uninstall(&env, &namespace).await
     })
     .await
 }

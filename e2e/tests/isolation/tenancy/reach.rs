@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::operator::NAMESPACE;
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::{function_spec, object, resource};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -11,9 +11,9 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 /// Lets a user write some of our kinds in a namespace, and waits until that holds.
-pub(super) async fn grant(rig: &Rig, namespace: &str, user: &str, plurals: &[&str]) -> Result<()> {
-    let roles: Api<Role> = Api::namespaced(rig.client.clone(), namespace);
-    let bindings: Api<RoleBinding> = Api::namespaced(rig.client.clone(), namespace);
+pub(super) async fn grant(env: &TestEnv, namespace: &str, user: &str, plurals: &[&str]) -> Result<()> {
+    let roles: Api<Role> = Api::namespaced(env.client.clone(), namespace);
+    let bindings: Api<RoleBinding> = Api::namespaced(env.client.clone(), namespace);
     let role = json!({"metadata": {"name": user}, "rules": [{"apiGroups": ["compute.functionmesh.io"],
         "resources": plurals, "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]}]});
     let binding = json!({"metadata": {"name": user},
@@ -21,10 +21,10 @@ pub(super) async fn grant(rig: &Rig, namespace: &str, user: &str, plurals: &[&st
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
     roles.create(&PostParams::default(), &serde_json::from_value(role)?).await?;
     bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
-    let client = rig.client_of(user)?;
+    let client = env.client_of(user)?;
     let kinds = resource("", plurals[0]);
     let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kinds);
-    rig.until("permissions", || async { Ok(api.list(&kube::api::ListParams::default()).await.map(drop)?) })
+    env.until("permissions", || async { Ok(api.list(&kube::api::ListParams::default()).await.map(drop)?) })
         .await
 }
 
@@ -42,12 +42,12 @@ fn refused<T>(what: &str, answer: kube::Result<T>) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn permissions_end_at_the_namespace() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("reach", |rig, namespace| async move {
-        grant(&rig, &namespace, "tenant", &["functions"]).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("reach", |env, namespace| async move {
+        grant(&env, &namespace, "tenant", &["functions"]).await?;
         grant(
-            &rig,
+            &env,
             &namespace,
             "namespace-administrator",
             &["functions", "functionmeshes", "backendconfigs"],
@@ -55,7 +55,7 @@ async fn permissions_end_at_the_namespace() -> Result<()> {
         .await?;
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         for user in ["tenant", "namespace-administrator"] {
-            let client = rig.client_of(user)?;
+            let client = env.client_of(user)?;
             let of = |namespace: &str, kind: &str, plural: &str| -> Api<DynamicObject> {
                 Api::namespaced_with(client.clone(), namespace, &resource(kind, plural))
             };
@@ -83,7 +83,7 @@ async fn permissions_end_at_the_namespace() -> Result<()> {
             let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
             refused("a Secret", secrets.get("any").await)?;
         }
-        let tenant = rig.client_of("tenant")?;
+        let tenant = env.client_of("tenant")?;
         for (kind, plural) in [("FunctionMesh", "functionmeshes"), ("BackendConfig", "backendconfigs")] {
             let api: Api<DynamicObject> =
                 Api::namespaced_with(tenant.clone(), &namespace, &resource(kind, plural));

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, create, functions, until_condition, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Child, Controller, Proxy, Rig};
+use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
@@ -25,12 +25,12 @@ fn flags<'a>(watched: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[watched, "--leader-elect=false"], more].concat()
 }
 
-async fn made(rig: &Rig, api: &Api<DynamicObject>, names: &[&str]) -> Result<()> {
+async fn made(env: &TestEnv, api: &Api<DynamicObject>, names: &[&str]) -> Result<()> {
     for name in names {
         create(api, "Function", name, &cleaning()).await?;
     }
     for name in names {
-        until_ready(rig, api, name, AVAILABLE).await?;
+        until_ready(env, api, name, AVAILABLE).await?;
         ensure!(api.get(name).await?.finalizers() == [FINALIZER], "{name} has no finalizer");
     }
     Ok(())
@@ -40,43 +40,43 @@ async fn made(rig: &Rig, api: &Api<DynamicObject>, names: &[&str]) -> Result<()>
 /// garbage collector is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("orphan", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let mut controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
-        made(&rig, &api, &["f", "g"]).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("orphan", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
+        made(&env, &api, &["f", "g"]).await?;
         let sets = ["f", "g"].map(|name| format!("{name}-function"));
-        let set = |name: &str| Child::of(&rig, &namespace, "StatefulSet", name);
+        let set = |name: &str| Child::of(&env, &namespace, "StatefulSet", name);
         let before =
             [set(&sets[0])?.api.get(&sets[0]).await?.uid(), set(&sets[1])?.api.get(&sets[1]).await?.uid()];
 
         api.delete("f", &orphan()).await?;
-        gone(&rig, &api, "f").await?;
+        gone(&env, &api, "f").await?;
 
         controller.kill();
         let mut users = vec![controller.user.clone()];
         api.delete("g", &orphan()).await?;
-        rig.until("the garbage collector", || async {
+        env.until("the garbage collector", || async {
             let finalizers = api.get("g").await?.finalizers().to_vec();
             ensure!(finalizers == [FINALIZER], "{finalizers:?}");
             Ok(())
         })
         .await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
         users.push(controller.user.clone());
-        gone(&rig, &api, "g").await?;
+        gone(&env, &api, "g").await?;
 
         for (name, uid) in sets.iter().zip(before) {
             let live = set(name)?.api.get_opt(name).await?.with_context(|| format!("{name} was deleted"))?;
             ensure!(live.uid() == uid && live.metadata.deletion_timestamp.is_none(), "{:?}", live.metadata);
             ensure!(live.owner_references().is_empty(), "{:?}", live.owner_references());
             let service = format!("{name}-headless");
-            Child::of(&rig, &namespace, "Service", &service)?.whole().await?;
+            Child::of(&env, &namespace, "Service", &service)?.whole().await?;
         }
         for user in users {
-            let writes = rig.audit()?.by(&user).writes();
+            let writes = env.audit()?.by(&user).writes();
             let wrong = writes.only(|r| r.verb == "delete" || r.resource() == "jobs");
             ensure!(wrong.requests().is_empty(), "{:?}", wrong.counts());
         }
@@ -89,18 +89,18 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
 /// node. After the first attempt the clock runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("late", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("late", |env, namespace| async move {
         let watched = format!("--watched-namespace={namespace}");
-        let api = functions(&rig, &namespace);
+        let api = functions(&env, &namespace);
         {
-            let _acker = Acker::start(&rig, &namespace);
-            let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-            made(&rig, &api, &["f"]).await?;
+            let _acker = Acker::start(&env, &namespace);
+            let controller = Controller::start(&env, "function-controller", &namespace).await?;
+            made(&env, &api, &["f"]).await?;
             controller.signal("TERM")?;
         }
-        let quotas: Api<ResourceQuota> = Api::namespaced(rig.client.clone(), &namespace);
+        let quotas: Api<ResourceQuota> = Api::namespaced(env.client.clone(), &namespace);
         let none = json!({"count/jobs.batch": "0"});
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
@@ -111,25 +111,25 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         // Longer than the time that a cleanup has.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let controller =
-            Controller::spawn(&rig, "function-controller", &flags(&watched, &["--cleanup-timeout=1s"]))?;
-        controller.ready(&rig).await?;
+            Controller::spawn(&env, "function-controller", &flags(&watched, &["--cleanup-timeout=1s"]))?;
+        controller.ready(&env).await?;
         // A quota that others have used up is no attempt either.
-        let message = until_condition(&rig, &api, "f", "CleanupPending", RUNNING).await?;
+        let message = until_condition(&env, &api, "f", "CleanupPending", RUNNING).await?;
         ensure!(message.starts_with("waiting for the quota of the namespace"), "{message}");
         let tries = || {
             Ok::<_, anyhow::Error>(
-                rig.audit()?.by(&controller.user).only(|r| r.code() == 403).requests().len(),
+                env.audit()?.by(&controller.user).only(|r| r.code() == 403).requests().len(),
             )
         };
-        rig.until("tries", || async {
+        env.until("tries", || async {
             ensure!(tries()? > 2, "not tried again");
             Ok(())
         })
         .await?;
         quotas.delete("few", &DeleteParams::default()).await?;
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         let name = job_of("f");
-        let job = rig.until("Job", || async { Ok(jobs.get(&name).await?) }).await?;
+        let job = env.until("Job", || async { Ok(jobs.get(&name).await?) }).await?;
         let spec = job.spec.context("no spec")?;
         ensure!(
             spec.active_deadline_seconds.is_none(),
@@ -142,22 +142,22 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         job_status(&jobs, &name, json!({"active": 1, "ready": 0, "startTime": "2026-01-01T00:00:00Z"}))
             .await?;
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        controller.quiet(&rig).await?;
-        until_condition(&rig, &api, "f", "CleanupPending", RUNNING).await?;
+        controller.quiet(&env).await?;
+        until_condition(&env, &api, "f", "CleanupPending", RUNNING).await?;
         job_status(&jobs, &name, json!({"active": 1, "ready": 1})).await?;
-        gone(&rig, &api, "f").await?;
-        said(&rig, &namespace, "did not finish within 1 minutes of its first attempt").await
+        gone(&env, &api, "f").await?;
+        said(&env, &namespace, "did not finish within 1 minutes of its first attempt").await
     })
     .await
 }
 
 /// Waits for an Event that tells of a cleanup that failed.
-async fn said(rig: &Rig, namespace: &str, words: &str) -> Result<()> {
-    rig.until("Event", || async {
+async fn said(env: &TestEnv, namespace: &str, words: &str) -> Result<()> {
+    env.until("Event", || async {
         let events = format!(
             "-n {namespace} get events -o jsonpath={{.items[?(@.reason==\"CleanupFailed\")].message}}"
         );
-        let found = e2e::shell::output(&mut rig.kubectl.with(events.splitn(6, ' ')))?;
+        let found = e2e::shell::output(&mut env.kubectl.with(events.splitn(6, ' ')))?;
         ensure!(found.contains(words), "{found}");
         Ok(())
     })
@@ -169,17 +169,17 @@ async fn said(rig: &Rig, namespace: &str, words: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
     const NAMES: [&str; 5] = ["c", "a", "e", "b", "d"];
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("turns", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("turns", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
         let flags = flags(&watched, &["--cleanup-concurrency=2"]);
-        let controller = Controller::spawn(&rig, "function-controller", &flags)?;
-        controller.ready(&rig).await?;
-        let api = functions(&rig, &namespace);
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
-        made(&rig, &api, &NAMES).await?;
+        let controller = Controller::spawn(&env, "function-controller", &flags)?;
+        controller.ready(&env).await?;
+        let api = functions(&env, &namespace);
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
+        made(&env, &api, &NAMES).await?;
         let running = || async {
             let all = jobs.list(&ListParams::default()).await?.items;
             let open = all.iter().filter(|job| job.status.as_ref().is_none_or(|s| s.conditions.is_none()));
@@ -188,9 +188,9 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
             Ok::<_, anyhow::Error>(names)
         };
         let run = |wanted: Vec<String>| {
-            let (rig, running) = (&rig, &running);
+            let (env, running) = (&env, &running);
             async move {
-                rig.until(&format!("{wanted:?}"), || async {
+                env.until(&format!("{wanted:?}"), || async {
                     let there = running().await?;
                     ensure!(there == wanted, "{there:?}");
                     Ok(())
@@ -204,7 +204,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
         run(vec![job_of("a"), job_of("c")]).await?;
         for name in ["e", "b", "d"] {
             api.delete(name, &DeleteParams::default()).await?;
-            let message = until_condition(&rig, &api, name, "CleanupPending", RUNNING).await?;
+            let message = until_condition(&env, &api, name, "CleanupPending", RUNNING).await?;
             ensure!(message.starts_with("waiting for its turn: at most 2 "), "{message}");
         }
         // By their names b would be first; deleted within the same second, they go by their names.
@@ -217,13 +217,13 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
         for next in deleted.into_iter().map(|(_, name)| Some(name)).chain([None, None]) {
             let first = open.remove(0);
             job_status(&jobs, &job_of(first), ended(true)).await?;
-            gone(&rig, &api, first).await?;
+            gone(&env, &api, first).await?;
             open.extend(next);
             let mut wanted: Vec<String> = open.iter().map(|name| job_of(name)).collect();
             wanted.sort();
             run(wanted).await?;
         }
-        let created = rig.audit()?.by(&controller.user).writes().counts();
+        let created = env.audit()?.by(&controller.user).writes().counts();
         ensure!(created["patch jobs"] == NAMES.len(), "{created:?}");
         Ok(())
     })
@@ -233,26 +233,26 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
 /// That something is left behind cannot be told: the object goes all the same, with an Event.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_denied_keeps_no_finalizer() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("denied", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("denied", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
-        let proxy = Proxy::start(&rig).await?;
+        let proxy = Proxy::start(&env).await?;
         let controller =
-            Controller::spawn_behind(&rig, Some(&proxy), "function-controller", &flags(&watched, &[]))?;
-        controller.ready(&rig).await?;
-        let api = functions(&rig, &namespace);
-        made(&rig, &api, &["f", "g"]).await?;
-        let jobs: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+            Controller::spawn_behind(&env, Some(&proxy), "function-controller", &flags(&watched, &[]))?;
+        controller.ready(&env).await?;
+        let api = functions(&env, &namespace);
+        made(&env, &api, &["f", "g"]).await?;
+        let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         proxy.add(Rule::new(Action::Answer(403)).verb("patch").resource("functions/status"));
         for (name, complete) in [("f", false), ("g", true)] {
             api.delete(name, &DeleteParams::default()).await?;
-            rig.until("Job", || async { Ok(jobs.get(&job_of(name)).await?) }).await?;
+            env.until("Job", || async { Ok(jobs.get(&job_of(name)).await?) }).await?;
             job_status(&jobs, &job_of(name), ended(complete)).await?;
-            gone(&rig, &api, name).await?;
+            gone(&env, &api, name).await?;
         }
-        said(&rig, &namespace, "BackoffLimitExceeded").await
+        said(&env, &namespace, "BackoffLimitExceeded").await
     })
     .await
 }

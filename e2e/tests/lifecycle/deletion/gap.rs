@@ -6,7 +6,7 @@ use super::{cleaning, ended, gone, job_of, job_status};
 use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
-use e2e::testing::{Child, Controller, Proxy, Rig};
+use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Gap {
-    rig: Rig,
+    env: TestEnv,
     namespace: String,
     proxy: Proxy,
     controller: Controller,
@@ -26,17 +26,17 @@ struct Gap {
 }
 
 impl Gap {
-    async fn start(rig: &Rig, namespace: &str, name: &'static str) -> Result<Self> {
-        let proxy = Proxy::start(rig).await?;
+    async fn start(env: &TestEnv, namespace: &str, name: &'static str) -> Result<Self> {
+        let proxy = Proxy::start(env).await?;
         let flags = [&*format!("--watched-namespace={namespace}"), "--leader-elect=false"];
-        let controller = Controller::spawn_behind(rig, Some(&proxy), name, &flags)?;
-        controller.ready(rig).await?;
-        Ok(Self { rig: rig.clone(), namespace: namespace.to_owned(), proxy, controller, name })
+        let controller = Controller::spawn_behind(env, Some(&proxy), name, &flags)?;
+        controller.ready(env).await?;
+        Ok(Self { env: env.clone(), namespace: namespace.to_owned(), proxy, controller, name })
     }
 
     /// Deletes something while nobody watches.
     async fn during(&self, resource: &str, delete: impl Future<Output = Result<()>>) -> Result<()> {
-        self.controller.quiet(&self.rig).await?;
+        self.controller.quiet(&self.env).await?;
         self.proxy.freeze_watches(true);
         delete.await?;
         let expired = self.proxy.expire_watches_of(resource);
@@ -49,7 +49,7 @@ impl Gap {
     async fn fresh(&mut self) -> Result<()> {
         let name = self.name;
         self.controller.kill();
-        *self = Self::start(&self.rig, &self.namespace, name).await?;
+        *self = Self::start(&self.env, &self.namespace, name).await?;
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl Gap {
         let old = api.get(name).await?.uid();
         self.during(resource, async {
             api.delete(name, &DeleteParams::background()).await?;
-            self.rig
+            self.env
                 .until("the deletion", || async {
                     ensure!(api.get_opt(name).await?.is_none(), "{name} is there");
                     Ok(())
@@ -66,7 +66,7 @@ impl Gap {
                 .await
         })
         .await?;
-        self.rig
+        self.env
             .until(&format!("{resource} {name} again"), || async {
                 let new = api.get_opt(name).await?.with_context(|| format!("no {name}"))?;
                 ensure!(new.uid() != old, "it was not deleted");
@@ -78,31 +78,31 @@ impl Gap {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
-    let rig = Rig::connect().await?.patient(PATIENCE);
-    rig.prepare().await?;
-    rig.test("gap", |rig, namespace| async move {
-        let acker = Acker::start(&rig, &namespace);
-        let mut gap = Gap::start(&rig, &namespace, "function-controller").await?;
-        let objects = functions(&rig, &namespace);
-        let configs = api(&rig, &namespace, "BackendConfig", "backendconfigs");
+    let env = TestEnv::connect().await?.patient(PATIENCE);
+    env.prepare().await?;
+    env.test("gap", |env, namespace| async move {
+        let acker = Acker::start(&env, &namespace);
+        let mut gap = Gap::start(&env, &namespace, "function-controller").await?;
+        let objects = functions(&env, &namespace);
+        let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&configs, "BackendConfig", "backend-config", &json!({"autoUpdate": true, "env": {"X": "1"}}))
             .await?;
         let mut spec = function_spec();
         spec["maxReplicas"] = json!(3);
         create(&objects, "Function", "f", &spec).await?;
-        until_ready(&rig, &objects, "f", AVAILABLE).await?;
+        until_ready(&env, &objects, "f", AVAILABLE).await?;
         for (kind, name) in [
             ("StatefulSet", "f-function"),
             ("Service", "f-function-headless"),
             ("HorizontalPodAutoscaler", "f-function"),
         ] {
-            let child = Child::of(&rig, &namespace, kind, name)?;
+            let child = Child::of(&env, &namespace, kind, name)?;
             gap.fresh().await?;
             gap.recreated(child.resource, &child.api, name).await?;
-            until_ready(&rig, &objects, "f", AVAILABLE).await?;
+            until_ready(&env, &objects, "f", AVAILABLE).await?;
         }
 
-        let set = Child::of(&rig, &namespace, "StatefulSet", "f-function")?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
         let with_variable =
             || async { Ok::<_, anyhow::Error>(set.whole().await?.to_string().contains("\"name\":\"X\"")) };
         ensure!(with_variable().await?, "the BackendConfig has no effect");
@@ -111,7 +111,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
             Ok(())
         })
         .await?;
-        rig.until("the end of the BackendConfig", || async {
+        env.until("the end of the BackendConfig", || async {
             ensure!(!with_variable().await?, "the variable is still there");
             Ok(())
         })
@@ -119,44 +119,44 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
 
         // A deleted object waits for a pod, and then for its Job.
         create(&objects, "Function", "g", &cleaning()).await?;
-        until_ready(&rig, &objects, "g", AVAILABLE).await?;
+        until_ready(&env, &objects, "g", AVAILABLE).await?;
         drop(acker);
-        let pods: Api<Pod> = Api::namespaced(rig.client.clone(), &namespace);
+        let pods: Api<Pod> = Api::namespaced(env.client.clone(), &namespace);
         let labels =
             json!({"compute.functionmesh.io/component": "function", "compute.functionmesh.io/name": "g"});
         let pod = json!({"metadata": {"name": "g-function-0", "labels": labels},
                          "spec": {"containers": [{"name": "c", "image": "a:1"}]}});
         pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
-        gap.controller.quiet(&rig).await?;
+        gap.controller.quiet(&env).await?;
         objects.delete("g", &DeleteParams::default()).await?;
-        rig.until("it waits for the pod", || async {
+        env.until("it waits for the pod", || async {
             let status = objects.get("g").await?.data["status"].to_string();
             ensure!(status.contains("waiting for the pods to end"), "{status}");
             Ok(())
         })
         .await?;
-        let jobs = Child::of(&rig, &namespace, "Job", &job_of("g"))?;
+        let jobs = Child::of(&env, &namespace, "Job", &job_of("g"))?;
         gap.during("pods", async {
             pods.delete("g-function-0", &DeleteParams::default().grace_period(0)).await?;
             Ok(())
         })
         .await?;
-        rig.until("Job", || async { Ok(jobs.api.get(&jobs.name).await?) }).await?;
+        env.until("Job", || async { Ok(jobs.api.get(&jobs.name).await?) }).await?;
         gap.recreated("jobs", &jobs.api, &jobs.name).await?;
-        let typed: Api<Job> = Api::namespaced(rig.client.clone(), &namespace);
+        let typed: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         job_status(&typed, &jobs.name, ended(true)).await?;
-        gone(&rig, &objects, "g").await
+        gone(&env, &objects, "g").await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
-    let rig = Rig::connect().await?.patient(PATIENCE);
-    rig.prepare().await?;
-    rig.test("gapmesh", |rig, namespace| async move {
-        let mut gap = Gap::start(&rig, &namespace, "mesh-controller").await?;
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+    let env = TestEnv::connect().await?.patient(PATIENCE);
+    env.prepare().await?;
+    env.test("gapmesh", |env, namespace| async move {
+        let mut gap = Gap::start(&env, &namespace, "mesh-controller").await?;
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let item = |config: &str| {
             let mut item = function_spec();
             item["name"] = json!("a");
@@ -170,8 +170,8 @@ async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()>
         for (kind, plural, name) in
             [("Function", "functions", "m-f"), ("Source", "sources", "m-a"), ("Sink", "sinks", "m-a")]
         {
-            let components = api(&rig, &gap.namespace, kind, plural);
-            rig.until(name, || async { Ok(components.get(name).await?) }).await?;
+            let components = api(&env, &gap.namespace, kind, plural);
+            env.until(name, || async { Ok(components.get(name).await?) }).await?;
             gap.fresh().await?;
             gap.recreated(plural, &components, name).await?;
         }

@@ -4,16 +4,16 @@ use super::{FINALIZER, cleaning};
 use anyhow::{Result, ensure};
 use e2e::shell::command;
 use e2e::testing::objects::{create, function_spec, functions, merge};
-use e2e::testing::{Rig, binary};
+use e2e::testing::{TestEnv, binary};
 use kube::api::DeleteParams;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_that_would_hang_are_named_before_an_uninstall() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("hanging", |rig, namespace| async move {
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("hanging", |env, namespace| async move {
+        let api = functions(&env, &namespace);
         let check = || -> Result<(bool, String)> {
             let watched = format!("--watched-namespace={namespace}");
             let arguments = ["check-uninstall", &watched, "--watch-label-selector=shard=a"];

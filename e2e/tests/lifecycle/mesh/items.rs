@@ -3,45 +3,45 @@
 use super::{MESH, item, meshes, spec, until_gone, until_there};
 use anyhow::{Result, ensure};
 use e2e::testing::objects::{create, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use serde_json::json;
 
 /// 14.6: an item that was renamed to a name that is there already is not one that left.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("invaliditem", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("invaliditem", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         let mut two = spec(&["a", "b"]);
         two["functions"][1]["cleanupSubscription"] = json!(true);
         create(&meshes, "FunctionMesh", MESH, &two).await?;
-        until_there(&rig, &functions, "m-a").await?;
-        let before = until_there(&rig, &functions, "m-b").await?;
+        until_there(&env, &functions, "m-a").await?;
+        let before = until_there(&env, &functions, "m-b").await?;
 
         let mut twice = two.clone();
         twice["functions"][1]["name"] = json!("a");
         twice["functions"][0]["image"] = json!("example.com/image:2");
         merge(&meshes, MESH, json!({"spec": twice})).await?;
-        let message = until_ready(&rig, &meshes, MESH, ("False", "Invalid")).await?;
+        let message = until_ready(&env, &meshes, MESH, ("False", "Invalid")).await?;
         for words in ["spec.functions[1].name: \"a\" is used twice", "Function m-b is kept"] {
             ensure!(message.contains(words), "no {words:?} in {message}");
         }
         // The others are looked after all the same.
-        rig.until("the other item", || async {
+        env.until("the other item", || async {
             let image = functions.get("m-a").await?.data["spec"]["image"].clone();
             ensure!(image == json!("example.com/image:2"), "{image}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let kept = functions.get("m-b").await?;
         ensure!(kept.uid() == Some(before) && kept.metadata.deletion_timestamp.is_none(), "it was deleted");
 
         merge(&meshes, MESH, json!({"spec": spec(&["a"])})).await?;
-        until_gone(&rig, &functions, "m-b").await
+        until_gone(&env, &functions, "m-b").await
     })
     .await
 }
@@ -49,10 +49,10 @@ async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
 /// 14.H: the API server refuses a name that no component can have.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_an_item_is_a_dns_label() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("itemname", |rig, namespace| async move {
-        let meshes = meshes(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("itemname", |env, namespace| async move {
+        let meshes = meshes(&env, &namespace);
         let long = "a".repeat(42);
         for name in ["", "A", "a.b", "a_b", "-a", "a-", &long] {
             let answer = create(&meshes, "FunctionMesh", MESH, &spec(&[name])).await;

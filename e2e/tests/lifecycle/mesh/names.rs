@@ -4,7 +4,7 @@ use super::{MESH, meshes, spec, until_gone, until_there};
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::{create, function_spec, functions, merge, until_ready};
 use e2e::testing::proxy::Proxy;
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::json;
@@ -22,25 +22,25 @@ async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &s
 /// 14.10: nobody tells of the end of an object that does not belong to the mesh but the watch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_becomes_free_is_taken() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("freename", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("freename", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
         create(&functions, "Function", "m-a", &function_spec()).await?;
-        let _controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        let _controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b"])).await?;
-        let message = until_ready(&rig, &meshes, MESH, ("False", "NameConflict")).await?;
+        let message = until_ready(&env, &meshes, MESH, ("False", "NameConflict")).await?;
         ensure!(message.contains("Function m-a exists"), "{message}");
         let mesh = meshes.get(MESH).await?.uid().context("no uid")?;
         let foreign = functions.get("m-a").await?.uid();
         functions.delete("m-a", &DeleteParams::default()).await?;
-        rig.until("the component", || async {
+        env.until("the component", || async {
             let uid = functions.get("m-a").await?.uid();
             ensure!(uid != foreign, "it is the foreign one");
             belongs(&functions, "m-a", &uid.unwrap_or_default(), &mesh).await
         })
         .await?;
-        until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await.map(drop)
+        until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await.map(drop)
     })
     .await
 }
@@ -48,15 +48,15 @@ async fn a_name_that_becomes_free_is_taken() -> Result<()> {
 /// 14.10: `kubectl delete fmesh --cascade=orphan`, and the mesh again.
 #[tokio::test(flavor = "multi_thread")]
 async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("orphans", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("orphans", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b", "c"])).await?;
         let mut uids = Vec::new();
         for name in ["m-a", "m-b", "m-c"] {
-            uids.push(until_there(&rig, &functions, name).await?);
+            uids.push(until_there(&env, &functions, name).await?);
         }
         // What the garbage collector does for `--cascade=orphan`, once it has learned of the kind.
         controller.signal("TERM")?;
@@ -64,8 +64,8 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
             merge(&functions, name, json!({"metadata": {"ownerReferences": null}})).await?;
         }
         meshes.delete(MESH, &DeleteParams::default()).await?;
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        until_gone(&rig, &meshes, MESH).await?;
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
+        until_gone(&env, &meshes, MESH).await?;
         // What a user labels so is no orphan of ours.
         create(&functions, "Function", "m-d", &function_spec()).await?;
         merge(&functions, "m-d", json!({"metadata": {"labels": {"compute.functionmesh.io/mesh": MESH}}}))
@@ -76,11 +76,11 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b", "d"])).await?;
         let mesh = meshes.get(MESH).await?.uid().context("no uid")?;
         for (name, uid) in ["m-a", "m-b"].into_iter().zip(&uids) {
-            rig.until(name, || belongs(&functions, name, uid, &mesh)).await?;
+            env.until(name, || belongs(&functions, name, uid, &mesh)).await?;
         }
-        let message = until_ready(&rig, &meshes, MESH, ("False", "NameConflict")).await?;
+        let message = until_ready(&env, &meshes, MESH, ("False", "NameConflict")).await?;
         ensure!(message.contains("Function m-d exists") && !message.contains("m-a"), "{message}");
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let left = functions.get("m-c").await?;
         ensure!(left.owner_references().is_empty(), "an orphan that is not wanted was adopted");
         ensure!(functions.get("m-d").await?.owner_references().is_empty(), "a foreign object was adopted");
@@ -92,18 +92,18 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
 /// 14.10b: an edited component that the cache does not show is read once and judged by its owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unseen", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
-        let proxy = Proxy::start(&rig).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unseen", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
+        let proxy = Proxy::start(&env).await?;
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let controller = Controller::spawn_behind(&rig, Some(&proxy), "mesh-controller", &flags)?;
-        controller.ready(&rig).await?;
+        let controller = Controller::spawn_behind(&env, Some(&proxy), "mesh-controller", &flags)?;
+        controller.ready(&env).await?;
         proxy.freeze_watches_of("functions");
         create(&meshes, "FunctionMesh", MESH, &spec(&["a"])).await?;
-        let uid = until_there(&rig, &functions, "m-a").await?;
+        let uid = until_there(&env, &functions, "m-a").await?;
         let edit = Patch::Merge(json!({"spec": {"image": "example.com/evil:1"}}));
         functions
             .patch("m-a", &PatchParams { field_manager: Some("evil".into()), ..<_>::default() }, &edit)
@@ -111,7 +111,7 @@ async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
         // For ten seconds the answer to its own write counts.
         tokio::time::sleep(Duration::from_secs(11)).await;
         merge(&meshes, MESH, json!({"metadata": {"labels": {"wake": "up"}}})).await?;
-        rig.until("the image of the item", || async {
+        env.until("the image of the item", || async {
             let component = functions.get("m-a").await?;
             let image = &component.data["spec"]["image"];
             ensure!(*image == json!("example.com/image:1"), "{image}");

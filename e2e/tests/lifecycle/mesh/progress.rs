@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use e2e::testing::objects::{create, functions, until_ready};
 use e2e::testing::proxy::Proxy;
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -16,19 +16,19 @@ fn many(number: usize) -> Value {
 }
 
 /// A mesh-controller for which every write of a Function takes so long.
-async fn slow(rig: &Rig, namespace: &str, wait: Duration) -> Result<(Proxy, Controller)> {
-    let proxy = Proxy::start(rig).await?;
+async fn slow(env: &TestEnv, namespace: &str, wait: Duration) -> Result<(Proxy, Controller)> {
+    let proxy = Proxy::start(env).await?;
     proxy.add(Rule::new(Action::Delay(wait)).verb("patch").resource("functions"));
     let watched = format!("--watched-namespace={namespace}");
     let flags = [watched.as_str(), "--leader-elect=false"];
-    let controller = Controller::spawn_behind(rig, Some(&proxy), "mesh-controller", &flags)?;
-    controller.ready(rig).await?;
+    let controller = Controller::spawn_behind(env, Some(&proxy), "mesh-controller", &flags)?;
+    controller.ready(env).await?;
     Ok((proxy, controller))
 }
 
-async fn until_made(rig: &Rig, namespace: &str, number: usize) -> Result<()> {
-    let functions = functions(rig, namespace);
-    rig.until("the components", || async {
+async fn until_made(env: &TestEnv, namespace: &str, number: usize) -> Result<()> {
+    let functions = functions(env, namespace);
+    env.until("the components", || async {
         let made = functions.list_metadata(&ListParams::default()).await?.items.len();
         ensure!(made == number, "{made} of {number}");
         Ok(())
@@ -40,19 +40,19 @@ async fn until_made(rig: &Rig, namespace: &str, number: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn components_are_written_some_at_a_time() -> Result<()> {
     const NUMBER: usize = 30;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("sometime", |rig, namespace| async move {
-        let (_proxy, controller) = slow(&rig, &namespace, Duration::from_secs(1)).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("sometime", |env, namespace| async move {
+        let (_proxy, controller) = slow(&env, &namespace, Duration::from_secs(1)).await?;
         let started = Instant::now();
-        create(&meshes(&rig, &namespace), "FunctionMesh", MESH, &many(NUMBER)).await?;
-        until_made(&rig, &namespace, NUMBER).await?;
+        create(&meshes(&env, &namespace), "FunctionMesh", MESH, &many(NUMBER)).await?;
+        until_made(&env, &namespace, NUMBER).await?;
         let took = started.elapsed();
         ensure!(took < Duration::from_secs(NUMBER as u64 * 2 / 3), "{took:?}");
-        until_ready(&rig, &meshes(&rig, &namespace), MESH, ("False", "ComponentsNotReady")).await?;
-        controller.quiet(&rig).await?;
+        until_ready(&env, &meshes(&env, &namespace), MESH, ("False", "ComponentsNotReady")).await?;
+        controller.quiet(&env).await?;
         // Nothing more than one write each and one status; two, where a slow machine takes more than twenty seconds.
-        let mut counts = rig.audit()?.by(&controller.user).writes().counts();
+        let mut counts = env.audit()?.by(&controller.user).writes().counts();
         let statuses = counts.remove("patch functionmeshes/status").unwrap_or_default();
         ensure!(counts == [("patch functions".to_owned(), NUMBER)].into(), "{counts:?}");
         ensure!((1..=2).contains(&statuses), "{statuses} statuses");
@@ -66,19 +66,19 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
 #[ignore = "minutes: `make faults`"]
 async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result<()> {
     const NUMBER: usize = 500;
-    let rig = Rig::connect().await?.patient(Duration::from_secs(420));
-    rig.prepare().await?;
-    rig.test("slowhook", |rig, namespace| async move {
-        let (_proxy, controller) = slow(&rig, &namespace, Duration::from_secs(3)).await?;
+    let env = TestEnv::connect().await?.patient(Duration::from_secs(420));
+    env.prepare().await?;
+    env.test("slowhook", |env, namespace| async move {
+        let (_proxy, controller) = slow(&env, &namespace, Duration::from_secs(3)).await?;
         let started = Instant::now();
-        let meshes = meshes(&rig, &namespace);
+        let meshes = meshes(&env, &namespace);
         create(&meshes, "FunctionMesh", MESH, &many(NUMBER)).await?;
-        let message = until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
+        let message = until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
         let told = started.elapsed();
         ensure!(told < Duration::from_secs(40), "told after {told:?}: {message}");
-        until_made(&rig, &namespace, NUMBER).await?;
+        until_made(&env, &namespace, NUMBER).await?;
         eprintln!("told after {told:?}, made after {:?}", started.elapsed());
-        let audit = rig.audit()?.by(&controller.user).writes();
+        let audit = env.audit()?.by(&controller.user).writes();
         let written = audit.counts().get("patch functions").copied().unwrap_or_default();
         ensure!(written == NUMBER, "{written} writes: some were made twice");
         let log = controller.log()?;
@@ -92,31 +92,31 @@ async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<()> {
     const NUMBER: usize = 20;
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("terminating", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
-        let proxy = Proxy::start(&rig).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("terminating", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
+        let proxy = Proxy::start(&env).await?;
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let controller = Controller::spawn_behind(&rig, Some(&proxy), "mesh-controller", &flags)?;
-        controller.ready(&rig).await?;
+        let controller = Controller::spawn_behind(&env, Some(&proxy), "mesh-controller", &flags)?;
+        controller.ready(&env).await?;
         create(&meshes, "FunctionMesh", MESH, &many(NUMBER)).await?;
         for i in 0..NUMBER {
-            until_there(&rig, &functions, &format!("m-f{i}")).await?;
+            until_there(&env, &functions, &format!("m-f{i}")).await?;
         }
-        until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
-        controller.quiet(&rig).await?;
+        until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
+        controller.quiet(&env).await?;
         // It keeps the namespace, and the controller does not hear of the end of the mesh.
         let held: ConfigMap = serde_json::from_value(
             json!({"metadata": {"name": "held", "finalizers": ["example.com/held"]}}),
         )?;
-        let maps: Api<ConfigMap> = Api::namespaced(rig.client.clone(), &namespace);
+        let maps: Api<ConfigMap> = Api::namespaced(env.client.clone(), &namespace);
         maps.create(&PostParams::default(), &held).await?;
         proxy.freeze_watches_of("functionmeshes");
-        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
+        let namespaces: Api<Namespace> = Api::all(env.client.clone());
         namespaces.delete(&namespace, &DeleteParams::default()).await?;
-        rig.until("end of the components", || async {
+        env.until("end of the components", || async {
             let left = functions.list_metadata(&ListParams::default()).await?.items.len();
             ensure!(left == 0, "{left} left");
             Ok(())
@@ -124,7 +124,7 @@ async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<
         .await?;
         // As long as three attempts of one that tries again.
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let refused = rig.audit()?.by(&controller.user).refused();
+        let refused = env.audit()?.by(&controller.user).refused();
         let tried = refused.only(|r| r.verb == "patch" && r.resource() == "functions");
         let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
         maps.patch("held", &PatchParams::default(), &release).await?;

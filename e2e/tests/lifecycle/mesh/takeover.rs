@@ -3,26 +3,26 @@
 use super::{MESH, meshes, spec, until_there};
 use anyhow::{Result, ensure};
 use e2e::testing::objects::{create, functions, merge, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use serde_json::json;
 
 /// 14.32: server-side apply is answered with 500 as long as the status holds the Go operator's map of conditions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_of_the_go_operator_is_healed_before_its_component_is_applied() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("mapstatus", |rig, namespace| async move {
-        let (meshes, functions) = (meshes(&rig, &namespace), functions(&rig, &namespace));
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("mapstatus", |env, namespace| async move {
+        let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a"])).await?;
-        until_there(&rig, &functions, "m-a").await?;
-        controller.quiet(&rig).await?;
+        until_there(&env, &functions, "m-a").await?;
+        controller.quiet(&env).await?;
         controller.signal("TERM")?;
-        rig.etcd()?.rewrite("functions", &namespace, "m-a", |function| {
+        env.etcd()?.rewrite("functions", &namespace, "m-a", |function| {
             function["status"] = json!({"replicas": 1, "conditions": {"StatefulSet":
                 {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}});
         })?;
-        rig.until("the Go operator's status", || async {
+        env.until("the Go operator's status", || async {
             let conditions = functions.get("m-a").await?.data["status"]["conditions"].clone();
             ensure!(conditions.is_object(), "{conditions}");
             Ok(())
@@ -37,17 +37,17 @@ async fn a_status_of_the_go_operator_is_healed_before_its_component_is_applied()
         )
         .await?;
 
-        let successor = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        rig.until("the item", || async {
+        let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
+        env.until("the item", || async {
             let function = functions.get("m-a").await?;
             ensure!(function.data["spec"]["className"] == json!("org.Other"), "{}", function.data["spec"]);
             ensure!(!function.data["status"]["conditions"].is_object(), "{}", function.data["status"]);
             Ok(())
         })
         .await?;
-        until_ready(&rig, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
-        successor.quiet(&rig).await?;
-        let requests = rig.audit()?.by(&successor.user);
+        until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
+        successor.quiet(&env).await?;
+        let requests = env.audit()?.by(&successor.user);
         let refused = requests.clone().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
         let counts = requests.writes().counts();

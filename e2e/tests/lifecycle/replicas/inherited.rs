@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -66,28 +66,28 @@ async fn make(components: &Api<DynamicObject>, mesh: &DynamicObject, left: Left)
 }
 
 async fn a_component_is_taken_over(left: Left) -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("inherited-mesh", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("inherited-mesh", |env, namespace| async move {
         let (meshes, components) =
-            (api(&rig, &namespace, "FunctionMesh", "functionmeshes"), functions(&rig, &namespace));
+            (api(&env, &namespace, "FunctionMesh", "functionmeshes"), functions(&env, &namespace));
         create(&meshes, "FunctionMesh", "m", &json!({"functions": [item()]})).await?;
         let before = make(&components, &meshes.get("m").await?, left).await?;
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         let shared = |live: &DynamicObject, field: &str| {
             let entries = live.metadata.managed_fields.iter().flatten();
             let owning =
                 entries.filter(|e| e.fields_v1.as_ref().is_some_and(|f| f.0.pointer(field).is_some()));
             owning.filter_map(|entry| entry.manager.clone()).collect::<Vec<_>>()
         };
-        rig.until("one owner", || async {
+        env.until("one owner", || async {
             let live = components.get("m-a").await?;
             let owners = shared(&live, "/f:spec/f:timeout");
             ensure!(owners == ["mesh-controller"], "{owners:?}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let live = components.get("m-a").await?;
         ensure!(
             live.data["spec"] == before.data["spec"],
@@ -98,7 +98,7 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
         ensure!(live.metadata.generation == before.metadata.generation, "the pods would restart");
         ensure!(live.annotations().get("team").is_some(), "a user's annotation is gone");
         let requests =
-            rig.audit()?.by(&controller.user).only(|r| r.resource() == "functions" && r.name() == "m-a");
+            env.audit()?.by(&controller.user).only(|r| r.resource() == "functions" && r.name() == "m-a");
         let counts = requests.counts();
         ensure!(
             counts == [("get functions".to_owned(), 1), ("patch functions".to_owned(), 2)].into(),
@@ -110,14 +110,14 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
         next["java"] = json!({"jar": "/pulsar/a.jar"});
         next["pod"] = json!({"labels": {"a": "b"}});
         merge(&meshes, "m", json!({"spec": {"functions": [next]}})).await?;
-        rig.until("the fields are gone", || async {
+        env.until("the fields are gone", || async {
             let spec = components.get("m-a").await?.data["spec"].clone();
             ensure!(spec.get("timeout").is_none() && spec["java"].get("javaOpts").is_none(), "{spec}");
             ensure!(spec["pod"] == json!({"labels": {"a": "b"}}), "{spec}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let live = components.get("m-a").await?;
         for (field, value) in filled().as_object().into_iter().flatten() {
             ensure!(live.data["spec"][field] == *value, "{field} went as well: {}", live.data["spec"]);
@@ -125,11 +125,11 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
         ensure!(live.annotations().get("team").is_some(), "a user's annotation is gone");
         controller.signal("TERM")?;
 
-        let successor = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        successor.reconciled(&rig, 1).await?;
-        successor.quiet(&rig).await?;
+        let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
+        successor.reconciled(&env, 1).await?;
+        successor.quiet(&env).await?;
         let requests =
-            rig.audit()?.by(&successor.user).only(|r| r.is_write() || r.verb == "get" && r.name() == "m-a");
+            env.audit()?.by(&successor.user).only(|r| r.is_write() || r.verb == "get" && r.name() == "m-a");
         ensure!(requests.requests().is_empty(), "after a restart: {:?}", requests.counts());
         Ok(())
     })
@@ -164,25 +164,25 @@ fn scaled() -> Value {
 }
 
 impl Inherited {
-    async fn make(rig: &Rig, namespace: &str) -> Result<Self> {
-        let api = functions(rig, namespace);
-        let controller = Controller::start(rig, "function-controller", namespace).await?;
+    async fn make(env: &TestEnv, namespace: &str) -> Result<Self> {
+        let api = functions(env, namespace);
+        let controller = Controller::start(env, "function-controller", namespace).await?;
         create(&api, "Function", "f", &scaled()).await?;
-        until_ready(rig, &api, "f", AVAILABLE).await?;
-        controller.quiet(rig).await?;
+        until_ready(env, &api, "f", AVAILABLE).await?;
+        controller.quiet(env).await?;
         controller.signal("TERM")?;
-        let child = |kind, name| Child::of(rig, namespace, kind, name);
+        let child = |kind, name| Child::of(env, namespace, kind, name);
         let children =
             [child("HorizontalPodAutoscaler", "f-function")?, child("Service", "f-function-headless")?];
         Ok(Self { api, children, set: child("StatefulSet", "f-function")? })
     }
 
     /// Makes the children as the Go operator makes them: the same content, and no annotation.
-    async fn by_the_go_operator(&self, rig: &Rig) -> Result<()> {
+    async fn by_the_go_operator(&self, env: &TestEnv) -> Result<()> {
         for child in &self.children {
             let mut object = child.api.get(&child.name).await?;
             child.delete().await?;
-            rig.until("end of the child", || async {
+            env.until("end of the child", || async {
                 ensure!(child.api.get_opt(&child.name).await?.is_none(), "it is there");
                 Ok(())
             })
@@ -216,9 +216,9 @@ impl Inherited {
         Ok(())
     }
 
-    async fn until_owned_by(&self, rig: &Rig, wanted: &[&str]) -> Result<()> {
+    async fn until_owned_by(&self, env: &TestEnv, wanted: &[&str]) -> Result<()> {
         for child in &self.children {
-            rig.until(&format!("owners of {}", child.kind), || async {
+            env.until(&format!("owners of {}", child.kind), || async {
                 let owners = owners(&child.api.get(&child.name).await?);
                 ensure!(owners.iter().eq(wanted.iter().copied()), "{owners:?}");
                 Ok(())
@@ -230,59 +230,59 @@ impl Inherited {
 }
 
 /// Requests for a child by a controller: reads and writes.
-fn requests(rig: &Rig, controller: &Controller, child: &Child) -> Result<(usize, usize)> {
+fn requests(env: &TestEnv, controller: &Controller, child: &Child) -> Result<(usize, usize)> {
     let all =
-        rig.audit()?.by(&controller.user).only(|r| r.resource() == child.resource && r.name() == child.name);
+        env.audit()?.by(&controller.user).only(|r| r.resource() == child.resource && r.name() == child.name);
     let of = |verb: &str| all.requests().iter().filter(|r| r.verb == verb).count();
     Ok((of("get"), of("patch")))
 }
 
 /// A controller that starts, finds what there is, and has nothing to do.
-async fn writes_nothing(rig: &Rig, namespace: &str) -> Result<()> {
-    let controller = Controller::start(rig, "function-controller", namespace).await?;
-    controller.reconciled(rig, 1).await?;
-    controller.quiet(rig).await?;
-    let writes = rig.audit()?.by(&controller.user).writes();
+async fn writes_nothing(env: &TestEnv, namespace: &str) -> Result<()> {
+    let controller = Controller::start(env, "function-controller", namespace).await?;
+    controller.reconciled(env, 1).await?;
+    controller.quiet(env).await?;
+    let writes = env.audit()?.by(&controller.user).writes();
     ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("inherited", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let inherited = Inherited::make(&rig, &namespace).await?;
-        inherited.by_the_go_operator(&rig).await?;
-        inherited.until_owned_by(&rig, &["manager"]).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("inherited", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let inherited = Inherited::make(&env, &namespace).await?;
+        inherited.by_the_go_operator(&env).await?;
+        inherited.until_owned_by(&env, &["manager"]).await?;
         let before = inherited.set.whole().await?;
 
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        inherited.until_owned_by(&rig, &["function-controller"]).await?;
-        controller.quiet(&rig).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        inherited.until_owned_by(&env, &["function-controller"]).await?;
+        controller.quiet(&env).await?;
         for child in &inherited.children {
-            let counts = requests(&rig, &controller, child)?;
+            let counts = requests(&env, &controller, child)?;
             ensure!(counts == (1, 2), "{}: {counts:?}", child.kind);
         }
         let scaler = inherited.children[0].state().await?;
         let window = "/spec/behavior/scaleDown/stabilizationWindowSeconds";
         ensure!(scaler.pointer(window) == Some(&json!(600)), "{scaler}");
         merge(&inherited.api, "f", json!({"spec": {"pod": null}})).await?;
-        rig.until("no behavior", || async {
+        env.until("no behavior", || async {
             let scaler = inherited.children[0].state().await?;
             ensure!(scaler["spec"].get("behavior").is_none(), "{scaler}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let after = inherited.set.whole().await?;
         ensure!(
             after["metadata"]["generation"] == before["metadata"]["generation"],
             "the StatefulSet was changed"
         );
         controller.signal("TERM")?;
-        writes_nothing(&rig, &namespace).await
+        writes_nothing(&env, &namespace).await
     })
     .await
 }
@@ -290,27 +290,27 @@ async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
 /// An earlier release applied the children and left the Go operator's fields in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("left-over", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let inherited = Inherited::make(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("left-over", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let inherited = Inherited::make(&env, &namespace).await?;
         inherited.add_owner("2026-01-01T00:00:00Z").await?;
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        inherited.until_owned_by(&rig, &["function-controller"]).await?;
-        controller.quiet(&rig).await?;
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        inherited.until_owned_by(&env, &["function-controller"]).await?;
+        controller.quiet(&env).await?;
         for child in &inherited.children {
-            let counts = requests(&rig, &controller, child)?;
+            let counts = requests(&env, &controller, child)?;
             ensure!(counts == (1, 2), "{}: {counts:?}", child.kind);
         }
-        let events = e2e::testing::children::repairs(&rig, &namespace, "f").await?;
+        let events = e2e::testing::children::repairs(&env, &namespace, "f").await?;
         ensure!(events.is_empty(), "a takeover is no repair: {events:?}");
         controller.signal("TERM")?;
 
         // Another program of that name, later than our last write: what it adds stays, and nobody writes for ever.
         inherited.add_owner("2100-01-01T00:00:00Z").await?;
-        writes_nothing(&rig, &namespace).await.context("a foreign owner")?;
-        inherited.until_owned_by(&rig, &["function-controller", "manager"]).await
+        writes_nothing(&env, &namespace).await.context("a foreign owner")?;
+        inherited.until_owned_by(&env, &["function-controller", "manager"]).await
     })
     .await
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{api, create, function_spec, functions, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Controller, Proxy, Rig};
+use e2e::testing::{Controller, Proxy, TestEnv};
 use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -26,13 +26,13 @@ fn items(version: u32, all: &[(&str, Value)]) -> Value {
 
 /// Waits until every component is of a version.
 async fn until_version(
-    rig: &Rig,
+    env: &TestEnv,
     components: &Api<DynamicObject>,
     all: &[(&str, Value)],
     version: u32,
 ) -> Result<()> {
     for (name, _) in all {
-        rig.until(&format!("version {version} of {name}"), || async {
+        env.until(&format!("version {version} of {name}"), || async {
             let image = components.get(&format!("m-{name}")).await?.data["spec"]["image"].clone();
             ensure!(image == json!(format!("example.com/image:{version}")), "{image}");
             Ok(())
@@ -45,17 +45,17 @@ async fn until_version(
 const NAMES: [&str; 6] = ["auto", "none", "applied", "stated", "left", "added"];
 
 /// Waits until the components have these numbers, and their pods.
-async fn until_all_run(rig: &Rig, namespace: &str, wanted: [i32; 6]) -> Result<()> {
-    let components = functions(rig, namespace);
+async fn until_all_run(env: &TestEnv, namespace: &str, wanted: [i32; 6]) -> Result<()> {
+    let components = functions(env, namespace);
     for (name, replicas) in NAMES.into_iter().zip(wanted) {
         let name = format!("m-{name}");
-        rig.until(&format!("{replicas} replicas of component {name}"), || async {
+        env.until(&format!("{replicas} replicas of component {name}"), || async {
             let live = components.get(&name).await?.data["spec"]["replicas"].clone();
             ensure!(live == json!(replicas), "{live}");
             Ok(())
         })
         .await?;
-        until_runs(rig, namespace, &name, replicas).await?;
+        until_runs(env, namespace, &name, replicas).await?;
     }
     Ok(())
 }
@@ -73,14 +73,14 @@ async fn owners(components: &Api<DynamicObject>, name: &str) -> Result<Vec<Strin
 /// Each way to scale, edits of the image before, between and after, and every change of who states the number.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("scaled-mesh", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let _functions = Controller::start(&rig, "function-controller", &namespace).await?;
-        let controller = Controller::start(&rig, "mesh-controller", &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("scaled-mesh", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let _functions = Controller::start(&env, "function-controller", &namespace).await?;
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         let (meshes, components) =
-            (api(&rig, &namespace, "FunctionMesh", "functionmeshes"), functions(&rig, &namespace));
+            (api(&env, &namespace, "FunctionMesh", "functionmeshes"), functions(&env, &namespace));
         let fields = [
             json!({"replicas": 5, "maxReplicas": 10}),
             json!({}),
@@ -91,10 +91,10 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         ];
         let mut all: Vec<_> = NAMES.into_iter().zip(fields).collect();
         create(&meshes, "FunctionMesh", "m", &items(1, &all)).await?;
-        let runs = |wanted: [i32; 6]| until_all_run(&rig, &namespace, wanted);
+        let runs = |wanted: [i32; 6]| until_all_run(&env, &namespace, wanted);
         runs([5, 1, 2, 3, 2, 2]).await.context("as the items say")?;
         merge(&meshes, "m", json!({"spec": items(2, &all)})).await?;
-        until_version(&rig, &components, &all, 2).await?;
+        until_version(&env, &components, &all, 2).await?;
         runs([5, 1, 2, 3, 2, 2]).await.context("an edit before anybody scaled")?;
         for (name, mesh_owns) in [("auto", false), ("none", false), ("applied", false), ("stated", true)] {
             let owners = owners(&components, &format!("m-{name}")).await?;
@@ -102,36 +102,36 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         }
 
         scale(&components, "m-auto", 7).await?;
-        kubectl_scale(&rig, &namespace, "m-none", 4)?;
+        kubectl_scale(&env, &namespace, "m-none", 4)?;
         apply_number(&components, "m-applied", 6).await.context("without force")?;
-        kubectl_scale(&rig, &namespace, "m-stated", 8)?;
+        kubectl_scale(&env, &namespace, "m-stated", 8)?;
         runs([7, 4, 6, 3, 2, 2]).await.context("scaled")?;
         merge(&meshes, "m", json!({"spec": items(3, &all)})).await?;
-        until_version(&rig, &components, &all, 3).await?;
+        until_version(&env, &components, &all, 3).await?;
         runs([7, 4, 6, 3, 2, 2]).await.context("an edit after that")?;
 
         // Who states the number changes; the number does not.
         (all[4].1, all[5].1) = (json!({}), json!({"replicas": 2, "maxReplicas": 8}));
         merge(&meshes, "m", json!({"spec": items(4, &all)})).await?;
-        until_version(&rig, &components, &all, 4).await?;
+        until_version(&env, &components, &all, 4).await?;
         runs([7, 4, 6, 3, 2, 2]).await.context("no longer stated")?;
         apply_number(&components, "m-left", 5).await.context("nobody's, without force")?;
         scale(&components, "m-added", 4).await?;
         merge(&meshes, "m", json!({"spec": items(5, &all)})).await?;
-        until_version(&rig, &components, &all, 5).await?;
+        until_version(&env, &components, &all, 5).await?;
         runs([7, 4, 6, 3, 5, 4]).await.context("scaled, and edited")?;
         // And back: what the item states counts.
         (all[0].1, all[4].1) = (json!({"replicas": 2}), json!({"replicas": 1}));
         merge(&meshes, "m", json!({"spec": items(6, &all)})).await?;
-        until_version(&rig, &components, &all, 6).await?;
+        until_version(&env, &components, &all, 6).await?;
         runs([2, 4, 6, 3, 1, 4]).await.context("stated again")?;
 
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         controller.signal("TERM")?;
-        let successor = Controller::start(&rig, "mesh-controller", &namespace).await?;
-        successor.reconciled(&rig, 1).await?;
-        successor.quiet(&rig).await?;
-        let requests = rig.audit()?.by(&successor.user);
+        let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
+        successor.reconciled(&env, 1).await?;
+        successor.quiet(&env).await?;
+        let requests = env.audit()?.by(&successor.user);
         let reads = requests.clone().only(|r| r.verb == "get" && r.resource() != "leases");
         let writes = requests.writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
@@ -144,37 +144,37 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
 /// A scaler acts between our read of the owners and our write of them: the write is refused, and made again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("handed-over", |rig, namespace| async move {
-        let proxy = Proxy::start(&rig).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("handed-over", |env, namespace| async move {
+        let proxy = Proxy::start(&env).await?;
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
-        let controller = Controller::spawn_behind(&rig, Some(&proxy), "mesh-controller", &flags)?;
-        controller.ready(&rig).await?;
+        let controller = Controller::spawn_behind(&env, Some(&proxy), "mesh-controller", &flags)?;
+        controller.ready(&env).await?;
         let (meshes, components) =
-            (api(&rig, &namespace, "FunctionMesh", "functionmeshes"), functions(&rig, &namespace));
+            (api(&env, &namespace, "FunctionMesh", "functionmeshes"), functions(&env, &namespace));
         let stated = [("a", json!({"replicas": 2}))];
         create(&meshes, "FunctionMesh", "m", &items(1, &stated)).await?;
-        until_version(&rig, &components, &stated, 1).await?;
+        until_version(&env, &components, &stated, 1).await?;
         let wait = Duration::from_secs(1);
         proxy.add(Rule::new(Action::Delay(wait)).verb("patch").resource("functions").times(1));
         let free = [("a", json!({}))];
         merge(&meshes, "m", json!({"spec": items(2, &free)})).await?;
-        rig.until("the write is on its way", || async {
+        env.until("the write is on its way", || async {
             ensure!(proxy.rules_left() == 0, "not sent");
             Ok(())
         })
         .await?;
         scale(&components, "m-a", 7).await?;
-        until_version(&rig, &components, &free, 2).await?;
-        controller.quiet(&rig).await?;
+        until_version(&env, &components, &free, 2).await?;
+        controller.quiet(&env).await?;
         let number = components.get("m-a").await?.data["spec"]["replicas"].clone();
         ensure!(number == json!(7), "{number}");
         let owners = owners(&components, "m-a").await?;
         ensure!(owners == ["kube-controller-manager"], "{owners:?}");
         let refused =
-            rig.audit()?.by(&controller.user).only(|r| r.what() == "patch functions" && r.code() >= 400);
+            env.audit()?.by(&controller.user).only(|r| r.what() == "patch functions" && r.code() >= 400);
         ensure!(!refused.requests().is_empty(), "nothing was refused: the test shows nothing");
         Ok(())
     })

@@ -4,7 +4,7 @@ use super::{scale, until_runs};
 use anyhow::{Context, Result, ensure};
 use e2e::testing::acker::Acker;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, until_condition, until_ready};
-use e2e::testing::{Child, Controller, Rig};
+use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -30,9 +30,9 @@ fn without_number(stored: &mut Value) {
 }
 
 /// What the release before recorded of an object whose number counts and was written out.
-async fn record_as_before(rig: &Rig, namespace: &str, api: &Api<DynamicObject>) -> Result<()> {
+async fn record_as_before(env: &TestEnv, namespace: &str, api: &Api<DynamicObject>) -> Result<()> {
     const FROM: &str = "compute.functionmesh.io/rendered-from";
-    let set = Child::of(rig, namespace, "StatefulSet", "written-function")?;
+    let set = Child::of(env, namespace, "StatefulSet", "written-function")?;
     let live = set.whole().await?;
     let mut note: Value =
         serde_json::from_str(live["metadata"]["annotations"][FROM].as_str().unwrap_or_default())?;
@@ -46,12 +46,12 @@ async fn record_as_before(rig: &Rig, namespace: &str, api: &Api<DynamicObject>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("stored", |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let controller = Controller::start(&rig, "function-controller", &namespace).await?;
-        let api = functions(&rig, &namespace);
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("stored", |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let controller = Controller::start(&env, "function-controller", &namespace).await?;
+        let api = functions(&env, &namespace);
         for (name, fields, _) in OBJECTS {
             let mut spec = function_spec();
             spec.as_object_mut().into_iter().for_each(|spec| drop(spec.remove("replicas")));
@@ -60,17 +60,17 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
             create(&api, "Function", name, &spec).await?;
         }
         for (name, _, replicas) in OBJECTS {
-            until_ready(&rig, &api, name, AVAILABLE).await?;
-            until_runs(&rig, &namespace, name, replicas).await?;
+            until_ready(&env, &api, name, AVAILABLE).await?;
+            until_runs(&env, &namespace, name, replicas).await?;
         }
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         controller.signal("TERM")?;
-        record_as_before(&rig, &namespace, &api).await?;
-        let etcd = rig.etcd()?;
+        record_as_before(&env, &namespace, &api).await?;
+        let etcd = env.etcd()?;
         for (name, ..) in OBJECTS.iter().filter(|(name, ..)| *name != "written") {
             etcd.rewrite("functions", &namespace, name, without_number)?;
         }
-        rig.until("stored without a number, and shown with one", || async {
+        env.until("stored without a number, and shown with one", || async {
             for (name, ..) in OBJECTS {
                 let live = api.get(name).await?;
                 ensure!(live.data["spec"]["replicas"] == json!(1), "{name}: {}", live.data["spec"]);
@@ -83,35 +83,35 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
         })
         .await?;
 
-        let successor = Controller::start(&rig, "function-controller", &namespace).await?;
-        successor.reconciled(&rig, OBJECTS.len() as u64).await?;
-        successor.quiet(&rig).await?;
-        let writes = rig.audit()?.by(&successor.user).writes();
+        let successor = Controller::start(&env, "function-controller", &namespace).await?;
+        successor.reconciled(&env, OBJECTS.len() as u64).await?;
+        successor.quiet(&env).await?;
+        let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after the upgrade: {:?}", writes.counts());
         successor.signal("TERM")?;
 
         // Nor is it a reason for what a later renderer would do: that waits.
         let watched = format!("--watched-namespace={namespace}");
         let next = Controller::spawn_as(
-            &rig,
+            &env,
             "function-controller",
             "next-controller",
             &[&watched, "--leader-elect=false"],
         )?;
-        next.ready(&rig).await?;
+        next.ready(&env).await?;
         for (name, ..) in OBJECTS {
             let waits = ("True", "RendererChanged");
-            until_condition(&rig, &api, name, "UpdateAvailable", waits).await?;
+            until_condition(&env, &api, name, "UpdateAvailable", waits).await?;
         }
-        let writes = rig.audit()?.by(&next.user).writes().only(|r| r.resource() == "statefulsets");
+        let writes = env.audit()?.by(&next.user).writes().only(|r| r.resource() == "statefulsets");
         ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
 
         // Its scale subresource works at once.
         let number = api.get_scale("scaled").await?.spec.and_then(|spec| spec.replicas);
         ensure!(number == Some(1), "{number:?}");
         scale(&api, "scaled", 3).await?;
-        until_runs(&rig, &namespace, "scaled", 3).await?;
-        let set = Child::of(&rig, &namespace, "StatefulSet", "scaled-function")?.state().await?;
+        until_runs(&env, &namespace, "scaled", 3).await?;
+        let set = Child::of(&env, &namespace, "StatefulSet", "scaled-function")?.state().await?;
         ensure!(!set["spec"]["template"].to_string().contains("NEXT_RELEASE"), "a step restarted the pods");
         Ok(())
     })

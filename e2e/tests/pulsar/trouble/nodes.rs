@@ -8,7 +8,7 @@ use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{output, run, say, until};
 use e2e::testing::pods::{HOME, function, get, ready, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -93,10 +93,10 @@ impl Nodes {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster of two nodes: make trouble"]
 async fn a_lost_node_is_named_and_left_behind() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let kubectl = rig.kubectl.clone();
-    let name = rig.folder()?.file_name().and_then(|n| n.to_str()).context("no name")?.to_owned();
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let kubectl = env.kubectl.clone();
+    let name = env.folder()?.file_name().and_then(|n| n.to_str()).context("no name")?.to_owned();
     let cluster = Cluster::named(&name)?;
     cluster.import(&images::pulsar()?)?;
     // The broker and all it keeps stay on the first node.
@@ -104,7 +104,7 @@ async fn a_lost_node_is_named_and_left_behind() -> Result<()> {
     let broker = Broker::deploy(&kubectl, HOME, images::PULSAR_IMAGE)?;
     broker.ready()?;
     run(&mut kubectl.words(&format!("uncordon {SECOND}")))?;
-    let _controller = Controller::start(&rig, "function-controller", HOME).await?;
+    let _controller = Controller::start(&env, "function-controller", HOME).await?;
     let mut nodes = Nodes { kubectl, cluster, broker, sent: BTreeSet::new() };
     let result = story(&mut nodes);
     if result.is_err() {

@@ -4,7 +4,7 @@ use super::warnings;
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{api, create, ready, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 /// A Function that is scaled weeks after its first pod was killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("past", |rig, namespace| async move {
-        let functions = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
-        let pods: Api<Pod> = Api::namespaced(rig.client.clone(), &namespace);
-        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("past", |env, namespace| async move {
+        let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
+        let pods: Api<Pod> = Api::namespaced(env.client.clone(), &namespace);
+        let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         let mut spec = FUNCTION.spec();
         spec["replicas"] = json!(2);
         create(&functions, FUNCTION.kind, "f", &spec).await?;
-        until_ready(&rig, &functions, "f", ("False", "WaitingForPods")).await?;
+        until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
         let set = sets.get("f-function").await?;
         let labels = set.spec.template.metadata.and_then(|m| m.labels);
         let say = async |pod: &str, status: Value| -> Result<()> {
@@ -46,16 +46,16 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         let status = json!({"status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": 1,
             "availableReplicas": 1, "updatedReplicas": 2}});
         sets.patch_status("f-function", &PatchParams::default(), &Patch::Merge(&status)).await?;
-        rig.until("the number", || async {
+        env.until("the number", || async {
             let status = functions.get("f").await?.data["status"].clone();
             ensure!(status["readyReplicas"] == 1, "{status}");
             Ok(())
         })
         .await?;
-        controller.quiet(&rig).await?;
+        controller.quiet(&env).await?;
         let (status, reason, message) = ready(&functions, "f").await?;
         ensure!((status.as_str(), reason.as_str()) == ("False", "WaitingForPods"), "{reason}: {message}");
-        let told = warnings(&rig, &namespace).await?;
+        let told = warnings(&env, &namespace).await?;
         ensure!(told.is_empty(), "{told:?}");
 
         // What the scheduler counts is another number with every node.
@@ -64,13 +64,13 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         };
         let words = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption.";
         say("f-function-1", unschedulable(words)).await?;
-        let message = until_ready(&rig, &functions, "f", ("False", "Unschedulable")).await?;
+        let message = until_ready(&env, &functions, "f", ("False", "Unschedulable")).await?;
         ensure!(message == "no node is available: Insufficient cpu", "{message}");
         let before = functions.get("f").await?.metadata.resource_version;
         let reconciles = controller.reconciles()?;
         say("f-function-1", unschedulable("0/12 nodes are available: 12 Insufficient cpu.")).await?;
-        controller.reconciled(&rig, reconciles + 1).await?;
-        controller.quiet(&rig).await?;
+        controller.reconciled(&env, reconciles + 1).await?;
+        controller.quiet(&env).await?;
         ensure!(functions.get("f").await?.metadata.resource_version == before, "written again for another number of nodes");
         Ok(())
     })

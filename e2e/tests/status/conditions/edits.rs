@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::children::{Child, repairs};
 use e2e::testing::objects::{merge, until_condition};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 const SET: &str = "o0-function";
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
-async fn running(rig: &Rig, namespace: &str) -> Result<Fleet> {
-    let fleet = Fleet::start(rig, namespace, &FUNCTION, 1).await?;
+async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
+    let fleet = Fleet::start(env, namespace, &FUNCTION, 1).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(rig).await?;
+    fleet.controller.quiet(env).await?;
     Ok(fleet)
 }
 
@@ -39,14 +39,14 @@ async fn restart(fleet: &Fleet, time: &str) -> Result<()> {
 async fn until_seen(fleet: &Fleet) -> Result<StatefulSet> {
     let set = fleet.sets.get(SET).await?;
     fleet
-        .rig
+        .env
         .until("the generation in the status", || async {
             let status = fleet.objects.get("o0").await?.data["status"].clone();
             ensure!(status["statefulSet"]["generation"] == json!(set.metadata.generation), "{status}");
             Ok(())
         })
         .await?;
-    fleet.controller.quiet(&fleet.rig).await?;
+    fleet.controller.quiet(&fleet.env).await?;
     Ok(fleet.sets.get(SET).await?)
 }
 
@@ -55,15 +55,15 @@ fn annotation(set: &StatefulSet, key: &str) -> Option<String> {
 }
 
 fn writes(fleet: &Fleet) -> Result<usize> {
-    Ok(fleet.rig.audit()?.by(&fleet.controller.user).writes_to("statefulsets", SET))
+    Ok(fleet.env.audit()?.by(&fleet.controller.user).writes_to("statefulsets", SET))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("restart", |rig, namespace| async move {
-        let mut fleet = running(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("restart", |env, namespace| async move {
+        let mut fleet = running(&env, &namespace).await?;
         restart(&fleet, "2026-11-29T10:00:00Z").await?;
         let set = until_seen(&fleet).await?;
         ensure!((set.metadata.generation, writes(&fleet)?) == (Some(2), 1), "{:?}", set.metadata);
@@ -74,12 +74,12 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         edit(&fleet, "Reloader", &reloader).await?;
         let set = until_seen(&fleet).await?;
         ensure!((set.metadata.generation, writes(&fleet)?) == (Some(3), 1), "{:?}", set.metadata);
-        let told = repairs(&rig, &namespace, "o0").await?;
+        let told = repairs(&env, &namespace, "o0").await?;
         ensure!(told.is_empty(), "{told:?}");
 
         // A change of a field of ours is reverted; the Event says whose it was, and what others added stays.
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3}})).await?;
-        rig.until("the repair", || async {
+        env.until("the repair", || async {
             let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
             ensure!(seconds == Some(5), "{seconds:?}");
             Ok(())
@@ -87,7 +87,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         .await?;
         let set = until_seen(&fleet).await?;
         ensure!(annotation(&set, RESTARTED).as_deref() == Some("2026-11-29T10:00:00Z"), "{:?}", set.spec.template);
-        let told = repairs(&rig, &namespace, "o0").await?;
+        let told = repairs(&env, &namespace, "o0").await?;
         let (times, note) = told.values().next().context("not told")?;
         ensure!((told.len(), *times) == (1, 1), "{told:?}");
         ensure!(note == "Reverted changes made to StatefulSet o0-function by kubectl-edit", "{note}");
@@ -95,15 +95,15 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         // A restart approves nothing that waits.
         fleet.flags.push("--add-default-affinity=false".to_owned());
         fleet.replace(None).await?;
-        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
+        until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
         let before = fleet.sets.get(SET).await?.spec.template.spec;
         restart(&fleet, "2026-11-29T11:00:00Z").await?;
         let set = until_seen(&fleet).await?;
         ensure!(set.spec.template.spec == before && writes(&fleet)? == 0, "the restart took an update along");
-        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
+        until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
         // An edit of ours together with the number of replicas is one all the same.
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3, "replicas": 5}})).await?;
-        rig.until("the repair", || async {
+        env.until("the repair", || async {
             let spec = fleet.sets.get(SET).await?.spec;
             ensure!((spec.min_ready_seconds, spec.replicas) == (Some(5), Some(1)), "{spec:?}");
             Ok(())
@@ -115,19 +115,19 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("pausededit", |rig, namespace| async move {
-        let fleet = running(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("pausededit", |env, namespace| async move {
+        let fleet = running(&env, &namespace).await?;
         let pause = |value: Option<&str>| {
             json!({"metadata": {"annotations": {"compute.functionmesh.io/pause-rollout": value}}})
         };
         merge(&fleet.objects, "o0", pause(Some("true"))).await?;
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 1}})).await?;
-        until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", ("True", "RolloutPaused")).await?;
+        until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", ("True", "RolloutPaused")).await?;
         for replicas in [2, 3] {
             merge(&fleet.objects, "o0", json!({"spec": {"replicas": replicas}})).await?;
-            rig.until("the replicas", || async {
+            env.until("the replicas", || async {
                 let spec = fleet.sets.get(SET).await?.spec;
                 ensure!(spec.replicas == Some(replicas), "{:?}", spec.replicas);
                 ensure!(spec.min_ready_seconds == Some(1), "reverted during the pause");
@@ -136,10 +136,10 @@ async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
             .await?;
             fleet.until_ready().await?;
         }
-        fleet.controller.quiet(&rig).await?;
+        fleet.controller.quiet(&env).await?;
         ensure!(writes(&fleet)? == 3, "{} writes", writes(&fleet)?);
         merge(&fleet.objects, "o0", pause(None)).await?;
-        rig.until("the end of the edit", || async {
+        env.until("the end of the edit", || async {
             let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
             ensure!(seconds == Some(5), "it became permanent: {seconds:?}");
             Ok(())
@@ -152,19 +152,19 @@ async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
 /// A port that others added cannot be removed by server-side apply: it is not applied again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_add_to_a_service_stays() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("port", |rig, namespace| async move {
-        let fleet = running(&rig, &namespace).await?;
-        let service = Child::of(&rig, &namespace, "Service", "o0-function-headless")?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("port", |env, namespace| async move {
+        let fleet = running(&env, &namespace).await?;
+        let service = Child::of(&env, &namespace, "Service", "o0-function-headless")?;
         let mut ports = service.state().await?["spec"]["ports"].as_array().context("no ports")?.clone();
         ports.push(json!({"name": "theirs", "port": 9999, "protocol": "TCP"}));
         let before = fleet.controller.reconciles()?;
         service.patch(&json!({"spec": {"ports": ports}})).await?;
-        fleet.controller.reconciled(&rig, before + 1).await?;
-        fleet.controller.quiet(&rig).await?;
-        let written = rig.audit()?.by(&fleet.controller.user).writes_to("services", &service.name);
-        let told = repairs(&rig, &namespace, "o0").await?;
+        fleet.controller.reconciled(&env, before + 1).await?;
+        fleet.controller.quiet(&env).await?;
+        let written = env.audit()?.by(&fleet.controller.user).writes_to("services", &service.name);
+        let told = repairs(&env, &namespace, "o0").await?;
         ensure!(written == 1 && told.is_empty(), "{written} writes, {told:?}");
         Ok(())
     })

@@ -9,7 +9,7 @@ use e2e::testing::children::Child;
 use e2e::testing::many::until_all;
 use e2e::testing::objects::{api, create, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Controller, Proxy, Rig};
+use e2e::testing::{Controller, Proxy, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
@@ -39,8 +39,8 @@ struct Size {
     items: usize,
 }
 
-async fn proxy(rig: &Rig, delay: Duration) -> Result<Proxy> {
-    let proxy = Proxy::start(rig).await?;
+async fn proxy(env: &TestEnv, delay: Duration) -> Result<Proxy> {
+    let proxy = Proxy::start(env).await?;
     for (code, share) in [(500, 37), (503, 41), (409, 43), (504, 47)] {
         proxy.add(Rule::new(Action::Answer(code)).one_in(share));
     }
@@ -66,19 +66,19 @@ fn mesh_of(number: usize) -> Value {
 }
 
 async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    let rig = rig.patient(Duration::from_secs(900));
-    rig.test(name, |rig, namespace| async move {
-        let _acker = Acker::start(&rig, &namespace);
-        let functions = api(&rig, &namespace, FUNCTION.kind, FUNCTION.plural);
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    let env = env.patient(Duration::from_secs(900));
+    env.test(name, |env, namespace| async move {
+        let _acker = Acker::start(&env, &namespace);
+        let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let flags = [format!("--watched-namespace={namespace}"), "--leader-elect=false".to_owned()];
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let launch = async |proxy: Option<&Proxy>, name: &str, more: &[&str]| -> Result<Controller> {
             let all: Vec<&str> = flags.iter().chain(more).copied().collect();
-            let controller = Controller::spawn_behind(&rig, proxy, name, &all)?;
-            controller.ready(&rig).await?;
+            let controller = Controller::spawn_behind(&env, proxy, name, &all)?;
+            controller.ready(&env).await?;
             Ok(controller)
         };
         let clear = launch(None, FUNCTION.controller, &[]).await?;
@@ -94,13 +94,13 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
             create(&meshes, "FunctionMesh", name, &mesh_of(size.items)).await?;
         }
         let number = size.alone + size.meshes * size.items;
-        until_all(&rig, &functions, number, is_ready).await?;
-        until_all(&rig, &meshes, size.meshes, is_ready).await?;
-        clear.quiet(&rig).await?;
-        clear_mesh.quiet(&rig).await?;
+        until_all(&env, &functions, number, is_ready).await?;
+        until_all(&env, &meshes, size.meshes, is_ready).await?;
+        clear.quiet(&env).await?;
+        clear_mesh.quiet(&env).await?;
         drop((clear, clear_mesh));
         let before = (all_ready(&functions).await?, all_ready(&meshes).await?);
-        let sets: Api<StatefulSet> = Api::namespaced(rig.client.clone(), &namespace);
+        let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let generations = async || -> Result<Vec<_>> {
             let sets = sets.list(&ListParams::default()).await?;
             Ok(sets.iter().map(|set| (set.name_any(), set.metadata.generation)).collect())
@@ -108,8 +108,8 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         let untouched = generations().await?;
 
         // A new process finds an update that waits for each of them, and reads what it has to tell of.
-        let (started, mark) = (Instant::now(), rig.mark().await?);
-        let (weather, weather_mesh) = (proxy(&rig, delay).await?, proxy(&rig, delay).await?);
+        let (started, mark) = (Instant::now(), env.mark().await?);
+        let (weather, weather_mesh) = (proxy(&env, delay).await?, proxy(&env, delay).await?);
         let affinity = ["--add-default-affinity=false"];
         let controller = launch(Some(&weather), FUNCTION.controller, &affinity).await?;
         let mesh_controller = launch(Some(&weather_mesh), "mesh-controller", &[]).await?;
@@ -120,7 +120,7 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
             if i % 2 == 1 {
                 continue;
             }
-            Child::of(&rig, &namespace, "Service", &format!("{name}-function-headless"))?.delete().await?;
+            Child::of(&env, &namespace, "Service", &format!("{name}-function-headless"))?.delete().await?;
         }
         let hashless = json!({"metadata": {"annotations": {ITEM_HASH: "edited"}}});
         for mesh in &named {
@@ -132,14 +132,14 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
             let known = |c: &Value| c["message"].as_str().is_some_and(|text| text.contains("affinity"));
             told.into_iter().any(known) && object.annotations().get(ITEM_HASH).is_none_or(|hash| hash != "edited")
         };
-        until_all(&rig, &functions, number, |object| is_ready(object) && waits(object)).await?;
-        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(rig.client.clone(), &namespace);
+        until_all(&env, &functions, number, |object| is_ready(object) && waits(object)).await?;
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
         let is_new = |autoscaler: &HorizontalPodAutoscaler| autoscaler.spec.max_replicas == 6;
-        until_all(&rig, &autoscalers, size.alone, is_new).await?;
-        let services: Api<Service> = Api::namespaced(rig.client.clone(), &namespace);
-        until_all(&rig, &services, number, |_| true).await?;
-        controller.quiet(&rig).await?;
-        mesh_controller.quiet(&rig).await?;
+        until_all(&env, &autoscalers, size.alone, is_new).await?;
+        let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
+        until_all(&env, &services, number, |_| true).await?;
+        controller.quiet(&env).await?;
+        mesh_controller.quiet(&env).await?;
         let took = started.elapsed();
 
         let after = (all_ready(&functions).await?, all_ready(&meshes).await?);
@@ -147,13 +147,13 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
             let now = after.0.get(name).or_else(|| after.1.get(name)).context("gone")?;
             ensure!(now == ready, "Ready of {name} was {ready} and is {now}");
         }
-        let told = warnings(&rig, &namespace).await?;
+        let told = warnings(&env, &namespace).await?;
         ensure!(told.is_empty(), "{told:?}");
         ensure!(generations().await? == untouched, "a StatefulSet was changed");
         let errors = controller.metric("function_mesh_reconcile_errors_total")?
             + mesh_controller.metric("function_mesh_reconcile_errors_total")?;
         ensure!(errors > 0, "no weather");
-        let writes = rig.audit_since(&mark)?.by(&controller.user).within(&namespace).writes();
+        let writes = env.audit_since(&mark)?.by(&controller.user).within(&namespace).writes();
         say(&format!(
             "{number} components and {} meshes, {delay:?} slower: {} writes, {errors} reconciles failed, {took:?}",
             size.meshes,

@@ -6,55 +6,55 @@ use e2e::scenarios::fleet::{FUNCTION, Fleet};
 use e2e::testing::children::{Child, repairs};
 use e2e::testing::objects::{AVAILABLE, create, merge, until_condition, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
-use e2e::testing::{Proxy, Rig};
+use e2e::testing::{Proxy, TestEnv};
 use serde_json::json;
 
 const FAILED: &str = "ReconcileFailed";
 
 /// A Function that runs, behind a proxy.
-async fn running(rig: &Rig, namespace: &str) -> Result<Fleet> {
-    let mut fleet = Fleet::start(rig, namespace, &FUNCTION, 1).await?;
-    fleet.replace(Some(Proxy::start(rig).await?)).await?;
+async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
+    let mut fleet = Fleet::start(env, namespace, &FUNCTION, 1).await?;
+    fleet.replace(Some(Proxy::start(env).await?)).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(rig).await?;
+    fleet.controller.quiet(env).await?;
     Ok(fleet)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("onefault", |rig, namespace| async move {
-        let fleet = running(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("onefault", |env, namespace| async move {
+        let fleet = running(&env, &namespace).await?;
         let before = ready(&fleet.objects.get("o0").await?)?;
-        let service = Child::of(&rig, &namespace, "Service", "o0-function-headless")?;
+        let service = Child::of(&env, &namespace, "Service", "o0-function-headless")?;
         let rule = |code| Rule::new(Action::Answer(code)).verb("patch").resource("services");
         for code in [409, 500, 504] {
             fleet.proxy()?.add(rule(code).times(1));
         }
         service.delete().await?;
-        rig.until("the Service", || async { service.whole().await.map(drop) }).await?;
+        env.until("the Service", || async { service.whole().await.map(drop) }).await?;
         ensure!(fleet.proxy()?.rules_left() == 0, "not every fault came");
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
-        let told = warnings(&rig, &namespace).await?;
+        let told = warnings(&env, &namespace).await?;
         ensure!(told.is_empty(), "{told:?}");
 
         // What is refused is a condition of its own.
         fleet.proxy()?.add(rule(403));
         service.delete().await?;
-        let message = until_condition(&rig, &fleet.objects, "o0", FAILED, ("True", "Forbidden")).await?;
+        let message = until_condition(&env, &fleet.objects, "o0", FAILED, ("True", "Forbidden")).await?;
         ensure!(message.contains("Service o0-function-headless"), "{message}");
         let now = fleet.objects.get("o0").await?;
         ensure!(ready(&now)? == before, "{:?}", now.data);
-        rig.until("one Warning", || async {
-            let told = warnings(&rig, &namespace).await?;
+        env.until("one Warning", || async {
+            let told = warnings(&env, &namespace).await?;
             ensure!(told.len() == 1 && told[0].starts_with("o0 Forbidden: "), "{told:?}");
             Ok(())
         })
         .await?;
         fleet.proxy()?.clear();
-        until_gone(&rig, &fleet.objects, "o0", FAILED).await?;
+        until_gone(&env, &fleet.objects, "o0", FAILED).await?;
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
         Ok(())
     })
@@ -64,25 +64,25 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
 /// The text of a difference is read from the API server once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("unread", |rig, namespace| async move {
-        let mut fleet = running(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("unread", |env, namespace| async move {
+        let mut fleet = running(&env, &namespace).await?;
         let before = ready(&fleet.objects.get("o0").await?)?;
-        let proxy = Proxy::start(&rig).await?;
+        let proxy = Proxy::start(&env).await?;
         proxy.add(Rule::new(Action::Answer(500)).verb("get").resource("statefulsets").times(2));
         fleet.flags.push("--add-default-affinity=false".to_owned());
         fleet.replace(Some(proxy)).await?;
-        rig.until("the differences", || async {
+        env.until("the differences", || async {
             let waits = ("True", "OperatorConfigChanged");
-            let message = until_condition(&rig, &fleet.objects, "o0", "UpdateAvailable", waits).await?;
+            let message = until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", waits).await?;
             ensure!(message.contains("affinity"), "{message}");
             Ok(())
         })
         .await?;
         ensure!(fleet.proxy()?.rules_left() == 0, "the read did not fail");
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
-        let told = warnings(&rig, &namespace).await?;
+        let told = warnings(&env, &namespace).await?;
         ensure!(told.is_empty(), "{told:?}");
         Ok(())
     })
@@ -92,10 +92,10 @@ async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
 /// An autoscaler that is refused at first was not there before.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("late", |rig, namespace| async move {
-        let fleet = running(&rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("late", |env, namespace| async move {
+        let fleet = running(&env, &namespace).await?;
         let refused = Rule::new(Action::Answer(403)).verb("patch").resource("horizontalpodautoscalers");
         fleet.proxy()?.add(refused.clone());
         merge(&fleet.objects, "o0", json!({"spec": {"maxReplicas": 3}})).await?;
@@ -103,17 +103,17 @@ async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
         spec["maxReplicas"] = json!(3);
         create(&fleet.objects, FUNCTION.kind, "new", &spec).await?;
         for name in ["o0", "new"] {
-            until_condition(&rig, &fleet.objects, name, FAILED, ("True", "Forbidden")).await?;
+            until_condition(&env, &fleet.objects, name, FAILED, ("True", "Forbidden")).await?;
             // Its pods run as it says.
-            until_ready(&rig, &fleet.objects, name, AVAILABLE).await?;
+            until_ready(&env, &fleet.objects, name, AVAILABLE).await?;
         }
         fleet.proxy()?.clear();
         for name in ["o0", "new"] {
-            until_gone(&rig, &fleet.objects, name, FAILED).await?;
-            Child::of(&rig, &namespace, "HorizontalPodAutoscaler", &format!("{name}-function"))?
+            until_gone(&env, &fleet.objects, name, FAILED).await?;
+            Child::of(&env, &namespace, "HorizontalPodAutoscaler", &format!("{name}-function"))?
                 .state()
                 .await?;
-            let told = repairs(&rig, &namespace, name).await?;
+            let told = repairs(&env, &namespace, name).await?;
             ensure!(told.is_empty(), "{told:?}");
         }
         Ok(())

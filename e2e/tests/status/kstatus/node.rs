@@ -4,7 +4,7 @@ use super::said;
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
 use e2e::testing::objects::{AVAILABLE, create, functions, until_ready};
-use e2e::testing::{Controller, Rig};
+use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -15,23 +15,23 @@ const POD: &str = "f-function-0";
 
 /// A Function with a pod on a node.
 struct Played {
-    rig: Rig,
+    env: TestEnv,
     functions: Api<DynamicObject>,
     sets: Api<StatefulSet>,
     pods: Api<Pod>,
 }
 
 impl Played {
-    async fn start(rig: Rig, namespace: &str) -> Result<Self> {
-        let client = rig.client.clone();
+    async fn start(env: TestEnv, namespace: &str) -> Result<Self> {
+        let client = env.client.clone();
         let played = Self {
-            functions: functions(&rig, namespace),
+            functions: functions(&env, namespace),
             sets: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client, namespace),
-            rig,
+            env,
         };
         create(&played.functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
-        until_ready(&played.rig, &played.functions, "f", ("False", "WaitingForPods")).await?;
+        until_ready(&played.env, &played.functions, "f", ("False", "WaitingForPods")).await?;
         Ok(played)
     }
 
@@ -46,7 +46,7 @@ impl Played {
         self.pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
         self.conditions("True", &[]).await?;
         self.count(1).await?;
-        until_ready(&self.rig, &self.functions, "f", AVAILABLE).await.map(drop)
+        until_ready(&self.env, &self.functions, "f", AVAILABLE).await.map(drop)
     }
 
     /// The pod's conditions, with others beside `Ready`.
@@ -72,17 +72,17 @@ impl Played {
     }
 
     async fn until(&self, reason: &str) -> Result<String> {
-        until_ready(&self.rig, &self.functions, "f", ("False", reason)).await
+        until_ready(&self.env, &self.functions, "f", ("False", reason)).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("node-lost", |rig, namespace| async move {
-        let controller = Controller::start(&rig, FUNCTION.controller, &namespace).await?;
-        let f = Played::start(rig, &namespace).await?;
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("node-lost", |env, namespace| async move {
+        let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
+        let f = Played::start(env, &namespace).await?;
         f.run("n1").await?;
 
         // The controller of nodes marks the pod, and nothing else happens for five minutes.
@@ -94,12 +94,12 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
             "{message}"
         );
         ensure!(message.contains("kubectl taint nodes n1 node.kubernetes.io/out-of-service="), "{message}");
-        ensure!(said(&f.rig, &namespace, "f")?.0 == "InProgress", "the node may come back");
+        ensure!(said(&f.env, &namespace, "f")?.0 == "InProgress", "the node may come back");
 
         // It is back.
         f.conditions("True", &[]).await?;
         f.count(1).await?;
-        until_ready(&f.rig, &f.functions, "f", AVAILABLE).await?;
+        until_ready(&f.env, &f.functions, "f", AVAILABLE).await?;
 
         // It is drained: the pod ends, in time or not.
         f.conditions(
@@ -122,7 +122,7 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
         f.pods.delete(POD, &DeleteParams::default().grace_period(0)).await?;
         f.until("WaitingForPods").await?;
         f.run("n2").await?;
-        let asked = f.rig.audit()?.by(&controller.user).only(|r| r.resource().contains("nodes"));
+        let asked = f.env.audit()?.by(&controller.user).only(|r| r.resource().contains("nodes"));
         ensure!(asked.requests().is_empty(), "{:?}", asked.counts());
         Ok(())
     })

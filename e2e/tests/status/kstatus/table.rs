@@ -4,7 +4,7 @@ use super::ask;
 use anyhow::{Context, Result, anyhow, ensure};
 use e2e::paths;
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
-use e2e::testing::Rig;
+use e2e::testing::TestEnv;
 use e2e::testing::objects::{api, create};
 use functionmesh_plan::examples::status_with;
 use functionmesh_plan::health::reason::Reason;
@@ -37,20 +37,20 @@ fn documented() -> Result<BTreeMap<(String, String), Words>> {
 }
 
 /// What is in a namespace and has a condition, by kubectl, which asks once and goes on after one that has not.
-fn with_condition(rig: &Rig, namespace: &str, condition: &str) -> Result<BTreeSet<String>> {
+fn with_condition(env: &TestEnv, namespace: &str, condition: &str) -> Result<BTreeSet<String>> {
     let words = format!(
         "-n {namespace} wait --for=condition={condition} fn,src,snk,fmesh --all --timeout=0s -o name"
     );
-    let flag = rig.kubectl.words(&words).stderr(Stdio::null()).output()?;
+    let flag = env.kubectl.words(&words).stderr(Stdio::null()).output()?;
     let text = String::from_utf8(flag.stdout)?;
     Ok(text.lines().filter_map(|line| line.rsplit('/').next()).map(str::to_owned).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
-    let rig = Rig::connect().await?;
-    rig.prepare().await?;
-    rig.test("kstatus-table", |rig, namespace| async move {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("kstatus-table", |env, namespace| async move {
         let mut wanted: BTreeMap<String, Words> = BTreeMap::new();
         let mut documented = documented()?;
         let mut held = Vec::new();
@@ -59,7 +59,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             let name = reason.to_string().to_lowercase();
             let words = documented.remove(&("Function, Source, Sink".to_owned(), reason.to_string()));
             let words = words.with_context(|| format!("{reason} is not documented"))?;
-            let objects = api(&rig, &namespace, kind.kind, kind.plural);
+            let objects = api(&env, &namespace, kind.kind, kind.plural);
             create(&objects, kind.kind, &name, &kind.spec()).await?;
             let status = json!({"status": status_with(reason)});
             objects.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
@@ -71,7 +71,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             }
             wanted.insert(name, words);
         }
-        let meshes = api(&rig, &namespace, "FunctionMesh", "functionmeshes");
+        let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         for (index, (reason, health, status)) in statuses().into_iter().enumerate() {
             let name = format!("mesh-{index}-{reason}").to_lowercase();
             let words = documented.get(&("FunctionMesh".to_owned(), reason.to_string()));
@@ -88,7 +88,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
         documented.retain(|(kind, _), _| kind != "FunctionMesh");
         ensure!(documented.is_empty(), "no such reasons: {documented:?}");
 
-        for answer in ask(&rig, &namespace)? {
+        for answer in ask(&env, &namespace)? {
             let [kstatus, _, argo] = &wanted[&answer.name];
             ensure!((&answer.kstatus, &answer.argo) == (kstatus, argo), "{answer:?}");
             ensure!(answer.kstatus == answer.flux, "{answer:?}");
@@ -98,7 +98,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
         }
         for condition in ["Ready", "Stalled"] {
             let flag = format!("--for=condition={condition}");
-            let mut found = with_condition(&rig, &namespace, condition)?;
+            let mut found = with_condition(&env, &namespace, condition)?;
             // The pods may run while another write is refused: ready, and in need of help.
             let helpless = |name: &str| condition == "Ready" && wanted[name][0] == "Failed";
             found.retain(|name| wanted[name][0] != "Terminating" && !helpless(name));

@@ -26,7 +26,7 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A cluster, as its administrator sees it.
 #[derive(Clone)]
-pub struct Rig {
+pub struct TestEnv {
     /// The administrator's connection.
     pub client: Client,
     /// kubectl and helm.
@@ -64,7 +64,7 @@ impl Build {
     }
 }
 
-impl Rig {
+impl TestEnv {
     /// Connects to the cluster of `KUBECONFIG`.
     ///
     /// # Errors
@@ -107,9 +107,9 @@ impl Rig {
     /// # Errors
     /// When it does not answer.
     pub async fn alone(server: &ApiOnly) -> Result<Self> {
-        let rig = Self::new(server.folder(), Build::debug(), PATIENCE).await?;
-        rig.install().await?;
-        Ok(rig)
+        let env = Self::new(server.folder(), Build::debug(), PATIENCE).await?;
+        env.install().await?;
+        Ok(env)
     }
 
     /// How the administrator connects.
