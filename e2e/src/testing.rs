@@ -1,10 +1,10 @@
 //! What tests use: a namespace for each, waiting on conditions, the audit log, controllers as processes.
 
-pub mod acker;
 pub mod audit;
 pub mod children;
 pub mod controller;
 pub mod etcd;
+pub mod fake_statefulset_controller;
 pub mod http;
 pub mod many;
 pub mod objects;

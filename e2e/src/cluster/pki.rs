@@ -10,7 +10,7 @@ use std::path::Path;
 const USERS: &[(&str, &str)] = &[
     ("admin", "system:masters"),
     // Parts of tests whose requests are told from the administrator's.
-    ("acker", "system:masters"),
+    ("fake-statefulset-controller", "system:masters"),
     ("floor", "system:masters"),
     // Without any permission but those that a test gives them.
     ("tenant", ""),

@@ -1,7 +1,7 @@
 //! Many objects of one kind, and the controller that works on them.
 
 use crate::scenarios::tally::{Tally, storage, tally};
-use crate::testing::acker::Acker;
+use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
 use crate::testing::many::{each, until_all};
 use crate::testing::objects::{api, create, function_spec};
 use crate::testing::{Controller, Proxy, TestEnv};
@@ -64,7 +64,7 @@ pub struct Fleet {
     pub flags: Vec<String>,
     /// What is between the controller and the API server, if anything.
     pub proxy: Option<Proxy>,
-    _acker: Acker,
+    _statefulset_controller: FakeStatefulSetController,
 }
 
 impl Fleet {
@@ -85,7 +85,7 @@ impl Fleet {
             controller,
             flags,
             proxy: None,
-            _acker: Acker::start(env, namespace),
+            _statefulset_controller: FakeStatefulSetController::start(env, namespace),
         })
     }
 

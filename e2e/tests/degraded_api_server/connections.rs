@@ -1,7 +1,7 @@
 //! Trouble of one request or of the connection stays where it is (docs/reliability.md, T5, T6, T17).
 
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, ready, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
@@ -34,7 +34,7 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("swallowed", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         for (resource, name) in
             [("statefulsets", "a-function"), ("services", "b-function-headless"), ("functions/status", "c")]
@@ -72,7 +72,7 @@ async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cut", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
@@ -97,7 +97,7 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unsaid", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
@@ -136,7 +136,7 @@ async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("frozen-watch", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
@@ -166,7 +166,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("silent-list", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let proxy = Proxy::start(&env).await?;
         for (verb, resource) in [("list", "statefulsets"), ("watch", "services"), ("create", "events")] {
             proxy.add(Rule::new(Action::Swallow).verb(verb).resource(resource).times(1));
@@ -199,7 +199,7 @@ async fn a_watch_that_is_denied_is_not_asked_for_in_a_hurry() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("no-watch", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         let mark = env.mark().await?;
         proxy.add(Rule::new(Action::Answer(403)).verb("watch").resource("services"));

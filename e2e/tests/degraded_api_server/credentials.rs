@@ -4,8 +4,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::fleet::FUNCTION;
-use e2e::testing::acker::Acker;
 use e2e::testing::controller::Account;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::authentication::v1::TokenRequest;
@@ -67,7 +67,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     ];
     let controller = Controller::spawn_in_pod(&env, &account, FUNCTION.controller, &flags)?;
     controller.leads(&env).await?;
-    let acker = Acker::start(&env, namespace);
+    let acker = FakeStatefulSetController::start(&env, namespace);
     let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
     until_ready(&env, &objects, "f", AVAILABLE).await?;
@@ -89,7 +89,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     server.restart_with_new_authority()?;
     account.write_authority(&env)?;
     let env = TestEnv::new(server.folder(), env.build.clone(), env.patience()).await?;
-    let _acker = Acker::start(&env, namespace);
+    let _statefulset_controller = FakeStatefulSetController::start(&env, namespace);
     let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     let since = Instant::now();
     merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;

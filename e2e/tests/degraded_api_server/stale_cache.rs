@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
-use e2e::testing::acker::Acker;
 use e2e::testing::audit::Request;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
@@ -47,7 +47,7 @@ async fn children(env: &TestEnv, namespace: &str) -> Result<Vec<(String, Option<
 
 /// A controller behind a proxy, and a Function `f` with an autoscaler that it brought about.
 struct Past {
-    _acker: Acker,
+    _statefulset_controller: FakeStatefulSetController,
     objects: Api<DynamicObject>,
     proxy: Proxy,
     controller: Controller,
@@ -56,7 +56,7 @@ struct Past {
 
 impl Past {
     async fn of(env: &TestEnv, namespace: &str) -> Result<Self> {
-        let acker = Acker::start(env, namespace);
+        let acker = FakeStatefulSetController::start(env, namespace);
         let objects = api(env, namespace, FUNCTION.kind, FUNCTION.plural);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
@@ -70,7 +70,7 @@ impl Past {
         create(&objects, FUNCTION.kind, "f", &spec).await?;
         until_ready(env, &objects, "f", AVAILABLE).await?;
         controller.quiet(env).await?;
-        Ok(Self { _acker: acker, objects, proxy, controller, spec })
+        Ok(Self { _statefulset_controller: acker, objects, proxy, controller, spec })
     }
 }
 
@@ -79,7 +79,8 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("stale", |env, namespace| async move {
-        let Past { _acker, objects, proxy, controller: old, spec } = Past::of(&env, &namespace).await?;
+        let Past { _statefulset_controller, objects, proxy, controller: old, spec } =
+            Past::of(&env, &namespace).await?;
         // It wants to change all three children and cannot; then it hears nothing any more.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
@@ -135,7 +136,8 @@ async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("stale-delete", |env, namespace| async move {
-        let Past { _acker, objects, proxy, controller: old, .. } = Past::of(&env, &namespace).await?;
+        let Past { _statefulset_controller, objects, proxy, controller: old, .. } =
+            Past::of(&env, &namespace).await?;
         // The autoscaler is to go, and cannot.
         proxy.add(Rule::new(Action::Answer(500)).verb("delete"));
         merge(&objects, "f", json!({"spec": {"maxReplicas": null}})).await?;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("large-mesh", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let functions: Vec<Value> = (0..NUMBER)
             .map(|i| {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::paths;
 use e2e::scenarios::fleet::SOURCE;
 use e2e::shell::run;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -42,7 +42,7 @@ async fn a_kind_that_comes_and_goes_needs_no_restart() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("kinds", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let sources = api(&env, &namespace, SOURCE.kind, SOURCE.plural);
         let children = Child::of(&env, &namespace, "StatefulSet", "")?.api;
         remove(&env).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use e2e::cluster::ApiOnly;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, condition, create, function_spec, functions, until_condition, until_ready,
 };
@@ -27,7 +27,7 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
     let env = TestEnv::alone(&server).await?;
     env.test("optional", |env, namespace| async move {
         let (env, namespace) = (&env, namespace.as_str());
-        let _acker = Acker::start(env, namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
         vertical::install(env).await?;
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let whole = roles.get(ROLE).await?;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::shell::say;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge};
 use e2e::testing::{Child, Controller, TestEnv};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
@@ -344,7 +344,7 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
     let server = ApiOnly::up(name)?;
     let env = TestEnv::alone(&server).await?;
     env.test(name, |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = roles.get(&role_of(L::CONTROLLER)).await?;
         let mut failures = Vec::new();

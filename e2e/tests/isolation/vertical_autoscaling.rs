@@ -1,7 +1,7 @@
 //! VerticalPodAutoscalers, a kind that appears while the controllers run. In a program of its own, because it adds the kind.
 
 use anyhow::{Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv, vertical};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
@@ -15,7 +15,7 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("vpa", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let mut spec = function_spec();

@@ -1,8 +1,8 @@
 //! The annotations by which a user keeps the controllers away from an object.
 
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
 use e2e::testing::children::repairs;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, merge, object, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
@@ -54,7 +54,7 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unmanaged", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let user = controller.user.clone();
         let api = functions(&env, &namespace);
@@ -119,7 +119,7 @@ async fn what_needs_no_cleanup_has_no_finalizer_and_no_job() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("nocleanup", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         create_with(&api, "f", NEED_CLEANUP).await?;

@@ -1,7 +1,7 @@
 //! The autoscalers of a component on a real API server: what is written, how often, and what is left alone.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -48,7 +48,7 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
     env.prepare().await?;
     env.test("hpa", |env, namespace| async move {
         const N: usize = 10;
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
@@ -114,7 +114,7 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("hpaoff", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
@@ -171,7 +171,7 @@ async fn edits_of_an_autoscaler_are_repaired_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("hpadrift", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);

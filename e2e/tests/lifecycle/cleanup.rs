@@ -1,7 +1,7 @@
 //! The end of objects whose subscription goes with them, on a real API server. The Job controller is played by the test.
 
 use anyhow::{Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -56,7 +56,7 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
     env.prepare().await?;
     env.test("cleanup", |env, namespace| async move {
         const N: usize = 5;
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
@@ -132,7 +132,7 @@ async fn a_failed_cleanup_is_told_and_keeps_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cleanfail", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
@@ -159,7 +159,7 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cleanskip", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
@@ -234,7 +234,7 @@ async fn a_namespace_does_not_wait_for_a_cleanup() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cleanns", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let jobs: Api<Job> = Api::namespaced(env.client.clone(), &namespace);

@@ -1,7 +1,7 @@
 //! The controllers, as they are shipped, on a real API server: what they write, how often, and what they leave alone.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -15,7 +15,7 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("quiet", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         for (kind, plural) in [("Function", "functions"), ("Source", "sources"), ("Sink", "sinks")] {
             let controller =
                 Controller::start(&env, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
@@ -75,7 +75,7 @@ async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scale", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
@@ -123,7 +123,7 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("drift", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let api = functions(&env, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
@@ -179,7 +179,7 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("invalid", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let mut undecodable = function_spec();
@@ -213,7 +213,7 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("mesh", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mesh_controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         let _functions = Controller::start(&env, "function-controller", &namespace).await?;
         let _sinks = Controller::start(&env, "sink-controller", &namespace).await?;
@@ -287,7 +287,7 @@ async fn a_standby_takes_over_at_once_and_writes_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("lease", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--lease-namespace=function-mesh-system", "--lease-retry-period=1"];
         let api = functions(&env, &namespace);
@@ -356,7 +356,7 @@ async fn what_is_granted_is_what_is_requested() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("rights", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;

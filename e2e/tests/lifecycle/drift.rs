@@ -1,8 +1,8 @@
 //! What others do to the children of a component: put right once and told once, or left alone when it is not ours.
 
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
 use e2e::testing::children::{Child, repairs};
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, condition, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv, vertical};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy};
@@ -136,7 +136,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("drifting", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let children = prepared(&env, &namespace).await?;
         let writes = |child: &Child| -> Result<usize> {
@@ -175,7 +175,7 @@ async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("driftdown", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let children = prepared(&env, &namespace).await?;
         let mut told = Vec::new();
@@ -217,7 +217,7 @@ async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("orphans", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
@@ -371,7 +371,7 @@ async fn a_job_that_is_not_ours_is_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("foreignjob", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api: Api<DynamicObject> = functions(&env, &namespace);
         let job = Child::of(&env, &namespace, "Job", "f-function-cleanup")?;

@@ -1,7 +1,7 @@
 //! Children that lost the label by which the controllers watch them: they stay ours, or go when nothing wants them.
 
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -53,7 +53,7 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unlabelled", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let functions = autoscaled(&env, &namespace).await?;
         let children = children(&env, &namespace).await?;
@@ -88,7 +88,7 @@ async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unseenset", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         create(&functions, "Function", "f", &function_spec()).await?;
@@ -122,7 +122,7 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unseenjob", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let mut spec = function_spec();
@@ -157,7 +157,7 @@ async fn an_autoscaler_without_its_label_goes() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("leftover", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let functions = autoscaled(&env, &namespace).await?;
         let scaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f-function")?;

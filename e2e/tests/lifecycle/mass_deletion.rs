@@ -1,8 +1,8 @@
 //! The end of many objects: what goes by itself is left to go, what is to be cleaned up is, and a namespace is never kept.
 
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
 use e2e::testing::audit::Audit;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use futures::TryFutureExt;
@@ -103,7 +103,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("deleting", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         make(&env, &api, N, |_| false).await?;
@@ -151,7 +151,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cleaning", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         make(&env, &api, N, |_| true).await?;
@@ -211,7 +211,7 @@ async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
     env.prepare().await?;
     env.test("leaving", |env, namespace| async move {
         let controller = {
-            let _acker = Acker::start(&env, &namespace);
+            let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
             let controller = Controller::start(&env, "function-controller", &namespace).await?;
             let api = functions(&env, &namespace);
             make(&env, &api, N, |i| i % 2 == 0).await?;

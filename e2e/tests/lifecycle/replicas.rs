@@ -7,7 +7,7 @@ mod upgrade;
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
 use e2e::shell::run;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -51,7 +51,7 @@ async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("number", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let name = "autoscaling-metrics";
@@ -95,7 +95,7 @@ async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<(
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("fewest", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let with = |fields: Value| {

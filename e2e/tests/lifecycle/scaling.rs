@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::shell;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, each, function_spec, functions, merge, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use futures::{StreamExt, TryFutureExt};
@@ -151,7 +151,7 @@ async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scaling", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut all = Bench::start(&env, &namespace, N).await?;
         all.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
         let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;
@@ -186,7 +186,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("fights", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut one = Bench::start(&env, &namespace, 1).await?;
         one.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
         let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;

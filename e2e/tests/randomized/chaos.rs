@@ -4,7 +4,7 @@
 use crate::soak::{Dice, number};
 use anyhow::{Context, Result, ensure};
 use e2e::shell::say;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{api, create, function_spec, merge};
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
@@ -344,7 +344,7 @@ async fn chaos_settles() -> Result<()> {
 }
 
 async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Result<()> {
-    let _acker = Acker::start(env, namespace);
+    let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
     let mut chaos = Chaos::start(env, namespace, seed).await?;
     chaos.settle().await.context("before anything happened")?;
     let (began, mut turns) = (Instant::now(), 0);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::scenarios::fuzz::{Mutation, mutations, spread};
 use e2e::shell::say;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{api, object};
 use e2e::testing::{Controller, TestEnv};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -144,7 +144,7 @@ async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
     ensure!(!chosen.is_empty(), "no changes");
     env.test("fuzz", |env, namespace| async move {
         let controller = Controller::start(&env, kind.controller, &namespace).await?;
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = api(&env, &namespace, kind.kind, kind.plural);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let (seen, one) = cached(objects.clone(), e2e::testing::objects::resource(kind.kind, kind.plural));

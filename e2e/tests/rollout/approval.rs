@@ -1,8 +1,8 @@
 //! Pinned templates on a real API server: what reaches running pods, and what waits for somebody's word.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::acker::Acker;
 use e2e::testing::children::repairs;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -117,7 +117,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("pinned", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         let first = objects.start("function-controller", &[], 0).await?;
         objects.create(N).await?;
@@ -198,7 +198,7 @@ async fn another_configuration_of_the_operator_waits() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("opconfig", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         let first = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
@@ -217,7 +217,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("paused", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         let controller = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
@@ -280,7 +280,7 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("immutable", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         let controller = objects.start("function-controller", &[], 0).await?;
         objects.create(2).await?;
@@ -367,7 +367,7 @@ async fn pods_of_the_original_are_taken_over_as_they_are() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("takeover", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         for name in ["f0", "f1"] {
             create(&objects.functions, "Function", name, &function_spec()).await?;

@@ -1,7 +1,7 @@
 //! BackendConfigs on a real API server: whom a change reaches, when, and what it costs.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, api, condition, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -106,7 +106,7 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfg", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let first = json!({"env": {"A": "1"}, "autoUpdate": true});
         let mut fleet = Fleet::start(&env, &namespace, Some(first)).await?;
         fleet.until_variable("A", Some("1")).await?;
@@ -160,7 +160,7 @@ async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfgwait", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut fleet = Fleet::start(&env, &namespace, Some(json!({"env": {"A": "1"}}))).await?;
         fleet.until_variable("A", Some("1")).await?;
         fleet.change("backend-config", json!({"spec": {"env": {"A": "2"}}})).await?;
@@ -210,7 +210,7 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfgbad", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let fleet = Fleet::start(&env, &namespace, None).await?;
         // The schema lets it through; no 32-bit integer holds it.
         let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,

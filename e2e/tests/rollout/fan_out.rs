@@ -1,7 +1,7 @@
 //! A BackendConfig that concerns many objects, and the objects that have nothing to do with it.
 
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -41,7 +41,7 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("pace", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&configs, "BackendConfig", "backend-config", &json!({"env": {"A": "1"}, "autoUpdate": true}))
             .await?;

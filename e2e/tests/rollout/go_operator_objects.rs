@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::shell;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, each, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use kube::api::{Patch, PatchParams};
@@ -72,7 +72,7 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         ensure!(first.requests().iter().all(|r| !r.is_forced()), "the first write was server-side apply");
 
         // The second write, by server-side apply, works as well; then there is nothing to do, after a restart as before.
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         each(names(), |name| {
             let (env, api) = (&env, &api);
             async move { until_ready(env, api, &name, AVAILABLE).await.map(drop) }

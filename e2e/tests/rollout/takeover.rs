@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::shell;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -56,7 +56,7 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("second", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
@@ -145,7 +145,7 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("fixed", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         for name in ["f0", "f1"] {
             create(&functions, "Function", name, &function_spec()).await?;
@@ -188,7 +188,7 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
     let env = TestEnv::alone(&server).await?;
     let kubeconfig = server.folder().join("admin.kubeconfig");
     env.test("wayback", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         create(&functions, "Function", "f0", &function_spec()).await?;

@@ -154,7 +154,8 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             "--lease-renew-deadline=10",
             "--lease-retry-period=1",
         ];
-        let _acker = e2e::testing::acker::Acker::start(&env, &namespace);
+        let _statefulset_controller =
+            e2e::testing::fake_statefulset_controller::FakeStatefulSetController::start(&env, &namespace);
         let objects: Api<DynamicObject> = api(&env, &namespace, SOURCE.kind, SOURCE.plural);
         let sets: Api<DynamicObject> = e2e::testing::Child::of(&env, &namespace, "StatefulSet", "")?.api;
         let start = || Controller::spawn(&env, SOURCE.controller, &flags);

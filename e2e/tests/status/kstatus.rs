@@ -6,7 +6,7 @@ mod table;
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
 use e2e::shell::output;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use e2e::{paths, tools};
@@ -80,7 +80,7 @@ async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
         let failed = ("Failed".to_owned(), "Degraded".to_owned());
         ensure!(said(&env, &namespace, "bad")? == failed, "it is invalid");
 
-        let acker = Acker::start(&env, &namespace);
+        let acker = FakeStatefulSetController::start(&env, &namespace);
         wait(&env, &namespace, "fn/good", "Ready")?;
         let current = ("Current".to_owned(), "Healthy".to_owned());
         ensure!(said(&env, &namespace, "good")? == current, "it runs");
@@ -121,7 +121,7 @@ async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
         );
         wait(&env, &namespace, "fmesh/m", "Reconciling")?;
         ensure!(said(&env, &namespace, "m")?.0 == "InProgress", "one goes on");
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         wait(&env, &namespace, "fmesh/m", "Stalled")?;
         ensure!(
             said(&env, &namespace, "m")? == ("Failed".to_owned(), "Degraded".to_owned()),
@@ -142,7 +142,7 @@ async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Resu
     env.prepare().await?;
     env.test("kstatus-upgrade", |env, namespace| async move {
         let objects = functions(&env, &namespace);
-        let acker = Acker::start(&env, &namespace);
+        let acker = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         create(&objects, "Function", "ready", &FUNCTION.spec()).await?;
         until_ready(&env, &objects, "ready", AVAILABLE).await?;

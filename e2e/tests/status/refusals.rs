@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -41,7 +41,7 @@ async fn a_quota_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("quota", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let quotas: Api<ResourceQuota> = Api::namespaced(env.client.clone(), &namespace);
         let none = json!({"count/statefulsets.apps": "0"});
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
@@ -69,7 +69,7 @@ async fn a_policy_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("denied", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let policies: Api<ValidatingAdmissionPolicy> = Api::all(env.client.clone());
         let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(env.client.clone());
         let policy = json!({
@@ -119,7 +119,7 @@ async fn a_missing_right_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("rights", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = "function-mesh-sink-controller";
         let whole = roles.get(role).await?;

@@ -1,7 +1,7 @@
 //! Settings that a runtime does not take are refused, or warned of, as the table says; stored objects keep running.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, functions, merge, until_condition, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use functionmesh_api::settings::{Kind, refused, rules, without_effect};
@@ -160,7 +160,7 @@ async fn what_is_stored_keeps_running_and_says_so() -> Result<()> {
     env.prepare().await?;
     env.test("stored", |env, namespace| async move {
         in_force(&env, &namespace).await?;
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = functions(&env, &namespace);
         let mut stored = spec("Function", &json!({"replicas": 1, "image": "example.com/image:1"}));
         create(&functions, "Function", "f", &stored).await?;

@@ -4,7 +4,7 @@
 use crate::scenarios::FUNCTION;
 use crate::scenarios::fleet::Fleet;
 use crate::testing::TestEnv;
-use crate::testing::acker::Acker;
+use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
 use crate::testing::many::{CONCURRENCY, each};
 use crate::testing::objects::{create, functions};
 use anyhow::{Context, Result};
@@ -87,7 +87,7 @@ fn as_sent(mut object: Value) -> Value {
 /// # Errors
 /// When the API server refuses something.
 pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<Floor> {
-    let _acker = Acker::start(env, namespace);
+    let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
     let names: Vec<String> = (0..number).map(|i| format!("o{i}")).collect();
     let objects = functions(env, namespace);
     let spec = FUNCTION.spec();

@@ -2,7 +2,7 @@
 
 use crate::scenarios::faults::state::normal;
 use crate::scenarios::fleet::Kind;
-use crate::testing::acker::Acker;
+use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
 use crate::testing::objects::{AVAILABLE, api, create, merge, until_ready};
 use crate::testing::{Child, TestEnv};
 use anyhow::{Context as _, Result, ensure};
@@ -170,7 +170,7 @@ pub struct Stage {
     kind: &'static Kind,
     objects: Api<DynamicObject>,
     sets: Api<StatefulSet>,
-    _acker: Acker,
+    _statefulset_controller: FakeStatefulSetController,
 }
 
 impl Stage {
@@ -182,7 +182,7 @@ impl Stage {
             kind,
             objects: api(env, namespace, kind.kind, kind.plural),
             sets: Api::namespaced(env.client.clone(), namespace),
-            _acker: Acker::start(env, namespace),
+            _statefulset_controller: FakeStatefulSetController::start(env, namespace),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A BackendConfig that the API server would refuse in a pod: it is named, pods stay, and their number is followed.
 
 use anyhow::{Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, api, create, function_spec, functions, merge, object, until_condition, until_ready,
 };
@@ -38,7 +38,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfgcontent", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let functions = functions(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
@@ -121,7 +121,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfgblame", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let functions = functions(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");

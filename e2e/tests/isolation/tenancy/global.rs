@@ -1,7 +1,7 @@
 //! The BackendConfig for all namespaces belongs to whoever runs the operator, not to the administrators of `default`.
 
 use anyhow::{Result, bail, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
 use e2e::testing::test_env::Build;
 use e2e::testing::{Controller, TestEnv};
@@ -14,7 +14,7 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("globalplace", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         // Of the same name, where the Go operator looks for it.
         let old = api(&env, "default", "BackendConfig", "backendconfigs");
         create(&old, "BackendConfig", &namespace, &json!({"autoUpdate": true, "env": {"OLD": "1"}})).await?;

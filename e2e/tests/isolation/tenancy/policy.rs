@@ -3,7 +3,7 @@
 use super::reach::{grant, is_refusal};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::paths;
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, function_spec, merge, object, resource, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -245,7 +245,7 @@ async fn what_is_there_already_goes_on_and_stays_editable() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("tenancyold", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         grant(&env, &namespace, "tenant", &["functions", "functionmeshes", "backendconfigs"]).await?;
         let tenant = Tenant::new(&env, &namespace)?;
         let _functions = Controller::start(&env, "function-controller", &namespace).await?;

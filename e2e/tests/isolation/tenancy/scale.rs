@@ -2,7 +2,7 @@
 
 use super::backend_config::scaled;
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
     AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
 };
@@ -50,7 +50,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scalerefused", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _controller = Controller::start(&env, "function-controller", &namespace).await?;
         let functions = functions(&env, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);

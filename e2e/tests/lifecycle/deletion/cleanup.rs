@@ -2,7 +2,7 @@
 
 use super::{FINALIZER, cleaning, ended, gone, job_of, job_status};
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, functions, until_condition, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
@@ -43,7 +43,7 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("orphan", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         made(&env, &api, &["f", "g"]).await?;
@@ -95,7 +95,7 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         let watched = format!("--watched-namespace={namespace}");
         let api = functions(&env, &namespace);
         {
-            let _acker = Acker::start(&env, &namespace);
+            let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
             let controller = Controller::start(&env, "function-controller", &namespace).await?;
             made(&env, &api, &["f"]).await?;
             controller.signal("TERM")?;
@@ -172,7 +172,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("turns", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
         let flags = flags(&watched, &["--cleanup-concurrency=2"]);
         let controller = Controller::spawn(&env, "function-controller", &flags)?;
@@ -236,7 +236,7 @@ async fn a_status_that_is_denied_keeps_no_finalizer() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("denied", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let watched = format!("--watched-namespace={namespace}");
         let proxy = Proxy::start(&env).await?;
         let controller =

@@ -4,7 +4,7 @@
 
 use super::{cleaning, ended, gone, job_of, job_status};
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use k8s_openapi::api::batch::v1::Job;
@@ -81,7 +81,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
     let env = TestEnv::connect().await?.patient(PATIENCE);
     env.prepare().await?;
     env.test("gap", |env, namespace| async move {
-        let acker = Acker::start(&env, &namespace);
+        let acker = FakeStatefulSetController::start(&env, &namespace);
         let mut gap = Gap::start(&env, &namespace, "function-controller").await?;
         let objects = functions(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");

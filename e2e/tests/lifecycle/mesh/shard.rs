@@ -2,7 +2,7 @@
 
 use super::{MESH, meshes, spec, until_there};
 use anyhow::{Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{create, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
@@ -26,7 +26,7 @@ async fn components_carry_the_labels_that_their_mesh_is_selected_by() -> Result<
     env.prepare().await?;
     env.test("shard", |env, namespace| async move {
         let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         // Made by a controller without a selector, as before.
         let old = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b"])).await?;

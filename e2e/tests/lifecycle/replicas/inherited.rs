@@ -1,7 +1,7 @@
 //! Fields that the Go operator wrote are taken over, once: what is no longer wanted goes, and nothing else changes.
 
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, merge, object, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::ResourceExt;
@@ -252,7 +252,7 @@ async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("inherited", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let inherited = Inherited::make(&env, &namespace).await?;
         inherited.by_the_go_operator(&env).await?;
         inherited.until_owned_by(&env, &["manager"]).await?;
@@ -293,7 +293,7 @@ async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() ->
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("left-over", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let inherited = Inherited::make(&env, &namespace).await?;
         inherited.add_owner("2026-01-01T00:00:00Z").await?;
         let controller = Controller::start(&env, "function-controller", &namespace).await?;

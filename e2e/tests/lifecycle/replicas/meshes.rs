@@ -2,7 +2,7 @@
 
 use super::{apply_number, kubectl_scale, scale, until_runs};
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{api, create, function_spec, functions, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Controller, Proxy, TestEnv};
@@ -76,7 +76,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scaled-mesh", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let _functions = Controller::start(&env, "function-controller", &namespace).await?;
         let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         let (meshes, components) =

@@ -2,7 +2,7 @@
 
 use super::{scale, until_runs};
 use anyhow::{Context, Result, ensure};
-use e2e::testing::acker::Acker;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, function_spec, functions, until_condition, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -49,7 +49,7 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("stored", |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         for (name, fields, _) in OBJECTS {

@@ -4,8 +4,8 @@ use super::{ready, warnings};
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, is_ready};
 use e2e::shell::say;
-use e2e::testing::acker::Acker;
 use e2e::testing::children::Child;
+use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::many::until_all;
 use e2e::testing::objects::{api, create, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
@@ -70,7 +70,7 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
     env.prepare().await?;
     let env = env.patient(Duration::from_secs(900));
     env.test(name, |env, namespace| async move {
-        let _acker = Acker::start(&env, &namespace);
+        let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
         let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let flags = [format!("--watched-namespace={namespace}"), "--leader-elect=false".to_owned()];

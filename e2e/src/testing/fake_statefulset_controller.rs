@@ -13,15 +13,15 @@ use tokio::task::JoinHandle;
 /// Sets that are reported at the same time.
 const CONCURRENCY: usize = 16;
 
-/// Acts until dropped, as the user `acker` where the cluster is of tests.
-pub struct Acker(JoinHandle<()>);
+/// Acts until dropped, as the user `fake-statefulset-controller` where the cluster is of tests.
+pub struct FakeStatefulSetController(JoinHandle<()>);
 
-impl Acker {
+impl FakeStatefulSetController {
     /// Acts in a namespace. It reads by one watch and writes once for each change of a `spec`.
     pub fn start(env: &TestEnv, namespace: &str) -> Self {
         let (env, namespace) = (env.clone(), namespace.to_owned());
         Self(tokio::spawn(async move {
-            let client = env.client_of("acker").unwrap_or_else(|_| env.client.clone());
+            let client = env.client_of("fake-statefulset-controller").unwrap_or_else(|_| env.client.clone());
             let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
             let changes =
                 watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects();
@@ -37,7 +37,7 @@ impl Acker {
     }
 }
 
-impl Drop for Acker {
+impl Drop for FakeStatefulSetController {
     fn drop(&mut self) {
         self.0.abort();
     }
