@@ -11,7 +11,7 @@ const USERS: &[(&str, &str)] = &[
     ("admin", "system:masters"),
     // Parts of tests whose requests are told from the administrator's.
     ("fake-statefulset-controller", "system:masters"),
-    ("floor", "system:masters"),
+    ("baseline", "system:masters"),
     // Without any permission but those that a test gives them.
     ("tenant", ""),
     ("namespace-administrator", ""),

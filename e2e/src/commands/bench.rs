@@ -1,9 +1,9 @@
-//! What our controllers cost, beside a floor client in the same run.
+//! What our controllers cost, beside a baseline client in the same run.
 //!
 //! Each step makes its objects in a namespace of its own and takes them away again; the counts come from the same
 //! scenarios as those of the tests.
 
-pub mod floor;
+pub mod baseline;
 mod memory;
 pub mod report;
 mod steps;
@@ -28,7 +28,7 @@ pub struct Settings {
     /// Number of Functions.
     #[arg(long, default_value_t = 1000)]
     pub number: usize,
-    /// Number of times that creating them is compared with the floor client.
+    /// Number of times that creating them is compared with the baseline client.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
     /// Seconds for which nothing happens; more than two lives of a watch, so that its end is seen.

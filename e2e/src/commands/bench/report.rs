@@ -13,8 +13,8 @@ use std::fs;
 pub struct Row {
     /// What was done and is measured.
     pub what: String,
-    /// What the floor client needed.
-    pub floor: String,
+    /// What the baseline client needed.
+    pub baseline: String,
     /// What ours needed.
     pub ours: String,
     /// The goal.
@@ -31,10 +31,10 @@ impl Row {
         Self { what: what.into(), ours: ours.into(), ..Self::default() }
     }
 
-    /// With what the floor client needed.
+    /// With what the baseline client needed.
     #[must_use]
-    pub fn floor(self, floor: impl Into<String>) -> Self {
-        Self { floor: floor.into(), ..self }
+    pub fn baseline(self, baseline: impl Into<String>) -> Self {
+        Self { baseline: baseline.into(), ..self }
     }
 
     /// With a goal, and whether it was reached.
@@ -52,13 +52,14 @@ impl Row {
 
 /// The table in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = "| scenario | floor | ours | goal | met | Go as shipped | Go unthrottled |\n\
+    let mut text = "| scenario | baseline | ours | goal | met | Go as shipped | Go unthrottled |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
-    for Row { what, floor, ours, goal, met, go: [shipped, unthrottled] } in rows {
+    for Row { what, baseline, ours, goal, met, go: [shipped, unthrottled] } in rows {
         let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
         // Writing to a text cannot fail.
-        let _ = writeln!(text, "| {what} | {floor} | {ours} | {goal} | {met} | {shipped} | {unthrottled} |");
+        let _ =
+            writeln!(text, "| {what} | {baseline} | {ours} | {goal} | {met} | {shipped} | {unthrottled} |");
     }
     text
 }
@@ -75,12 +76,12 @@ pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
          program stands in for the StatefulSet controller and reports every replica as available.\n\n\
          Requests are those of the API server's audit log, leases and events left out; etcd writes are those that \
          changed something. Seconds are the API server's own, from the first Function that is created. Counts are exact \
-         and the same on every machine. Seconds are not: compare them with the *floor* in the same row, a client that \
+         and the same on every machine. Seconds are not: compare them with the *baseline* in the same row, a client that \
          sends only the ideal requests (a StatefulSet, a Service, one status for each Function), 16 at a time, in the same \
          run; the ratio is the median of {rounds} pairs. Memory is what is resident (`VmRSS`).\n\n\
          The numbers of the Go operator are from a run of its own on another machine of the same kind (Kubernetes \
          1.35.4, 2 cores; \"unthrottled\": without the limit of its client, with 10 workers). Take its counts as they are, its \
-         seconds as a ratio to the floor of that run: 13.6 s and 15.6 s in the rows of the creation.\n\n\
+         seconds as a ratio to the baseline of that run: 13.6 s and 15.6 s in the rows of the creation.\n\n\
          {machine}\n\n{table}",
         minutes = 23,
         rounds = settings.rounds,
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_goal_that_is_missed_is_seen() {
-        let rows = [Row::new("a", "1").goal("0", false), Row::new("b", "2").go("3", "4").floor("1")];
+        let rows = [Row::new("a", "1").goal("0", false), Row::new("b", "2").go("3", "4").baseline("1")];
         let text = table(&rows);
         assert!(text.contains("| a |  | 1 | 0 | **no** |  |  |\n| b | 1 | 2 |  |  | 3 | 4 |\n"), "{text}");
     }

@@ -1,8 +1,8 @@
 //! The steps about requests and time.
 
-use crate::commands::bench::floor::{Floor, Pattern};
+use crate::commands::bench::baseline::{Baseline, Pattern};
 use crate::commands::bench::report::Row;
-use crate::commands::bench::{Bench, each, floor, seconds};
+use crate::commands::bench::{Bench, baseline, each, seconds};
 use crate::scenarios::{FUNCTION, Fleet, Tally, edits, lives};
 use anyhow::Result;
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Bench {
-    /// Creates all Functions, several times, beside the floor client.
+    /// Creates all Functions, several times, beside the baseline client.
     pub(super) async fn create(&mut self) -> Result<()> {
         let number = self.settings.number;
         let namespace = self.namespace("pattern").await?;
@@ -19,26 +19,26 @@ impl Bench {
         let mut pairs = Vec::new();
         for round in 0..self.settings.rounds {
             // Neither is always the first.
-            let (ours, floor) = if round % 2 == 0 {
+            let (ours, baseline) = if round % 2 == 0 {
                 let ours = self.round(round).await?;
-                (ours, self.floor(round, &pattern).await?)
+                (ours, self.baseline(round, &pattern).await?)
             } else {
-                let floor = self.floor(round, &pattern).await?;
-                (self.round(round).await?, floor)
+                let baseline = self.baseline(round, &pattern).await?;
+                (self.round(round).await?, baseline)
             };
-            pairs.push((ours, floor));
+            pairs.push((ours, baseline));
         }
-        let ratio = |ours: fn(&Tally) -> Duration, floor: fn(&Floor) -> Duration| {
+        let ratio = |ours: fn(&Tally) -> Duration, baseline: fn(&Baseline) -> Duration| {
             median(
                 pairs
                     .iter()
-                    .map(|pair| ours(&pair.0).as_secs_f64() / floor(&pair.1).as_secs_f64().max(0.001)),
+                    .map(|pair| ours(&pair.0).as_secs_f64() / baseline(&pair.1).as_secs_f64().max(0.001)),
             )
         };
         let (children, last) =
             (ratio(|t| t.children, |f| f.children), ratio(|t| t.last_write, |f| f.last_write));
         let cpu = median(pairs.iter().map(|(tally, _)| per_thousand(tally.cpu, number)));
-        let time = |of: &dyn Fn(&(Tally, Floor)) -> Duration| {
+        let time = |of: &dyn Fn(&(Tally, Baseline)) -> Duration| {
             format!("{:.1} s", median(pairs.iter().map(|p| of(p).as_secs_f64())))
         };
         let Some((tally, _)) = pairs.last() else { return Ok(()) };
@@ -56,35 +56,35 @@ impl Bench {
         let refused: usize = pairs.iter().flat_map(|(tally, _)| tally.refused.values()).sum();
         self.add(
             Row::new(format!("create {number} Functions: requests each"), verbs)
-                .floor("3")
+                .baseline("3")
                 .goal("<= 4", most <= 4 * number)
                 .go("8 (6 status PUTs)", "8"),
         );
         self.add(
             Row::new("... answers that were no success", refused.to_string())
-                .floor("0")
+                .baseline("0")
                 .goal("0", refused == 0),
         );
         self.add(
             Row::new("... etcd writes each", each(real, number))
-                .floor("3")
+                .baseline("3")
                 .goal("<= 4", real <= 4 * number)
                 .go("5", "5"),
         );
-        let with = |ours: String, ratio: f64| format!("{ours} ({ratio:.2} x floor)");
+        let with = |ours: String, ratio: f64| format!("{ours} ({ratio:.2} x baseline)");
         self.add(
             Row::new(
                 "... until every StatefulSet and Service exists",
                 with(time(&|p| p.0.children), children),
             )
-            .floor(time(&|p| p.1.children))
-            .goal("<= 1.5 x floor", children <= 1.5)
+            .baseline(time(&|p| p.1.children))
+            .goal("<= 1.5 x baseline", children <= 1.5)
             .go("101 s", "25 s"),
         );
         self.add(
             Row::new("... until the last write", with(time(&|p| p.0.last_write), last))
-                .floor(time(&|p| p.1.last_write))
-                .goal("<= 1.5 x floor", last <= 1.5)
+                .baseline(time(&|p| p.1.last_write))
+                .goal("<= 1.5 x baseline", last <= 1.5)
                 .go("301 s", "41 s"),
         );
         self.add(
@@ -104,11 +104,11 @@ impl Bench {
         Ok(tally)
     }
 
-    async fn floor(&self, round: usize, pattern: &Pattern) -> Result<Floor> {
-        let namespace = self.namespace(&format!("floor-{round}")).await?;
-        let floor = floor::run(&self.env, &namespace, self.settings.number, pattern).await?;
+    async fn baseline(&self, round: usize, pattern: &Pattern) -> Result<Baseline> {
+        let namespace = self.namespace(&format!("baseline-{round}")).await?;
+        let baseline = baseline::run(&self.env, &namespace, self.settings.number, pattern).await?;
         self.leave(&namespace).await?;
-        Ok(floor)
+        Ok(baseline)
     }
 
     /// What happens to Functions after they were created.
@@ -133,7 +133,7 @@ impl Bench {
 
         let image = edits::image(&fleet, "example.com/image:2").await?;
         let met = image.count("patch services") == 0 && image.count("patch statefulsets") == number;
-        let row = Row::new("image change: requests each", rolled_out(&image, number)).floor("2");
+        let row = Row::new("image change: requests each", rolled_out(&image, number)).baseline("2");
         self.add(row.goal("<= 3", met && image.direct() <= 3 * number).go("8 (1 needless Service PUT)", "8"));
         self.backend_config(&fleet).await?;
         self.idle(&mut fleet).await?;
@@ -141,7 +141,7 @@ impl Bench {
         let deleted = lives::delete(&fleet).await?.writes();
         self.add(
             Row::new(format!("delete {number}: requests"), deleted.to_string())
-                .floor("0")
+                .baseline("0")
                 .goal("0", deleted == 0)
                 .go("0", "0"),
         );
@@ -188,7 +188,7 @@ impl Bench {
                 "BackendConfig, value of a variable changed: StatefulSets updated",
                 format!("{sets} of {number}"),
             )
-            .floor(format!("{number} of {number}"))
+            .baseline(format!("{number} of {number}"))
             .goal("all", sets == number)
             .go("0 of 300 (status rewritten 4 times each)", "0 of 300"),
         );
@@ -197,7 +197,7 @@ impl Bench {
         let words = rolled_out(&added, number);
         self.add(
             Row::new("BackendConfig, variable added: requests each", words)
-                .floor("1")
+                .baseline("1")
                 .goal("1 StatefulSet, <= 2 status", sets == number && added.direct() <= 3 * number)
                 .go("7", "7"),
         );
@@ -273,7 +273,7 @@ impl Bench {
 }
 
 fn none(what: &str, writes: usize, number: usize) -> Row {
-    Row::new(what, each(writes, number)).floor("0").goal("0", writes == 0)
+    Row::new(what, each(writes, number)).baseline("0").goal("0", writes == 0)
 }
 
 fn rolled_out(tally: &Tally, number: usize) -> String {

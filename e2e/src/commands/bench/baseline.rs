@@ -1,4 +1,4 @@
-//! The floor: a client that knows no more than it has to and sends only the ideal requests, three for each object, as many
+//! The baseline: a client that knows no more than it has to and sends only the ideal requests, three for each object, as many
 //! at the same time as our controllers. How long it takes is what the API server takes.
 
 use crate::scenarios::FUNCTION;
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// User of the floor client.
-const USER: &str = "floor";
+/// User of the baseline client.
+const USER: &str = "baseline";
 /// Name of the object that is copied: nothing else in it contains this text.
 const PATTERN: &str = "zz-pattern-zz";
 
@@ -34,7 +34,7 @@ pub struct Pattern {
 
 /// How long it took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Floor {
+pub struct Baseline {
     /// Until all children were there.
     pub children: Duration,
     /// Until the last write.
@@ -86,7 +86,7 @@ fn as_sent(mut object: Value) -> Value {
 ///
 /// # Errors
 /// When the API server refuses something.
-pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<Floor> {
+pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<Baseline> {
     let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
     let names: Vec<String> = (0..number).map(|i| format!("o{i}")).collect();
     let objects = functions(env, namespace);
@@ -99,12 +99,12 @@ pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Patter
     let worked = tokio::time::timeout(env.patience(), work(env, namespace, number, pattern));
     let (declared, worked) = tokio::join!(declared, worked);
     declared?;
-    worked.context("the floor client did not come to its end")??;
+    worked.context("the baseline client did not come to its end")??;
     let audit = env.audit_since(&mark)?;
     let others = audit.clone().not_by(USER).within(namespace).writes();
     let ours = audit.by(USER).writes();
     let children = ours.clone().only(|r| r.verb == "create");
-    Ok(Floor { children: others.until(&children), last_write: others.until(&ours) })
+    Ok(Baseline { children: others.until(&children), last_write: others.until(&ours) })
 }
 
 async fn work(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<()> {
