@@ -1,7 +1,7 @@
 //! Sequences of actions that tests and the benchmark share.
 //!
 //! [`edits`] and [`lives`] change the objects of a [`Fleet`], wait for the result and until the controller is idle, and return
-//! a [`Tally`]: the same code for exact counts in tests and for the table of the benchmark. [`faults`] injects one fault at
+//! a [`RequestCounts`]: the same code for exact counts in tests and for the table of the benchmark. [`faults`] injects one fault at
 //! each write of a scenario; [`fuzz`] generates objects from the schemas.
 
 pub mod edits;
@@ -9,7 +9,7 @@ pub mod faults;
 pub mod fleet;
 pub mod fuzz;
 pub mod lives;
-pub mod tally;
+pub mod request_counts;
 
 pub use fleet::{FUNCTION, Fleet, Kind, SINK, SOURCE};
-pub use tally::Tally;
+pub use request_counts::RequestCounts;

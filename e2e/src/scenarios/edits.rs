@@ -1,7 +1,7 @@
 //! Objects, and what they refer to, are changed.
 
 use crate::scenarios::fleet::Fleet;
-use crate::scenarios::tally::Tally;
+use crate::scenarios::request_counts::RequestCounts;
 use crate::testing::many::each;
 use crate::testing::objects::{api, create, merge};
 use anyhow::Result;
@@ -17,7 +17,7 @@ const BACKEND_CONFIG: &str = "backend-config";
 ///
 /// # Errors
 /// When they are not looked at.
-pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<Tally> {
+pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<RequestCounts> {
     fleet
         .measure(async |fleet| {
             let before = fleet.controller.reconciles()?;
@@ -32,7 +32,7 @@ pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<Tally> {
 ///
 /// # Errors
 /// When they are not looked at.
-pub async fn edit_status(fleet: &Fleet) -> Result<Tally> {
+pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
     let condition = json!({
         "type": "example.com/Checked", "status": "True", "reason": "Checked", "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -63,7 +63,7 @@ pub async fn edit_status(fleet: &Fleet) -> Result<Tally> {
 ///
 /// # Errors
 /// When they are not looked at.
-pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<Tally> {
+pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<RequestCounts> {
     let same = json!({"spec": spec});
     fleet
         .measure(async |fleet| {
@@ -87,7 +87,7 @@ pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<Tally> {
 ///
 /// # Errors
 /// When one does not run with it.
-pub async fn image(fleet: &Fleet, image: &str) -> Result<Tally> {
+pub async fn image(fleet: &Fleet, image: &str) -> Result<RequestCounts> {
     fleet
         .measure(async |fleet| {
             want_image(fleet, image).await?;
@@ -117,7 +117,7 @@ pub async fn until_image(fleet: &Fleet, image: &str) -> Result<()> {
 ///
 /// # Errors
 /// When a set does not get the variable.
-pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
+pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     let spec = json!({"env": {name: value}, "autoUpdate": true});
     fleet
@@ -132,7 +132,7 @@ pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Ta
 ///
 /// # Errors
 /// When not every object is looked at.
-pub async fn touch_backend_config(fleet: &Fleet) -> Result<Tally> {
+pub async fn touch_backend_config(fleet: &Fleet) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet
         .measure(async |fleet| {
@@ -147,7 +147,7 @@ pub async fn touch_backend_config(fleet: &Fleet) -> Result<Tally> {
 ///
 /// # Errors
 /// When a set does not get the variable.
-pub async fn change_backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Tally> {
+pub async fn change_backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet
         .measure(async |fleet| {

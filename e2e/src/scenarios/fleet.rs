@@ -1,6 +1,6 @@
 //! Many objects of one kind, and the controller that works on them.
 
-use crate::scenarios::tally::{Tally, storage, tally};
+use crate::scenarios::request_counts::{RequestCounts, count, storage};
 use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
 use crate::testing::many::{each, until_all};
 use crate::testing::objects::{api, create, function_spec};
@@ -156,7 +156,7 @@ impl Fleet {
     ///
     /// # Errors
     /// What happens, or when the controller does not become quiet.
-    pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<Tally> {
+    pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<RequestCounts> {
         self.controller.quiet(&self.env).await?;
         let before = storage(&self.env, &self.namespace, self.kind.plural)?;
         let (reconciles, cpu) = (self.controller.reconciles()?, self.controller.cpu()?);
@@ -165,10 +165,10 @@ impl Fleet {
         self.controller.quiet(&self.env).await?;
         let after = storage(&self.env, &self.namespace, self.kind.plural)?;
         let audit = self.env.audit_since(&mark)?;
-        Ok(Tally {
+        Ok(RequestCounts {
             reconciles: self.controller.reconciles()? - reconciles,
             cpu: self.controller.cpu()?.saturating_sub(cpu),
-            ..tally(audit, &self.controller.user, &self.namespace, &before, &after)
+            ..count(audit, &self.controller.user, &self.namespace, &before, &after)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Objects come and go, and so do controllers.
 
 use crate::scenarios::fleet::Fleet;
-use crate::scenarios::tally::{Tally, storage, tally};
+use crate::scenarios::request_counts::{RequestCounts, count, storage};
 use crate::testing::Proxy;
 use crate::testing::many::{each, until_none};
 use anyhow::{Result, ensure};
@@ -13,7 +13,7 @@ use std::time::Instant;
 ///
 /// # Errors
 /// When they do not.
-pub async fn create(fleet: &Fleet) -> Result<Tally> {
+pub async fn create(fleet: &Fleet) -> Result<RequestCounts> {
     let spec = fleet.kind.spec();
     fleet
         .measure(async |fleet| {
@@ -27,7 +27,7 @@ pub async fn create(fleet: &Fleet) -> Result<Tally> {
 ///
 /// # Errors
 /// When it does not look at all objects.
-pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
+pub async fn restart(fleet: &mut Fleet) -> Result<RequestCounts> {
     let before = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
     let mark = fleet.env.mark().await?;
     let started = Instant::now();
@@ -46,11 +46,11 @@ pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
     controller.quiet(&fleet.env).await?;
     let after = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
     let audit = fleet.env.audit_since(&mark)?;
-    Ok(Tally {
+    Ok(RequestCounts {
         reconciles: controller.reconciles()?,
         cpu: controller.cpu()?,
         drained,
-        ..tally(audit, &controller.user, &fleet.namespace, &before, &after)
+        ..count(audit, &controller.user, &fleet.namespace, &before, &after)
     })
 }
 
@@ -59,14 +59,14 @@ pub async fn restart(fleet: &mut Fleet) -> Result<Tally> {
 ///
 /// # Errors
 /// When a watch does not begin again.
-pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
+pub async fn relist(fleet: &mut Fleet) -> Result<(RequestCounts, usize)> {
     if fleet.proxy.is_none() {
         let proxy = Proxy::start(&fleet.env).await?;
         fleet.replace(Some(proxy)).await?;
         fleet.until_looked_at(0, fleet.number()).await?;
     }
     let mut watches = 0;
-    let tally = fleet
+    let counts = fleet
         .measure(async |fleet| {
             let Some(proxy) = &fleet.proxy else { return Ok(()) };
             watches = proxy.expire_watches();
@@ -80,7 +80,7 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
                 .await
         })
         .await?;
-    Ok((tally, watches))
+    Ok((counts, watches))
 }
 
 /// Every object is looked at again, twice at least, although nothing happened to it: what happens to others after most of
@@ -88,7 +88,7 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(Tally, usize)> {
 ///
 /// # Errors
 /// When they are not looked at.
-pub async fn resync(fleet: &mut Fleet) -> Result<Tally> {
+pub async fn resync(fleet: &mut Fleet) -> Result<RequestCounts> {
     let flags = fleet.flags.clone();
     fleet.flags.push("--resync-period=1".to_owned());
     let before = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
@@ -97,18 +97,18 @@ pub async fn resync(fleet: &mut Fleet) -> Result<Tally> {
     fleet.controller.reconciled(&fleet.env, 3 * u64::try_from(fleet.number())?).await?;
     let after = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
     let audit = fleet.env.audit_since(&mark)?;
-    let tally = tally(audit, &fleet.controller.user, &fleet.namespace, &before, &after);
+    let counts = count(audit, &fleet.controller.user, &fleet.namespace, &before, &after);
     fleet.flags = flags;
     fleet.replace(None).await?;
     fleet.until_looked_at(0, fleet.number()).await?;
-    Ok(tally)
+    Ok(counts)
 }
 
 /// All objects are deleted, and their children go by their owners.
 ///
 /// # Errors
 /// When something stays.
-pub async fn delete(fleet: &Fleet) -> Result<Tally> {
+pub async fn delete(fleet: &Fleet) -> Result<RequestCounts> {
     fleet
         .measure(async |fleet| {
             each(&fleet.names, |name| async move {

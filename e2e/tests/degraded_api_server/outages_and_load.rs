@@ -38,7 +38,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     env.prepare().await?;
     env.test("away", |env, namespace| async move {
         let fleet = fleet(&env, &namespace, true).await?;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
                 fleet.proxy()?.end_watches();
@@ -58,7 +58,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
                 Ok(())
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        ensure!(counts.count("patch statefulsets") == NUMBER, "{:?}", counts.requests);
         Ok(())
     })
     .await
@@ -75,7 +75,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
     env.prepare().await?;
     env.test("long-away", |env, namespace| async move {
         let fleet = fleet(&env, &namespace, true).await?;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
                 fleet.proxy()?.end_watches();
@@ -101,7 +101,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 Ok(())
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        ensure!(counts.count("patch statefulsets") == NUMBER, "{:?}", counts.requests);
         Ok(())
     })
     .await
@@ -206,7 +206,7 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
         let before = leases.get("function-controller").await?.spec;
         let started = Instant::now();
         let mut changes = 0;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.create(&FUNCTION.spec()).await?;
                 fleet.until_ready().await?;
@@ -221,7 +221,7 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
             })
             .await?;
         for (what, times) in [("patch statefulsets", 1 + changes), ("patch services", 1)] {
-            ensure!(tally.count(what) == times * NUMBER, "{what}: {:?}", tally.requests);
+            ensure!(counts.count(what) == times * NUMBER, "{what}: {:?}", counts.requests);
         }
         ensure!(fleet.controller.metric("function_mesh_leader")? == 1, "the lease is lost");
         let after = leases.get("function-controller").await?.spec;
@@ -241,7 +241,7 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
     env.test("flood", |env, namespace| async move {
         let fleet = fleet(&env, &namespace, true).await?;
         let before = fleet.controller.memory()?.resident;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 stream::iter(0..EDITS)
                     .map(|i| {
@@ -259,7 +259,7 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
                 fleet.until_ready().await
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == NUMBER, "{:?}", tally.requests);
+        ensure!(counts.count("patch statefulsets") == NUMBER, "{:?}", counts.requests);
         let grown = fleet.controller.memory()?.resident.saturating_sub(before);
         ensure!(grown < 8192, "{grown} KiB more after {EDITS} edits");
         Ok(())

@@ -18,22 +18,22 @@ async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
     env.test("injecting", |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, 5).await?;
         let webhook = Webhook::start(&env, &namespace, Behaviour::Inject).await?;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.create(&FUNCTION.spec()).await?;
                 fleet.until_sets(is_injected).await?;
                 fleet.until_ready().await
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == 5, "{tally}");
+        ensure!(counts.count("patch statefulsets") == 5, "{counts}");
         // A change of ours reaches the pods beside what was added.
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 merge(&fleet.objects, "o0", json!({"spec": {"image": IMAGE}})).await?;
                 until_ready(&fleet.env, &fleet.objects, "o0", AVAILABLE).await.map(drop)
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == 1, "{tally}");
+        ensure!(counts.count("patch statefulsets") == 1, "{counts}");
         let set = fleet.sets.get(SET).await?;
         let pod = set.spec.template.spec.clone().unwrap_or_default();
         let images: Vec<_> = pod.containers.iter().filter_map(|c| c.image.as_deref()).collect();
@@ -89,13 +89,13 @@ async fn a_webhook_that_is_slow_is_waited_for() -> Result<()> {
         let fleet = Fleet::start(&env, &namespace, &FUNCTION, 5).await?;
         let webhook = Webhook::start(&env, &namespace, Behaviour::Slow(SLOW)).await?;
         let started = Instant::now();
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.create(&FUNCTION.spec()).await?;
                 fleet.until_ready().await
             })
             .await?;
-        ensure!(tally.count("patch statefulsets") == 5 && tally.refused.is_empty(), "{tally}");
+        ensure!(counts.count("patch statefulsets") == 5 && counts.refused.is_empty(), "{counts}");
         ensure!(started.elapsed() < SLOW * 5, "one after the other: {:?}", started.elapsed());
         webhook.remove().await
     })

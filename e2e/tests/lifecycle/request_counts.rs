@@ -1,7 +1,7 @@
 //! What a hundred objects cost: exact numbers of requests, by the API server's audit log, and of real writes, by etcd.
 
 use anyhow::{Result, ensure};
-use e2e::scenarios::{FUNCTION, Fleet, Kind, SINK, SOURCE, Tally, edits, lives};
+use e2e::scenarios::{FUNCTION, Fleet, Kind, RequestCounts, SINK, SOURCE, edits, lives};
 use e2e::testing::TestEnv;
 use serde_json::json;
 
@@ -59,55 +59,61 @@ async fn life(kind: &'static Kind, all: bool) -> Result<()> {
 /// Caches of a controller: objects, StatefulSets, Services, autoscalers, Jobs, Pods, BackendConfigs.
 const WATCHES: usize = 7;
 
-fn created(tally: &Tally, kind: &Kind) -> Result<()> {
-    println!("{} create: {tally}", kind.kind);
+fn created(counts: &RequestCounts, kind: &Kind) -> Result<()> {
+    println!("{} create: {counts}", kind.kind);
     let status = format!("patch {}/status", kind.plural);
-    ensure!(tally.refused.is_empty(), "refused: {tally}");
-    ensure!(tally.verb("get") == 0 && tally.verb("list") == 0, "reads: {tally}");
+    ensure!(counts.refused.is_empty(), "refused: {counts}");
+    ensure!(counts.verb("get") == 0 && counts.verb("list") == 0, "reads: {counts}");
     ensure!(
-        (tally.count("patch statefulsets"), tally.count("patch services")) == (N, N),
-        "children: {tally}"
+        (counts.count("patch statefulsets"), counts.count("patch services")) == (N, N),
+        "children: {counts}"
     );
-    let known = tally.count("patch statefulsets") + tally.count("patch services") + tally.count(&status);
-    ensure!(tally.writes() == known, "something else was written: {tally}");
+    let known = counts.count("patch statefulsets") + counts.count("patch services") + counts.count(&status);
+    ensure!(counts.writes() == known, "something else was written: {counts}");
     for (what, most) in [("patch statefulsets", 1), ("patch services", 1), (status.as_str(), 2)] {
-        ensure!(tally.most.get(what).is_some_and(|number| *number <= most), "{what} of one object: {tally}");
+        ensure!(
+            counts.most.get(what).is_some_and(|number| *number <= most),
+            "{what} of one object: {counts}"
+        );
     }
-    exact(tally, kind)
+    exact(counts, kind)
 }
 
 /// No write changed nothing.
-fn exact(tally: &Tally, kind: &Kind) -> Result<()> {
+fn exact(counts: &RequestCounts, kind: &Kind) -> Result<()> {
     for resource in [kind.plural, "statefulsets", "services"] {
-        ensure!(tally.is_exact(resource), "a write of {resource} was in vain: {tally}");
+        ensure!(counts.is_exact(resource), "a write of {resource} was in vain: {counts}");
     }
     Ok(())
 }
 
 /// Nothing was asked but by watches, and nothing was written.
-fn silent(what: &str, tally: &Tally) -> Result<()> {
-    println!("{what}: {tally}");
-    ensure!(tally.writes() == 0 && tally.verb("get") == 0, "{what}: {tally}");
+fn silent(what: &str, counts: &RequestCounts) -> Result<()> {
+    println!("{what}: {counts}");
+    ensure!(counts.writes() == 0 && counts.verb("get") == 0, "{what}: {counts}");
     // A watch that is cut off in the middle is noted with the answer that it began with.
-    ensure!(tally.refused.is_empty(), "{what}: refused: {tally}");
-    for (resource, written) in &tally.written {
-        let others = tally.others.get(resource).copied().unwrap_or_default();
-        ensure!(*written <= u64::try_from(others)?, "{what}: {resource} was written: {tally}");
+    ensure!(counts.refused.is_empty(), "{what}: refused: {counts}");
+    for (resource, written) in &counts.written {
+        let others = counts.others.get(resource).copied().unwrap_or_default();
+        ensure!(*written <= u64::try_from(others)?, "{what}: {resource} was written: {counts}");
     }
     Ok(())
 }
 
 /// Every StatefulSet was written once, and no Service.
-fn rolled_out(what: &str, tally: &Tally, kind: &Kind) -> Result<()> {
-    println!("{} {what}: {tally}", kind.kind);
+fn rolled_out(what: &str, counts: &RequestCounts, kind: &Kind) -> Result<()> {
+    println!("{} {what}: {counts}", kind.kind);
     let status = format!("patch {}/status", kind.plural);
-    ensure!(tally.refused.is_empty() && tally.verb("get") == 0, "{what}: {tally}");
-    ensure!((tally.count("patch statefulsets"), tally.count("patch services")) == (N, 0), "{what}: {tally}");
-    ensure!(tally.writes() == N + tally.count(&status), "{what}: something else was written: {tally}");
+    ensure!(counts.refused.is_empty() && counts.verb("get") == 0, "{what}: {counts}");
+    ensure!(
+        (counts.count("patch statefulsets"), counts.count("patch services")) == (N, 0),
+        "{what}: {counts}"
+    );
+    ensure!(counts.writes() == N + counts.count(&status), "{what}: something else was written: {counts}");
     for (request, most) in [("patch statefulsets", 1), (status.as_str(), 2)] {
-        ensure!(tally.most.get(request).is_none_or(|number| *number <= most), "{what}: {request}: {tally}");
+        ensure!(counts.most.get(request).is_none_or(|number| *number <= most), "{what}: {request}: {counts}");
     }
-    exact(tally, kind)
+    exact(counts, kind)
 }
 
 async fn edits_that_change_nothing(fleet: &Fleet) -> Result<()> {

@@ -17,16 +17,16 @@ async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
         // So long that a slow machine does it as well.
         fleet.flags.push("--first-status-delay=60".to_owned());
         fleet.replace(None).await?;
-        let tally = fleet
+        let counts = fleet
             .measure(async |fleet| {
                 fleet.create(&FUNCTION.spec()).await?;
                 fleet.until_ready().await
             })
             .await?;
         for what in ["patch statefulsets", "patch services", STATUS] {
-            ensure!(tally.count(what) == N, "{what}: {tally}");
+            ensure!(counts.count(what) == N, "{what}: {counts}");
         }
-        ensure!(tally.writes() == 3 * N && tally.refused.is_empty(), "{tally}");
+        ensure!(counts.writes() == 3 * N && counts.refused.is_empty(), "{counts}");
         Ok(())
     })
     .await

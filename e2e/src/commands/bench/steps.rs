@@ -3,7 +3,7 @@
 use crate::commands::bench::baseline::{Baseline, Pattern};
 use crate::commands::bench::report::Row;
 use crate::commands::bench::{Bench, baseline, each, seconds};
-use crate::scenarios::{FUNCTION, Fleet, Tally, edits, lives};
+use crate::scenarios::{FUNCTION, Fleet, RequestCounts, edits, lives};
 use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl Bench {
             };
             pairs.push((ours, baseline));
         }
-        let ratio = |ours: fn(&Tally) -> Duration, baseline: fn(&Baseline) -> Duration| {
+        let ratio = |ours: fn(&RequestCounts) -> Duration, baseline: fn(&Baseline) -> Duration| {
             median(
                 pairs
                     .iter()
@@ -37,23 +37,23 @@ impl Bench {
         };
         let (children, last) =
             (ratio(|t| t.children, |f| f.children), ratio(|t| t.last_write, |f| f.last_write));
-        let cpu = median(pairs.iter().map(|(tally, _)| per_thousand(tally.cpu, number)));
-        let time = |of: &dyn Fn(&(Tally, Baseline)) -> Duration| {
+        let cpu = median(pairs.iter().map(|(counts, _)| per_thousand(counts.cpu, number)));
+        let time = |of: &dyn Fn(&(RequestCounts, Baseline)) -> Duration| {
             format!("{:.1} s", median(pairs.iter().map(|p| of(p).as_secs_f64())))
         };
-        let Some((tally, _)) = pairs.last() else { return Ok(()) };
-        let status = tally.count("patch functions/status");
+        let Some((counts, _)) = pairs.last() else { return Ok(()) };
+        let status = counts.count("patch functions/status");
         let verbs = format!(
             "{} ({} StatefulSet, {} Service, {} status; {} reads)",
-            each(tally.direct(), number),
-            each(tally.count("patch statefulsets"), number),
-            each(tally.count("patch services"), number),
+            each(counts.direct(), number),
+            each(counts.count("patch statefulsets"), number),
+            each(counts.count("patch services"), number),
             each(status, number),
-            tally.verb("get") + tally.verb("list"),
+            counts.verb("get") + counts.verb("list"),
         );
-        let real = usize::try_from(tally.real())?;
-        let most = pairs.iter().map(|(tally, _)| tally.direct()).max().unwrap_or_default();
-        let refused: usize = pairs.iter().flat_map(|(tally, _)| tally.refused.values()).sum();
+        let real = usize::try_from(counts.real())?;
+        let most = pairs.iter().map(|(counts, _)| counts.direct()).max().unwrap_or_default();
+        let refused: usize = pairs.iter().flat_map(|(counts, _)| counts.refused.values()).sum();
         self.add(
             Row::new(format!("create {number} Functions: requests each"), verbs)
                 .baseline("3")
@@ -95,13 +95,13 @@ impl Bench {
         Ok(())
     }
 
-    async fn round(&self, round: usize) -> Result<Tally> {
+    async fn round(&self, round: usize) -> Result<RequestCounts> {
         let namespace = self.namespace(&format!("ours-{round}")).await?;
         let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, self.settings.number).await?;
-        let tally = lives::create(&fleet).await?;
+        let counts = lives::create(&fleet).await?;
         drop(fleet);
         self.leave(&namespace).await?;
-        Ok(tally)
+        Ok(counts)
     }
 
     async fn baseline(&self, round: usize, pattern: &Pattern) -> Result<Baseline> {
@@ -276,13 +276,13 @@ fn none(what: &str, writes: usize, number: usize) -> Row {
     Row::new(what, each(writes, number)).baseline("0").goal("0", writes == 0)
 }
 
-fn rolled_out(tally: &Tally, number: usize) -> String {
+fn rolled_out(counts: &RequestCounts, number: usize) -> String {
     format!(
         "{} ({} StatefulSet, {} Service, {} status)",
-        each(tally.direct(), number),
-        each(tally.count("patch statefulsets"), number),
-        each(tally.count("patch services"), number),
-        each(tally.count("patch functions/status"), number),
+        each(counts.direct(), number),
+        each(counts.count("patch statefulsets"), number),
+        each(counts.count("patch services"), number),
+        each(counts.count("patch functions/status"), number),
     )
 }
 

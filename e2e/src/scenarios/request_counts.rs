@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Requests of one controller, and what became of them.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct RequestCounts {
     /// Numbers by verb and resource, leases and events left out.
     pub requests: BTreeMap<String, usize>,
     /// The highest number for one object, by verb and resource.
@@ -34,7 +34,7 @@ pub struct Tally {
     pub drained: Duration,
 }
 
-impl Tally {
+impl RequestCounts {
     /// Number of requests of a kind, such as `patch services`.
     pub fn count(&self, what: &str) -> usize {
         self.requests.get(what).copied().unwrap_or_default()
@@ -73,7 +73,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for RequestCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -97,7 +97,7 @@ pub fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> 
 }
 
 /// Fills in what the audit log and etcd tell.
-pub fn tally(audit: Audit, user: &str, namespace: &str, before: &Storage, after: &Storage) -> Tally {
+pub fn count(audit: Audit, user: &str, namespace: &str, before: &Storage, after: &Storage) -> RequestCounts {
     let housekeeping = |audit: Audit| {
         audit.only(|r| !matches!(r.resource().as_str(), "leases" | "events" | "leases/status"))
     };
@@ -119,7 +119,7 @@ pub fn tally(audit: Audit, user: &str, namespace: &str, before: &Storage, after:
         let after = after.get(resource).map_or(0, |after| writes_between(before, after));
         (resource.clone(), after)
     });
-    Tally {
+    RequestCounts {
         requests: ours.counts(),
         most: writes.most(),
         refused: ours.clone().refused().counts(),
@@ -128,6 +128,6 @@ pub fn tally(audit: Audit, user: &str, namespace: &str, before: &Storage, after:
         others: by_others,
         children: others.until(&children),
         last_write: others.until(&writes),
-        ..Tally::default()
+        ..RequestCounts::default()
     }
 }
