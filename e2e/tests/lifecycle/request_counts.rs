@@ -1,7 +1,7 @@
 //! What a hundred objects cost: exact numbers of requests, by the API server's audit log, and of real writes, by etcd.
 
 use anyhow::{Result, ensure};
-use e2e::scenarios::{FUNCTION, Fleet, Kind, RequestCounts, SINK, SOURCE, edits, lives};
+use e2e::scenarios::{FUNCTION, Fleet, Kind, RequestCounts, SINK, SOURCE, edits, restarts};
 use e2e::testing::TestEnv;
 use serde_json::json;
 
@@ -29,26 +29,26 @@ async fn life(kind: &'static Kind, all: bool) -> Result<()> {
     env.prepare().await?;
     env.test(kind.plural, |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, kind, N).await?;
-        created(&lives::create(&fleet).await?, kind)?;
+        created(&restarts::create(&fleet).await?, kind)?;
 
-        let restarted = lives::restart(&mut fleet).await?;
+        let restarted = restarts::restart(&mut fleet).await?;
         silent("restart", &restarted)?;
         ensure!(restarted.direct() == 0 && restarted.verb("list") == WATCHES, "restart: {restarted}");
         if all {
-            let (relisted, watches) = lives::relist(&mut fleet).await?;
+            let (relisted, watches) = restarts::relist(&mut fleet).await?;
             silent("relist", &relisted)?;
             ensure!(watches == WATCHES, "{watches} watches");
             ensure!((relisted.verb("list"), relisted.direct()) == (WATCHES, 0), "relist: {relisted}");
-            silent("resync", &lives::resync(&mut fleet).await?)?;
+            silent("resync", &restarts::resync(&mut fleet).await?)?;
             edits_that_change_nothing(&fleet).await?;
         }
         let image = edits::image(&fleet, "example.com/image:2").await?;
         rolled_out("image", &image, kind)?;
         if all {
             backend_config(&fleet, kind).await?;
-            silent("restart", &lives::restart(&mut fleet).await?)?;
+            silent("restart", &restarts::restart(&mut fleet).await?)?;
         }
-        let deleted = lives::delete(&fleet).await?;
+        let deleted = restarts::delete(&fleet).await?;
         println!("{} delete: {deleted}", kind.kind);
         ensure!(deleted.writes() == 0 && deleted.direct() == 0, "delete: {deleted}");
         Ok(())

@@ -3,7 +3,7 @@
 use crate::commands::bench::Bench;
 use crate::commands::bench::report::Row;
 use crate::images::BINARIES;
-use crate::scenarios::{FUNCTION, Fleet, lives};
+use crate::scenarios::{FUNCTION, Fleet, restarts};
 use crate::testing::Controller;
 use crate::testing::controller::Memory;
 use crate::testing::many::each;
@@ -69,9 +69,9 @@ impl Bench {
     async fn with(&self, number: usize) -> Result<Taken> {
         let namespace = self.namespace(&format!("memory-{number}")).await?;
         let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
-        lives::create(&fleet).await?;
+        restarts::create(&fleet).await?;
         let live = settled(&fleet).await?;
-        lives::restart(&mut fleet).await?;
+        restarts::restart(&mut fleet).await?;
         let fresh = settled(&fleet).await?;
         drop(fleet);
         self.leave(&namespace).await?;
@@ -83,8 +83,8 @@ impl Bench {
         let (number, foreign) = (self.settings.number, 2 * self.settings.number);
         let namespace = self.namespace("ballast").await?;
         let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
-        lives::create(&fleet).await?;
-        lives::restart(&mut fleet).await?;
+        restarts::create(&fleet).await?;
+        restarts::restart(&mut fleet).await?;
         let before = settled(&fleet).await?.resident;
         let names: Vec<String> = (0..foreign).map(|i| format!("foreign-{i}")).collect();
         let filling = "x".repeat(20 * 1024);
@@ -97,7 +97,7 @@ impl Bench {
         self.fill::<StatefulSet>(&namespace, &names, &set).await?;
         fleet.controller.quiet(&self.env).await?;
         let live = settled(&fleet).await?.resident;
-        lives::restart(&mut fleet).await?;
+        restarts::restart(&mut fleet).await?;
         let fresh = settled(&fleet).await?.resident;
         drop(fleet);
         self.leave(&namespace).await?;

@@ -3,7 +3,7 @@
 use crate::commands::bench::baseline::{Baseline, Pattern};
 use crate::commands::bench::report::Row;
 use crate::commands::bench::{Bench, baseline, each, seconds};
-use crate::scenarios::{FUNCTION, Fleet, RequestCounts, edits, lives};
+use crate::scenarios::{FUNCTION, Fleet, RequestCounts, edits, restarts};
 use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ impl Bench {
     async fn round(&self, round: usize) -> Result<RequestCounts> {
         let namespace = self.namespace(&format!("ours-{round}")).await?;
         let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, self.settings.number).await?;
-        let counts = lives::create(&fleet).await?;
+        let counts = restarts::create(&fleet).await?;
         drop(fleet);
         self.leave(&namespace).await?;
         Ok(counts)
@@ -116,7 +116,7 @@ impl Bench {
         let number = self.settings.number;
         let namespace = self.namespace("life").await?;
         let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
-        lives::create(&fleet).await?;
+        restarts::create(&fleet).await?;
         self.restarts(&mut fleet).await?;
 
         let mut edited = 0;
@@ -138,7 +138,7 @@ impl Bench {
         self.backend_config(&fleet).await?;
         self.idle(&mut fleet).await?;
 
-        let deleted = lives::delete(&fleet).await?.writes();
+        let deleted = restarts::delete(&fleet).await?.writes();
         self.add(
             Row::new(format!("delete {number}: requests"), deleted.to_string())
                 .baseline("0")
@@ -151,7 +151,7 @@ impl Bench {
 
     async fn restarts(&mut self, fleet: &mut Fleet) -> Result<()> {
         let number = fleet.number();
-        let restart = lives::restart(fleet).await?;
+        let restart = restarts::restart(fleet).await?;
         let words = format!(
             "{} writes; {} lists, {} watches; {}",
             restart.writes(),
@@ -166,12 +166,12 @@ impl Bench {
                 .go("2000 (no-op PUTs); 116 s", "2000; 22 s"),
         );
         self.add(Row::new("... CPU", format!("{:.2} s", restart.cpu.as_secs_f64())));
-        let (relist, watches) = lives::relist(fleet).await?;
+        let (relist, watches) = restarts::relist(fleet).await?;
         let words = format!("{}; {} lists of {watches} kinds", relist.writes(), relist.verb("list"));
         self.add(
             Row::new("forced relist (410) of every watch: writes", words).goal("0", relist.writes() == 0),
         );
-        let resync = lives::resync(fleet).await?.writes();
+        let resync = restarts::resync(fleet).await?.writes();
         self.add(none("looked at again although nothing happened: writes each", resync, number));
         Ok(())
     }
@@ -250,8 +250,8 @@ impl Bench {
         let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         let mut sizes = Vec::new();
         for _ in 0..TIMES {
-            lives::create(&fleet).await?;
-            lives::delete(&fleet).await?;
+            restarts::create(&fleet).await?;
+            restarts::delete(&fleet).await?;
             sizes.push((fleet.controller.get("metrics")?.len(), fleet.controller.memory()?.resident));
         }
         drop(fleet);
