@@ -126,7 +126,7 @@ impl Cluster {
     /// Switches the second node on or off, or cuts its network.
     ///
     /// # Errors
-    /// When the cluster cannot be told.
+    /// When the cluster cannot be stopped.
     pub fn second(&self, state: second::State) -> Result<()> {
         second::want(&self.folder(), state)
     }
@@ -200,7 +200,7 @@ impl ApiOnly {
         let control_plane = ControlPlane::prepare(&folder, addresses)?;
         let mut processes = Processes::new(folder.join("logs"));
         control_plane.start_api(&mut processes, false)?;
-        // Owners and namespaces have to work; pods are nobody's business here.
+        // Garbage collection and namespaces have to work; no pods are needed here.
         control_plane
             .start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
         say("the API server answers");

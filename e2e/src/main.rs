@@ -147,7 +147,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures; told to stop, it ends with everything that it started.
+/// Runs the benchmark; a signal stops it and everything that it started.
 async fn measure(settings: bench::Settings) -> Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {

@@ -73,7 +73,7 @@ pub fn log_to<'c>(command: &'c mut Command, file: &Path) -> Result<&'c mut Comma
     Ok(command.stdout(log.try_clone()?).stderr(log))
 }
 
-/// An error that trying again cannot mend.
+/// An error that a retry cannot fix.
 #[derive(Debug)]
 pub struct Fatal(pub String);
 

@@ -1,4 +1,4 @@
-//! What tests use: a namespace for each, waiting on conditions, the audit log, controllers as processes.
+//! The harness of the tests: a namespace for each test, waiting on conditions, the audit log, controllers as processes.
 
 pub mod audit;
 pub mod children;

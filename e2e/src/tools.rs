@@ -48,7 +48,7 @@ pub fn ensure(scope: Scope) -> Result<()> {
     kubernetes(&binaries)
 }
 
-/// kubectl and helm, for a cluster of somebody else.
+/// kubectl and helm, for a cluster that is not ours.
 ///
 /// # Errors
 /// When they cannot be built.
@@ -59,7 +59,7 @@ pub fn clients() -> Result<()> {
 /// Installs Debian packages whose program is missing.
 ///
 /// # Errors
-/// When this is not Debian, or nobody who may install.
+/// When this is not Debian, or the user is not root.
 pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> =
         wanted.iter().filter(|(program, _)| !present(program)).map(|(_, p)| *p).collect();

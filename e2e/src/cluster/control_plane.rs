@@ -55,7 +55,7 @@ impl ControlPlane {
         for (file, user) in users {
             fs::write(this.kubeconfig(file), this.kubeconfig_of(user))?;
         }
-        // For whoever counts real writes.
+        // For tests that count writes in etcd.
         fs::write(folder.join("etcd.port"), this.addresses.etcd[0].to_string())?;
         // Reads and writes by user; the requests of the cluster's own parts are noise.
         fs::write(
@@ -218,7 +218,7 @@ impl ControlPlane {
         if advertise {
             flags.push(format!("--advertise-address={}", self.addresses.host));
         } else {
-            // Without nodes nobody needs the Service of the API server, and no pod is ever started.
+            // Without nodes nothing needs the Service of the API server, and no pod is ever started.
             flags.push("--endpoint-reconciler-type=none".to_owned());
             flags.push("--disable-admission-plugins=ServiceAccount".to_owned());
         }

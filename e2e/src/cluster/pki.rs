@@ -1,4 +1,4 @@
-//! Keys, certificates and tokens of a cluster, made anew each time.
+//! Keys, certificates and tokens of a cluster, created at each start.
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -9,7 +9,7 @@ use std::path::Path;
 /// the generated roles.
 const USERS: &[(&str, &str)] = &[
     ("admin", "system:masters"),
-    // Parts of tests whose requests are told from the administrator's.
+    // Parts of tests whose requests are counted apart from the administrator's.
     ("fake-statefulset-controller", "system:masters"),
     ("baseline", "system:masters"),
     // Without any permission but those that a test gives them.

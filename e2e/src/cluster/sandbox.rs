@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Word by which the first process of a cluster is known in the list of processes.
+/// Argument that identifies the first process of a cluster in the process list.
 const INSIDE: &str = "cluster-inside";
 
 /// Folders of which a cluster has its own.
@@ -81,7 +81,7 @@ impl Sandbox {
     }
 }
 
-/// The first process of the namespaces that are known by a word.
+/// The first process of the namespaces, found by an argument.
 ///
 /// # Errors
 /// When there is none yet.
@@ -127,7 +127,7 @@ pub fn remove(name: &str) -> Result<()> {
     })?;
     let interface = format!("fm-{name}");
     if Path::new("/sys/class/net").join(&interface).exists() {
-        // It goes with its peer, at the latest now.
+        // It is removed with its peer, at the latest now.
         let _ = run(&mut command("ip", ["link", "delete", &interface]));
     }
     let group = control_group(name);
@@ -169,7 +169,7 @@ fn processes(word: &str, name: &str) -> Vec<Process> {
         .collect()
 }
 
-/// The two ends of a small network that nobody on this machine uses.
+/// The two ends of a small network that is unused on this machine.
 fn free_addresses() -> Result<(String, String)> {
     let used = output(&mut command("ip", ["-o", "-4", "addr"]))?;
     let free = (0..=255).find(|n| !used.contains(&format!(" 10.213.{n}.")));

@@ -18,13 +18,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Word by which its first process is known in the list of processes.
+/// Argument that identifies its first process in the process list.
 pub const INSIDE: &str = "cluster-second";
 /// Name of the node.
 pub const NAME: &str = "second";
 /// Addresses of its pods.
 const PODS: &str = "10.89.0.0/16";
-/// The two ends of the network between the nodes; nobody but the cluster sees them.
+/// The two ends of the network between the nodes, visible only inside the cluster.
 const GATEWAY: &str = "10.214.0.1";
 const ADDRESS: &str = "10.214.0.2";
 /// The near end.
@@ -141,7 +141,7 @@ impl Second {
             self.machine.check()?;
             sandbox::first_process(INSIDE, &self.cluster)
         })?;
-        // It goes with the namespace of its other end, which may take a moment.
+        // It is removed with the namespace of its peer, which may take a moment.
         until("network of the second node", Duration::from_secs(20), || {
             run(&mut command(
                 "ip",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Makes a file unless it is there and was made of the same inputs. `make` gets an empty folder to work in, beside the file,
 /// and returns where in it the finished file is.
 ///
-/// Interrupted at any point, the next call starts anew. Two processes at a time work one after the other.
+/// After an interruption the next call starts over. Two processes that need the same layer wait for each other.
 pub(super) fn cached(path: &Path, inputs: &str, make: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
     let folder = path.parent().context("file without a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;

@@ -35,7 +35,7 @@ pub fn controllers() -> Result<Archive> {
         file: "function-mesh.tar",
         reference: CONTROLLERS_IMAGE,
         inputs,
-        // No entry point: whoever runs it says which of the four.
+        // No entry point: the pod says which of the four binaries it runs.
         config: json!({"User": "65532:65532", "WorkingDir": "/"}),
         // People carry this one to their clusters.
         compress: true,

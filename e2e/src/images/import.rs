@@ -12,7 +12,7 @@ const LABEL: &str = "function-mesh/archive";
 /// Imports an archive under its one name, where the kubelet looks for it. Does nothing when it is there already.
 ///
 /// # Errors
-/// When `ctr` is missing, nobody answers at the socket, or containerd refuses the archive.
+/// When `ctr` is missing, nothing answers at the socket, or containerd refuses the archive.
 pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
     let ctr = |arguments: &[&str]| {
         let mut ctr = command("ctr", ["--namespace", "k8s.io", "--address"]);

@@ -143,7 +143,7 @@ impl Layout {
             "config": config.described_as(CONFIG),
             "layers": blobs.iter().map(|b| b.described_as(&media_type)).collect::<Vec<_>>(),
         }))?;
-        // containerd reads the first name, everybody else the second. No further one: the kubelet does not find images that
+        // containerd reads the first name, other tools the second. No further one: the kubelet does not find images that
         // have a second name by chance.
         let names = json!({"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag(reference)});
         let mut entry = manifest.described_as(MANIFEST);

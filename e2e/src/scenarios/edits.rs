@@ -1,4 +1,4 @@
-//! Objects, and what they refer to, are changed.
+//! Edits of objects and of what they refer to.
 
 use crate::scenarios::fleet::Fleet;
 use crate::scenarios::request_counts::RequestCounts;
@@ -10,13 +10,13 @@ use kube::api::{Patch, PatchParams};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-/// Name of the BackendConfig that counts for a namespace.
+/// Name of the BackendConfig of a namespace.
 const BACKEND_CONFIG: &str = "backend-config";
 
-/// Every object is changed in the same way, and looked at.
+/// Applies the same patch to every object and waits until each is reconciled.
 ///
 /// # Errors
-/// When they are not looked at.
+/// When they are not reconciled.
 pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<RequestCounts> {
     fleet
         .measure(async |fleet| {
@@ -27,11 +27,11 @@ pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<RequestCounts> {
         .await
 }
 
-/// Somebody else adds a condition of his own to the status of every object; then a label changes, so that each is looked
-/// at for sure.
+/// Another field manager adds a condition to the status of every object; then a label changes, so that each object is
+/// certainly reconciled.
 ///
 /// # Errors
-/// When they are not looked at.
+/// When they are not reconciled.
 pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
     let condition = json!({
         "type": "example.com/Checked", "status": "True", "reason": "Checked", "message": "",
@@ -58,11 +58,11 @@ pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
         .await
 }
 
-/// Everybody applies what is there already, once as it was and once with its fields in another order; then a label changes,
-/// so that each is looked at for sure.
+/// Applies the unchanged spec again, once as it was and once with its fields in another order; then a label changes, so that
+/// each object is certainly reconciled.
 ///
 /// # Errors
-/// When they are not looked at.
+/// When they are not reconciled.
 pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<RequestCounts> {
     let same = json!({"spec": spec});
     fleet
@@ -83,7 +83,7 @@ pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<RequestCounts> {
         .await
 }
 
-/// Every object gets another image.
+/// Changes the image of every object and waits until all run with it.
 ///
 /// # Errors
 /// When one does not run with it.
@@ -97,7 +97,7 @@ pub async fn image(fleet: &Fleet, image: &str) -> Result<RequestCounts> {
         .await
 }
 
-/// Asks for another image for every object.
+/// Sets the image of every object.
 ///
 /// # Errors
 /// When the API server refuses one.
@@ -113,7 +113,7 @@ pub async fn until_image(fleet: &Fleet, image: &str) -> Result<()> {
     fleet.until_sets(|set| main_image(set) == Some(image)).await
 }
 
-/// Creates the BackendConfig of the namespace, which lets its changes through at once.
+/// Creates the BackendConfig of the namespace, with `autoUpdate`, so that its changes need no approval.
 ///
 /// # Errors
 /// When a set does not get the variable.
@@ -131,7 +131,7 @@ pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<Re
 /// Changes the metadata of the BackendConfig.
 ///
 /// # Errors
-/// When not every object is looked at.
+/// When not every object is reconciled.
 pub async fn touch_backend_config(fleet: &Fleet) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet
@@ -170,7 +170,7 @@ fn variable<'a>(set: &'a StatefulSet, name: &str) -> Option<&'a str> {
     main.env.iter().flatten().find(|variable| variable.name == name)?.value.as_deref()
 }
 
-/// A value that is written with the fields of its objects in reverse order.
+/// A value that serializes with the fields of its objects in reverse order.
 #[derive(Debug)]
 struct Turned<'a>(&'a Value);
 

@@ -1,4 +1,4 @@
-//! One fault at each write of a scenario, and what must be the same in the end (performance-and-faults 2.3).
+//! Fault injection: one fault at each write of a scenario, and invariants of the final state.
 //!
 //! A scenario is run undisturbed first; the proxy notes the writes of the controller. Then it is run once for each write
 //! and each [`Fault`], in a namespace of its own, and has to come to the same end:
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What happens at a write.
+/// A fault at a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The controller is killed before the write reaches the API server.
@@ -65,7 +65,7 @@ pub struct Write {
     nth: usize,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct End {
     /// The objects, as far as they have to be the same.
@@ -94,14 +94,14 @@ impl Plan {
     }
 }
 
-/// What all plans of a kind came to.
+/// The results of all plans of a kind.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Plans that were run.
     pub plans: usize,
-    /// Plans whose write did not come: two that a slower run makes may be one.
+    /// Plans whose write was not made: two writes of a slow run may be one in a fast run.
     pub unreached: usize,
-    /// What did not hold, by plan.
+    /// Violated invariants, by plan.
     pub failures: Vec<String>,
 }
 
@@ -160,7 +160,7 @@ pub async fn explore(
     Ok(report)
 }
 
-/// Runs a scenario, with a fault if there is a plan; whether it came to the fault.
+/// Runs a scenario, with a fault if there is a plan. Also returns whether the fault was reached.
 async fn run(
     env: &TestEnv,
     kind: &'static Kind,
@@ -209,7 +209,7 @@ async fn act(
             ensure!(proxy.rules_left() == 0, "the write did not come");
             Ok(())
         });
-        // It may be over although a write that is made now and then did not come.
+        // The scenario may complete without a write that is made only sometimes.
         let over = async {
             scenario.done(&stage).await?;
             controller.quiet(&env).await
@@ -251,7 +251,7 @@ async fn act(
     Ok((End { state: end, made, writes: numbered(writes.get(before..).unwrap_or_default()) }, reached))
 }
 
-/// Writes, each with its number among those like it.
+/// Writes, each with its number among equal ones.
 fn numbered(writes: &[Target]) -> Vec<Write> {
     let mut numbered: Vec<Write> = Vec::new();
     for target in writes {

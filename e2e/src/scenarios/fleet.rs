@@ -1,4 +1,4 @@
-//! Many objects of one kind, and the controller that works on them.
+//! Many objects of one kind, and the controller that reconciles them.
 
 use crate::scenarios::request_counts::{RequestCounts, count, storage};
 use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -19,7 +19,7 @@ pub struct Kind {
     pub plural: &'static str,
     /// The controller that works on it.
     pub controller: &'static str,
-    /// A field that the smallest Function has not.
+    /// A required field that a Function does not have.
     config: Option<&'static str>,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
     }
 }
 
-/// Objects of one kind in a namespace of their own.
+/// Objects of one kind in their own namespace.
 pub struct Fleet {
     /// The cluster.
     pub env: TestEnv,
@@ -56,13 +56,13 @@ pub struct Fleet {
     pub names: Vec<String>,
     /// The objects.
     pub objects: Api<DynamicObject>,
-    /// Their pods' sets.
+    /// Their StatefulSets.
     pub sets: Api<StatefulSet>,
-    /// Who works on them.
+    /// The controller that reconciles them.
     pub controller: Controller,
     /// Flags of the controller.
     pub flags: Vec<String>,
-    /// What is between the controller and the API server, if anything.
+    /// The proxy between the controller and the API server, if any.
     pub proxy: Option<Proxy>,
     _statefulset_controller: FakeStatefulSetController,
 }
@@ -89,7 +89,7 @@ impl Fleet {
         })
     }
 
-    /// Kills the controller, so that it has no chance to leave anything tidy, and starts another one.
+    /// Kills the controller, without a graceful shutdown, and starts another one.
     ///
     /// # Errors
     /// When it does not become ready.
@@ -100,7 +100,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// What is between the controller and the API server.
+    /// The proxy between the controller and the API server.
     ///
     /// # Errors
     /// When there is nothing.
@@ -122,7 +122,7 @@ impl Fleet {
             .await
     }
 
-    /// Waits until all are ready, in their newest generation.
+    /// Waits until all are ready in their current generation.
     ///
     /// # Errors
     /// When they do not become so.
@@ -130,7 +130,7 @@ impl Fleet {
         until_all(&self.env, &self.objects, self.number(), is_ready).await
     }
 
-    /// Waits until something is true of all their sets, and the pods of these are available.
+    /// Waits until a predicate holds for all StatefulSets and their pods are available.
     ///
     /// # Errors
     /// When it does not become so.
@@ -142,17 +142,17 @@ impl Fleet {
         until_all(&self.env, &self.sets, self.number(), complete).await
     }
 
-    /// Waits until the controller has looked at so many objects since a number of reconciles, and is quiet.
+    /// Waits until the controller has made `number` more reconciles than `before` and is idle.
     ///
     /// # Errors
-    /// When it does not look at them.
+    /// When it does not reconcile them.
     pub async fn until_looked_at(&self, before: u64, number: usize) -> Result<()> {
         let number = u64::try_from(number).unwrap_or(u64::MAX);
         self.controller.reconciled(&self.env, before + number).await?;
         self.controller.quiet(&self.env).await
     }
 
-    /// Tells what the controller does while something happens, until it is quiet.
+    /// Counts the controller's requests from the start of an action until the controller is idle.
     ///
     /// # Errors
     /// What happens, or when the controller does not become quiet.
@@ -180,7 +180,7 @@ async fn launch(env: &TestEnv, proxy: Option<&Proxy>, kind: &Kind, flags: &[Stri
     Ok(controller)
 }
 
-/// Whether an object is ready in its newest generation.
+/// Whether an object is ready in its current generation.
 pub fn is_ready(object: &DynamicObject) -> bool {
     let generation = json!(object.metadata.generation);
     let Some(status) = object.data.get("status") else { return false };

@@ -1,9 +1,9 @@
-//! Changes of one property at a time, made from the schema of a kind: what a user may write, sensible or not.
+//! Mutations of one property at a time, generated from the schema of a kind.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Deepest property. Below are the pod types of Kubernetes, which go through unread.
+/// Maximum depth. Below are the pod types of Kubernetes, which are passed on as they are.
 const DEPTH: usize = 9;
 
 /// One property with another value.
@@ -15,13 +15,13 @@ pub struct Mutation {
     pub spec: Value,
 }
 
-/// All changes of a `spec` that a schema gives rise to, those of one property one after the other.
+/// All mutations of a `spec` that a schema gives rise to, grouped by property.
 pub fn mutations(schema: &Value, spec: &Value) -> Vec<Mutation> {
     let mut found = Vec::new();
     walk(schema, "spec", DEPTH, &mut |path, value| {
         found.push(Mutation { path: path.to_owned(), spec: merged(spec.clone(), value) });
     });
-    // What is there, away.
+    // Removal of each property that is set.
     for name in spec.as_object().into_iter().flat_map(Map::keys) {
         let mut less = spec.clone();
         if let Some(less) = less.as_object_mut() {
@@ -33,7 +33,7 @@ pub fn mutations(schema: &Value, spec: &Value) -> Vec<Mutation> {
     found
 }
 
-/// So many of them, from all properties alike: the first value of each, then the second, and so on.
+/// A selection of `number` mutations, spread over all properties: the first value of each, then the second, and so on.
 pub fn spread(mutations: Vec<Mutation>, number: usize) -> Vec<Mutation> {
     let mut rounds: Vec<Vec<Mutation>> = Vec::new();
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -50,7 +50,7 @@ pub fn spread(mutations: Vec<Mutation>, number: usize) -> Vec<Mutation> {
     let mut chosen: Vec<Mutation> = Vec::new();
     for list in rounds {
         let left = number.saturating_sub(chosen.len());
-        // When not all of a round fit, some of everywhere.
+        // When not all of a round fit, an even selection of it.
         let total = list.len();
         let take = total.min(left);
         let mut given = 0;
@@ -65,7 +65,7 @@ pub fn spread(mutations: Vec<Mutation>, number: usize) -> Vec<Mutation> {
     chosen
 }
 
-/// Calls back with each value that a schema may have, each time as the whole from where the walk began.
+/// Calls back with each value that a schema allows, as a complete value of the schema where the walk began.
 fn walk(schema: &Value, path: &str, depth: usize, give: &mut dyn FnMut(&str, Value)) {
     let field = |name: &str| schema.get(name);
     if depth == 0 {
@@ -147,7 +147,7 @@ fn object(schema: &Value, path: &str, depth: usize, give: &mut dyn FnMut(&str, V
     }
 }
 
-/// The smallest value of a schema: what is required, and no more.
+/// The smallest value of a schema: only required properties.
 fn smallest(schema: &Value) -> Value {
     let field = |name: &str| schema.get(name);
     if let Some(first) = field("enum").and_then(Value::as_array).and_then(|values| values.first()) {

@@ -1,4 +1,4 @@
-//! What a controller did between two points of time.
+//! The requests of a controller between two points of time.
 
 use crate::testing::etcd::{Versions, writes_between};
 use crate::testing::{Audit, TestEnv};
@@ -7,30 +7,30 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Requests of one controller, and what became of them.
+/// Requests of one controller, and their outcomes.
 #[derive(Clone, Debug, Default)]
 pub struct RequestCounts {
     /// Numbers by verb and resource, leases and events left out.
     pub requests: BTreeMap<String, usize>,
     /// The highest number for one object, by verb and resource.
     pub most: BTreeMap<String, usize>,
-    /// Answers that were no success, by verb and resource.
+    /// Unsuccessful answers, by verb and resource.
     pub refused: BTreeMap<String, usize>,
     /// Events published.
     pub events: usize,
-    /// Real writes in etcd of the objects and their children, by resource, whoever made them.
+    /// Writes that reached etcd for the objects and their children, by resource, of all clients.
     pub written: BTreeMap<String, u64>,
-    /// Successful write requests of everybody else for the same objects, by resource.
+    /// Successful write requests of other clients for the same objects, by resource.
     pub others: BTreeMap<String, usize>,
     /// Number of reconciles.
     pub reconciles: u64,
-    /// From the first request of somebody else until the last child was written.
+    /// From the first request of another client until the last child was written.
     pub children: Duration,
-    /// From the first request of somebody else until the controller's last write.
+    /// From the first request of another client until the controller's last write.
     pub last_write: Duration,
     /// Time on a CPU.
     pub cpu: Duration,
-    /// Time until it had nothing to do, where that was measured.
+    /// Time until it was idle, where that was measured.
     pub drained: Duration,
 }
 
@@ -51,19 +51,19 @@ impl RequestCounts {
         ["create", "update", "patch", "delete"].into_iter().map(|verb| self.verb(verb)).sum()
     }
 
-    /// Number of requests but lists and watches.
+    /// Number of requests, without lists and watches.
     pub fn direct(&self) -> usize {
         self.writes() + self.verb("get")
     }
 
-    /// Writes of the controller that changed something.
+    /// Writes of the controller that changed something in etcd.
     pub fn real(&self) -> u64 {
         let all: u64 = self.written.values().sum();
         let others: usize = self.others.values().sum();
         all.saturating_sub(u64::try_from(others).unwrap_or(u64::MAX))
     }
 
-    /// Whether all writes of all were real, for a resource: none was in vain.
+    /// Whether every write request for a resource, of any client, changed something.
     pub fn is_exact(&self, resource: &str) -> bool {
         let ours: usize =
             ["", "/status"].map(|sub| self.count(&format!("patch {resource}{sub}"))).iter().sum();
@@ -86,7 +86,7 @@ impl fmt::Display for RequestCounts {
 /// The writes of all objects that belong to a fleet, by resource.
 pub type Storage = BTreeMap<String, Versions>;
 
-/// Looks at the storage.
+/// Reads the number of writes from etcd.
 ///
 /// # Errors
 /// When etcd does not answer.
@@ -96,7 +96,7 @@ pub fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> 
     resources.into_iter().map(|r| Ok((r.to_owned(), etcd.versions(r, namespace)?))).collect()
 }
 
-/// Fills in what the audit log and etcd tell.
+/// Counts from the audit log and etcd.
 pub fn count(audit: Audit, user: &str, namespace: &str, before: &Storage, after: &Storage) -> RequestCounts {
     let housekeeping = |audit: Audit| {
         audit.only(|r| !matches!(r.resource().as_str(), "leases" | "events" | "leases/status"))

@@ -1,4 +1,4 @@
-//! Objects come and go, and so do controllers.
+//! Creation and deletion of objects, and restarts of their controller.
 
 use crate::scenarios::fleet::Fleet;
 use crate::scenarios::request_counts::{RequestCounts, count, storage};
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, DeleteParams};
 use std::time::Instant;
 
-/// All objects are created, and become ready.
+/// Creates all objects and waits until they are ready.
 ///
 /// # Errors
 /// When they do not.
@@ -23,10 +23,10 @@ pub async fn create(fleet: &Fleet) -> Result<RequestCounts> {
         .await
 }
 
-/// The controller is killed and starts again.
+/// Kills the controller and starts it again.
 ///
 /// # Errors
-/// When it does not look at all objects.
+/// When it does not reconcile all objects.
 pub async fn restart(fleet: &mut Fleet) -> Result<RequestCounts> {
     let before = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
     let mark = fleet.env.mark().await?;
@@ -54,8 +54,7 @@ pub async fn restart(fleet: &mut Fleet) -> Result<RequestCounts> {
     })
 }
 
-/// Every watch of the controller is told that it is too old, and lists everything anew. Returns the number of watches as
-/// well.
+/// Every watch of the controller expires (410 Gone), so the controller lists everything again. Also returns the number of watches.
 ///
 /// # Errors
 /// When a watch does not begin again.
@@ -83,11 +82,11 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(RequestCounts, usize)> {
     Ok((counts, watches))
 }
 
-/// Every object is looked at again, twice at least, although nothing happened to it: what happens to others after most of
-/// an hour happens to these after a second. The controller is another one afterwards.
+/// Every unchanged object is resynced at least twice: the resync interval is one second instead of most of an hour. The
+/// controller is restarted afterwards.
 ///
 /// # Errors
-/// When they are not looked at.
+/// When they are not reconciled.
 pub async fn resync(fleet: &mut Fleet) -> Result<RequestCounts> {
     let flags = fleet.flags.clone();
     fleet.flags.push("--resync-period=1".to_owned());
@@ -104,10 +103,10 @@ pub async fn resync(fleet: &mut Fleet) -> Result<RequestCounts> {
     Ok(counts)
 }
 
-/// All objects are deleted, and their children go by their owners.
+/// Deletes all objects; the garbage collector removes their children.
 ///
 /// # Errors
-/// When something stays.
+/// When something remains.
 pub async fn delete(fleet: &Fleet) -> Result<RequestCounts> {
     fleet
         .measure(async |fleet| {

@@ -1,4 +1,4 @@
-//! Who made which requests: the audit log of the API server, one line of JSON for each.
+//! The requests of each user: the audit log of the API server, one line of JSON each.
 
 use anyhow::{Context, Result};
 use k8s_openapi::jiff::Timestamp;
@@ -102,8 +102,8 @@ impl Request {
         &self.answered
     }
 
-    /// Whether it is a status that lost to somebody else's change of the object and is tried again: how many there are
-    /// depends on who is faster.
+    /// Whether it is a status write that lost to another client's change of the object and is retried: the number of
+    /// these depends on timing.
     fn is_outrun(&self) -> bool {
         self.object_ref.subresource == "status" && self.code() == 409
     }
@@ -178,13 +178,13 @@ impl Audit {
         self.only(|r| r.user.username == user)
     }
 
-    /// Requests of everybody but one user.
+    /// Requests of all users but one.
     #[must_use]
     pub fn not_by(self, user: &str) -> Self {
         self.only(|r| r.user.username != user)
     }
 
-    /// Requests of users whose name contains a word.
+    /// Requests of users whose name contains a text.
     #[must_use]
     pub fn by_any(self, word: &str) -> Self {
         self.only(|r| r.user.username.contains(word))

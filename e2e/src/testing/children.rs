@@ -1,4 +1,4 @@
-//! The children of a component, of any kind: changed, looked at, and the Events about their repairs.
+//! The children of a component, of any kind: patches, reads, and the Events about their repairs.
 
 use crate::testing::TestEnv;
 use anyhow::{Context, Result, bail};
@@ -22,7 +22,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// A child of a kind that is known here.
+    /// A child, by its kind and name.
     ///
     /// # Errors
     /// When the kind is not.
@@ -40,7 +40,7 @@ impl Child {
         Ok(Self { kind, resource, name: name.to_owned(), api })
     }
 
-    /// What we say of it, as the API server shows it: labels, owners and `spec`.
+    /// The fields that the controllers manage: labels, owners and `spec`.
     ///
     /// # Errors
     /// When it is not there.
@@ -61,7 +61,7 @@ impl Child {
         Ok(serde_json::to_value(self.api.get(&self.name).await?)?)
     }
 
-    /// Changes it, as a user would.
+    /// Patches it as a user would.
     ///
     /// # Errors
     /// When the API server refuses that.
@@ -80,7 +80,7 @@ impl Child {
     }
 }
 
-/// How many Events tell of a repair, by "kind name action", each with its last message.
+/// Number of Events about repairs, by "kind name action", each with its last message.
 ///
 /// # Errors
 /// When they cannot be listed.

@@ -93,7 +93,7 @@ impl Controller {
             let server = admin.lines().find_map(|line| line.trim().strip_prefix("server: "));
             admin = admin.replace(server.context("kubeconfig without a server")?, &proxy.url());
         }
-        // A user nobody had before, in no test program on this cluster: its requests are counted.
+        // A user that no test program has used on this cluster, because its requests are counted.
         let (user, kubeconfig, mut file) = (0..pki::SLOTS)
             .map(|slot| format!("{name}-{slot}"))
             .find_map(|user| {
@@ -169,7 +169,7 @@ impl Controller {
     }
 
     /// Waits until it has nothing to do: nothing failed and waits to be tried again, nothing runs, nothing was
-    /// done in the meantime, and the process slept whenever it was looked at, so that a slow machine is no quiet one.
+    /// done in the meantime, and the process slept at each check: a process that is merely slow is not idle.
     /// What is to have happened before has to be waited for before.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Controller {
                 tokio::time::sleep(BETWEEN).await;
                 let state = self.stat()?.state;
                 ensure!(state == "S", "the process is in state {state}");
-                // One question for all: being looked at is work as well.
+                // One request for all gauges: answering it is work as well.
                 let text = self.get("metrics")?;
                 for gauge in GAUGES {
                     let number = sum(&text, gauge);
@@ -242,7 +242,7 @@ impl Controller {
         let (_, rest) = text.rsplit_once(") ").context("no state")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         let ticks = |index: usize| fields.get(index).and_then(|t| t.parse::<u64>().ok()).unwrap_or_default();
-        // `utime` and `stime`, in the hundredths of a second that Linux tells everybody.
+        // `utime` and `stime`, in hundredths of a second, as Linux reports them.
         let cpu = Duration::from_millis(10 * (ticks(11) + ticks(12)));
         Ok(Stat { state: fields.first().copied().unwrap_or_default().to_owned(), cpu })
     }
@@ -363,7 +363,7 @@ impl Account {
         self.replace("ca.crt", &fs::read(env.folder()?.join("ca.crt"))?)
     }
 
-    /// At once, as the kubelet does: nobody reads half a file.
+    /// Atomically, as the kubelet does: no reader sees half a file.
     fn replace(&self, file: &str, content: &[u8]) -> Result<()> {
         let new = self.folder.join(format!("{file}.new"));
         fs::write(&new, content)?;
@@ -388,7 +388,7 @@ struct Stat {
     cpu: Duration,
 }
 
-/// A port that nobody has, nor gets by chance before the controller binds it: below those that the kernel gives away.
+/// A free port that the kernel does not assign before the controller binds it: below the range of ephemeral ports.
 fn free_port() -> Result<u16> {
     const FIRST: u16 = 10_000;
     const NUMBER: u16 = 20_000;

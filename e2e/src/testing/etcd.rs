@@ -1,4 +1,4 @@
-//! What etcd counts: each real write of an object. A request that changes nothing is none.
+//! The writes that etcd counts. A request that changes nothing is not one.
 
 use crate::testing::http::request;
 use anyhow::{Context, Result};
@@ -13,13 +13,13 @@ pub struct Etcd {
     port: u16,
 }
 
-/// How often each object was written since it was created, by its name.
+/// Number of writes of each object since its creation, by name.
 pub type Versions = BTreeMap<String, Version>;
 
 /// The writes of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// The write that created it; another one after it was deleted and made again.
+    /// The write that created it; different after a deletion and recreation.
     pub created: u64,
     /// Number of writes since, the creation included.
     pub writes: u64,
@@ -45,7 +45,7 @@ struct Header {
     revision: String,
 }
 
-/// Numbers are texts in etcd's JSON.
+/// Numbers are strings in etcd's JSON.
 #[derive(Deserialize)]
 struct KeyValue {
     key: ByteString,
@@ -108,7 +108,7 @@ impl Etcd {
         self.ask("/v3/kv/put", &json!({"key": key, "value": value})).map(drop)
     }
 
-    /// Forgets everything that happened so far: whoever goes on from an earlier revision is told that it is gone.
+    /// Compacts all revisions so far: a watch that resumes from an earlier one gets 410 Gone.
     ///
     /// # Errors
     /// When etcd does not answer.

@@ -1,4 +1,4 @@
-//! A StatefulSet controller that needs no pods: reports every replica as available.
+//! A StatefulSet controller without pods: it reports every replica as available.
 
 use crate::testing::test_env::TestEnv;
 use futures::StreamExt;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Sets that are reported at the same time.
+/// StatefulSets that are updated concurrently.
 const CONCURRENCY: usize = 16;
 
 /// Acts until dropped, as the user `fake-statefulset-controller` where the cluster is of tests.
@@ -27,7 +27,7 @@ impl FakeStatefulSetController {
                 watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects();
             changes
                 .for_each_concurrent(CONCURRENCY, |change| async {
-                    // A watch that is interrupted begins anew by itself.
+                    // An interrupted watch restarts by itself.
                     if let Ok(set) = change {
                         acknowledge(&api, &set).await;
                     }
@@ -50,7 +50,7 @@ async fn acknowledge(api: &Api<StatefulSet>, set: &StatefulSet) {
     if current && status.available_replicas == Some(wanted) {
         return;
     }
-    // Only as long as it is as it was seen: a newer form has its own event.
+    // Only for the version that was seen: a newer one has its own event.
     let status = json!({"metadata": {"resourceVersion": set.metadata.resource_version}, "status": {
         "observedGeneration": set.metadata.generation, "replicas": wanted, "readyReplicas": wanted,
         "availableReplicas": wanted, "updatedReplicas": wanted, "currentReplicas": wanted,

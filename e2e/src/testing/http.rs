@@ -7,7 +7,7 @@ use std::net::TcpStream;
 /// Asks and returns the body of the answer.
 ///
 /// # Errors
-/// When nobody answers, or with anything but 200.
+/// When there is no answer, or one with another code than 200.
 pub fn request(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     // 1.0: the answer comes in one piece, and its end is the end of the connection.

@@ -1,4 +1,4 @@
-//! Many objects at once: changed some at a time, and waited for by one watch instead of a request for each.
+//! Many objects at once: changed concurrently, and awaited by one watch instead of a request for each.
 
 use crate::testing::TestEnv;
 use anyhow::{Context, Result};
@@ -14,7 +14,7 @@ use std::future::Future;
 /// Requests that are made at the same time.
 pub const CONCURRENCY: usize = 16;
 
-/// Does something with each of the names, [`CONCURRENCY`] at a time.
+/// Runs an action for each of the names, [`CONCURRENCY`] at a time.
 ///
 /// # Errors
 /// The first error.
@@ -25,7 +25,7 @@ where
     stream::iter(names.iter().cloned()).map(act).buffer_unordered(CONCURRENCY).try_collect().await
 }
 
-/// Waits until something is true of so many objects.
+/// Waits until a predicate holds for `number` objects.
 ///
 /// # Errors
 /// When it does not become true of all, with the number.
@@ -47,7 +47,7 @@ where
                     }
                 }
                 Ok(Event::Delete(object)) => drop(done.remove(&object.name_any())),
-                // Begins anew by itself.
+                // It restarts by itself.
                 Ok(Event::Init | Event::InitDone) | Err(_) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Objects of our kinds, made, changed and waited for.
+//! Creating, changing and awaiting objects of our kinds.
 
 use crate::testing::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
@@ -7,7 +7,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams}
 use serde_json::{Value, json};
 use std::future::Future;
 
-/// Requests that [`each`] has on their way at a time.
+/// Concurrent requests of [`each`].
 const AT_ONCE: usize = 16;
 
 /// Objects of one of our kinds.
@@ -142,7 +142,7 @@ pub async fn merge(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result
 /// Status and reason of a Function that runs.
 pub const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
 
-/// Does something for each of many names, several at a time.
+/// Runs an action for each of many names, several at a time.
 ///
 /// # Errors
 /// The first error.

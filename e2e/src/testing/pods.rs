@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Namespace of the broker and the objects.
 pub const HOME: &str = "e2e";
-/// Longest wait for a verdict.
+/// Longest wait for a condition.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The images of Pulsar and of the controllers, imported into a cluster of the tests' own; elsewhere they have to be there.
@@ -74,7 +74,7 @@ pub fn ready(kubectl: &Kubectl, what: &str) -> Result<(String, String, String)> 
     Ok((text("status"), text("reason"), text("message")))
 }
 
-/// Waits for a verdict, and returns its message.
+/// Waits for the condition `Ready` and returns its message.
 ///
 /// # Errors
 /// When it does not come.
@@ -82,7 +82,7 @@ pub fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<
     until_says(kubectl, what, want, &[])
 }
 
-/// Waits for a verdict whose message has some words: a mesh has the same reason before it hears why.
+/// Waits for the condition `Ready` with a message that contains some text: a mesh has the reason before the message arrives.
 ///
 /// # Errors
 /// When it does not come.

@@ -83,7 +83,7 @@ impl Proxy {
     /// When the kubeconfig cannot be read or no port is free.
     pub async fn start(env: &TestEnv) -> Result<Self> {
         let mut config = env.config();
-        // The token of whoever asks counts, not the administrator's.
+        // Requests carry the token of the client, not the administrator's.
         config.auth_info = kube::config::AuthInfo::default();
         Self::before(config).await
     }
@@ -146,24 +146,24 @@ impl Proxy {
         open
     }
 
-    /// Lets nothing more of any watch through, or everything that was held back.
+    /// Holds back the events of all watches, or passes on everything that was held back.
     pub fn freeze_watches(&self, frozen: bool) {
         self.shared.frozen.send_replace(if frozen { Frozen::All } else { Frozen::None });
     }
 
-    /// Lets nothing more of the watches of one resource through.
+    /// Holds back the events of the watches of one resource.
     pub fn freeze_watches_of(&self, resource: &str) {
         self.shared.frozen.send_replace(Frozen::Of(resource.to_owned()));
     }
 
-    /// Ends every open watch and answers the next one like it with 410, so that everything is listed anew. Returns the
+    /// Ends every open watch and answers the next one like it with 410, so that everything is listed again. Returns the
     /// number of watches; each has a rule until it is done.
     pub fn expire_watches(&self) -> usize {
         self.expire(|_| true);
         self.end_watches()
     }
 
-    /// Ends every open watch, and answers the next ones of one resource with 410: only that resource is listed anew, the
+    /// Ends every open watch, and answers the next ones of one resource with 410: only that resource is listed again, the
     /// others go on from where they were. Returns the number of those that expire.
     pub fn expire_watches_of(&self, resource: &str) -> usize {
         let expired = self.expire(|watch| watch.resource == resource);

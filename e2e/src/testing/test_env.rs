@@ -1,4 +1,4 @@
-//! The cluster a test runs in.
+//! The cluster that a test runs in.
 
 use crate::cluster::{ApiOnly, pki};
 use crate::operator::Kubectl;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// Longest wait for a condition. Generous: a slow machine is no error.
+/// Longest wait for a condition. Generous, because a slow machine is no error.
 const PATIENCE: Duration = Duration::from_secs(120);
 static PREPARED: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -46,12 +46,12 @@ pub struct Build {
     pub folder: PathBuf,
     /// Flags of their log.
     pub log: &'static str,
-    /// What they find in their environment.
+    /// Their environment variables.
     pub environment: &'static [(&'static str, &'static str)],
 }
 
 impl Build {
-    /// What `cargo build` made, telling everything.
+    /// The debug binaries, with a verbose log.
     pub(crate) fn debug() -> Self {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths::root().join("target"), PathBuf::from);
@@ -87,7 +87,7 @@ impl TestEnv {
         })
     }
 
-    /// A cluster of which all files are known, with other controllers, and with other waits.
+    /// A cluster whose files are known, with other controllers and another timeout.
     ///
     /// # Errors
     /// When its kubeconfig cannot be read.
@@ -102,7 +102,7 @@ impl TestEnv {
         Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), patience })
     }
 
-    /// A cluster of this test alone, with the kinds and rights installed: what is done to it troubles no other test.
+    /// A cluster for this test alone, with the kinds and permissions installed: other tests are unaffected.
     ///
     /// # Errors
     /// When it does not answer.
@@ -117,7 +117,7 @@ impl TestEnv {
         Config::clone(&self.config)
     }
 
-    /// The connection of somebody else of the token file; the administrator's on a cluster of somebody else.
+    /// The connection of another user of the token file; the administrator's on a cluster that is not ours.
     ///
     /// # Errors
     /// Never in practice: the administrator could connect.
@@ -129,7 +129,7 @@ impl TestEnv {
         Ok(Client::try_from(config)?)
     }
 
-    /// Installs the kinds and the rights of the controllers, once for all tests of a program.
+    /// Installs the kinds and the permissions of the controllers, once for all tests of a program.
     ///
     /// # Errors
     /// When the API server refuses them.
@@ -137,7 +137,7 @@ impl TestEnv {
         PREPARED.get_or_try_init(|| self.install()).await.copied()
     }
 
-    /// Installs the kinds and the rights of the controllers.
+    /// Installs the kinds and the permissions of the controllers.
     ///
     /// # Errors
     /// When the API server refuses them.
@@ -160,7 +160,7 @@ impl TestEnv {
         Ok(())
     }
 
-    /// Runs a test in a namespace of its own. What is in it is written to a folder when the test fails.
+    /// Runs a test in its own namespace. When it fails, the objects in the namespace are written to a folder.
     ///
     /// # Errors
     /// What the test returns.
@@ -228,8 +228,8 @@ impl TestEnv {
         Audit::read(&self.folder()?.join("audit.log"))
     }
 
-    /// This point of time. Requests before and after it are told apart by when the API server received them, whenever
-    /// it notes them: a request of our own is the mark.
+    /// This point of time. Requests before and after it are distinguished by when the API server received them, not by
+    /// when it logged them: a request of our own is the mark.
     ///
     /// # Errors
     /// When there is no log, or the API server does not answer.
@@ -237,7 +237,7 @@ impl TestEnv {
         let log = self.folder()?.join("audit.log");
         let offset = fs::metadata(&log).with_context(|| format!("audit log {}", log.display()))?.len();
         let name = format!("mark-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // There is none; what counts is the question.
+        // It does not exist; only the request matters.
         Api::<ConfigMap>::namespaced(self.client.clone(), "default").get_opt(&name).await?;
         let written = Mark { offset, received: String::new() };
         self.until("mark in the audit log", || async {
@@ -256,23 +256,23 @@ impl TestEnv {
         Audit::since(&self.folder()?.join("audit.log"), mark)
     }
 
-    /// The storage of the API server, which counts real writes.
+    /// The etcd of the API server, which counts writes that changed something.
     ///
     /// # Errors
-    /// When the cluster is somebody else's.
+    /// When the cluster is not ours.
     pub fn etcd(&self) -> Result<Etcd> {
         let file = self.folder()?.join("etcd.port");
         let port = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
         Ok(Etcd::at(port.trim().parse()?))
     }
 
-    /// The same cluster with other waits.
+    /// The same cluster with another timeout.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// How long a wait may last.
+    /// The timeout of a wait.
     pub fn patience(&self) -> Duration {
         self.patience
     }
@@ -280,12 +280,12 @@ impl TestEnv {
     /// Files of the cluster.
     ///
     /// # Errors
-    /// When the cluster is somebody else's.
+    /// When the cluster is not ours.
     pub fn folder(&self) -> Result<&PathBuf> {
         self.folder.as_ref().context("this test reads the audit log: run it with `make test` or `make e2e`")
     }
 
-    /// Events, objects and logs of a failed test.
+    /// Keeps Events, objects and logs of a failed test.
     fn keep(&self, test: &str, namespace: &str) {
         let folder = paths::cache().join("failed").join(test);
         if let Err(error) = fs::create_dir_all(&folder) {

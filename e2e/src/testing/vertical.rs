@@ -46,7 +46,7 @@ pub async fn during(env: &TestEnv, test: impl Future<Output = Result<()>>) -> Re
     result
 }
 
-/// Adds the kind and waits until the API server tells of it.
+/// Adds the kind and waits until the API server lists it.
 ///
 /// # Errors
 /// When it cannot be added.

@@ -1,4 +1,4 @@
-//! An admission webhook of somebody else: it changes StatefulSets, takes its time, or is not there.
+//! An admission webhook of a third party: it changes StatefulSets, is slow, or does not answer.
 
 use crate::testing::TestEnv;
 use anyhow::{Context, Result, ensure};
@@ -93,17 +93,17 @@ impl Webhook {
         Ok(this)
     }
 
-    /// Takes it away, and waits until nobody asks it any more.
+    /// Removes it, and waits until the API server no longer calls it.
     ///
     /// # Errors
-    /// When the API server goes on asking.
+    /// When the API server still calls it.
     pub async fn remove(self) -> Result<()> {
         let hooks: Api<MutatingWebhookConfiguration> = Api::all(self.env.client.clone());
         hooks.delete(&self.name, &DeleteParams::default()).await?;
         self.until(|asked| asked.as_ref().is_ok_and(|set| !is_injected(set))).await
     }
 
-    /// Asks for a set that is never stored, until the answer is as it is to be.
+    /// Creates a StatefulSet as a dry run until the answer is the expected one.
     async fn until(&self, is: impl Fn(&kube::Result<StatefulSet>) -> bool) -> Result<()> {
         let sets: Api<StatefulSet> = Api::namespaced(self.env.client.clone(), &self.name);
         let probe: StatefulSet = serde_json::from_value(json!({"metadata": {"name": "probe"}, "spec": {

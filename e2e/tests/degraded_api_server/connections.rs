@@ -1,4 +1,4 @@
-//! Trouble of one request or of the connection stays where it is (docs/reliability.md, T5, T6, T17).
+//! Failures of one request or watch affect nothing else (docs/reliability.md, T5, T6, T17).
 
 use anyhow::{Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -178,7 +178,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
         let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        // The Service is watched as well by now: its loss is seen, and told by an Event.
+        // The Service is watched as well by now: its loss is seen, and reported by an Event.
         let service = Child::of(&env, &namespace, "Service", "f-function-headless")?;
         service.delete().await?;
         env.until("the Service again", || service.state()).await?;

@@ -1,5 +1,5 @@
-//! An API server that is away, slow or refuses now and then, and others who ask too much of the controller
-//! (docs/reliability.md, T3, T11, T34, T40, T41): everything ends as it should, with the writes that are needed.
+//! An API server that is unavailable, slow or returns errors now and then, and clients that overload the controller
+//! (docs/reliability.md, T3, T11, T34, T40, T41): every object converges, with the necessary writes and no more.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::edits::{until_image, want_image};
@@ -64,7 +64,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     .await
 }
 
-/// Minutes, as many as `AWAY_MINUTES` says: nothing grows, nothing turns over, and all comes back.
+/// For `AWAY_MINUTES` minutes: memory does not grow, CPU stays low, and everything recovers.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
@@ -80,7 +80,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
                 fleet.proxy()?.end_watches();
                 want_image(fleet, IMAGE).await?;
-                // What a failure costs in the first moments is not what it costs in the long run.
+                // Failures cost more in the first moments than in the long run.
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
                 tokio::time::sleep(away).await;
@@ -122,7 +122,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         fleet.proxy()?.add(conflict("services", "o1-function-headless").times(times));
         fleet.proxy()?.add(conflict("functions/status", "o2").times(times));
         fleet.proxy()?.add(conflict("statefulsets", "o3-function"));
-        // What others say of the same objects stays as it is.
+        // Fields of other managers stay as they are.
         let theirs = json!({"metadata": {"labels": {"example.com/theirs": "yes"}}});
         for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
             let child = Child::of(&env, &namespace, kind, name)?;
@@ -188,7 +188,7 @@ async fn an_api_server_that_is_slow_for_long_costs_time_and_nothing_else() -> Re
     slow("slow-long", Duration::from_secs(3), Duration::from_secs(600)).await
 }
 
-/// Every request takes longer, the lease's as well, while objects are made, and then changed for some time.
+/// Every request is slow, the lease's as well, while objects are created, and then changed for some time.
 async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
@@ -267,7 +267,7 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
     .await
 }
 
-/// More changes than can be worked on, without an end: everybody has a turn.
+/// More changes than the controller can process, without end: no object starves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
     const ROUNDS: usize = 3;
@@ -299,7 +299,7 @@ async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
     .await
 }
 
-/// Scrapes without end, and connections that never say what they want.
+/// Endless scrapes, and connections that never send a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_for_metrics_holds_up_nobody() -> Result<()> {
     let env = TestEnv::connect().await?;

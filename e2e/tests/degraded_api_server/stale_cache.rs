@@ -81,7 +81,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
     env.test("stale", |env, namespace| async move {
         let Past { _statefulset_controller, objects, proxy, controller: old, spec } =
             Past::of(&env, &namespace).await?;
-        // It wants to change all three children and cannot; then it hears nothing any more.
+        // It wants to change all three children and cannot; then its watches are frozen.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
         }
@@ -147,7 +147,7 @@ async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
         })
         .await?;
         proxy.freeze_watches(true);
-        // Somebody makes another one of its name.
+        // Another client creates one of the same name.
         let autoscaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f-function")?;
         let mut other = autoscaler.api.get("f-function").await?;
         let preconditions = Some(Preconditions { uid: other.uid(), resource_version: None });

@@ -1,5 +1,5 @@
-//! Kinds that are missing, come, and go again, under a controller that runs (docs/reliability.md, T13). The only test of
-//! its program: it takes a kind away from everybody.
+//! Kinds that are missing, installed and removed again while a controller runs (docs/reliability.md, T13). This module
+//! runs alone, because it removes a kind that other tests need.
 
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
@@ -56,7 +56,7 @@ async fn a_kind_that_comes_and_goes_needs_no_restart() -> Result<()> {
             until_ready(&env, &sources, name, AVAILABLE).await?;
             remove(&env).await?;
             // What they owned goes, and is not made again. The garbage collector does it only where it had time to learn of the
-            // kind; here somebody does it at once.
+            // kind; here the test does it at once.
             children.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
             env.until("end of the children", || async {
                 let left = children.list(&ListParams::default()).await?.items.len();

@@ -68,7 +68,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         ensure!(controller.get("readyz")?.trim() == "ok", "{}", controller.get("readyz")?);
         controller.quiet(&env).await?;
 
-        // The namespace goes with its Roles; the controller is started again.
+        // The namespace is deleted with its Roles; the controller is restarted.
         controller.signal("TERM")?;
         namespaces.delete(&b, &DeleteParams::background()).await?;
         run(&mut env.kubectl.words(&format!("-n {b} delete rolebindings,roles --all")))?;

@@ -202,7 +202,7 @@ async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
     .await
 }
 
-/// What nobody reads of a BackendConfig is stored, and holds up nothing; nor does the list of its fields.
+/// Unknown fields of a BackendConfig are stored and block nothing; nor does the list of its fields.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_config_nested_deeply_still_counts() -> Result<()> {
     let env = TestEnv::connect().await?;

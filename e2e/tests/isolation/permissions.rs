@@ -1,5 +1,5 @@
-//! Each right of a controller is taken away while it works (docs/reliability.md, T17): something that a person looks at names
-//! it, nothing is asked for in a hurry, and with the right all goes on. On an API server of its own.
+//! Each permission of a controller is removed while it works (docs/reliability.md, T17): the status, `/readyz` or the log names
+//! it, requests are not repeated in a hurry, and once it is granted again everything continues. On a separate API server.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
@@ -117,7 +117,7 @@ impl Component {
     }
 
     async fn gone(&self) -> Result<()> {
-        // What the Job controller does, which is not there.
+        // Plays the Job controller, which does not run here.
         let jobs = Child::of(&self.env, &self.namespace, "Job", "")?.api;
         let time = "2026-01-01T00:00:00Z";
         let done = |type_: &str| {
@@ -184,7 +184,7 @@ impl Life for Component {
     }
 }
 
-/// A mesh with a component of each kind, which nobody runs.
+/// A mesh with a component of each kind, for which no controller runs.
 struct Mesh {
     env: TestEnv,
     namespace: String,
@@ -204,7 +204,7 @@ impl Mesh {
         json!({"functions": list(&FUNCTION), "sources": list(&SOURCE), "sinks": list(&SINK)})
     }
 
-    /// Whether exactly one component of each kind is there, and the status tells of them.
+    /// Whether exactly one component of each kind exists, and the status lists them.
     async fn has(&self, component: &str) -> Result<()> {
         let wanted = format!("{}-{component}", self.name);
         for kind in [&FUNCTION, &SOURCE, &SINK] {

@@ -1,4 +1,4 @@
-//! Who may do what: what one object or one user can do to the pods of others (docs/security.md).
+//! Permissions: what one object or one user can do to the pods of others (docs/security.md).
 
 mod backend_config;
 mod global;

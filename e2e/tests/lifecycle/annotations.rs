@@ -37,7 +37,7 @@ async fn gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()>
     .await
 }
 
-/// Waits until everything that was asked for so far was looked at: a new object comes after it.
+/// Waits until everything so far is reconciled: a new object is processed after it.
 async fn looked_at(env: &TestEnv, api: &Api<DynamicObject>, mark: &str) -> Result<()> {
     create(api, "Function", mark, &function_spec()).await?;
     until_ready(env, api, mark, AVAILABLE).await.map(drop)
@@ -67,7 +67,7 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
         looked_at(&env, &api, "mark1").await?;
         let f = api.get("f").await?;
         ensure!(writes(&env, &user, "f")? == 0, "something was written");
-        // The default of the kind, which says that nobody looked at the object.
+        // The default of the kind: no controller has seen the object.
         let unseen = json!({"observedGeneration": -1});
         let status = f.data.get("status").cloned().unwrap_or_default();
         ensure!(f.finalizers().is_empty() && status == unseen, "{status}");
@@ -102,7 +102,7 @@ async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
         ensure!(to_set == 2, "{to_set} writes");
         ensure!(repairs(&env, &namespace, "f").await?.is_empty(), "a change of the object is no repair");
 
-        // Deleted while nobody manages it: it goes, and no Job is made.
+        // Deleted while it is not managed: it is removed, and no Job is created.
         annotate(&api, "f", MANAGED, json!("false")).await?;
         looked_at(&env, &api, "mark4").await?;
         api.delete("f", &DeleteParams::default()).await?;

@@ -1,4 +1,4 @@
-//! The autoscalers of a component on a real API server: what is written, how often, and what is left alone.
+//! The autoscalers of a component on a real API server: what is written, how often, and what stays unchanged.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -144,7 +144,7 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
         merge(&api, "f", json!({"spec": {"maxReplicas": 6}})).await?;
         env.until("autoscaler again", there).await?;
 
-        // Somebody else's: neither taken over nor deleted.
+        // A foreign one is neither taken over nor deleted.
         let foreign: HorizontalPodAutoscaler = serde_json::from_value(json!({
             "metadata": {"name": "g-function"},
             "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "x"}, "maxReplicas": 2},
@@ -202,7 +202,7 @@ async fn edits_of_an_autoscaler_are_repaired_once() -> Result<()> {
         let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(count(&counts, AUTOSCALERS) == edits.len() + 2, "{counts:?}");
 
-        // The same while nobody looks.
+        // The same while no controller runs.
         for edit in &edits {
             controller.signal("TERM")?;
             autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(edit)).await?;

@@ -1,4 +1,4 @@
-//! The end of objects whose subscription goes with them, on a real API server. The Job controller is played by the test.
+//! Deletion of objects with their subscriptions, on a real API server. The test plays the Job controller.
 
 use anyhow::{Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -173,7 +173,7 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
             }
         };
 
-        // While it lives, and with a finalizer of somebody else.
+        // While it exists, and with a finalizer of another controller.
         create(&api, "Function", "f", &cleaning()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
         merge(&api, "f", json!({"metadata": {"finalizers": ["example.com/other", FINALIZER]}})).await?;
@@ -193,7 +193,7 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
         merge(&api, "g", skip.clone()).await?;
         gone(&env, &api, "g").await?;
 
-        // What the original left: its finalizer, and its sleeping Job without an owner.
+        // Leftovers of the Go operator: its finalizer, and its sleeping Job without an owner.
         create(&api, "Function", "h", &cleaning()).await?;
         until_ready(&env, &api, "h", AVAILABLE).await?;
         controller.signal("TERM")?;
@@ -215,7 +215,7 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
         end(&jobs, "h-function-cleanup", true).await?;
         gone(&env, &api, "h").await?;
 
-        // An object that the original looked after, and nobody may touch: it goes all the same.
+        // An object of the Go operator that is not managed is deleted all the same.
         create(&api, "Function", "i", &function_spec()).await?;
         until_ready(&env, &api, "i", AVAILABLE).await?;
         let marks = json!({"metadata": {"finalizers": [FINALIZER], "annotations": {"compute.functionmesh.io/managed": "false"}}});
@@ -242,7 +242,7 @@ async fn a_namespace_does_not_wait_for_a_cleanup() -> Result<()> {
             create(&api, "Function", name, &cleaning()).await?;
             until_ready(&env, &api, name, AVAILABLE).await?;
         }
-        // One is on its way already.
+        // One is in progress already.
         api.delete("g", &DeleteParams::default()).await?;
         env.until("Job", || async { Ok(jobs.get("g-function-cleanup").await?) }).await?;
         env.end_namespace(&namespace).await

@@ -47,7 +47,7 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
             ensure!(lists <= 7, "lists: {counts:?}");
             println!("{kind}: requests for {N} objects: {counts:?}");
 
-            // Killed, so that it has no chance to leave anything tidy.
+            // Killed, without a graceful shutdown.
             controller.signal("KILL")?;
             let successor =
                 Controller::start(&env, &format!("{}-controller", kind.to_lowercase()), &namespace).await?;
@@ -157,7 +157,7 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
         services.delete("f-function-headless", &DeleteParams::default()).await?;
         env.until("repair of a deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
 
-        // The same while nobody looks.
+        // The same while no controller runs.
         controller.signal("TERM")?;
         sets.patch("f-function", &PatchParams::default(), &edit("evil:2")).await?;
         services.delete("f-function-headless", &DeleteParams::default()).await?;
@@ -165,7 +165,7 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
         env.until("repair of an older edit", repaired).await?;
         env.until("repair of an older deletion", || async { Ok(services.get("f-function-headless").await?) }).await?;
 
-        // Mended: the name becomes free.
+        // Fixed: the name becomes free.
         sets.delete("taken-function", &DeleteParams::default()).await?;
         merge(&api, "taken", json!({"metadata": {"annotations": {"again": "1"}}})).await?;
         until_ready(&env, &api, "taken", AVAILABLE).await?;
@@ -183,11 +183,11 @@ async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> 
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let mut undecodable = function_spec();
-        // The schema lets it through; no 32-bit integer holds it.
+        // The schema accepts it, but it does not fit into a 32-bit integer.
         undecodable["timeout"] = json!(3_000_000_000_u64);
         create(&api, "Function", "undecodable", &undecodable).await?;
         let mut unsupported = function_spec();
-        // A number that no rule can see, as it is below a free-form field, and that loses digits on its way.
+        // A number below a free-form field, which no rule can see and which would lose digits in a float.
         unsupported["funcConfig"] = json!({"serial": 10_000_000_000_000_000_001_u64});
         create(&api, "Function", "unsupported", &unsupported).await?;
         create(&api, "Function", "good", &function_spec()).await?;
@@ -268,7 +268,7 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
-        // Deleted: everything goes by its owner.
+        // Deleted: the garbage collector removes everything.
         meshes.delete("m", &DeleteParams::background()).await?;
         env.until("the end of the components", || async {
             let left = functions.list(&ListParams::default()).await?.items.len();

@@ -1,4 +1,4 @@
-//! Deletion ends, and does what it says.
+//! Deletion completes, and cleans up what it should.
 
 mod cleanup;
 mod gap;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The finalizer of an object with something to clean up.
 const FINALIZER: &str = "cleanup.subscription.finalizer";
 
-/// A Function whose subscription goes with it.
+/// A Function whose subscription is deleted with it.
 fn cleaning() -> Value {
     let mut spec = function_spec();
     spec["cleanupSubscription"] = json!(true);
@@ -27,7 +27,7 @@ fn job_of(name: &str) -> String {
     format!("{name}-function-cleanup")
 }
 
-/// Does what the Job controller does, which is not there: changes the status of a Job.
+/// Plays the Job controller, which does not run here: changes the status of a Job.
 async fn job_status(jobs: &Api<Job>, name: &str, status: Value) -> Result<()> {
     jobs.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What others do to the children of a component: put right once and told once, or left alone when it is not ours.
+//! Changes by other clients to the children of a component: reverted once and reported once; foreign objects stay unchanged.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::children::{Child, repairs};
@@ -156,7 +156,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
                 ensure!(message.contains(&child) && message.contains(drift.told(&sound.child)), "{what}");
             }
         }
-        // Over all: nothing was written twice after it was looked at, and nothing is left to do.
+        // In total: no child was written twice for one change, and nothing is left to do.
         settled(&env, &controller, &namespace, "end").await?;
         let audit = env.audit()?.by(&controller.user);
         for sound in &children {
@@ -211,7 +211,7 @@ async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
 }
 
 /// `kubectl delete --cascade=orphan` and the same object again: nothing is in the way, and nothing is deleted. The pods are
-/// told the uid of their function, so they are replaced in turn.
+/// started with the uid of their function, so they are replaced in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -253,7 +253,7 @@ async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
     .await
 }
 
-/// An object of somebody else that has the name of a child, seen by our watches or not.
+/// A foreign object with the name of a child, seen by our watches or not.
 fn foreign(child: &Child, labels: &Value) -> Result<DynamicObject> {
     let pods =
         json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
@@ -300,13 +300,13 @@ async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -
     .await
 }
 
-/// With labels of nobody, with ours, and with ours applied by a manager that is not ours.
+/// Without our labels, with them, and with them applied by another field manager.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("foreign", |env, namespace| async move {
-        // Nobody reports about pods: every byte of these objects stays.
+        // No pods are reported: every byte of these objects stays.
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);
         let kinds = ["StatefulSet", "Service", "HorizontalPodAutoscaler", "VerticalPodAutoscaler"];

@@ -46,7 +46,7 @@ async fn renewed(env: &TestEnv, user: &str, times: usize) -> Result<()> {
     .await
 }
 
-/// Waits until a user looked at the lease so many times more.
+/// Waits until a user has read the lease `times` more times.
 async fn looked(env: &TestEnv, user: &str, times: usize) -> Result<()> {
     let count =
         || -> Result<usize> { Ok(env.audit()?.by(user).only(|r| r.what() == "get leases").requests().len()) };
@@ -143,7 +143,7 @@ async fn a_killed_leader_is_followed_and_a_deleted_lease_stays_with_its_holder()
         ensure!(renewals(&env, &third.user)? == 0, "the one that waits wrote the lease");
         ensure!(second.metric("function_mesh_leader")? == 1 && third.metric("function_mesh_leader")? == 0);
 
-        // Told to stop, it lets go at once: sooner than the lease ends.
+        // On SIGTERM it releases the lease at once, before the lease expires.
         let status = second.signal("TERM")?;
         ensure!(status.success(), "SIGTERM ended with {status}");
         let released = holder(&env, NAME).await?;

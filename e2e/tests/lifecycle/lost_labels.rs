@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const COMPONENT: &str = "compute.functionmesh.io/component";
 
-/// The label goes and a field changes, in one edit by somebody else.
+/// The label is removed and a field changes, in one edit of another client.
 fn edit(mut change: Value) -> Value {
     change["metadata"] = json!({"labels": {COMPONENT: null}});
     change

@@ -1,4 +1,4 @@
-//! The end of many objects: what goes by itself is left to go, what is to be cleaned up is, and a namespace is never kept.
+//! Deletion of many objects: children are left to the garbage collector, cleanups run, and no namespace hangs.
 
 use anyhow::{Result, ensure};
 use e2e::testing::audit::Audit;
@@ -120,7 +120,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         ])?;
         ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
 
-        // At once: the children of the predecessors are in the way until they are collected, and told as such.
+        // At once: the children of the predecessors are in the way until they are collected, which the status reports.
         let since = Since::now(&env, &controller.user)?;
         each(names(N), |name| {
             let api = &api;
@@ -138,7 +138,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         let counts = since.audit()?.writes().counts();
         println!("deleted and made again at once: {counts:?}");
         ensure!(counts["patch statefulsets"] == N && counts["patch services"] == N, "{counts:?}");
-        // Up to two tell that the Service, and then the StatefulSet, of the predecessor is still there.
+        // Up to two writes report that the Service, and then the StatefulSet, of the predecessor still exists.
         ensure!((2 * N..=4 * N).contains(&counts["patch functions/status"]), "{counts:?}");
         ensure!(counts.len() == 3 && since.refused()?.is_empty(), "{counts:?} {:?}", since.refused()?);
         Ok(())
@@ -159,7 +159,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         delete(&api).await?;
         let jobs = Child::of(&env, &namespace, "Job", "")?.api;
 
-        // What the Job controller does, which is not there.
+        // Plays the Job controller, which does not run here.
         let time = "2026-01-01T00:00:00Z";
         let condition = |type_: &str| {
             json!({"type": type_, "status": "True", "reason": "CompletionsReached", "message": "for a test",
@@ -191,7 +191,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         ensure!(most <= 10, "{most} Jobs at once");
         none_left(&env, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
         let mut counts = since.audit()?.writes().counts();
-        // One tells that the Job runs, and one before it, of most of them, that they wait for their turn.
+        // One write reports that the Job runs; for most objects one before it reports that they wait for their turn.
         let told = counts.remove("patch functions/status").unwrap_or_default();
         ensure!((N..=2 * N).contains(&told), "{told} statuses");
         let rest = [("delete statefulsets", N), ("patch jobs", N), ("patch functions", N)];

@@ -1,4 +1,4 @@
-//! A mesh loses no component to a mistake, a slow API server or a name that was taken for a while.
+//! A mesh loses no component to a mistake, a slow API server or a name that was in use for a while.
 
 mod items;
 mod names;

@@ -1,4 +1,4 @@
-//! The number of replicas has one owner, and there is always a number.
+//! `spec.replicas` always has a value and one owner.
 
 mod inherited;
 mod meshes;
@@ -45,7 +45,7 @@ async fn apply_number(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Re
     Ok(())
 }
 
-/// Our own example of an autoscaler, as everybody may write it: the number is nobody's until a scaler chooses it.
+/// Our own example of an autoscaler: no field manager owns the number until a scaler sets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
     let env = TestEnv::connect().await?;

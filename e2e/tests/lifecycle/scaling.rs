@@ -1,4 +1,4 @@
-//! Scaling, by whoever does it: exact numbers of writes, no restart, and no replicas that flip back.
+//! Scaling, by any client: exact numbers of writes, no restart, and no replicas that flip back.
 
 use anyhow::{Context, Result, ensure};
 use e2e::shell;
@@ -200,13 +200,13 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
             one.scale(replicas).await?;
             one.wrote("a step of the autoscaler", AVAILABLE, &step).await?;
         }
-        // What its controller tells, again and again.
+        // What its controller reports, again and again.
         let status = json!({"status": {"currentReplicas": 4, "desiredReplicas": 4, "conditions": []}});
         let parameters = PatchParams::default();
         scaler.api.patch_status(&scaler.name, &parameters, &Patch::Merge(status)).await?;
         one.wrote("a status of the autoscaler", AVAILABLE, &[]).await?;
 
-        // Below what it chose: it follows, nobody else does.
+        // Below what it chose: only the autoscaler changes the number.
         one.edit(json!({"maxReplicas": 2})).await?;
         one.wrote("a lower bound", AVAILABLE, &[SCALER, (STATUS, 1)]).await?;
         one.scaled_to(4).await?;

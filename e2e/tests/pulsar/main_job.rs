@@ -188,11 +188,11 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     let missing = ["0/1 ready; function config: CreateContainerConfigError: ", missing[0]];
     until_says(kubectl, "fmesh/bad", ("False", "ComponentsNotReady"), &missing)?;
     until_says(kubectl, "fn/image", ("False", "ImagePullBackOff"), &["docker.io/local/none:1"])?;
-    // The instance ends with exit code 0; its log says why.
+    // The instance ends with exit code 0; the reason is in its log.
     until_says(kubectl, "fn/class", ("False", "ClassNotFound"), &["exit code 0", "org.example.Nothing"])?;
     until_ready(kubectl, "fn/good", ("True", "AllReplicasAvailable"))?;
 
-    // Mended, they run.
+    // Fixed, they run.
     kubectl.apply(HOME, &function("image", pulsar, |_| {}))?;
     until_ready(kubectl, "fn/image", ("True", "AllReplicasAvailable"))?;
     run(&mut kubectl
@@ -221,7 +221,7 @@ fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
             "-n {NAMESPACE} rollout status deployment/function-mesh-{kind}-controller --timeout=120s"
         );
         run(&mut kubectl.words(&rollout))?;
-        // It leads once the lease of its killed predecessor has run out, and has then looked at everything.
+        // It leads once the lease of its killed predecessor has expired, and has then reconciled everything.
         until("reconciles of the successor", PATIENCE, || {
             let service = format!("services/function-mesh-{kind}-controller:8080/proxy/metrics");
             let text =
@@ -278,7 +278,7 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     )?;
     let finalizers = || -> Result<Value> { Ok(get(kubectl, "fn/held")?["metadata"]["finalizers"].clone()) };
     until("finalizer", PATIENCE, || if finalizers()?.is_null() { bail!("none") } else { Ok(()) })?;
-    // Nobody would remove its finalizer: nothing is uninstalled.
+    // No controller would remove its finalizer, so nothing is uninstalled.
     let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };
     let refused = format!("{refused:#}");
     ensure!(refused.contains(&format!("{HOME}/held")), "{refused}");

@@ -1,4 +1,4 @@
-//! What goes wrong with real pods and a real broker, and what a person is told of it. Not part of `make e2e`, because it takes
+//! Failures of real pods and a real broker, and what the status reports about each. Not part of `make e2e`, because it takes
 //! a quarter of an hour; `make e2e-full` runs it.
 
 mod connection;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Within this time `kubectl get fn -o wide` has the cause.
 const TOLD: Duration = Duration::from_secs(60);
-/// Within this time what was mended runs: the kubelet waits up to five minutes between two starts.
+/// Within this time a fixed function runs: the kubelet waits up to five minutes between two starts.
 const MENDED: Duration = Duration::from_secs(400);
 /// Keys of tokens, in base64: the broker's, and another one.
 const KEYS: [&str; 2] =
@@ -30,7 +30,7 @@ struct Case {
     reason: &'static str,
     /// What the message has.
     says: &'static [&'static str],
-    /// How it is mended.
+    /// How it is fixed.
     mend: Mend,
 }
 
@@ -166,7 +166,7 @@ async fn what_goes_wrong_is_told_and_recovers() -> Result<()> {
     result
 }
 
-/// Who comes without a token may do everything; a token has to be right, and only one role has rights.
+/// A client without a token may do everything; a token has to be valid, and only one role has permissions.
 fn settings() -> Value {
     let lines = [
         "authenticationEnabled=true".to_owned(),
@@ -194,7 +194,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         told(kubectl, &cases, pulsar, &mut table)?;
         let shown = output(&mut kubectl.words(&format!("-n {HOME} get fn,events -o yaml")))?;
         ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
-        // The Secret of the two is mended, and nothing else.
+        // Only the Secret of the two is fixed.
         for case in cases.iter().filter(|case| ["token", "role"].contains(&case.name)) {
             authenticate(kubectl, case.name, &right)?;
         }
@@ -228,7 +228,7 @@ fn is_named(case: &str) -> bool {
     std::env::var("CASE").map_or(true, |name| name.is_empty() || name == case)
 }
 
-/// Applies what is wrong, and waits until everybody can see why.
+/// Applies the broken function, and waits until the status reports the reason.
 fn told(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String>) -> Result<()> {
     let mut since = BTreeMap::new();
     for case in cases {
@@ -259,7 +259,7 @@ fn told(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String
     })
 }
 
-/// Mends it, and waits until it runs. One Event told of it.
+/// Fixes it, and waits until it runs. One Event reported it.
 fn mended(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     for case in cases {
         match case.mend {

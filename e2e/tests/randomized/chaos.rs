@@ -139,7 +139,7 @@ impl Chaos {
         drop(merge(&self.functions, &name, patch).await);
     }
 
-    /// Somebody who knows nothing of Function Mesh, `kubectl edit` in hand.
+    /// A user who knows nothing of Function Mesh and uses `kubectl edit`.
     async fn foreign_hand(&mut self) -> Result<()> {
         let (name, n) = (self.any(), self.dice.roll(1000));
         let child = |kind: &'static str, suffix: &str| {
@@ -354,7 +354,7 @@ async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Res
         turns += 1;
         tokio::time::sleep(PAUSE).await;
     }
-    // What cannot run is made to; everybody else's hands are off from here on.
+    // Objects that cannot run are fixed; no other client writes from here on.
     for n in 0..FUNCTIONS {
         let name = format!("f{n}");
         if chaos.functions.get_opt(&name).await?.is_none() {

@@ -88,7 +88,7 @@ fn weather(proxy: &Proxy, dice: &mut Dice) {
         4 => proxy.add(writes(Action::Delay(Duration::from_secs(3)))),
         5 => drop(proxy.end_watches()),
         6 => drop(proxy.expire_watches()),
-        // Nobody is there.
+        // No controller runs.
         _ => {
             proxy.add(Rule::new(Action::CutBefore));
             proxy.end_watches();

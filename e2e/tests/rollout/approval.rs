@@ -1,4 +1,4 @@
-//! Pinned templates on a real API server: what reaches running pods, and what waits for somebody's word.
+//! Pinned templates on a real API server: what reaches running pods, and what waits for approval.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::children::repairs;
@@ -40,7 +40,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Starts a controller, which looked at `n` objects in the end.
+    /// Starts a controller and waits until it has reconciled `n` objects.
     async fn start(&self, program: &str, flags: &[&str], n: usize) -> Result<Controller> {
         let watched = format!("--watched-namespace={}", self.namespace);
         let all: Vec<&str> =
@@ -58,7 +58,7 @@ impl Objects {
     async fn waits_no_more(&self, name: &str) -> Result<()> {
         self.env
             .until("no more UpdateAvailable", || async {
-                // The condition is there only while true, and told of by the newest status.
+                // The condition exists only while true, in the newest status.
                 condition(&self.functions, name, "Ready").await?;
                 let left = condition(&self.functions, name, UPDATE_AVAILABLE).await;
                 if left.is_err() { Ok(()) } else { bail!("still there") }
@@ -151,7 +151,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         ensure!(objects.written(&next, SETS)? == 1, "{:?}", objects.counts(&next)?);
         ensure!(!is_next(&objects.set("f1").await?), "applied without approval");
 
-        // Scaling goes on and takes nothing along, also when somebody else scales the StatefulSet.
+        // Scaling continues and rolls nothing out, also when another client scales the StatefulSet.
         let template = objects.set("f2").await?.spec.template;
         for (writes, replicas) in [3, 0, 2].into_iter().enumerate() {
             let scale = json!({"spec": {"replicas": replicas}});
@@ -307,7 +307,7 @@ async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result
         ensure!(after.spec.volume_claim_templates.is_some_and(|claims| claims.len() == 1), "no claim");
         let counts = objects.counts(&controller)?;
         ensure!((counts[SETS], counts["delete statefulsets"]) == (2, 1), "{counts:?}");
-        // That is no repair; a deletion by somebody else is one. Told twice, it would have been told before.
+        // That is no repair; a deletion by another client is one. A second Event would have been published before.
         objects.sets.delete("f0-function", &DeleteParams::default()).await?;
         env.until("the Event of a deletion", || async {
             let told = repairs(&env, &namespace, "f0").await?;
@@ -373,11 +373,11 @@ async fn pods_of_the_original_are_taken_over_as_they_are() -> Result<()> {
             create(&objects.functions, "Function", name, &function_spec()).await?;
             original(&objects, name).await?;
         }
-        // The original saw the first generation of this one, then it was changed while nobody looked.
+        // The Go operator saw the first generation of this one; then it was changed while no controller ran.
         let status = json!({"status": {"observedGeneration": 1, "replicas": 1, "selector": "a=b",
             "conditions": {"StatefulSetReady": {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}}});
         let legacy = objects.functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await;
-        // The kinds do not take the original's form any more; what counts here is the generation.
+        // The kinds no longer accept the Go operator's form; only the generation matters here.
         if legacy.is_err() {
             let status = json!({"status": {"observedGeneration": 1}});
             objects.functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await?;

@@ -61,7 +61,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Changes a BackendConfig and waits until every function was looked at.
+    /// Changes a BackendConfig and waits until every function is reconciled.
     async fn change(&self, name: &str, patch: Value) -> Result<()> {
         let before = self.controller.metric("function_mesh_reconciles_total")?;
         merge(&self.configs, name, patch).await?;
@@ -126,7 +126,7 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
         fleet.ready().await?;
         ensure!(fleet.written("patch statefulsets")? == 3 * N, "a new variable: not one write each");
 
-        // The one for everybody: what the namespace says counts more.
+        // The global one: that of the namespace has precedence.
         let before = fleet.controller.metric("function_mesh_reconciles_total")?;
         let spec = json!({"env": {"A": "global"}, "autoUpdate": true});
         create(&fleet.configs, "BackendConfig", "everybody", &spec).await?;
@@ -144,7 +144,7 @@ async fn a_change_reaches_everybody_once() -> Result<()> {
 
         fleet.configs.delete("everybody", &DeleteParams::default()).await?;
         fleet.until_variable("C", None).await?;
-        // Nobody else's name means anything.
+        // A BackendConfig with another name has no effect.
         create(&fleet.configs, "BackendConfig", "other", &json!({"env": {"D": "1"}, "autoUpdate": true}))
             .await?;
         merge(&fleet.functions, "f0", json!({"spec": {"image": "example.com/image:2"}})).await?;
@@ -212,7 +212,7 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
     env.test("becfgbad", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let fleet = Fleet::start(&env, &namespace, None).await?;
-        // The schema lets it through; no 32-bit integer holds it.
+        // The schema accepts it, but it does not fit into a 32-bit integer.
         let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,
             "liveness": {"initialDelaySeconds": 3_000_000_000_u64}}});
         create(&fleet.configs, "BackendConfig", "backend-config", &spec).await?;

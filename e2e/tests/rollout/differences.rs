@@ -49,7 +49,7 @@ async fn apply(api: &Api<DynamicObject>, set: &StatefulSet) -> Result<Value> {
     Ok(serde_json::to_value(live)?)
 }
 
-/// Creation as the Go operator does it, without a word about which fields it wants. Returns the live object.
+/// Creates an object as the Go operator does, without server-side apply. Returns the live object.
 async fn create(api: &Api<DynamicObject>, set: &StatefulSet) -> Result<Value> {
     let object = serde_json::from_value(serde_json::to_value(set)?)?;
     let parameters = PostParams { field_manager: Some("manager".to_owned()), ..PostParams::default() };
@@ -144,7 +144,7 @@ async fn the_recorded_objects_are_current() -> Result<()> {
     .await
 }
 
-/// What is told beforehand is what applying does: afterwards there is no difference, forth and back.
+/// The reported difference is what applying does: afterwards there is no difference, forth and back.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_told_is_what_applying_does() -> Result<()> {
     let env = TestEnv::connect().await?;

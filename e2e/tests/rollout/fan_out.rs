@@ -73,7 +73,7 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
         let place = order.iter().position(|name| name == "meanwhile-function");
         ensure!(place.is_some_and(|place| place < N / 2), "it came {place:?} of {order:?}");
 
-        // A second change while the first is on its way: nobody is left with the first.
+        // A second change while the first is in progress: no object is left with the first.
         let before = written()?.len();
         merge(&configs, "backend-config", json!({"spec": {"env": {"A": "3"}}})).await?;
         env.until("some with the first", || async {
@@ -90,7 +90,7 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
             "{number} writes: each object for both changes, or some for none"
         );
 
-        // Nothing is on its way any more.
+        // Nothing is in progress any more.
         let requests = env.audit()?.by(&controller.user).writes().requests().len();
         let reconciles = controller.metric("function_mesh_reconciles_total")?;
         merge(&configs, "backend-config", json!({"metadata": {"labels": {"a": "b"}}})).await?;

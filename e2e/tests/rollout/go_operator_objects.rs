@@ -14,7 +14,7 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
     env.prepare().await?;
     env.test("legacy", |env, namespace| async move {
         const N: usize = 20;
-        // Stored through the original's schema, in which the conditions are a map.
+        // Stored through the Go operator's schema, in which the conditions are a map.
         let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
         let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
         let map = json!([{"op": "replace", "path": conditions,
@@ -49,7 +49,7 @@ async fn a_status_of_the_original_is_healed() -> Result<()> {
         shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
         stored?;
 
-        // Nobody reports about pods yet: the children are there, and one write made each status a list.
+        // No pods are reported yet: the children exist, and one write made each status a list.
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         each(names(), |name| {
             let (env, api) = (&env, &api);

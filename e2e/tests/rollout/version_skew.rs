@@ -110,7 +110,7 @@ async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
         ensure!(writes.requests().len() <= 2 * (NUMBER + 2), "{:?}", writes.counts());
         ensure!(generations(&fleet).await? == before, "pods are rolled out because of a schema");
 
-        // Without a status at all there is nobody to tell; the pods are made nevertheless.
+        // Without the status subresource nothing can be reported; the pods are created nevertheless.
         change(&env, &[("remove", "/subresources", Value::Null)]).await?;
         env.until("no status", || async {
             let probe = Patch::Merge(json!({}));
@@ -194,7 +194,7 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             writes.requests().iter().filter(|r| users.iter().any(|u| u == r.user())).collect();
         let of = |resource: &str| ours.iter().filter(|r| r.resource() == resource).count();
         ensure!((of("statefulsets"), of("services")) == (UPGRADES, 0), "{:?}", writes.counts());
-        // Nobody wrote once its successor had begun.
+        // The predecessor wrote nothing once its successor had begun.
         ours.sort_by_key(|request| request.received().to_owned());
         let order: Vec<_> = ours.iter().filter_map(|r| users.iter().position(|u| u == r.user())).collect();
         ensure!(order.is_sorted(), "two writers: {order:?}");

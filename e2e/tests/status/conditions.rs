@@ -1,4 +1,4 @@
-//! Conditions are evidence: what keeps a pod from being available now, and nothing else.
+//! Conditions report what keeps a pod from being available now, and nothing else.
 
 mod causes;
 mod edits;

@@ -1,4 +1,4 @@
-//! The cause from the pods, with pods whose status the test writes: shown with its reason, told once, gone when it is over.
+//! Diagnoses of pods whose status the test writes: shown with a reason, reported once, and cleared when it is over.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
@@ -144,7 +144,7 @@ async fn each_cause_is_shown_and_told_once() -> Result<()> {
         let after = f.functions.get("f").await?.metadata.resource_version;
         ensure!(before == after, "the same failure is written again");
 
-        // Mended: the end before stays in the pod's status, and no longer counts.
+        // Fixed: the earlier termination stays in the pod's status and no longer counts.
         f.count(1, true).await?;
         until_ready(&f.env, &f.functions, "f", AVAILABLE).await?;
         let told = f.told().await?;
@@ -162,7 +162,7 @@ async fn each_cause_is_shown_and_told_once() -> Result<()> {
     .await
 }
 
-/// The kubelet says nothing of volumes but that it has not got further; nobody says why pods are not made.
+/// The kubelet reports of volumes only that it makes no progress; nothing reports why pods are not created.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_a_cause_after_a_while() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -1,4 +1,4 @@
-//! The first status of a new object is kept back for a moment: one write less for what is ready by then, and never lost.
+//! The first status of a new object is delayed for a moment: one write less if the object is ready by then, and never lost.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
@@ -32,7 +32,7 @@ async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
     .await
 }
 
-/// Nobody makes pods: after a second the status says what is waited for, by the default of the flag.
+/// No pods are created: after a second, the default of the flag, the status says what the object waits for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_says_so_after_a_second() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -53,7 +53,7 @@ async fn what_waits_says_so_after_a_second() -> Result<()> {
     .await
 }
 
-/// Killed while the status is kept back: the next process finds the children as they should be.
+/// Killed while the status is delayed: the next process finds the children unchanged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_it_is_written_costs_no_child() -> Result<()> {
     let env = TestEnv::connect().await?;

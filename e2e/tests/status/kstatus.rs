@@ -67,7 +67,7 @@ async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
         let objects = functions(&env, &namespace);
         create(&objects, "Function", "good", &FUNCTION.spec()).await?;
         let mut spec = FUNCTION.spec();
-        // The schema lets it through; no 32-bit integer holds it.
+        // The schema accepts it, but it does not fit into a 32-bit integer.
         spec["timeout"] = json!(3_000_000_000_u64);
         create(&objects, "Function", "bad", &spec).await?;
         let in_progress = ("InProgress".to_owned(), "Progressing".to_owned());

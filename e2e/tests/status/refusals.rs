@@ -1,4 +1,4 @@
-//! What the API server refuses is told by its reason, stays with its object, and ends when it is mended
+//! A refusal of the API server is reported with its reason, affects only its object, and clears once it is fixed
 //! (docs/reliability.md, T17 to T19).
 
 use anyhow::{Result, ensure};
@@ -14,7 +14,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-/// An object that is refused for a reason, told once; and another edit, after the trouble was mended, that makes it ready.
+/// Waits until an object is refused with a reason, and reported once; then another edit, after the fix, makes it ready.
 async fn refused(
     env: &TestEnv,
     api: &Api<DynamicObject>,
@@ -46,7 +46,7 @@ async fn a_quota_is_named() -> Result<()> {
         let none = json!({"count/statefulsets.apps": "0"});
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
-        // What the quota controller does, which is not there.
+        // Plays the quota controller, which does not run here.
         let status = |hard: &str| {
             let count = |number: &str| json!({"count/statefulsets.apps": number});
             Patch::Merge(
@@ -113,7 +113,7 @@ async fn a_policy_is_named() -> Result<()> {
     .await
 }
 
-/// Each right to write a child is taken away. The sink-controller, whose rights no other test of this program needs.
+/// Each permission to write a child is removed from the sink-controller, which no other test of this module uses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_right_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -139,7 +139,7 @@ async fn a_missing_right_is_named() -> Result<()> {
                 Api::namespaced(client.clone(), &namespace);
             let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::namespaced(client, &namespace);
             let nothing = Patch::Merge(json!({}));
-            // Until the API server knows: a right that is there answers that the object is not.
+            // Until the API server knows: with the permission it answers that the object does not exist.
             let code = async |resource: &str| {
                 let parameters = PatchParams::default();
                 let answer = match resource {
@@ -157,7 +157,7 @@ async fn a_missing_right_is_named() -> Result<()> {
             })
             .await?;
             refused(&env, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
-            // Others, whose children are there, are not troubled; and this one is not tried in a hurry.
+            // Other objects, whose children exist, are unaffected; and this one is not retried in a hurry.
             roles.patch(role, &PatchParams::default(), &having(&whole)).await?;
             env.until("return of the right", || async {
                 ensure!(code(resource).await == 404, "it is not there");

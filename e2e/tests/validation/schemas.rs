@@ -204,7 +204,7 @@ async fn amounts_are_kept_as_they_were_written() -> Result<()> {
         let limits = json!({"cpu": 0.5, "memory": "1Gi", "example.com/gpu": 1});
         let spec = spec("Function", &json!({"resources": {"limits": limits}}));
         let mut versions = Vec::new();
-        // The second time stores the default of a status that nobody wrote, as no controller runs here.
+        // The second time stores the default of the status, as no controller runs here.
         for _ in 0..3 {
             let applied = object("Function", "f", &spec)?;
             let stored = api.patch("f", &PatchParams::apply("test"), &Patch::Apply(&applied)).await?;

@@ -222,7 +222,7 @@ impl Bench {
         // Most watches outlast the measurement: what counts then is how long they were asked to last.
         let seen = whole(count(|r| r.verb == "watch"));
         let all = self.env.audit()?.by(&fleet.controller.user).only(|r| r.verb == "watch");
-        // Once for each cache: one that was begun anew is seen.
+        // Once for each cache: a watch that restarted was counted already.
         let lasting: BTreeMap<String, u32> =
             all.requests().iter().filter_map(|r| Some((r.resource(), r.lasts()?))).collect();
         let by_rule: f64 = lasting.values().map(|seconds| 3600.0 / f64::from(*seconds)).sum();

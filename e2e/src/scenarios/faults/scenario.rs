@@ -1,4 +1,4 @@
-//! What is done to one object while faults happen.
+//! The scenarios of fault injection: what happens to one object.
 
 use crate::scenarios::faults::state::normal;
 use crate::scenarios::fleet::Kind;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const NAME: &str = "x";
 const CHILDREN: [&str; 4] = ["StatefulSet", "Service", "HorizontalPodAutoscaler", "Job"];
 
-/// Something that happens to an object.
+/// An action on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// It is created.
@@ -38,7 +38,7 @@ pub enum Scenario {
     DeleteWithCleanup,
     /// It is deleted, and made again under the same name at once.
     Recreate,
-    /// Somebody edits its StatefulSet and deletes its Service.
+    /// A user edits its StatefulSet and deletes its Service.
     Drift,
 }
 
@@ -79,10 +79,10 @@ impl Scenario {
         spec
     }
 
-    /// What is there before.
+    /// Creates what has to exist before the action.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub async fn prepare(self, stage: &Stage) -> Result<()> {
         if self.creates() {
             return Ok(());
@@ -127,7 +127,7 @@ impl Scenario {
         }
     }
 
-    /// Waits until it is over.
+    /// Waits until the result is there.
     ///
     /// # Errors
     /// When it does not end; with what is missing.
@@ -163,7 +163,7 @@ impl Scenario {
     }
 }
 
-/// Where a scenario happens.
+/// The namespace of a scenario.
 pub struct Stage {
     env: TestEnv,
     namespace: String,
@@ -174,7 +174,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage in a namespace, with somebody who reports pods as available.
+    /// In a namespace, with a controller that reports pods as available.
     pub fn new(env: &TestEnv, namespace: &str, kind: &'static Kind) -> Self {
         Self {
             env: env.clone(),
@@ -186,7 +186,7 @@ impl Stage {
         }
     }
 
-    /// What has to be the same in the end.
+    /// The final state, which has to be the same in each run.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -225,7 +225,7 @@ impl Stage {
         Ok(())
     }
 
-    /// What the Job controller does, which is not there.
+    /// Plays the Job controller, which does not run here.
     async fn finish_jobs(&self) -> Result<()> {
         let jobs = Child::of(&self.env, &self.namespace, "Job", "")?.api;
         let time = "2026-01-01T00:00:00Z";

@@ -1,4 +1,4 @@
-//! What has to be the same in two runs of a scenario.
+//! The state that has to be the same in two runs of a scenario.
 
 use crate::testing::audit::Audit;
 use anyhow::{Result, bail};

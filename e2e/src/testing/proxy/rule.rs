@@ -66,7 +66,7 @@ impl Target {
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A watch begins, tells that its resource version is too old (410) and ends, so that everything is listed anew.
+    /// A watch begins, tells that its resource version is too old (410) and ends, so that everything is listed again.
     Expire,
     /// It is answered with an error of this status code and does not reach the API server.
     Answer(u16),

@@ -1,4 +1,4 @@
-//! The BackendConfig for all namespaces belongs to whoever runs the operator, not to the administrators of `default`.
+//! The BackendConfig for all namespaces belongs to the administrator of the operator, not to the administrators of `default`.
 
 use anyhow::{Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;

@@ -65,7 +65,7 @@ async fn permissions_end_at_the_namespace() -> Result<()> {
                 "another namespace",
                 of("default", "Function", "functions").create(&dry, &function).await,
             )?;
-            // The defaults of everybody, where they are now and where the Go operator has them.
+            // The global defaults, where they are now and where the Go operator has them.
             let config = object("BackendConfig", "global-backend-config", &json!({"env": {"A": "b"}}))?;
             for place in [NAMESPACE, "default"] {
                 let configs = of(place, "BackendConfig", "backendconfigs");

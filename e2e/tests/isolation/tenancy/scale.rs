@@ -83,7 +83,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         scale(functions.clone(), "invalid", 3).await?;
         scaled(&env, &sets, "invalid-function", 3).await?;
 
-        // By somebody else's Service, which has the name of ours.
+        // By a foreign Service that has the name of ours.
         let taken = "taken-function-headless";
         let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
         let uid = services.get(taken).await?.metadata.uid;
@@ -99,7 +99,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         scale(functions.clone(), "taken", 3).await?;
         scaled(&env, &sets, "taken-function", 3).await?;
 
-        // By a quota that has no room for the Service that somebody deleted.
+        // By a quota that has no room for the Service that a user deleted.
         let quotas: Api<ResourceQuota> = Api::namespaced(env.client.clone(), &namespace);
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": {"count/services": "0"}}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;

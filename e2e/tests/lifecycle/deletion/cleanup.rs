@@ -104,7 +104,7 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         let none = json!({"count/jobs.batch": "0"});
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": none}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
-        // What the quota controller does, which is not there.
+        // Plays the quota controller, which does not run here.
         let status = json!({"spec": {"hard": none}, "status": {"hard": none, "used": none}});
         quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
         api.delete("f", &DeleteParams::default()).await?;
@@ -151,7 +151,7 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
     .await
 }
 
-/// Waits for an Event that tells of a cleanup that failed.
+/// Waits for an Event about a failed cleanup.
 async fn said(env: &TestEnv, namespace: &str, words: &str) -> Result<()> {
     env.until("Event", || async {
         let events = format!(
@@ -230,7 +230,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
     .await
 }
 
-/// That something is left behind cannot be told: the object goes all the same, with an Event.
+/// The status cannot report a leftover: the object is deleted all the same, with an Event.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_denied_keeps_no_finalizer() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -1,5 +1,5 @@
-//! What is deleted while a watch is interrupted is missed by nobody (issue 14.24): the watch ends, the object is deleted, and
-//! the API server has forgotten the version to go on from, so everything of that kind is listed anew. Only that kind: a list of
+//! Deletions during an interruption of a watch are noticed: the watch ends, the object is deleted, and
+//! the API server has compacted the version to resume from, so everything of that kind is listed again. Only that kind: a list of
 //! another one would wake the owner for another reason.
 
 use super::{cleaning, ended, gone, job_of, job_status};
@@ -34,7 +34,7 @@ impl Gap {
         Ok(Self { env: env.clone(), namespace: namespace.to_owned(), proxy, controller, name })
     }
 
-    /// Deletes something while nobody watches.
+    /// Deletes an object while the watch is interrupted.
     async fn during(&self, resource: &str, delete: impl Future<Output = Result<()>>) -> Result<()> {
         self.controller.quiet(&self.env).await?;
         self.proxy.freeze_watches(true);

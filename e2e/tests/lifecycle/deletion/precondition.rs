@@ -1,4 +1,4 @@
-//! What is deleted is what was looked at (issue 14.23): a deletion carries uid and version.
+//! Only the object that was seen is deleted: a deletion carries uid and resource version.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::{api, create, function_spec, functions, merge};

@@ -19,7 +19,7 @@ async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &s
     Ok(())
 }
 
-/// 14.10: nobody tells of the end of an object that does not belong to the mesh but the watch.
+/// Only the watch reports the end of an object that does not belong to the mesh.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_becomes_free_is_taken() -> Result<()> {
     let env = TestEnv::connect().await?;

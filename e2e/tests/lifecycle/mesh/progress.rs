@@ -61,7 +61,7 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
     .await
 }
 
-/// 14.10: a reconcile may last a minute; these writes take three, and the status tells of them meanwhile.
+/// A reconcile may last a minute; these writes take three, and the status reports the progress.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result<()> {
@@ -107,7 +107,7 @@ async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<
         }
         until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
         controller.quiet(&env).await?;
-        // It keeps the namespace, and the controller does not hear of the end of the mesh.
+        // It keeps the namespace, and the controller gets no event about the end of the mesh.
         let held: ConfigMap = serde_json::from_value(
             json!({"metadata": {"name": "held", "finalizers": ["example.com/held"]}}),
         )?;

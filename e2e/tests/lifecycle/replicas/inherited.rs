@@ -55,7 +55,7 @@ async fn make(components: &Api<DynamicObject>, mesh: &DynamicObject, left: Left)
         "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "FunctionMesh", "name": "m",
         "uid": mesh.metadata.uid, "controller": true, "blockOwnerDeletion": true,
     }))?]);
-    // A user's, which nobody may take away.
+    // A user's, which no controller may remove.
     component.metadata.annotations = Some([("team".to_owned(), "x".to_owned())].into());
     components.create(&manager(), &component).await?;
     if matches!(left, Left::Unlisted) {
@@ -307,7 +307,7 @@ async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() ->
         ensure!(events.is_empty(), "a takeover is no repair: {events:?}");
         controller.signal("TERM")?;
 
-        // Another program of that name, later than our last write: what it adds stays, and nobody writes for ever.
+        // Another program of that name, later than our last write: what it adds stays, and there is no endless fight.
         inherited.add_owner("2100-01-01T00:00:00Z").await?;
         writes_nothing(&env, &namespace).await.context("a foreign owner")?;
         inherited.until_owned_by(&env, &["function-controller", "manager"]).await

@@ -1,4 +1,4 @@
-//! The number of replicas of components of a mesh: the mesh's where an item states it, and otherwise whoever scales.
+//! The number of replicas of components of a mesh: the mesh sets it where an item states it, and otherwise the scaler.
 
 use super::{apply_number, kubectl_scale, scale, until_runs};
 use anyhow::{Context, Result, ensure};

@@ -43,7 +43,7 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     Ok(())
 }
 
-/// A token that is renewed in time is no news; one that expires is, and the next one mends it. Nothing is restarted.
+/// A token that is renewed in time changes nothing; one that expires is reported, and the next one fixes it. Nothing restarts.
 fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     let renew = |seconds: u64| -> Result<Instant> {
         let end = Instant::now() + Duration::from_secs(seconds);
@@ -76,7 +76,7 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     run(&mut kubectl.words(&format!("-n {HOME} delete fn/expiry --wait=false")))
 }
 
-/// A broker that is away for 100 seconds.
+/// A broker that is unavailable for 100 seconds.
 fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     kubectl.apply(HOME, &function("away", pulsar, |_| {}))?;
     until_ready(kubectl, "away")?;

@@ -83,7 +83,7 @@ impl Nodes {
         Ok((message, seconds))
     }
 
-    /// How often the node was told to be lost.
+    /// Number of Events that name the lost node.
     fn told(&self) -> Result<usize> {
         let words = format!("events --field-selector reason=NodeLost,involvedObject.name={FUNCTION}");
         Ok(get(&self.kubectl, &words)?["items"].as_array().map_or(0, Vec::len))

@@ -1,4 +1,4 @@
-//! Ordinary weather: one request in ten fails, the API server is slow, others write the same objects.
+//! Ordinary disturbances: one request in ten fails, the API server is slow, other clients write the same objects.
 
 use super::{ready, warnings};
 use anyhow::{Context, Result, ensure};
@@ -107,7 +107,7 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         };
         let untouched = generations().await?;
 
-        // A new process finds an update that waits for each of them, and reads what it has to tell of.
+        // A new process finds a pending update for each of them, and reads what it has to report.
         let (started, mark) = (Instant::now(), env.mark().await?);
         let (weather, weather_mesh) = (proxy(&env, delay).await?, proxy(&env, delay).await?);
         let affinity = ["--add-default-affinity=false"];

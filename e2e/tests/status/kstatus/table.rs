@@ -92,7 +92,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             let [kstatus, _, argo] = &wanted[&answer.name];
             ensure!((&answer.kstatus, &answer.argo) == (kstatus, argo), "{answer:?}");
             ensure!(answer.kstatus == answer.flux, "{answer:?}");
-            // Whoever is told that it failed is told why.
+            // A reported failure has its reason.
             let told = answer.argo_message.contains(&answer.message);
             ensure!(answer.kstatus != "Failed" || (told && !answer.message.is_empty()), "{answer:?}");
         }
