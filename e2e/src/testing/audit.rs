@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_object_with_the_most_requests_is_told() {
+    fn the_object_with_the_most_requests_is_counted() {
         let log = [("1", "a"), ("2", "b"), ("3", "a")]
             .map(|(id, name)| line(id, "patch", "ResponseComplete", "01", name))
             .concat();

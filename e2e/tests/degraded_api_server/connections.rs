@@ -132,7 +132,7 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn a_watch_that_says_nothing_is_given_up() -> Result<()> {
+async fn a_watch_without_events_is_restarted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("frozen-watch", |env, namespace| async move {

@@ -167,13 +167,13 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conflicts_are_outlived() -> Result<()> {
+async fn conflicts_are_retried_until_they_end() -> Result<()> {
     conflicts("conflicts", 4, Duration::from_secs(120)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn ten_conflicts_are_outlived() -> Result<()> {
+async fn ten_conflicts_are_retried_until_they_end() -> Result<()> {
     conflicts("ten-conflicts", 10, Duration::from_secs(20 * 60)).await
 }
 
@@ -234,7 +234,7 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_changes_is_swallowed() -> Result<()> {
+async fn a_flood_of_changes_is_processed() -> Result<()> {
     const EDITS: usize = 2000;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
@@ -269,7 +269,7 @@ async fn a_flood_of_changes_is_swallowed() -> Result<()> {
 
 /// More changes than the controller can process, without end: no object starves.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
+async fn a_lasting_load_starves_no_object() -> Result<()> {
     const ROUNDS: usize = 3;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
@@ -301,7 +301,7 @@ async fn a_load_that_lasts_leaves_nobody_out() -> Result<()> {
 
 /// Endless scrapes, and connections that never send a request.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_for_metrics_holds_up_nobody() -> Result<()> {
+async fn scrapes_of_metrics_block_no_reconcile() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scraped", |env, namespace| async move {

@@ -32,7 +32,7 @@ async fn changed(fleet: &Fleet, times: i64) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compaction_is_slept_through() -> Result<()> {
+async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result<()> {
     const IMAGE: &str = "example.com/image:compacted";
     let mut server = ApiOnly::up("compact")?;
     let env = TestEnv::alone(&server).await?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const SET: &str = "o0-function";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_webhook_adds_is_left_alone() -> Result<()> {
+async fn fields_that_a_webhook_adds_stay() -> Result<()> {
     const IMAGE: &str = "example.com/image:2";
     let env = TestEnv::connect().await?;
     env.prepare().await?;

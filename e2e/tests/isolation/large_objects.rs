@@ -25,7 +25,7 @@ fn variables(number: usize, bytes: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_as_large_as_can_be_says_so_or_runs() -> Result<()> {
+async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("large", |env, namespace| async move {

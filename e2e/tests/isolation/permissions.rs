@@ -367,12 +367,12 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn each_right_of_a_component_that_is_missing_is_named() -> Result<()> {
+async fn each_missing_permission_of_a_component_is_named() -> Result<()> {
     lose_each::<Component>("rights").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn each_right_of_a_mesh_that_is_missing_is_named() -> Result<()> {
+async fn each_missing_permission_of_a_mesh_is_named() -> Result<()> {
     lose_each::<Mesh>("meshright").await
 }

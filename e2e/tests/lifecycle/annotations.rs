@@ -50,7 +50,7 @@ fn writes(env: &TestEnv, user: &str, name: &str) -> Result<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_not_managed_is_left_alone() -> Result<()> {
+async fn an_object_that_is_not_managed_stays_unchanged() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unmanaged", |env, namespace| async move {

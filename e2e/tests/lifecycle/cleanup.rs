@@ -128,7 +128,7 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_cleanup_is_told_and_keeps_nothing() -> Result<()> {
+async fn a_failed_cleanup_is_reported_and_blocks_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("cleanfail", |env, namespace| async move {

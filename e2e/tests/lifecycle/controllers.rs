@@ -119,7 +119,7 @@ async fn scaling_and_a_new_image_write_what_they_must() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<()> {
+async fn foreign_edits_are_reverted_and_foreign_objects_stay_unchanged() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("drift", |env, namespace| async move {
@@ -175,7 +175,7 @@ async fn foreign_edits_are_repaired_and_foreign_objects_left_alone() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_cannot_be_run_says_why_and_stops_nobody() -> Result<()> {
+async fn an_invalid_object_reports_the_reason_and_affects_no_other() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("invalid", |env, namespace| async move {

@@ -132,7 +132,7 @@ async fn nothing_after_a_restart(env: &TestEnv, controller: Controller, namespac
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
+async fn every_child_is_repaired_once_and_reported_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("drifting", |env, namespace| async move {
@@ -171,7 +171,7 @@ async fn every_child_is_repaired_once_and_told_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_while_nobody_looks_is_repaired_once() -> Result<()> {
+async fn changes_while_no_controller_runs_are_repaired_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("driftdown", |env, namespace| async move {

@@ -153,7 +153,7 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
 
 /// An autoscaler that its object no longer wants is deleted, although it lost its label (found by chaos).
 #[tokio::test(flavor = "multi_thread")]
-async fn an_autoscaler_without_its_label_goes() -> Result<()> {
+async fn an_unwanted_autoscaler_without_its_label_is_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("leftover", |env, namespace| async move {

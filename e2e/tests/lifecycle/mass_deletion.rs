@@ -205,7 +205,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
 
 /// Half of the objects have something to clean up, which cannot be done in a namespace that is being deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
+async fn a_namespace_is_deleted_with_everything_in_it() -> Result<()> {
     const N: usize = 200;
     let env = TestEnv::connect().await?;
     env.prepare().await?;

@@ -47,7 +47,7 @@ async fn apply_number(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Re
 
 /// Our own example of an autoscaler: no field manager owns the number until a scaler sets it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_states_no_number_is_scaled_by_anybody() -> Result<()> {
+async fn an_object_without_replicas_is_scaled_by_any_client() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("number", |env, namespace| async move {

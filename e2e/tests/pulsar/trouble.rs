@@ -148,7 +148,7 @@ fn secret(name: &str, data: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_wrong_is_told_and_recovers() -> Result<()> {
+async fn each_failure_is_reported_and_recovers() -> Result<()> {
     let env = TestEnv::connect().await?;
     let kubectl = env.kubectl.clone();
     let (pulsar, controllers) = make_images_known(&env)?;

@@ -276,7 +276,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_that_cannot_change_is_told_and_made_anew_when_asked() -> Result<()> {
+async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("immutable", |env, namespace| async move {
@@ -363,7 +363,7 @@ async fn original(objects: &Objects, name: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pods_of_the_original_are_taken_over_as_they_are() -> Result<()> {
+async fn pods_of_the_go_operator_are_taken_over_unchanged() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("takeover", |env, namespace| async move {

@@ -102,7 +102,7 @@ async fn launch(env: &TestEnv, flags: &[String]) -> Result<Controller> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_reaches_everybody_once() -> Result<()> {
+async fn a_change_reaches_every_function_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfg", |env, namespace| async move {

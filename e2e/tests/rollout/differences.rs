@@ -146,7 +146,7 @@ async fn the_recorded_objects_are_current() -> Result<()> {
 
 /// The reported difference is what applying does: afterwards there is no difference, forth and back.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_told_is_what_applying_does() -> Result<()> {
+async fn the_reported_difference_is_what_applying_does() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.test("diffedit", |env, namespace| async move {
         let (api, original) = (sets(&env, &namespace), recorded("desired.json")?);

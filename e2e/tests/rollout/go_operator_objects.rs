@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_of_the_original_is_healed() -> Result<()> {
+async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("legacy", |env, namespace| async move {

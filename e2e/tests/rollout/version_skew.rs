@@ -46,7 +46,7 @@ async fn generations(fleet: &Fleet) -> Result<Vec<(Option<String>, Option<i64>)>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_of_another_release_troubles_nobody() -> Result<()> {
+async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
     const SCHEMA: &str = "/schema/openAPIV3Schema/properties";
     let server = ApiOnly::up("skew")?;
     let env = TestEnv::alone(&server).await?;

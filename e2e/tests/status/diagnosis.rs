@@ -94,7 +94,7 @@ impl Played {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_cause_is_shown_and_told_once() -> Result<()> {
+async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("causes", |env, namespace| async move {
@@ -164,7 +164,7 @@ async fn each_cause_is_shown_and_told_once() -> Result<()> {
 
 /// The kubelet reports of volumes only that it makes no progress; nothing reports why pods are not created.
 #[tokio::test(flavor = "multi_thread")]
-async fn silence_is_a_cause_after_a_while() -> Result<()> {
+async fn a_lack_of_progress_is_diagnosed_after_a_while() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("silence", |env, namespace| async move {

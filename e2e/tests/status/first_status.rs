@@ -9,7 +9,7 @@ const N: usize = 100;
 const STATUS: &str = "patch functions/status";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
+async fn an_object_that_is_ready_at_once_needs_one_status() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("postponed", |env, namespace| async move {
@@ -34,7 +34,7 @@ async fn what_is_ready_at_once_needs_one_status() -> Result<()> {
 
 /// No pods are created: after a second, the default of the flag, the status says what the object waits for.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_says_so_after_a_second() -> Result<()> {
+async fn waiting_is_reported_after_a_second() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("waiting", |env, namespace| async move {

@@ -60,7 +60,7 @@ fn wait(env: &TestEnv, namespace: &str, object: &str, condition: &str) -> Result
 
 /// From before its controller sees it until it is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_for_an_object_hears_at_once_how_it_ends() -> Result<()> {
+async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("kstatus-life", |env, namespace| async move {

@@ -115,7 +115,7 @@ async fn a_policy_is_named() -> Result<()> {
 
 /// Each permission to write a child is removed from the sink-controller, which no other test of this module uses.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_right_is_named() -> Result<()> {
+async fn a_missing_permission_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("rights", |env, namespace| async move {

@@ -154,7 +154,7 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
 
 /// Stored before there was the rule: it keeps running, says so, is edited elsewhere, and cannot become as bad in another way.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_keeps_running_and_says_so() -> Result<()> {
+async fn stored_objects_keep_running_and_report_unsafe_settings() -> Result<()> {
     const UNSAFE: &str = "UnsafeSettings";
     let env = TestEnv::connect().await?;
     env.prepare().await?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// 14.32: server-side apply is answered with 500 as long as the status holds the Go operator's map of conditions.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_of_the_go_operator_is_healed_before_its_component_is_applied() -> Result<()> {
+async fn a_status_of_the_go_operator_is_converted_before_its_component_is_applied() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("mapstatus", |env, namespace| async move {

@@ -22,13 +22,13 @@ use std::time::{Duration, Instant};
 const ITEM_HASH: &str = "compute.functionmesh.io/mesh-item-hash";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn weather_changes_no_ready() -> Result<()> {
+async fn disturbances_change_no_ready_condition() -> Result<()> {
     weather("weather", Size { alone: 16, meshes: 2, items: 2 }, Duration::from_millis(300)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn weather_changes_no_ready_of_a_hundred() -> Result<()> {
+async fn disturbances_change_no_ready_condition_of_a_hundred() -> Result<()> {
     weather("weather-full", Size { alone: 50, meshes: 5, items: 10 }, Duration::from_secs(3)).await
 }
 
