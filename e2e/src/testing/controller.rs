@@ -72,7 +72,7 @@ impl Controller {
         Self::start_process(env, proxy, name, name, flags)
     }
 
-    /// Starts another program in a controller's place, with its rights.
+    /// Starts another program in place of a controller, with its permissions.
     ///
     /// # Errors
     /// When it cannot be started.

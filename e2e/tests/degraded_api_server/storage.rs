@@ -62,7 +62,7 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
                 let listed: std::collections::BTreeSet<String> =
                     lists.requests().iter().map(e2e::testing::audit::Request::resource).collect();
                 for resource in ["functions", "statefulsets", "services", "pods", "backendconfigs"] {
-                    ensure!(listed.contains(resource), "only {listed:?} were listed anew");
+                    ensure!(listed.contains(resource), "only {listed:?} were listed again");
                 }
                 Ok(())
             })

@@ -86,7 +86,7 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
             .collect();
         let mesh = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", "m", &json!({"functions": functions})).await?;
-        // Without anybody who runs them the status counts, and names some.
+        // Without a controller that runs them the status counts, and names some.
         let message = env
             .until("five hundred components", || async {
                 let (status, reason, message) = condition(&meshes, "m", "Ready").await?;

@@ -68,7 +68,7 @@ async fn a_kind_that_comes_and_goes_needs_no_restart() -> Result<()> {
         not_ready(&env, &controller).await?;
         install(&env)?;
         controller.ready(&env).await?;
-        ensure!(children.list(&ListParams::default()).await?.items.is_empty(), "made for nobody");
+        ensure!(children.list(&ListParams::default()).await?.items.is_empty(), "made without its kind");
         Ok(())
     })
     .await

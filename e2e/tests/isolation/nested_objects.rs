@@ -178,8 +178,8 @@ async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
         controller.quiet(env).await?;
         let log = controller.log()?;
         ensure!(!log.contains(PAYLOAD), "the content of an object is in the log");
-        let told = log.lines().filter(|line| line.contains("refused") && line.contains("/deeper\""));
-        ensure!(told.count() == 1, "{} is not in the log once", case.kind);
+        let reported = log.lines().filter(|line| line.contains("refused") && line.contains("/deeper\""));
+        ensure!(reported.count() == 1, "{} is not in the log once", case.kind);
         ensure!(controller.metric("function_mesh_watch_errors_total")? == 0, "a watch was interrupted");
         let unwanted = env
             .audit()?

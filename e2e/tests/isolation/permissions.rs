@@ -19,7 +19,7 @@ const REFUSED: usize = 12;
 const LOOK: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
-struct Right {
+struct Permission {
     group: String,
     resource: String,
     verb: String,
@@ -29,47 +29,53 @@ fn role_of(controller: &str) -> String {
     format!("function-mesh-{controller}")
 }
 
-fn rights(role: &ClusterRole) -> Vec<Right> {
+fn permissions(role: &ClusterRole) -> Vec<Permission> {
     let mut all = Vec::new();
     for rule in role.rules.iter().flatten() {
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
-                let right = |verb: &String| Right {
+                let permission = |verb: &String| Permission {
                     group: group.clone(),
                     resource: resource.clone(),
                     verb: verb.clone(),
                 };
-                all.extend(rule.verbs.iter().map(right));
+                all.extend(rule.verbs.iter().map(permission));
             }
         }
     }
     all
 }
 
-fn without(role: &ClusterRole, right: &Right) -> ClusterRole {
+fn without(role: &ClusterRole, permission: &Permission) -> ClusterRole {
     let mut less = role.clone();
     for rule in less.rules.iter_mut().flatten() {
         let about = |list: &Option<Vec<String>>, one: &String| list.iter().flatten().any(|it| it == one);
-        if about(&rule.api_groups, &right.group) && about(&rule.resources, &right.resource) {
-            rule.verbs.retain(|verb| *verb != right.verb);
+        if about(&rule.api_groups, &permission.group) && about(&rule.resources, &permission.resource) {
+            rule.verbs.retain(|verb| *verb != permission.verb);
         }
     }
     less.rules.iter_mut().for_each(|rules| rules.retain(|rule| !rule.verbs.is_empty()));
     less
 }
 
-/// Gives the controller a role, and waits until the API server knows whether that has a right.
-async fn give(env: &TestEnv, controller: &str, role: &ClusterRole, right: &Right, has: bool) -> Result<()> {
+/// Gives the controller a role, and waits until the API server knows whether that has a permission.
+async fn give(
+    env: &TestEnv,
+    controller: &str,
+    role: &ClusterRole,
+    permission: &Permission,
+    has: bool,
+) -> Result<()> {
     let roles: Api<ClusterRole> = Api::all(env.client.clone());
     roles
         .patch(&role_of(controller), &PatchParams::default(), &Patch::Merge(json!({"rules": role.rules})))
         .await?;
     let reviews: Api<SubjectAccessReview> = Api::all(env.client.clone());
-    let (resource, sub) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
+    let (resource, sub) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
         "user": "somebody", "groups": [controller], "resourceAttributes": {
-            "group": right.group, "resource": resource, "subresource": sub, "verb": right.verb, "namespace": "x"}}}))?;
-    env.until("the right", || async {
+            "group": permission.group, "resource": resource, "subresource": sub, "verb": permission.verb, "namespace": "x"}}}))?;
+    env.until("the permission", || async {
         let status = reviews.create(&PostParams::default(), &review).await?.status.context("no answer")?;
         ensure!(status.allowed == has, "{}: {}", status.allowed, status.reason.unwrap_or_default());
         Ok(())
@@ -80,7 +86,7 @@ async fn give(env: &TestEnv, controller: &str, role: &ClusterRole, right: &Right
 /// Steps of a [`Life`].
 const STEPS: usize = 3;
 
-/// The life of an object in steps, from its creation to its end, which need every right that its controller has.
+/// The life of an object in steps, from its creation to its end, which need every permission that its controller has.
 trait Life {
     const CONTROLLER: &'static str;
 
@@ -289,10 +295,10 @@ async fn lose<L: Life>(
     env: &TestEnv,
     namespace: &str,
     role: &ClusterRole,
-    right: &Right,
+    permission: &Permission,
     number: usize,
 ) -> Result<&'static str> {
-    give(env, L::CONTROLLER, &without(role, right), right, false).await?;
+    give(env, L::CONTROLLER, &without(role, permission), permission, false).await?;
     let mark = env.mark().await?;
     let watched = format!("--watched-namespace={namespace}");
     let controller = Controller::spawn(env, L::CONTROLLER, &[&watched, "--leader-elect=false"])?;
@@ -311,13 +317,13 @@ async fn lose<L: Life>(
     }
     if trouble {
         // Where a person looks: the object, then the readiness of the controller, then its log.
-        let words = [format!("cannot {} resource", right.verb), format!("\"{}\"", right.resource)];
+        let words = [format!("cannot {} resource", permission.verb), format!("\"{}\"", permission.resource)];
         let named = |text: &str| words.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
-        env.until("word of the right", || async {
+        env.until("a mention of the permission", || async {
             let object = life.object().await?.map(|object| object.data.to_string());
             let ready = controller.get("readyz").err().map(|error| format!("{error:#}"));
-            let told = object.is_some_and(|text| named(&text)) || ready.is_some_and(|text| named(&text));
-            ensure!(told || named(&controller.log()?), "nobody says {words:?}");
+            let reported = object.is_some_and(|text| named(&text)) || ready.is_some_and(|text| named(&text));
+            ensure!(reported || named(&controller.log()?), "nothing names {words:?}");
             Ok(())
         })
         .await?;
@@ -326,7 +332,7 @@ async fn lose<L: Life>(
         let tries = refused()? - before;
         ensure!(tries <= REFUSED, "{tries} refused requests in {LOOK:?}");
     }
-    give(env, L::CONTROLLER, role, right, true).await?;
+    give(env, L::CONTROLLER, role, permission, true).await?;
     let back = || async {
         if life.object().await?.is_some_and(|object| object.metadata.deletion_timestamp.is_none()) {
             life.renew().await?;
@@ -336,7 +342,7 @@ async fn lose<L: Life>(
         }
         env.until("the end of the object", || life.taken(STEPS - 1)).await
     };
-    back().await.context("with the right again")?;
+    back().await.context("with the permission again")?;
     Ok(if trouble { "named" } else { "not needed" })
 }
 
@@ -348,14 +354,14 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = roles.get(&role_of(L::CONTROLLER)).await?;
         let mut failures = Vec::new();
-        for (number, right) in rights(&role).iter().enumerate() {
-            let what = format!("{}: {} {}", L::CONTROLLER, right.verb, right.resource);
-            match lose::<L>(&env, &namespace, &role, right, number).await {
-                Ok(told) => say(&format!("{what}: {told}")),
+        for (number, permission) in permissions(&role).iter().enumerate() {
+            let what = format!("{}: {} {}", L::CONTROLLER, permission.verb, permission.resource);
+            match lose::<L>(&env, &namespace, &role, permission, number).await {
+                Ok(reported) => say(&format!("{what}: {reported}")),
                 Err(error) => {
                     say(&format!("{what}: FAILED {error:#}"));
                     failures.push(format!("{what}: {error:#}"));
-                    give(&env, L::CONTROLLER, &role, right, true).await?;
+                    give(&env, L::CONTROLLER, &role, permission, true).await?;
                 }
             }
         }
@@ -368,11 +374,11 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn each_missing_permission_of_a_component_is_named() -> Result<()> {
-    lose_each::<Component>("rights").await
+    lose_each::<Component>("permissions").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn each_missing_permission_of_a_mesh_is_named() -> Result<()> {
-    lose_each::<Mesh>("meshright").await
+    lose_each::<Mesh>("meshpermission").await
 }

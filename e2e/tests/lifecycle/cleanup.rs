@@ -208,7 +208,7 @@ async fn a_cleanup_can_be_skipped_at_any_time() -> Result<()> {
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         env.until("a Job of ours", || async {
             let job = jobs.get("h-function-cleanup").await?;
-            ensure!(!job.owner_references().is_empty(), "the original's");
+            ensure!(!job.owner_references().is_empty(), "the Go operator's");
             Ok(())
         })
         .await?;

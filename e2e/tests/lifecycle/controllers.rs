@@ -127,7 +127,7 @@ async fn foreign_edits_are_reverted_and_foreign_objects_stay_unchanged() -> Resu
         let api = functions(&env, &namespace);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
-        // There before anybody looks.
+        // Exists before the controller starts.
         let foreign: StatefulSet = serde_json::from_value(json!({
             "metadata": {"name": "taken-function"},
             "spec": {"serviceName": "x", "selector": {"matchLabels": {"a": "b"}},
@@ -198,8 +198,8 @@ async fn an_invalid_object_reports_the_reason_and_affects_no_other() -> Result<(
         ensure!(message.starts_with("spec.funcConfig.serial: "), "{message}");
 
         let requests = env.audit()?.by(&controller.user).writes();
-        let told = requests.only(|r| r.name() == "undecodable");
-        ensure!(told.requests().len() == 1, "told more than once: {:?}", told.counts());
+        let reported = requests.only(|r| r.name() == "undecodable");
+        ensure!(reported.requests().len() == 1, "reported more than once: {:?}", reported.counts());
 
         merge(&api, "undecodable", json!({"spec": {"timeout": null}})).await?;
         until_ready(&env, &api, "undecodable", AVAILABLE).await?;
@@ -355,7 +355,7 @@ async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
 async fn what_is_granted_is_what_is_requested() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("rights", |env, namespace| async move {
+    env.test("permissions", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         let api = functions(&env, &namespace);

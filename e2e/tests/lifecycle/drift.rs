@@ -15,31 +15,31 @@ const NAME: &str = "compute.functionmesh.io/name";
 struct Drift {
     name: &'static str,
     action: &'static str,
-    told: &'static str,
+    reported: &'static str,
 }
 
 const DRIFTS: [Drift; 5] = [
-    Drift { name: "edited", action: "RepairEdited", told: "Reverted changes made to" },
-    Drift { name: "without its owner", action: "RepairOwner", told: "Restored the owner reference of" },
-    Drift { name: "without a label", action: "RepairLabel", told: "Restored labels of" },
+    Drift { name: "edited", action: "RepairEdited", reported: "Reverted changes made to" },
+    Drift { name: "without its owner", action: "RepairOwner", reported: "Restored the owner reference of" },
+    Drift { name: "without a label", action: "RepairLabel", reported: "Restored labels of" },
     // Out of sight for a watch by this label: treated as deleted, but for a StatefulSet, which is looked for.
-    Drift { name: "without the label of the watch", action: "RepairDeleted", told: COMPONENT },
-    Drift { name: "deleted", action: "RepairDeleted", told: "was deleted" },
+    Drift { name: "without the label of the watch", action: "RepairDeleted", reported: COMPONENT },
+    Drift { name: "deleted", action: "RepairDeleted", reported: "was deleted" },
 ];
 
 impl Drift {
     /// What the Event says: a StatefulSet that is out of sight is looked for, as what waits for approval is not to be applied.
-    fn as_told(&self, child: &Child) -> &Self {
+    fn expected(&self, child: &Child) -> &Self {
         let [.., label, unseen, _] = &DRIFTS;
         if child.kind == "StatefulSet" && self.name == unseen.name { label } else { self }
     }
 
     fn action(&self, child: &Child) -> &'static str {
-        self.as_told(child).action
+        self.expected(child).action
     }
 
-    fn told(&self, child: &Child) -> &'static str {
-        self.as_told(child).told
+    fn reported(&self, child: &Child) -> &'static str {
+        self.expected(child).reported
     }
 
     async fn happen(&self, child: &Child) -> Result<()> {
@@ -79,7 +79,7 @@ impl Sound {
     }
 
     /// Number and last message of the Events about one kind of repair.
-    async fn told(&self, env: &TestEnv, namespace: &str, drift: &Drift) -> Result<(usize, String)> {
+    async fn reported(&self, env: &TestEnv, namespace: &str, drift: &Drift) -> Result<(usize, String)> {
         let key = format!("{} {} {}", self.child.kind, self.child.name, drift.action(&self.child));
         Ok(repairs(env, namespace, self.owner).await?.remove(&key).unwrap_or_default())
     }
@@ -144,16 +144,16 @@ async fn every_child_is_repaired_once_and_reported_once() -> Result<()> {
         };
         for sound in &children {
             for drift in &DRIFTS {
-                let before = (writes(&sound.child)?, sound.told(&env, &namespace, drift).await?.0);
+                let before = (writes(&sound.child)?, sound.reported(&env, &namespace, drift).await?.0);
                 drift.happen(&sound.child).await?;
                 sound.until_repaired(&env, drift).await?;
                 settled(&env, &controller, &namespace, &format!("{} {}", sound.child.kind, drift.name))
                     .await?;
-                let (times, message) = sound.told(&env, &namespace, drift).await?;
+                let (times, message) = sound.reported(&env, &namespace, drift).await?;
                 let what = format!("{} {}: {message}", sound.child.kind, drift.name);
                 ensure!((writes(&sound.child)?, times) == (before.0 + 1, before.1 + 1), "{what}");
                 let child = format!("{} {}", sound.child.kind, sound.child.name);
-                ensure!(message.contains(&child) && message.contains(drift.told(&sound.child)), "{what}");
+                ensure!(message.contains(&child) && message.contains(drift.reported(&sound.child)), "{what}");
             }
         }
         // In total: no child was written twice for one change, and nothing is left to do.
@@ -178,13 +178,13 @@ async fn changes_while_no_controller_runs_are_repaired_once() -> Result<()> {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut controller = Controller::start(&env, "function-controller", &namespace).await?;
         let children = prepared(&env, &namespace).await?;
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for drift in &DRIFTS {
             settled(&env, &controller, &namespace, &format!("before {}", drift.name)).await?;
             controller.signal("TERM")?;
-            told.clear();
+            reported.clear();
             for sound in &children {
-                told.push(sound.told(&env, &namespace, drift).await?.0);
+                reported.push(sound.reported(&env, &namespace, drift).await?.0);
                 drift.happen(&sound.child).await?;
             }
             controller = Controller::start(&env, "function-controller", &namespace).await?;
@@ -194,11 +194,11 @@ async fn changes_while_no_controller_runs_are_repaired_once() -> Result<()> {
             settled(&env, &controller, &namespace, drift.name).await?;
             let audit = env.audit()?.by(&controller.user);
             let mut events = 0;
-            for (sound, before) in children.iter().zip(&told) {
-                let (times, message) = sound.told(&env, &namespace, drift).await?;
+            for (sound, before) in children.iter().zip(&reported) {
+                let (times, message) = sound.reported(&env, &namespace, drift).await?;
                 let what = format!("{} {}: {message}", sound.child.kind, drift.name);
                 ensure!(audit.writes_to(sound.child.resource, &sound.child.name) == 1, "{what}");
-                ensure!(times == before + 1 && message.contains(drift.told(&sound.child)), "{what}");
+                ensure!(times == before + 1 && message.contains(drift.reported(&sound.child)), "{what}");
                 events += 1;
             }
             ensure!(events == 4, "{events} Events");
@@ -236,7 +236,7 @@ async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
         let now = set.api.get(&set.name).await?;
-        ensure!(now.metadata.uid == uid, "the StatefulSet was made anew");
+        ensure!(now.metadata.uid == uid, "the StatefulSet was recreated");
         ensure!(now.metadata.generation == Some(2), "generation {:?}", now.metadata.generation);
         let owner = now.metadata.owner_references.unwrap_or_default();
         ensure!(owner.len() == 1 && Some(&owner[0].uid) == api.get("f").await?.metadata.uid.as_ref());
@@ -245,8 +245,8 @@ async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
             let writes = audit.writes_to(child.resource, &child.name);
             ensure!(writes == 2, "{writes} writes to {}", child.kind);
             let key = format!("{} {} RepairOwner", child.kind, child.name);
-            let told = repairs(&env, &namespace, "f").await?.remove(&key).unwrap_or_default().0;
-            ensure!(told == 1, "{told} Events of {key}");
+            let reported = repairs(&env, &namespace, "f").await?.remove(&key).unwrap_or_default().0;
+            ensure!(reported == 1, "{reported} Events of {key}");
         }
         Ok(())
     })
@@ -295,7 +295,7 @@ async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -
                 return Ok(message);
             }
         }
-        anyhow::bail!("not told")
+        anyhow::bail!("not reported")
     })
     .await
 }

@@ -192,8 +192,8 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         none_left(&env, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
         let mut counts = since.audit()?.writes().counts();
         // One write reports that the Job runs; for most objects one before it reports that they wait for their turn.
-        let told = counts.remove("patch functions/status").unwrap_or_default();
-        ensure!((N..=2 * N).contains(&told), "{told} statuses");
+        let reported = counts.remove("patch functions/status").unwrap_or_default();
+        ensure!((N..=2 * N).contains(&reported), "{reported} statuses");
         let rest = [("delete statefulsets", N), ("patch jobs", N), ("patch functions", N)];
         let wanted: BTreeMap<_, _> = rest.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
         ensure!(counts == wanted, "{counts:?} instead of {wanted:?}");

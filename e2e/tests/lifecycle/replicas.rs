@@ -82,7 +82,7 @@ async fn an_object_without_replicas_is_scaled_by_any_client() -> Result<()> {
         kubectl("apply --server-side --field-manager=gitops")?;
         until_ready(&env, &api, name, AVAILABLE).await?;
         until_runs(&env, &namespace, name, 3).await?;
-        ensure!(apply_number(&api, name, 2).await.is_err(), "the number is of whoever scaled last");
+        ensure!(apply_number(&api, name, 2).await.is_err(), "the last scaler owns the number");
         std::fs::remove_file(&file)?;
         Ok(())
     })

@@ -135,9 +135,9 @@ impl Bench {
     async fn scaled_to(&self, replicas: i32) -> Result<()> {
         each(&self.names, |name| async move {
             let scale = self.api.get_scale(name).await?;
-            let told = scale.status.context("scale without status")?.replicas;
+            let reported = scale.status.context("scale without status")?.replicas;
             let wanted = scale.spec.and_then(|spec| spec.replicas).unwrap_or_default();
-            ensure!((told, wanted) == (replicas, replicas), "{name}: {told} of {wanted}");
+            ensure!((reported, wanted) == (replicas, replicas), "{name}: {reported} of {wanted}");
             Ok(())
         })
         .await
@@ -234,7 +234,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         one.scaled_to(3).await?;
         history.until(&env, &[1, 3, 5, 2, 4, 2, 0, 1, 3]).await?;
 
-        // Steps faster than anybody follows: none is undone by an older one.
+        // Steps faster than the controller follows: none is undone by an older one.
         let steps = [4, 5, 6, 5, 4, 3, 2];
         for replicas in steps {
             one.scale(replicas).await?;

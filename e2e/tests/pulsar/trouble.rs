@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Within this time `kubectl get fn -o wide` has the cause.
-const TOLD: Duration = Duration::from_secs(60);
+const REPORTED: Duration = Duration::from_secs(60);
 /// Within this time a fixed function runs: the kubelet waits up to five minutes between two starts.
-const MENDED: Duration = Duration::from_secs(400);
+const FIXED: Duration = Duration::from_secs(400);
 /// Keys of tokens, in base64: the broker's, and another one.
 const KEYS: [&str; 2] =
     ["ZnVuY3Rpb24tbWVzaC10ZXN0cy1vbmx5LTMyYnl0ZXM=", "YW5vdGhlci1rZXktb2Ytbm9ib2R5LWluLXBhcnRpY3VsYXI="];
@@ -31,10 +31,10 @@ struct Case {
     /// What the message has.
     says: &'static [&'static str],
     /// How it is fixed.
-    mend: Mend,
+    fix: Fix,
 }
 
-enum Mend {
+enum Fix {
     /// By a function that is right.
     Function,
     /// By something else.
@@ -49,21 +49,21 @@ const CASES: [&[Case]; 3] = [
             wrong: |s| s["image"] = json!("docker.io/local/none:1"),
             reason: "ImagePullBackOff",
             says: &["cannot pull image \"docker.io/local/none:1\": "],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "cpu",
             wrong: |s| s["resources"]["requests"]["cpu"] = json!("1000"),
             reason: "Unschedulable",
             says: &["1 Insufficient cpu"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "config",
             wrong: |s| s["pulsar"]["pulsarConfig"] = json!("absent"),
             reason: "CreateContainerConfigError",
             says: &["configmap \"absent\" not found"],
-            mend: Mend::Apply(|| {
+            fix: Fix::Apply(|| {
                 let data = json!({"webServiceURL": "http://pulsar:8080", "brokerServiceURL": "pulsar://pulsar:6650"});
                 json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "absent"}, "data": data})
             }),
@@ -73,7 +73,7 @@ const CASES: [&[Case]; 3] = [
             wrong: |s| s["secretsMap"] = json!({"X": {"path": "some", "key": "absent"}}),
             reason: "CreateContainerConfigError",
             says: &["couldn't find key absent in Secret", "/some"],
-            mend: Mend::Apply(|| secret("some", &json!({"absent": "x"}))),
+            fix: Fix::Apply(|| secret("some", &json!({"absent": "x"}))),
         },
         Case {
             name: "volume",
@@ -83,7 +83,7 @@ const CASES: [&[Case]; 3] = [
             },
             reason: "VolumesNotReady",
             says: &["they need Secret gone"],
-            mend: Mend::Apply(|| secret("gone", &json!({"a": "b"}))),
+            fix: Fix::Apply(|| secret("gone", &json!({"a": "b"}))),
         },
     ],
     &[
@@ -92,21 +92,21 @@ const CASES: [&[Case]; 3] = [
             wrong: |s| s["className"] = json!("org.example.Nothing"),
             reason: "ClassNotFound",
             says: &["exit code 0", "org.example.Nothing"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "package",
             wrong: |s| s["java"] = json!({"jar": "x.jar", "jarLocation": "http://pulsar:8080/none.jar"}),
             reason: "PackageUnavailable",
             says: &["HTTP 4"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "memory",
             wrong: |s| s["resources"] = json!({"requests": {"memory": "20Mi"}, "limits": {"memory": "60Mi"}}),
             reason: "OutOfMemory",
             says: &["its limit of 60Mi"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
     ],
     &[
@@ -115,21 +115,21 @@ const CASES: [&[Case]; 3] = [
             wrong: |s| s["pulsar"]["authSecret"] = json!("token"),
             reason: "AuthenticationFailed",
             says: &["Failed to authenticate"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "role",
             wrong: |s| s["pulsar"]["authSecret"] = json!("role"),
             reason: "AuthorizationFailed",
             says: &["not authorized to"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
         Case {
             name: "topic",
             wrong: |s| s["input"]["topics"] = json!(["persistent://public/nowhere/in"]),
             reason: "TopicNotFound",
             says: &["Namespace not found"],
-            mend: Mend::Function,
+            fix: Fix::Function,
         },
     ],
 ];
@@ -140,7 +140,7 @@ const AWAY: Case = Case {
     wrong: |_| {},
     reason: "BrokerUnreachable",
     says: &["exit code 0"],
-    mend: Mend::Function,
+    fix: Fix::Function,
 };
 
 fn secret(name: &str, data: &Value) -> Value {
@@ -191,28 +191,28 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     let mut table = Vec::new();
     for group in CASES {
         let cases: Vec<&Case> = group.iter().filter(|case| is_wanted(case)).collect();
-        told(kubectl, &cases, pulsar, &mut table)?;
+        reported(kubectl, &cases, pulsar, &mut table)?;
         let shown = output(&mut kubectl.words(&format!("-n {HOME} get fn,events -o yaml")))?;
         ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
         // Only the Secret of the two is fixed.
         for case in cases.iter().filter(|case| ["token", "role"].contains(&case.name)) {
             authenticate(kubectl, case.name, &right)?;
         }
-        mended(kubectl, &cases, pulsar)?;
+        fixed(kubectl, &cases, pulsar)?;
     }
     connection::all(kubectl, broker, pulsar)?;
     if !is_wanted(&AWAY) {
         return Ok(());
     }
     run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=0")))?;
-    until("the end of the broker", MENDED, || match get(kubectl, "pod/pulsar-0") {
+    until("the end of the broker", FIXED, || match get(kubectl, "pod/pulsar-0") {
         Err(_) => Ok(()),
         Ok(_) => bail!("the broker's pod is there"),
     })?;
-    told(kubectl, &[&AWAY], pulsar, &mut table)?;
+    reported(kubectl, &[&AWAY], pulsar, &mut table)?;
     run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=1")))?;
     broker.ready()?;
-    mended(kubectl, &[&AWAY], pulsar)?;
+    fixed(kubectl, &[&AWAY], pulsar)?;
     for line in table {
         say(&line);
     }
@@ -229,7 +229,7 @@ fn is_named(case: &str) -> bool {
 }
 
 /// Applies the broken function, and waits until the status reports the reason.
-fn told(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String>) -> Result<()> {
+fn reported(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String>) -> Result<()> {
     let mut since = BTreeMap::new();
     for case in cases {
         say(&format!("{} is wrong", case.name));
@@ -237,39 +237,39 @@ fn told(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String
         since.insert(case.name, Instant::now());
     }
     let mut open: Vec<&Case> = cases.to_vec();
-    until("causes", MENDED, || {
+    until("causes", FIXED, || {
         let mut seen = Vec::new();
         open.retain(|case| {
             let words = format!("-n {HOME} get fn {} -o wide --no-headers", case.name);
             let line = output(&mut kubectl.words(&words)).unwrap_or_default();
-            let told = line.contains(&format!("False   {}", case.reason))
+            let reported = line.contains(&format!("False   {}", case.reason))
                 && case.says.iter().all(|w| line.contains(w));
-            if told {
+            if reported {
                 seen.push((case.name, since[case.name].elapsed(), line));
             }
-            !told
+            !reported
         });
         for (name, took, line) in seen {
             table.push(format!("{name}: {} s: {}", took.as_secs(), line.trim()));
-            ensure!(took <= TOLD, "{name}: told after {} s", took.as_secs());
+            ensure!(took <= REPORTED, "{name}: reported after {} s", took.as_secs());
         }
         let open: Vec<_> =
             open.iter().map(|c| (c.name, ready(kubectl, &format!("fn/{}", c.name)).ok())).collect();
-        if open.is_empty() { Ok(()) } else { bail!("not told: {open:?}") }
+        if open.is_empty() { Ok(()) } else { bail!("not reported: {open:?}") }
     })
 }
 
 /// Fixes it, and waits until it runs. One Event reported it.
-fn mended(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
+fn fixed(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     for case in cases {
-        match case.mend {
-            Mend::Function if ["token", "role", "broker"].contains(&case.name) => {}
-            Mend::Function => kubectl.apply(HOME, &function(case.name, pulsar, |_| {}))?,
-            Mend::Apply(other) => kubectl.apply(HOME, &other().to_string())?,
+        match case.fix {
+            Fix::Function if ["token", "role", "broker"].contains(&case.name) => {}
+            Fix::Function => kubectl.apply(HOME, &function(case.name, pulsar, |_| {}))?,
+            Fix::Apply(other) => kubectl.apply(HOME, &other().to_string())?,
         }
     }
     for case in cases {
-        until(case.name, MENDED, || {
+        until(case.name, FIXED, || {
             let (status, reason, message) = ready(kubectl, &format!("fn/{}", case.name))?;
             if status == "True" { Ok(()) } else { bail!("{reason}: {message}") }
         })?;

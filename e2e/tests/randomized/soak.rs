@@ -76,7 +76,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
 }
 
 /// What happens between the controller and the API server. Some of it lasts until the next.
-fn weather(proxy: &Proxy, dice: &mut Dice) {
+fn disturb(proxy: &Proxy, dice: &mut Dice) {
     proxy.clear();
     let writes = |action: Action| Rule::new(action).verb("patch");
     let few = 1 + dice.roll(5);
@@ -114,7 +114,7 @@ async fn two_hundred_functions() -> Result<()> {
             user(&fleet, &mut dice).await?;
             turn += 1;
             if let Some(proxy) = fleet.proxy.as_ref().filter(|_| turn.is_multiple_of(100)) {
-                weather(proxy, &mut dice);
+                disturb(proxy, &mut dice);
             }
             // Killed in the first half only: in the second its memory is measured.
             if turn.is_multiple_of(400) && started.elapsed() < length / 2 {

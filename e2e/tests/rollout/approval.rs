@@ -303,16 +303,16 @@ async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request
         objects.annotate("f0", "recreate", Some(&hash)).await?;
         until_ready(&env, &objects.functions, "f0", AVAILABLE).await?;
         let after = objects.set("f0").await?;
-        ensure!(after.metadata.uid != before.metadata.uid, "not made anew");
+        ensure!(after.metadata.uid != before.metadata.uid, "not recreated");
         ensure!(after.spec.volume_claim_templates.is_some_and(|claims| claims.len() == 1), "no claim");
         let counts = objects.counts(&controller)?;
         ensure!((counts[SETS], counts["delete statefulsets"]) == (2, 1), "{counts:?}");
         // That is no repair; a deletion by another client is one. A second Event would have been published before.
         objects.sets.delete("f0-function", &DeleteParams::default()).await?;
         env.until("the Event of a deletion", || async {
-            let told = repairs(&env, &namespace, "f0").await?;
-            let deleted = told.get("StatefulSet f0-function RepairDeleted").context("not told")?;
-            ensure!(deleted.0 == 1 && told.len() == 1, "{told:?}");
+            let reported = repairs(&env, &namespace, "f0").await?;
+            let deleted = reported.get("StatefulSet f0-function RepairDeleted").context("not reported")?;
+            ensure!(deleted.0 == 1 && reported.len() == 1, "{reported:?}");
             Ok(())
         })
         .await?;
@@ -397,7 +397,7 @@ async fn pods_of_the_go_operator_are_taken_over_unchanged() -> Result<()> {
         ensure!(image.as_deref() == Some("example.com/image:2"), "{image:?}");
         // One note; one note and one change: what is rolled out at once is taken over first, so that nothing of the Go
         // operator's stays.
-        ensure!(!variables(&objects.set("f1").await?).contains(&"ORIGINAL".to_owned()), "it kept what the original had");
+        ensure!(!variables(&objects.set("f1").await?).contains(&"ORIGINAL".to_owned()), "it kept what the Go operator had");
         ensure!(objects.written(&controller, SETS)? == 3, "{:?}", objects.counts(&controller)?);
         controller.signal("KILL")?;
         let controller = objects.start("function-controller", &[], 2).await?;
@@ -413,7 +413,7 @@ async fn pods_of_the_go_operator_are_taken_over_unchanged() -> Result<()> {
         objects.annotate("f0", "approve-update", Some(&hash)).await?;
         objects.waits_no_more("f0").await?;
         let set = objects.set("f0").await?;
-        ensure!(!variables(&set).contains(&"ORIGINAL".to_owned()), "what the original had is still there");
+        ensure!(!variables(&set).contains(&"ORIGINAL".to_owned()), "what the Go operator had is still there");
         let pod = set.spec.template.spec.context("no pod")?;
         let context = pod.security_context.unwrap_or_default();
         ensure!(context.run_as_non_root.is_none(), "{context:?}");

@@ -222,8 +222,8 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
         until_ready(&env, &fleet.functions, "f0", AVAILABLE).await?;
         ensure!(message.contains("BackendConfig") && message.contains("backend-config"), "{message}");
         ensure!(fleet.written("patch statefulsets")? == N, "pods were changed");
-        let mended = json!({"spec": {"pod": {"liveness": null}}});
-        fleet.change("backend-config", mended).await?;
+        let fixed = json!({"spec": {"pod": {"liveness": null}}});
+        fleet.change("backend-config", fixed).await?;
         fleet.ready().await?;
         let set = fleet.sets.get("f0-function").await?;
         let grace = set.spec.template.spec.and_then(|pod| pod.termination_grace_period_seconds);

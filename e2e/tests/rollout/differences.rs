@@ -114,7 +114,7 @@ fn edit(object: &mut Value, path: &str, value: &Value) -> Result<()> {
 }
 
 /// The recorded objects, on which the difference is tested without a cluster, are what this API server gives. Recorded
-/// anew when `RECORD` is set.
+/// again when `RECORD` is set.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_objects_are_current() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -158,16 +158,16 @@ async fn the_reported_difference_is_what_applying_does() -> Result<()> {
                 edit(&mut edited, path, value)?;
             }
             let (edited, want) = (set(&edited, &namespace)?, case["changes"].clone());
-            let told = words(&live, &edited);
-            ensure!(json!(told) == want, "{told:?}, not {want}");
+            let reported = words(&live, &edited);
+            ensure!(json!(reported) == want, "{reported:?}, not {want}");
             if case["immutable"] == true {
                 ensure!(apply(&api, &edited).await.is_err(), "not immutable: {}", case["edit"]);
                 continue;
             }
             let generation = live["metadata"]["generation"].clone();
             live = apply(&api, &edited).await?;
-            let told = words(&live, &edited);
-            ensure!(told.is_empty(), "after {}: {told:?}", case["edit"]);
+            let reported = words(&live, &edited);
+            ensure!(reported.is_empty(), "after {}: {reported:?}", case["edit"]);
             let metadata =
                 case["edit"].as_object().into_iter().flatten().any(|(path, _)| path.starts_with("/metadata"));
             let changed = live["metadata"]["generation"] != generation;
@@ -178,8 +178,8 @@ async fn the_reported_difference_is_what_applying_does() -> Result<()> {
                 case["edit"]
             );
             live = apply(&api, &desired).await?;
-            let told = words(&live, &desired);
-            ensure!(told.is_empty(), "back from {}: {told:?}", case["edit"]);
+            let reported = words(&live, &desired);
+            ensure!(reported.is_empty(), "back from {}: {reported:?}", case["edit"]);
         }
         Ok(())
     })

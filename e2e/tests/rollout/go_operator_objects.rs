@@ -41,7 +41,7 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
                     ensure!(object.data["status"]["conditions"].is_object(), "{:?}", object.data["status"]);
                     Ok(())
                 };
-                env.until("the original's status", stored).await
+                env.until("the Go operator's status", stored).await
             }
         })
         .await;

@@ -139,7 +139,7 @@ async fn made_otherwise(env: &TestEnv, namespace: &str, name: &str) -> Result<()
     Ok(())
 }
 
-/// The live fields are compared, before anybody approves and without a write that the API server refuses.
+/// The live fields are compared, before the approval and without a write that the API server refuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
     let env = TestEnv::connect().await?;

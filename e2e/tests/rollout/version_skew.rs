@@ -131,7 +131,7 @@ async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
         let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().len() <= 8, "in ten seconds {:?}", writes.counts());
         change(&env, &[("add", "/subresources", json!({"status": {}}))]).await?;
-        merge(&fleet.objects, "o2", json!({"spec": {"image": "example.com/image:told"}})).await?;
+        merge(&fleet.objects, "o2", json!({"spec": {"image": "example.com/image:reported"}})).await?;
         until_ready(&env, &fleet.objects, "o2", AVAILABLE).await?;
         ensure!(fleet.controller.metric("function_mesh_reconcile_panics_total")? == 0, "a panic");
         Ok(())

@@ -1,8 +1,8 @@
 //! Conditions report what keeps a pod from being available now, and nothing else.
 
 mod causes;
+mod disturbances;
 mod edits;
-mod weather;
 mod writes;
 
 use anyhow::{Context, Result, ensure};
@@ -16,11 +16,11 @@ async fn warnings(env: &TestEnv, namespace: &str) -> Result<Vec<String>> {
     let api: Api<Event> = Api::namespaced(env.client.clone(), namespace);
     let events = api.list(&ListParams::default()).await?.items.into_iter();
     let warnings = events.filter(|e| e.type_.as_deref() == Some("Warning"));
-    let told = |e: Event| {
+    let reported = |e: Event| {
         let object = e.regarding.and_then(|r| r.name).unwrap_or_default();
         format!("{object} {}: {}", e.reason.unwrap_or_default(), e.note.unwrap_or_default())
     };
-    Ok(warnings.filter(|e| e.reason.as_deref() != Some("Repaired")).map(told).collect())
+    Ok(warnings.filter(|e| e.reason.as_deref() != Some("Repaired")).map(reported).collect())
 }
 
 /// Status and time of the last change of the condition `Ready`: a condition that went and came back has another time.

@@ -84,7 +84,7 @@ impl Played {
     }
 
     /// The Events about the function, as type and reason, in their order.
-    async fn told(&self) -> Result<Vec<String>> {
+    async fn reported(&self) -> Result<Vec<String>> {
         let mut events = self.events.list(&ListParams::default()).await?.items;
         events.retain(|e| e.regarding.as_ref().is_some_and(|r| r.kind.as_deref() == Some("Function")));
         events.sort_by_key(|e| e.event_time.as_ref().map(|t| t.0));
@@ -147,7 +147,7 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
         // Fixed: the earlier termination stays in the pod's status and no longer counts.
         f.count(1, true).await?;
         until_ready(&f.env, &f.functions, "f", AVAILABLE).await?;
-        let told = f.told().await?;
+        let reported = f.reported().await?;
         let want = [
             "Warning Unschedulable",
             "Warning ImagePullBackOff",
@@ -156,7 +156,7 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
             "Warning AuthenticationFailed",
             "Normal AllReplicasAvailable",
         ];
-        ensure!(told == want, "{told:?}");
+        ensure!(reported == want, "{reported:?}");
         Ok(())
     })
     .await

@@ -91,7 +91,7 @@ async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
         // An edit that the controller cannot see makes it unfinished, whatever the conditions say.
         drop((controller, acker));
         merge(&objects, "bad", json!({"spec": {"image": "example.com/image:2"}})).await?;
-        ensure!(said(&env, &namespace, "bad")? == in_progress, "nobody has seen the edit");
+        ensure!(said(&env, &namespace, "bad")? == in_progress, "no controller has seen the edit");
         Ok(())
     })
     .await

@@ -30,7 +30,7 @@ async fn refused(
     Ok(())
 }
 
-async fn mended(env: &TestEnv, api: &Api<DynamicObject>) -> Result<()> {
+async fn fixed(env: &TestEnv, api: &Api<DynamicObject>) -> Result<()> {
     // A new generation is tried at once; without it the object would be tried again within five minutes.
     merge(api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
     until_ready(env, api, "f", AVAILABLE).await.map(drop)
@@ -59,7 +59,7 @@ async fn a_quota_is_named() -> Result<()> {
         refused(&env, &api, &FUNCTION, "QuotaExceeded", &["StatefulSet f-function", "exceeded quota: few"])
             .await?;
         quotas.delete("few", &DeleteParams::default()).await?;
-        mended(&env, &api).await
+        fixed(&env, &api).await
     })
     .await
 }
@@ -108,7 +108,7 @@ async fn a_policy_is_named() -> Result<()> {
         bindings.delete(&namespace, &DeleteParams::default()).await?;
         policies.delete(&namespace, &DeleteParams::default()).await?;
         env.until("end of the policy", || async { Ok(sets.create(&dry, &probe).await.map(drop)?) }).await?;
-        mended(&env, &api).await
+        fixed(&env, &api).await
     })
     .await
 }
@@ -118,7 +118,7 @@ async fn a_policy_is_named() -> Result<()> {
 async fn a_missing_permission_is_named() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("rights", |env, namespace| async move {
+    env.test("permissions", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
         let role = "function-mesh-sink-controller";
@@ -151,7 +151,7 @@ async fn a_missing_permission_is_named() -> Result<()> {
                     _ => 0,
                 }
             };
-            env.until("loss of the right", || async {
+            env.until("loss of the permission", || async {
                 ensure!(code(resource).await == 403, "it is there");
                 Ok(())
             })
@@ -159,12 +159,12 @@ async fn a_missing_permission_is_named() -> Result<()> {
             refused(&env, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
             // Other objects, whose children exist, are unaffected; and this one is not retried in a hurry.
             roles.patch(role, &PatchParams::default(), &having(&whole)).await?;
-            env.until("return of the right", || async {
+            env.until("return of the permission", || async {
                 ensure!(code(resource).await == 404, "it is not there");
                 Ok(())
             })
             .await?;
-            mended(&env, &sinks).await?;
+            fixed(&env, &sinks).await?;
             sinks.delete("f", &DeleteParams::default()).await?;
             env.until("end of the sink", || async {
                 ensure!(sinks.get_opt("f").await?.is_none(), "it is there");

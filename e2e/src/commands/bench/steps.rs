@@ -127,7 +127,7 @@ impl Bench {
         }
         self.add(none("annotation or label edit on each: writes each", edited, number).go("2", "2"));
         let status = edits::edit_status(&fleet).await?.writes();
-        self.add(none("status edited by somebody else: writes each", status, number));
+        self.add(none("status edited by another client: writes each", status, number));
         let repeated = edits::repeat(&fleet, &FUNCTION.spec()).await?.writes();
         self.add(none("the same specification applied again: writes each", repeated, number));
 

@@ -91,7 +91,7 @@ pub struct Rule {
     resource: Option<String>,
     name: Option<String>,
     selection: Option<String>,
-    /// Requests that match and are let through first.
+    /// Requests that match and are passed on first.
     skip: usize,
     /// How often it acts; without end when not given.
     times: Option<usize>,
@@ -237,7 +237,7 @@ mod tests {
             Rule::new(Action::Answer(500)).times(1),
         ];
         let mut next = |target: &Target| decide(&mut rules, target);
-        assert_eq!(next(&patch), Some(Action::Answer(500)), "the first is let through by the first rule");
+        assert_eq!(next(&patch), Some(Action::Answer(500)), "the first is passed on by the first rule");
         assert_eq!(next(&other), None);
         assert_eq!(next(&patch), Some(Action::CutAfter));
         assert_eq!(next(&patch), None);

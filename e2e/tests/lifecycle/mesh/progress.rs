@@ -74,10 +74,10 @@ async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result
         let meshes = meshes(&env, &namespace);
         create(&meshes, "FunctionMesh", MESH, &many(NUMBER)).await?;
         let message = until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
-        let told = started.elapsed();
-        ensure!(told < Duration::from_secs(40), "told after {told:?}: {message}");
+        let reported = started.elapsed();
+        ensure!(reported < Duration::from_secs(40), "reported after {reported:?}: {message}");
         until_made(&env, &namespace, NUMBER).await?;
-        eprintln!("told after {told:?}, made after {:?}", started.elapsed());
+        eprintln!("reported after {reported:?}, made after {:?}", started.elapsed());
         let audit = env.audit()?.by(&controller.user).writes();
         let written = audit.counts().get("patch functions").copied().unwrap_or_default();
         ensure!(written == NUMBER, "{written} writes: some were made twice");

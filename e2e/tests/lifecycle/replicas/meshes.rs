@@ -95,7 +95,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         runs([5, 1, 2, 3, 2, 2]).await.context("as the items say")?;
         merge(&meshes, "m", json!({"spec": items(2, &all)})).await?;
         until_version(&env, &components, &all, 2).await?;
-        runs([5, 1, 2, 3, 2, 2]).await.context("an edit before anybody scaled")?;
+        runs([5, 1, 2, 3, 2, 2]).await.context("an edit before scaling")?;
         for (name, mesh_owns) in [("auto", false), ("none", false), ("applied", false), ("stated", true)] {
             let owners = owners(&components, &format!("m-{name}")).await?;
             ensure!(owners.contains(&"mesh-controller".to_owned()) == mesh_owns, "{name}: {owners:?}");
@@ -115,7 +115,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         merge(&meshes, "m", json!({"spec": items(4, &all)})).await?;
         until_version(&env, &components, &all, 4).await?;
         runs([7, 4, 6, 3, 2, 2]).await.context("no longer stated")?;
-        apply_number(&components, "m-left", 5).await.context("nobody's, without force")?;
+        apply_number(&components, "m-left", 5).await.context("unowned, without force")?;
         scale(&components, "m-added", 4).await?;
         merge(&meshes, "m", json!({"spec": items(5, &all)})).await?;
         until_version(&env, &components, &all, 5).await?;
@@ -161,7 +161,7 @@ async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Resul
         proxy.add(Rule::new(Action::Delay(wait)).verb("patch").resource("functions").times(1));
         let free = [("a", json!({}))];
         merge(&meshes, "m", json!({"spec": items(2, &free)})).await?;
-        env.until("the write is on its way", || async {
+        env.until("the write is in progress", || async {
             ensure!(proxy.rules_left() == 0, "not sent");
             Ok(())
         })

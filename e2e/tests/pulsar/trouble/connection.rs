@@ -1,6 +1,6 @@
 //! Instances that run and process nothing: what is reported of them, and how they come back.
 
-use super::{KEYS, MENDED, authenticate, is_named, token};
+use super::{FIXED, KEYS, authenticate, is_named, token};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
@@ -22,7 +22,7 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     if hangs.is_some() {
         let state = json!({"pulsar": {"serviceUrl": "bk://pulsar:4999"}});
         kubectl.apply(HOME, &function("store", pulsar, |s| s["statefulConfig"] = state))?;
-        until_told(kubectl, "store", "has not connected to a broker yet", MENDED)?;
+        until_reported(kubectl, "store", "has not connected to a broker yet", FIXED)?;
     }
     if is_named("expiry") {
         expiry(kubectl, pulsar)?;
@@ -55,7 +55,7 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     until_ready(kubectl, "expiry")?;
     let since = ready_since(kubectl, "expiry")?;
     let second = renew(GOOD)?;
-    until("the end of the first token", MENDED, || {
+    until("the end of the first token", FIXED, || {
         ensure!(Instant::now() > first + Duration::from_secs(30), "it is good, or has just expired");
         Ok(())
     })?;
@@ -63,7 +63,7 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
         ready_since(kubectl, "expiry")? == since,
         "a token that was renewed in time made the pod unready"
     );
-    until_told(kubectl, "expiry", "has no connection to a broker", MENDED)?;
+    until_reported(kubectl, "expiry", "has no connection to a broker", FIXED)?;
     say(&format!(
         "expiry: reported {} s after the token expired",
         Instant::now().saturating_duration_since(second).as_secs()
@@ -85,9 +85,9 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     };
     scale(0)?;
     let begin = Instant::now();
-    until_told(kubectl, "away", "has no connection to a broker", REPORTED)?;
+    until_reported(kubectl, "away", "has no connection to a broker", REPORTED)?;
     say(&format!("away: reported {} s after the broker was stopped", begin.elapsed().as_secs()));
-    until("the hundred seconds", MENDED, || {
+    until("the hundred seconds", FIXED, || {
         ensure!(begin.elapsed() > Duration::from_secs(100), "not over");
         Ok(())
     })?;
@@ -101,17 +101,17 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
 }
 
 fn until_ready(kubectl: &Kubectl, name: &str) -> Result<()> {
-    until(name, MENDED, || {
+    until(name, FIXED, || {
         let (status, reason, message) = ready(kubectl, &format!("fn/{name}"))?;
         if status == "True" { Ok(()) } else { bail!("{reason}: {message}") }
     })
 }
 
-fn until_told(kubectl: &Kubectl, name: &str, words: &str, limit: Duration) -> Result<()> {
+fn until_reported(kubectl: &Kubectl, name: &str, words: &str, limit: Duration) -> Result<()> {
     until(name, limit, || {
         let (status, reason, message) = ready(kubectl, &format!("fn/{name}"))?;
-        let told = status == "False" && reason == "NotConnected" && message.contains(words);
-        if told { Ok(()) } else { bail!("{status} {reason}: {message}") }
+        let reported = status == "False" && reason == "NotConnected" && message.contains(words);
+        if reported { Ok(()) } else { bail!("{status} {reason}: {message}") }
     })
 }
 

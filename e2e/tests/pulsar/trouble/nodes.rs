@@ -84,7 +84,7 @@ impl Nodes {
     }
 
     /// Number of Events that name the lost node.
-    fn told(&self) -> Result<usize> {
+    fn reported(&self) -> Result<usize> {
         let words = format!("events --field-selector reason=NodeLost,involvedObject.name={FUNCTION}");
         Ok(get(&self.kubectl, &words)?["items"].as_array().map_or(0, Vec::len))
     }
@@ -144,7 +144,7 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.until_on(FIRST)?;
     nodes.send()?;
     say("the pod is on the first node");
-    let told = nodes.told()?;
+    let reported = nodes.reported()?;
 
     nodes.kubectl(&format!("taint nodes {SECOND} {TAINT}-"))?;
     nodes.cluster.second(State::Up)?;
@@ -157,7 +157,7 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.kubectl(&format!("drain {SECOND} --delete-emptydir-data --force --timeout=120s"))?;
     nodes.until_on(FIRST)?;
     nodes.kubectl(&format!("uncordon {SECOND}"))?;
-    ensure!(nodes.told()? == told, "a cordoned or drained node was told to be lost");
+    ensure!(nodes.reported()? == reported, "a cordoned or drained node was reported to be lost");
     say("drained");
 
     nodes.to_second()?;

@@ -55,8 +55,8 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         controller.quiet(&env).await?;
         let (status, reason, message) = ready(&functions, "f").await?;
         ensure!((status.as_str(), reason.as_str()) == ("False", "WaitingForPods"), "{reason}: {message}");
-        let told = warnings(&env, &namespace).await?;
-        ensure!(told.is_empty(), "{told:?}");
+        let reported = warnings(&env, &namespace).await?;
+        ensure!(reported.is_empty(), "{reported:?}");
 
         // What the scheduler counts is another number with every node.
         let unschedulable = |words: &str| {

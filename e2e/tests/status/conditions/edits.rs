@@ -74,8 +74,8 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         edit(&fleet, "Reloader", &reloader).await?;
         let set = until_seen(&fleet).await?;
         ensure!((set.metadata.generation, writes(&fleet)?) == (Some(3), 1), "{:?}", set.metadata);
-        let told = repairs(&env, &namespace, "o0").await?;
-        ensure!(told.is_empty(), "{told:?}");
+        let reported = repairs(&env, &namespace, "o0").await?;
+        ensure!(reported.is_empty(), "{reported:?}");
 
         // A change of a field of ours is reverted; the Event says whose it was, and what others added stays.
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3}})).await?;
@@ -87,9 +87,9 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         .await?;
         let set = until_seen(&fleet).await?;
         ensure!(annotation(&set, RESTARTED).as_deref() == Some("2026-11-29T10:00:00Z"), "{:?}", set.spec.template);
-        let told = repairs(&env, &namespace, "o0").await?;
-        let (times, note) = told.values().next().context("not told")?;
-        ensure!((told.len(), *times) == (1, 1), "{told:?}");
+        let reported = repairs(&env, &namespace, "o0").await?;
+        let (times, note) = reported.values().next().context("not reported")?;
+        ensure!((reported.len(), *times) == (1, 1), "{reported:?}");
         ensure!(note == "Reverted changes made to StatefulSet o0-function by kubectl-edit", "{note}");
 
         // A restart approves nothing that waits.
@@ -164,8 +164,8 @@ async fn what_others_add_to_a_service_stays() -> Result<()> {
         fleet.controller.reconciled(&env, before + 1).await?;
         fleet.controller.quiet(&env).await?;
         let written = env.audit()?.by(&fleet.controller.user).writes_to("services", &service.name);
-        let told = repairs(&env, &namespace, "o0").await?;
-        ensure!(written == 1 && told.is_empty(), "{written} writes, {told:?}");
+        let reported = repairs(&env, &namespace, "o0").await?;
+        ensure!(written == 1 && reported.is_empty(), "{written} writes, {reported:?}");
         Ok(())
     })
     .await

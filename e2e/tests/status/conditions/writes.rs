@@ -37,8 +37,8 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
         env.until("the Service", || async { service.whole().await.map(drop) }).await?;
         ensure!(fleet.proxy()?.rules_left() == 0, "not every fault came");
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
-        let told = warnings(&env, &namespace).await?;
-        ensure!(told.is_empty(), "{told:?}");
+        let reported = warnings(&env, &namespace).await?;
+        ensure!(reported.is_empty(), "{reported:?}");
 
         // What is refused is a condition of its own.
         fleet.proxy()?.add(rule(403));
@@ -48,8 +48,8 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
         let now = fleet.objects.get("o0").await?;
         ensure!(ready(&now)? == before, "{:?}", now.data);
         env.until("one Warning", || async {
-            let told = warnings(&env, &namespace).await?;
-            ensure!(told.len() == 1 && told[0].starts_with("o0 Forbidden: "), "{told:?}");
+            let reported = warnings(&env, &namespace).await?;
+            ensure!(reported.len() == 1 && reported[0].starts_with("o0 Forbidden: "), "{reported:?}");
             Ok(())
         })
         .await?;
@@ -82,8 +82,8 @@ async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
         .await?;
         ensure!(fleet.proxy()?.rules_left() == 0, "the read did not fail");
         ensure!(ready(&fleet.objects.get("o0").await?)? == before, "the pods ran all the time");
-        let told = warnings(&env, &namespace).await?;
-        ensure!(told.is_empty(), "{told:?}");
+        let reported = warnings(&env, &namespace).await?;
+        ensure!(reported.is_empty(), "{reported:?}");
         Ok(())
     })
     .await
@@ -113,8 +113,8 @@ async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
             Child::of(&env, &namespace, "HorizontalPodAutoscaler", &format!("{name}-function"))?
                 .state()
                 .await?;
-            let told = repairs(&env, &namespace, name).await?;
-            ensure!(told.is_empty(), "{told:?}");
+            let reported = repairs(&env, &namespace, name).await?;
+            ensure!(reported.is_empty(), "{reported:?}");
         }
         Ok(())
     })

@@ -93,8 +93,8 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             ensure!((&answer.kstatus, &answer.argo) == (kstatus, argo), "{answer:?}");
             ensure!(answer.kstatus == answer.flux, "{answer:?}");
             // A reported failure has its reason.
-            let told = answer.argo_message.contains(&answer.message);
-            ensure!(answer.kstatus != "Failed" || (told && !answer.message.is_empty()), "{answer:?}");
+            let reported = answer.argo_message.contains(&answer.message);
+            ensure!(answer.kstatus != "Failed" || (reported && !answer.message.is_empty()), "{answer:?}");
         }
         for condition in ["Ready", "Stalled"] {
             let flag = format!("--for=condition={condition}");

@@ -23,13 +23,13 @@ const ITEM_HASH: &str = "compute.functionmesh.io/mesh-item-hash";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disturbances_change_no_ready_condition() -> Result<()> {
-    weather("weather", Size { alone: 16, meshes: 2, items: 2 }, Duration::from_millis(300)).await
+    disturbed("disturbed", Size { alone: 16, meshes: 2, items: 2 }, Duration::from_millis(300)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn disturbances_change_no_ready_condition_of_a_hundred() -> Result<()> {
-    weather("weather-full", Size { alone: 50, meshes: 5, items: 10 }, Duration::from_secs(3)).await
+    disturbed("disturbed-full", Size { alone: 50, meshes: 5, items: 10 }, Duration::from_secs(3)).await
 }
 
 /// Components without a mesh, meshes, and the components of each.
@@ -65,7 +65,7 @@ fn mesh_of(number: usize) -> Value {
     json!({"functions": (0..number).map(item).collect::<Vec<_>>()})
 }
 
-async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> {
+async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let env = env.patient(Duration::from_secs(900));
@@ -109,10 +109,10 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
 
         // A new process finds a pending update for each of them, and reads what it has to report.
         let (started, mark) = (Instant::now(), env.mark().await?);
-        let (weather, weather_mesh) = (proxy(&env, delay).await?, proxy(&env, delay).await?);
+        let (component_proxy, mesh_proxy) = (proxy(&env, delay).await?, proxy(&env, delay).await?);
         let affinity = ["--add-default-affinity=false"];
-        let controller = launch(Some(&weather), FUNCTION.controller, &affinity).await?;
-        let mesh_controller = launch(Some(&weather_mesh), "mesh-controller", &[]).await?;
+        let controller = launch(Some(&component_proxy), FUNCTION.controller, &affinity).await?;
+        let mesh_controller = launch(Some(&mesh_proxy), "mesh-controller", &[]).await?;
         // Meanwhile autoscalers change, Services are deleted, and others edit what a mesh wrote.
         let edit = json!({"spec": {"maxReplicas": 6}});
         for (i, name) in alone.iter().enumerate() {
@@ -128,9 +128,9 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
         }
         let waits = |object: &DynamicObject| {
             let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            let told = conditions.into_iter().flatten().filter(|c| c["type"] == "UpdateAvailable");
+            let reported = conditions.into_iter().flatten().filter(|c| c["type"] == "UpdateAvailable");
             let known = |c: &Value| c["message"].as_str().is_some_and(|text| text.contains("affinity"));
-            told.into_iter().any(known) && object.annotations().get(ITEM_HASH).is_none_or(|hash| hash != "edited")
+            reported.into_iter().any(known) && object.annotations().get(ITEM_HASH).is_none_or(|hash| hash != "edited")
         };
         until_all(&env, &functions, number, |object| is_ready(object) && waits(object)).await?;
         let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(env.client.clone(), &namespace);
@@ -147,12 +147,12 @@ async fn weather(name: &'static str, size: Size, delay: Duration) -> Result<()> 
             let now = after.0.get(name).or_else(|| after.1.get(name)).context("gone")?;
             ensure!(now == ready, "Ready of {name} was {ready} and is {now}");
         }
-        let told = warnings(&env, &namespace).await?;
-        ensure!(told.is_empty(), "{told:?}");
+        let reported = warnings(&env, &namespace).await?;
+        ensure!(reported.is_empty(), "{reported:?}");
         ensure!(generations().await? == untouched, "a StatefulSet was changed");
         let errors = controller.metric("function_mesh_reconcile_errors_total")?
             + mesh_controller.metric("function_mesh_reconcile_errors_total")?;
-        ensure!(errors > 0, "no weather");
+        ensure!(errors > 0, "no disturbance");
         let writes = env.audit_since(&mark)?.by(&controller.user).within(&namespace).writes();
         say(&format!(
             "{number} components and {} meshes, {delay:?} slower: {} writes, {errors} reconciles failed, {took:?}",
