@@ -65,11 +65,11 @@ pub struct ReasonDocs {
     /// The conditions that it is given for, each with its status.
     pub conditions: &'static [(&'static str, bool)],
     /// What it says about the object.
-    pub meaning: &'static str,
+    pub cause: &'static str,
     /// How to make sure, or to see more: commands.
     pub check: &'static str,
     /// What to do about it.
-    pub advice: &'static str,
+    pub fix: &'static str,
 }
 
 /// The new list, ordered by type. The time of the last transition stays while the status is the same. Conditions of
@@ -175,7 +175,7 @@ mod tests {
         let ready = set(&[], wanted(true, "a"), Some(1), &at(1));
         let mut list = ready.clone();
         list.push(Condition { type_: "example.com/Checked".to_owned(), ..ready[0].clone() });
-        let docs = ReasonDocs { conditions: &[("Ready", false)], meaning: "", check: "", advice: "" };
+        let docs = ReasonDocs { conditions: &[("Ready", false)], cause: "", check: "", fix: "" };
         assert_eq!(ours(&list, &[docs]), ready);
     }
 

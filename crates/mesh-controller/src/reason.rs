@@ -69,7 +69,7 @@ impl Reason {
     /// What it means and what to do.
     pub fn docs(self) -> ReasonDocs {
         let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
-        let (conditions, meaning, check, advice) = match self {
+        let (conditions, cause, check, fix) = match self {
             Self::AllComponentsReady => (
                 &[(READY, true)][..],
                 "All functions, sources and sinks of the mesh are ready.",
@@ -135,7 +135,7 @@ impl Reason {
                  item.",
             ),
         };
-        ReasonDocs { conditions, meaning, check, advice }
+        ReasonDocs { conditions, cause, check, fix }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn status(
             };
             wanted.extend(failed.iter().map(|failed| told(failed, RECONCILE_FAILED)));
             // For tools that wait: the pods run, and the rest of what the object says needs help.
-            let helpless = failed.as_ref().filter(|failed| failed.reason.stops() && readiness.ready().status);
+            let helpless = failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
             wanted.extend(helpless.map(|failed| told(failed, STALLED)));
         }
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {

@@ -386,7 +386,7 @@ async fn pods_of_the_go_operator_are_taken_over_unchanged() -> Result<()> {
 
         let before = objects.set("f0").await?;
         let controller = objects.start("function-controller", &[], 2).await?;
-        let message = objects.waits("f0", "MadeByOriginal").await?;
+        let message = objects.waits("f0", "AdoptedFromGoOperator").await?;
         ensure!(message.contains("container pulsar-function: ") && message.contains("command changed"), "{message}");
         until_ready(&env, &objects.functions, "f0", AVAILABLE).await?;
         until_ready(&env, &objects.functions, "f1", AVAILABLE).await?;

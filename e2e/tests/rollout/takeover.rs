@@ -79,7 +79,7 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
 
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         for (name, written) in [("f0", &f0), ("f1", &f1)] {
-            let waits = ("True", "MadeByOriginal");
+            let waits = ("True", "AdoptedFromGoOperator");
             let message = until_condition(&env, &functions, name, "UpdateAvailable", waits).await?;
             ensure!(message.contains("command changed") && message.contains("env GO removed"), "{message}");
             until_ready(&env, &functions, name, AVAILABLE).await?;
@@ -153,7 +153,7 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
         }
         annotate(&functions, "f1", "pause-rollout", "false").await?;
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
-        let waits = ("True", "MadeByOriginal");
+        let waits = ("True", "AdoptedFromGoOperator");
         let message = until_condition(&env, &functions, "f0", "UpdateAvailable", waits).await?;
         ensure!(
             message.contains("serviceName, podManagementPolicy")

@@ -5,5 +5,4 @@ pub(crate) mod lost_node;
 pub mod pods;
 pub mod readiness;
 pub mod reason;
-pub mod reason_docs;
 pub(crate) mod termination_message;

@@ -143,7 +143,7 @@ impl Readiness {
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
             _ if self.overdue => (false, Reason::ProgressDeadlineExceeded),
-            reason if reason.stops() => (false, reason),
+            reason if reason.is_terminal() => (false, reason),
             reason => (true, reason),
         };
         let message = if self.overdue {

@@ -107,7 +107,7 @@ impl Provenance {
         if backend.contains(&Some(true)) {
             None
         } else if self.renderer == MADE_BY_GO_OPERATOR {
-            Some(Reason::MadeByOriginal)
+            Some(Reason::AdoptedFromGoOperator)
         } else if self.renderer != newer.renderer {
             Some(Reason::RendererChanged)
         } else if self.operator != newer.operator {

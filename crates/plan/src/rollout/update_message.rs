@@ -15,7 +15,7 @@ pub fn message(reason: Reason, hash: &str, changes: &str, fixed: &str) -> String
     };
     let changes = if changes.is_empty() { "no difference that is rendered" } else { changes };
     match reason {
-        Reason::MadeByOriginal => {
+        Reason::AdoptedFromGoOperator => {
             format!(
                 "the Go Function Mesh made the pods, which are left as they are; waiting: {changes}; {approve}"
             )

@@ -93,8 +93,8 @@ fn table(reasons: impl Iterator<Item = (&'static str, ReasonDocs)>) -> Table {
             conditions.join("<br>"),
             statuses.join("<br>"),
             code(reason),
-            docs.meaning.to_owned(),
-            docs.advice.to_owned(),
+            docs.cause.to_owned(),
+            docs.fix.to_owned(),
         ]);
     }
     table

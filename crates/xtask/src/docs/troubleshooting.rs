@@ -49,9 +49,9 @@ fn entry(text: &mut String, reason: &str, docs: &ReasonDocs) {
         text,
         "\n### {reason}\n\n{}.\n\n* **Cause:** {}\n* **Check:** {}\n* **Fix:** {}\n",
         conditions.join(", "),
-        docs.meaning,
+        docs.cause,
         docs.check,
-        docs.advice
+        docs.fix
     );
 }
 

@@ -178,7 +178,7 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     ];
     live.metadata.annotations = Some(annotations.into());
     let recorded = live.reference();
-    assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::MadeByOriginal));
+    assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Hold(Reason::AdoptedFromGoOperator));
     let approved = policy(Some(hash(&set)), false);
     assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::Apply);
 
