@@ -1,10 +1,18 @@
 //! Conditions as the Kubernetes API conventions want them.
 
+use functionmesh_objects::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Longest message, in characters.
 const MESSAGE_LIMIT: usize = 1024;
 
+/// Condition: the object runs as its spec says.
+pub const READY: &str = "Ready";
+/// Condition: a rollout is in progress.
+pub const PROGRESSING: &str = "Progressing";
+/// Condition: the object runs as its spec says, and a write beside that fails. Present only while true; when what runs is
+/// concerned, [`READY`] has the reason.
+pub const RECONCILE_FAILED: &str = "ReconcileFailed";
 /// Condition: work on the object is in progress. There only while true, as kstatus (`sigs.k8s.io/cli-utils`) defines it:
 /// `helm --wait`, Flux and others go on waiting.
 pub const RECONCILING: &str = "Reconciling";
@@ -89,7 +97,7 @@ pub fn set(
                 type_: w.type_.to_owned(),
                 status: status.to_owned(),
                 reason: w.reason,
-                message: bounded(w.message),
+                message: bounded(w.message, MESSAGE_LIMIT),
                 observed_generation: generation,
                 last_transition_time: known.map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
             }
@@ -118,13 +126,6 @@ pub fn ours(list: &[Condition], reasons: &[ReasonDocs]) -> Vec<Condition> {
         reasons.iter().any(of_type)
     };
     list.iter().filter(is_ours).cloned().collect()
-}
-
-fn bounded(message: String) -> String {
-    match message.char_indices().nth(MESSAGE_LIMIT) {
-        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
-        None => message,
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! `compute.functionmesh.io/v1alpha1`, field for field those of the Go Function Mesh (behaviour reference section 1).
 //!
 //! Every field is optional unless the original's schema requires it, JSON names are the original's with all their odd
-//! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. The crate has no
-//! dependency on the rest of the workspace and can be used as a client library:
+//! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. Of the rest of
+//! the workspace the crate needs `functionmesh-objects` only, and it can be used as a client library:
 //!
 //! ```
 //! use functionmesh_api::{Function, FunctionSpec};

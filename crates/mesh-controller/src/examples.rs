@@ -2,7 +2,8 @@
 
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, items};
-use crate::reason::{PROGRESSING, READY, Reason};
+use functionmesh_api::condition::{PROGRESSING, READY};
+use crate::reason::Reason;
 use crate::status::{Problems, status};
 use functionmesh_api::condition::Health;
 use functionmesh_api::status::MeshStatus;

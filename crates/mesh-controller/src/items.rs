@@ -3,13 +3,12 @@
 //! Items are taken as the JSON they are, so that every field reaches its component untouched.
 
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
+use functionmesh_objects::hash::hash_of;
 use functionmesh_objects::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 /// The three kinds of component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,21 +182,12 @@ fn is_dns_label(name: &str) -> bool {
 
 /// A label value for the name of a mesh, which may be longer than a label can be.
 pub fn label(mesh: &str) -> String {
-    if mesh.len() <= 63 { mesh.to_owned() } else { hex(mesh.as_bytes()) }
+    if mesh.len() <= 63 { mesh.to_owned() } else { hash_of(mesh.as_bytes()) }
 }
 
 fn hash(spec: &Map<String, Value>) -> String {
     // Keys are sorted; encoding maps with string keys cannot fail.
-    hex(&serde_json::to_vec(spec).unwrap_or_default())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(32);
-    for byte in Sha256::digest(bytes).iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hash_of(&serde_json::to_vec(spec).unwrap_or_default())
 }
 
 #[cfg(test)]

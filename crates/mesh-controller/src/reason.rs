@@ -1,16 +1,7 @@
 //! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
 
-use functionmesh_api::condition::{Health, RECONCILING, ReasonDocs, STALLED};
+use functionmesh_api::condition::{Health, PROGRESSING, READY, RECONCILE_FAILED, RECONCILING, ReasonDocs, STALLED};
 use std::fmt;
-
-/// Condition: all components are ready.
-pub const READY: &str = "Ready";
-/// Condition: components are being made or started.
-pub const PROGRESSING: &str = "Progressing";
-
-/// Condition: the components are as the mesh says, and a write fails: a repair, or a deletion. There only while true; when the
-/// components themselves are concerned, `Ready` has the reason.
-pub const RECONCILE_FAILED: &str = "ReconcileFailed";
 
 /// `reason` of the conditions, and of the Events that tell of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use crate::children::{Child, prune};
 use crate::items::Kind;
 use crate::reconcile::{Context, Mesh, reconcile};
+use functionmesh_api::condition::READY;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
@@ -46,7 +47,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         let (sinks, sinks_changed) = components::<Sink>(&watches, manager);
         let counted = meshes.clone();
         metrics.register(&ObjectsByReadiness::new(move || {
-            let ready = |m: &Mesh| m.status.conditions.get("Ready").is_some_and(|c| c.status == "True");
+            let ready = |m: &Mesh| m.status.conditions.get(READY).is_some_and(|c| c.status == "True");
             let all = counted.state();
             let ready = all.iter().filter(|m| ready(m)).count();
             (ready, all.len() - ready)

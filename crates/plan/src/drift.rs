@@ -2,7 +2,8 @@
 //!
 //! A write is a repair when the same was rendered before: what differs then is not our doing.
 
-use crate::conditions::{MISSING, RECONCILE_FAILED};
+use functionmesh_api::condition::RECONCILE_FAILED;
+use crate::conditions::MISSING;
 use crate::observed::autoscaler::AutoscalerView;
 use crate::observed::metadata::{has_labels, has_owner};
 use crate::observed::service::ServiceView;

@@ -1,6 +1,7 @@
 //! A status for each reason, as the controllers write it: for tests of what tools read in it.
 
-use crate::conditions::{MISSING, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
+use functionmesh_api::condition::RECONCILE_FAILED;
+use crate::conditions::{MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
 use crate::health::readiness::Readiness;

@@ -1,8 +1,7 @@
 //! The status of a Function, Source or Sink, derived from what was done and what the caches show. Pure.
 
-use crate::conditions::{
-    CLEANUP_PENDING, MISSING, READY, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE,
-};
+use functionmesh_api::condition::{READY, RECONCILE_FAILED};
+use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;

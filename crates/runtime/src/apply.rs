@@ -1,7 +1,7 @@
 //! Writing: server-side apply with one field manager per controller, and errors in words a condition can carry.
 
 use crate::metrics::Metrics;
-use crate::observe::Failure;
+use crate::observe::{Failure, FailureReason};
 use crate::raw_object::RawObject;
 use crate::stale_conditions::Answered;
 use crate::wording;
@@ -433,16 +433,16 @@ impl ApplyError {
 impl ApplyError {
     /// Whether the API server does not have the kind.
     pub fn is_kind_missing(&self) -> bool {
-        self.reason() == "KindMissing"
+        self.refusal() == Some(Refusal::KindMissing)
     }
 }
 
 impl Failure for ApplyError {
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> FailureReason {
         match self {
-            Self::NameConflict { .. } => "NameConflict",
-            Self::Refused { reason, .. } => reason.as_str(),
-            Self::Unanswered { .. } => "ApiServer",
+            Self::NameConflict { .. } => FailureReason::NameConflict,
+            Self::Refused { reason, .. } => FailureReason::Refused(*reason),
+            Self::Unanswered { .. } => FailureReason::ApiServer,
         }
     }
 
@@ -487,7 +487,7 @@ mod tests {
                 kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
             let error = kube::Error::Api(Box::new(status));
             let error = ApplyError::from_request("Service", "x", ApplyMode::Create, error);
-            assert_eq!(error.reason(), want, "{code} {message}");
+            assert_eq!(error.reason().as_str(), want, "{code} {message}");
             assert!(crate::metrics::FAILURES.contains(&want), "{want} does not begin with zero");
             assert_eq!(error.user_message().matches(message).count(), 1, "{}", error.user_message());
             assert_eq!(

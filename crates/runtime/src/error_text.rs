@@ -1,6 +1,7 @@
 //! Errors as the log has them: without anything out of an object. What a user wrote into one may be a password, and a list
 //! that does not decode holds those of everybody.
 
+use functionmesh_objects::text::bounded;
 use kube::runtime::watcher;
 use std::error::Error;
 
@@ -13,7 +14,7 @@ pub(crate) fn of_watch(error: &watcher::Error) -> String {
         watcher::Error::InitialListFailed(error) => format!("initial list failed: {}", of_request(error)),
         watcher::Error::WatchStartFailed(error) => format!("watch not started: {}", of_request(error)),
         watcher::Error::WatchFailed(error) => format!("watch failed: {}", of_request(error)),
-        error => bounded(error.to_string()),
+        error => bounded(error.to_string(), LIMIT),
     }
 }
 
@@ -21,7 +22,7 @@ pub(crate) fn of_watch(error: &watcher::Error) -> String {
 pub(crate) fn of_request(error: &kube::Error) -> String {
     match error {
         kube::Error::SerdeError(error) => undecodable(error),
-        error => bounded(error.to_string()),
+        error => bounded(error.to_string(), LIMIT),
     }
 }
 
@@ -41,20 +42,13 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         text = format!("{text}: {cause}");
         next = cause.source();
     }
-    bounded(text)
+    bounded(text, LIMIT)
 }
 
 /// Where an answer cannot be decoded; what stands there is somebody's.
 fn undecodable(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("the answer cannot be decoded ({:?} error at line {line}, column {column})", error.classify())
-}
-
-fn bounded(text: String) -> String {
-    match text.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::backoff::Backoff;
 use crate::error_text::chain;
 use crate::metrics::Metrics;
+use functionmesh_objects::refusal::Refusal;
 use futures::FutureExt;
 use kube::runtime::controller::Action;
 use prometheus::IntGauge;
@@ -51,10 +52,44 @@ impl Done {
     }
 }
 
+/// Why a reconcile failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// An object that does not belong to the controller has the name of one to write.
+    NameConflict,
+    /// The API server refused a request.
+    Refused(Refusal),
+    /// The API server failed or did not answer.
+    ApiServer,
+    /// The reconcile took too long.
+    Timeout,
+}
+
+impl FailureReason {
+    /// CamelCase word for the metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NameConflict => "NameConflict",
+            Self::Refused(refusal) => refusal.as_str(),
+            Self::ApiServer => "ApiServer",
+            Self::Timeout => "Timeout",
+        }
+    }
+
+    /// Whether it is part of normal operation, or up to the user, and so no warning in the log.
+    fn is_expected(self) -> bool {
+        matches!(
+            self,
+            Self::NameConflict
+                | Self::Refused(Refusal::Conflict | Refusal::NamespaceTerminating | Refusal::Invalid)
+        )
+    }
+}
+
 /// An error that only trying again can help.
 pub trait Failure: Error + Send + Sync + 'static {
-    /// CamelCase word for the metric.
-    fn reason(&self) -> &'static str;
+    /// For the metric and the log.
+    fn reason(&self) -> FailureReason;
 
     /// How long the API server asked to wait.
     fn retry_after(&self) -> Option<Duration> {
@@ -105,10 +140,11 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
             }
             Ok(Ok(Err(failure))) => {
                 let reason = failure.reason();
+                let (reason, expected) = (reason.as_str(), reason.is_expected());
                 self.metrics.reconcile_errors.with_label_values(&[reason]).inc();
                 let wait = self.fail(&key, generation).max(failure.retry_after().unwrap_or_default());
                 let error = chain(&failure);
-                if matches!(reason, "Conflict" | "NamespaceTerminating" | "NameConflict" | "Invalid") {
+                if expected {
                     info!(object = %key, generation, outcome = "error", reason, duration_ms, ?wait, error, "reconcile failed");
                 } else {
                     warn!(object = %key, generation, outcome = "error", reason, duration_ms, ?wait, error, "reconcile failed");
@@ -122,7 +158,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
                 Action::requeue(wait)
             }
             Err(_elapsed) => {
-                self.metrics.reconcile_errors.with_label_values(&["Timeout"]).inc();
+                self.metrics.reconcile_errors.with_label_values(&[FailureReason::Timeout.as_str()]).inc();
                 let wait = self.fail(&key, generation);
                 warn!(object = %key, generation, outcome = "timeout", duration_ms, ?wait, "reconcile gave up");
                 Action::requeue(wait)
@@ -192,8 +228,8 @@ mod tests {
     struct Down;
 
     impl Failure for Down {
-        fn reason(&self) -> &'static str {
-            "Down"
+        fn reason(&self) -> FailureReason {
+            FailureReason::ApiServer
         }
     }
 
@@ -220,7 +256,7 @@ mod tests {
     async fn success_ends_the_backoff() {
         let (observer, metrics) = observer();
         observer.run("ns/a".to_owned(), Some(1), async { Err::<Done, _>(Down) }).await;
-        assert_eq!(metrics.reconcile_errors.with_label_values(&["Down"]).get(), 1);
+        assert_eq!(metrics.reconcile_errors.with_label_values(&["ApiServer"]).get(), 1);
         assert_eq!(metrics.backoff_objects.get(), 1);
         observer.run("ns/a".to_owned(), Some(1), async { Ok::<_, Down>(Done::unchanged()) }).await;
         assert_eq!(metrics.backoff_objects.get(), 0);
@@ -271,6 +307,6 @@ mod tests {
         assert_eq!(metrics.reconciles_running.get(), 1);
         forever.await;
         assert_eq!(metrics.reconciles_running.get(), 0);
-        assert_eq!(metrics.reconcile_errors.with_label_values(&["Timeout"]).get(), 1);
+        assert_eq!(metrics.reconcile_errors.with_label_values(&[FailureReason::Timeout.as_str()]).get(), 1);
     }
 }

@@ -5,6 +5,7 @@ use crate::health::termination_message::classify::classify;
 use crate::health::termination_message::normalize::{cleaned, without_amounts, without_counts};
 use crate::observed::pod_status::{ContainerStatus, Spec, State, Status, Terminated};
 use crate::time::after;
+use functionmesh_objects::text::bounded;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// Something known to be wrong with a pod.
@@ -33,14 +34,14 @@ pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<
     if status.phase == "Failed" && !status.reason.is_empty() {
         // How its containers ended says less.
         let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
-        let message = bounded(&format!("the pod failed: {words}"));
+        let message = one_line(&format!("the pod failed: {words}"));
         return vec![(Diagnosis { reason: Reason::CrashLoop, message }, None)];
     }
     let unschedulable = status
         .conditions
         .iter()
         .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
-        .map(|c| Diagnosis { reason: Reason::Unschedulable, message: bounded(&without_counts(&c.message)) });
+        .map(|c| Diagnosis { reason: Reason::Unschedulable, message: one_line(&without_counts(&c.message)) });
     let init = status.init_container_statuses.iter().map(|c| (c, !spec.is_sidecar(&c.name)));
     let main = status.container_statuses.iter().map(|c| (c, false));
     let containers = init.chain(main).filter_map(|(c, ends)| container_diagnosis(c, status, spec, ends));
@@ -71,13 +72,13 @@ fn container_diagnosis(
         ) => {
             let answer = waiting.map(|w| pull_answer(&w.message)).unwrap_or_default();
             let message = format!("cannot pull image {:?}{}", container.image, cleaned(&answer));
-            return Some((Diagnosis { reason: Reason::ImagePullBackOff, message: bounded(&message) }, None));
+            return Some((Diagnosis { reason: Reason::ImagePullBackOff, message: one_line(&message) }, None));
         }
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
             let message = waiting.map(|w| cleaned(&w.message)).unwrap_or_default();
             let message = format!("container {}: {message}", container.name);
             let diagnosis =
-                Diagnosis { reason: Reason::CreateContainerConfigError, message: bounded(&message) };
+                Diagnosis { reason: Reason::CreateContainerConfigError, message: one_line(&message) };
             return Some((diagnosis, None));
         }
         // It waits for others: what became of it in an earlier sandbox is history.
@@ -113,7 +114,7 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
     let separator = if words.trim().is_empty() { "" } else { ": " };
     let message =
         format!("container {name} ended with exit code {}{restarts}{separator}{words}", ended.exit_code);
-    Diagnosis { reason, message: bounded(&message) }
+    Diagnosis { reason, message: one_line(&message) }
 }
 
 /// How often a container was started again, in steps.
@@ -132,12 +133,8 @@ fn pull_answer(message: &str) -> String {
 }
 
 /// One line of at most [`MESSAGE_LIMIT`] characters.
-fn bounded(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MESSAGE_LIMIT) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+fn one_line(text: &str) -> String {
+    bounded(text.split_whitespace().collect::<Vec<_>>().join(" "), MESSAGE_LIMIT)
 }
 
 #[cfg(test)]

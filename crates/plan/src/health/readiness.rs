@@ -1,6 +1,6 @@
 //! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
 
-use crate::conditions::{PROGRESSING, READY};
+use functionmesh_api::condition::{PROGRESSING, READY};
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
 use crate::health::reason::Reason;

@@ -3,9 +3,8 @@
 //!
 //! The order is that of how sure it is that waiting does not help: the least of several reasons is reported.
 
-use crate::conditions::{
-    CLEANUP_PENDING, MISSING, PROGRESSING, READY, RECONCILE_FAILED, UNSAFE_SETTINGS, UPDATE_AVAILABLE,
-};
+use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
+use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use functionmesh_api::condition::{Health, RECONCILING, ReasonDocs, STALLED};
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! What `managedFields` say of a child: which fields are ours, and who changed it last.
 
-use functionmesh_render::hash_of;
+use functionmesh_objects::hash::hash_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 

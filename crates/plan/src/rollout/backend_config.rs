@@ -4,7 +4,8 @@
 //! pods are to be changed for another reason, see [`crate::rollout::decision`].
 
 use functionmesh_api::backend_config::BackendConfigSpec;
-use functionmesh_render::{Defaults, check_backend_config, hash_of};
+use functionmesh_objects::hash::hash_of;
+use functionmesh_render::{Defaults, check_backend_config};
 use serde::{Deserialize, Serialize};
 
 /// What holds in one namespace.

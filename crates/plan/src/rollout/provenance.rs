@@ -3,7 +3,8 @@
 use crate::health::reason::Reason;
 use crate::rollout::backend_config::{Backend, Part};
 use crate::takeover::marks::MADE_BY_GO_OPERATOR;
-use functionmesh_render::{Environment, hash_of, renderer_version};
+use functionmesh_objects::hash::hash_of;
+use functionmesh_render::{Environment, renderer_version};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What a rendered `StatefulSet` says about its own making, so that nothing is written twice (design section 5).
 
+use functionmesh_objects::hash::hash_of;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use sha2::{Digest, Sha256};
 
 /// Annotation with the hash of the object as rendered, its number of replicas left out.
 pub const RENDERED_HASH: &str = "compute.functionmesh.io/rendered-hash";
@@ -13,13 +13,6 @@ pub const RENDERER_VERSION: &str = "4";
 /// The hash that a rendered `StatefulSet` carries, if it carries one.
 pub fn rendered_hash(stateful_set: &StatefulSet) -> Option<&str> {
     stateful_set.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
-}
-
-/// The first 16 bytes of a SHA-256, in hexadecimal digits.
-pub fn hash_of(bytes: &[u8]) -> String {
-    let number =
-        Sha256::digest(bytes).iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
-    format!("{number:032x}")
 }
 
 /// The version of the renderer that a rendered `StatefulSet` carries, if it carries one.
