@@ -18,6 +18,7 @@ use functionmesh_plan::observed::service::ServiceView;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
 use functionmesh_plan::plan::Observed;
 use functionmesh_plan::rollout::policy::RolloutPolicy;
+use functionmesh_plan::rollout::provenance::OperatorHash;
 use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::denied::Denied;
@@ -48,7 +49,7 @@ pub(crate) struct Context<K: Component> {
     /// The operator's configuration.
     pub(crate) environment: Environment,
     /// Its hash.
-    pub(crate) operator: String,
+    pub(crate) operator: OperatorHash,
     /// What the administrator said about the roll-outs of all objects.
     pub(crate) policy: RolloutPolicy,
     /// Defaults for the components of a namespace, or of all.

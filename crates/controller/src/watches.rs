@@ -18,7 +18,7 @@ use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
 use functionmesh_plan::observed::view::View;
-use functionmesh_plan::rollout::provenance;
+use functionmesh_plan::rollout::provenance::OperatorHash;
 use functionmesh_render::Component;
 use functionmesh_render::RenderArgs;
 use functionmesh_runtime::Process;
@@ -95,7 +95,7 @@ pub fn run<K: Component>(
             writer,
             events,
             render,
-            operator: provenance::operator(&environment),
+            operator: OperatorHash::of(&environment),
             environment,
             policy,
             backend_configs,

@@ -82,7 +82,9 @@ impl RolloutInputs<'_> {
     /// Why the newer rendering has to wait, if it has to.
     fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
-        if self.is_approved() || !new.is_of(inputs) {
+        // Of a note that does not tell the spec, the status does: whether its newest form was seen.
+        let is_of_spec = new.is_of(inputs) && (old.spec_hash().is_some() || self.known_spec() || self.observed);
+        if self.is_approved() || !is_of_spec {
             None
         } else if self.policy.paused {
             Some(Reason::RolloutPaused)
@@ -146,6 +148,11 @@ impl RolloutInputs<'_> {
         hash.is_some() && hash == rendered_hash(self.desired)
     }
 
+    /// Whether the status tells of which spec the set is.
+    fn known_spec(&self) -> bool {
+        self.known().is_some_and(|recorded| recorded.inputs_hash.is_some())
+    }
+
     fn known(&self) -> Option<&StatefulSetStatusRef> {
         self.live.record(self.recorded)
     }
@@ -207,7 +214,7 @@ pub fn is_of_spec(
     desired: &StatefulSet,
 ) -> bool {
     let Some(live) = live else { return false };
-    let noted = || Provenance::on(&live.metadata).map(|note| note.inputs);
+    let noted = || Provenance::on(&live.metadata).and_then(|note| note.spec_hash().map(str::to_owned));
     let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(noted);
     inputs.is_some() && inputs == Provenance::on(&desired.metadata).map(|note| note.inputs)
 }

@@ -4,14 +4,18 @@ use crate::health::reason::Reason;
 use crate::rollout::backend_config::{Backend, Part};
 use crate::takeover::marks::MADE_BY_GO_OPERATOR;
 use functionmesh_objects::hash::hash_of;
-use functionmesh_render::{Environment, renderer_version};
+use functionmesh_render::{Environment, Helper, RunnerImages, renderer_version};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use kube::core::ObjectMeta;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Annotation of a `StatefulSet`: what it was rendered from.
 pub const RENDERED_FROM: &str = "compute.functionmesh.io/rendered-from";
+
+/// Stands for what another release noted in a form that cannot be read.
+const UNKNOWN: &str = "unknown";
 
 /// Fields of a spec that say how many pods there are, and nothing about what they are.
 const SCALING: [&str; 3] = [REPLICAS, "minReplicas", "maxReplicas"];
@@ -31,6 +35,9 @@ pub struct Provenance {
     also: Option<String>,
     /// Hash of the operator's configuration.
     operator: String,
+    /// The hash of the same configuration by releases that hashed its debug output; never stored.
+    #[serde(skip)]
+    operator_by_debug: Option<String>,
     /// Release and version of the renderer.
     renderer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,9 +54,32 @@ pub struct Provenance {
 pub struct Immutable([String; 4]);
 
 impl Provenance {
-    /// Reads the note, if there is one.
+    /// Reads the note, if there is one. One in a form that is not known is of another release, never of the Go operator, which
+    /// writes none.
     pub fn on(metadata: &ObjectMeta) -> Option<Self> {
-        serde_json::from_str(metadata.annotations.as_ref()?.get(RENDERED_FROM)?).ok()
+        let text = metadata.annotations.as_ref()?.get(RENDERED_FROM)?;
+        serde_json::from_str(text).ok().or_else(|| Self::of_another_release(text))
+    }
+
+    /// What can be read of a note in another form. What cannot be read is unknown, which is no difference.
+    fn of_another_release(text: &str) -> Option<Self> {
+        let note: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let word = |field: &str| note.get(field).and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();
+        Some(Self {
+            inputs: word("inputs"),
+            also: None,
+            operator: word("operator"),
+            operator_by_debug: None,
+            renderer: word("renderer"),
+            global: read(&note, "global"),
+            namespaced: read(&note, "namespaced"),
+            immutable: read(&note, "immutable").unwrap_or_else(Immutable::unknown),
+        })
+    }
+
+    /// Hash of the object's spec, if it is known.
+    pub fn spec_hash(&self) -> Option<&str> {
+        Some(self.inputs.as_str()).filter(|hash| *hash != UNKNOWN)
     }
 
     /// Writes it on a rendered object.
@@ -65,12 +95,13 @@ impl Provenance {
     }
 
     /// What a rendered object comes from. `spec` is the object's, as text.
-    pub fn of(spec: &str, rendered: &StatefulSet, operator: &str, backend: &Backend) -> Self {
+    pub fn of(spec: &str, rendered: &StatefulSet, operator: &OperatorHash, backend: &Backend) -> Self {
         let version = renderer_version(rendered).unwrap_or_default();
         Self {
             inputs: inputs(spec),
             also: written_out(spec),
-            operator: operator.to_owned(),
+            operator: operator.hash.clone(),
+            operator_by_debug: Some(operator.by_debug.clone()),
             renderer: format!("{}/{version}", env!("CARGO_PKG_VERSION")),
             global: backend.global.clone(),
             namespaced: backend.namespaced.clone(),
@@ -91,9 +122,9 @@ impl Provenance {
         }
     }
 
-    /// Whether a hash that is on record is of the spec that this was rendered from.
+    /// Whether a hash that is on record is of the spec that this was rendered from; an unknown one may be of any.
     pub fn is_of(&self, inputs: &str) -> bool {
-        self.inputs == inputs || self.also.as_deref() == Some(inputs)
+        inputs == UNKNOWN || self.inputs == inputs || self.also.as_deref() == Some(inputs)
     }
 
     /// Why what differs in `newer`, of the same spec, has to wait for somebody's word; `None` when it need not:
@@ -111,12 +142,16 @@ impl Provenance {
             Some(Reason::AdoptedFromGoOperator)
         } else if self.renderer != newer.renderer {
             Some(Reason::RendererChanged)
-        } else if self.operator != newer.operator {
+        } else if self.operator != newer.operator && Some(&self.operator) != newer.operator_by_debug.as_ref() {
             Some(Reason::OperatorConfigChanged)
         } else {
             backend.contains(&Some(false)).then_some(Reason::BackendConfigChanged)
         }
     }
+}
+
+fn read<T: DeserializeOwned>(note: &Map<String, Value>, field: &str) -> Option<T> {
+    serde_json::from_value(note.get(field)?.clone()).ok()
 }
 
 impl Immutable {
@@ -135,6 +170,10 @@ impl Immutable {
             hash(serde_json::to_vec(&spec.pod_management_policy)),
             hash(serde_json::to_vec(&spec.volume_claim_templates)),
         ])
+    }
+
+    fn unknown() -> Self {
+        Self([UNKNOWN; 4].map(str::to_owned))
     }
 
     /// Whether a field is noted to be the Go operator's and other than ours, whatever that was.
@@ -157,14 +196,63 @@ impl Immutable {
     pub fn changed(&self, newer: &Self) -> String {
         let fields = Self::FIELDS.iter().zip(self.0.iter().zip(&newer.0));
         let changed: Vec<&str> =
-            fields.filter(|(_, (old, new))| old != new).map(|(field, _)| *field).collect();
+            fields.filter(|(_, (old, new))| old != new && *old != UNKNOWN).map(|(field, _)| *field).collect();
         changed.join(", ")
     }
 }
 
 /// Hash of the operator's configuration, which is the same for all objects.
-pub fn operator(environment: &Environment) -> String {
-    short(&hash_of(format!("{environment:?}").as_bytes()))
+#[derive(Clone, Debug)]
+pub struct OperatorHash {
+    /// Over the fields as JSON.
+    hash: String,
+    /// Over the debug output, as the first release hashed it: what it noted is compared with this.
+    by_debug: String,
+}
+
+impl OperatorHash {
+    /// Of a configuration.
+    pub fn of(environment: &Environment) -> Self {
+        let hash = short(&hash_of(fields_of(environment).to_string().as_bytes()));
+        Self { hash, by_debug: short(&hash_of(format!("{environment:?}").as_bytes())) }
+    }
+}
+
+/// The configuration as JSON. A field that a later release adds has to be null or empty where it is not set: then it is left
+/// out, and the hash stays what it is.
+fn fields_of(environment: &Environment) -> Value {
+    // Taken apart without `..`: a new field does not compile until it is here.
+    let Environment {
+        runner_images,
+        image_pull_policy,
+        image_pull_secrets,
+        resource_labels,
+        resource_annotations,
+        add_default_affinity,
+        init_containers,
+        downloader,
+        filebeat,
+    } = environment;
+    let RunnerImages { java, python, go, generic, connectors } = runner_images;
+    let helper = |helper: &Helper| {
+        let Helper { image, image_pull_policy, resources } = helper;
+        json!({"image": image, "imagePullPolicy": image_pull_policy, "resources": resources})
+    };
+    let mut fields = json!({
+        "runnerImages": {"java": java, "python": python, "go": go, "generic": generic, "connectors": connectors},
+        "imagePullPolicy": image_pull_policy,
+        "imagePullSecrets": image_pull_secrets,
+        "resourceLabels": resource_labels,
+        "resourceAnnotations": resource_annotations,
+        "addDefaultAffinity": add_default_affinity,
+        "initContainers": init_containers,
+        "downloader": helper(downloader),
+        "filebeat": helper(filebeat),
+    });
+    if let Value::Object(fields) = &mut fields {
+        prune(fields);
+    }
+    fields
 }
 
 /// Hash of a spec, the fields about scaling left out: an autoscaler's step is no reason to restart a pod.
@@ -223,94 +311,4 @@ fn short(hash: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(value: &str, auto: bool) -> Option<Part> {
-        let spec = json!({"env": {"A": value}, "autoUpdate": auto});
-        serde_json::from_value(spec).ok().as_ref().map(Part::of)
-    }
-
-    fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Provenance {
-        let immutable = Immutable::of(&StatefulSetSpec::default());
-        let (operator, renderer) = (operator.to_owned(), renderer.to_owned());
-        Provenance { inputs: "i".to_owned(), also: None, operator, renderer, global, namespaced, immutable }
-    }
-
-    #[test]
-    fn a_change_waits_when_nobody_asked_for_it() {
-        let before = note("o", "1", part("1", true), part("1", false));
-        let reason = |operator, renderer, global, namespaced| {
-            before.reason_to_wait(&note(operator, renderer, global, namespaced))
-        };
-        let waits = Some(Reason::BackendConfigChanged);
-        assert_eq!(reason("o", "1", part("1", true), part("2", false)), waits);
-        assert_eq!(reason("o", "1", part("2", true), part("1", false)), None, "auto update");
-        assert_eq!(reason("o", "1", part("2", true), part("2", false)), None, "both");
-        assert_eq!(reason("o", "1", part("1", true), None), waits, "removed");
-        assert_eq!(reason("o", "1", None, part("1", false)), None, "removed, was auto update");
-        assert_eq!(reason("o", "1", part("1", true), part("1", false)), None, "nothing but the spec is left");
-        let renderer = Some(Reason::RendererChanged);
-        assert_eq!(reason("o", "2", part("1", true), part("1", false)), renderer);
-        assert_eq!(reason("p", "2", part("1", true), part("2", false)), renderer);
-        assert_eq!(reason("o", "2", part("2", true), part("1", false)), None, "auto update takes it along");
-        let operator = Some(Reason::OperatorConfigChanged);
-        assert_eq!(reason("p", "1", part("1", true), part("1", false)), operator);
-        let none = note("o", "1", None, None);
-        assert_eq!(none.reason_to_wait(&note("o", "1", None, part("1", false))), waits, "new");
-        assert_eq!(none.reason_to_wait(&note("o", "1", None, part("1", true))), None, "new, auto");
-    }
-
-    #[test]
-    fn the_note_can_be_read_again() {
-        let note = note("o", "1", part("1", true), None);
-        let mut set = StatefulSet::default();
-        note.write(&mut set);
-        assert_eq!(Provenance::on(&set.metadata), Some(note));
-        assert_eq!(Provenance::on(&ObjectMeta::default()), None);
-    }
-
-    #[test]
-    fn inputs_are_the_meaning_of_a_spec_without_its_scale() {
-        let spec = json!({"image": "a", "replicas": 1, "pod": {"labels": {"a": "b"}}});
-        let same = [
-            json!({"pod": {"labels": {"a": "b"}}, "replicas": 3, "maxReplicas": 5, "minReplicas": 2, "image": "a"}),
-            json!({"image": "a", "pod": {"labels": {"a": "b"}, "builtinAutoscaler": ["x"], "vpa": {"a": 1},
-                "autoScalingMetrics": [], "autoScalingBehavior": {}, "annotations": {}}, "java": null, "input": {"a": {}}}),
-        ];
-        for other in same {
-            assert_eq!(inputs(&spec.to_string()), inputs(&other.to_string()), "{other}");
-        }
-        let others = [
-            json!({"image": "b", "pod": {"labels": {"a": "b"}}}),
-            json!({"image": "a", "pod": {"labels": {"a": "c"}}}),
-            json!({"image": "a", "pod": {"labels": {"a": "b"}}, "autoAck": false}),
-        ];
-        for other in others {
-            assert_ne!(inputs(&spec.to_string()), inputs(&other.to_string()), "{other}");
-        }
-        let precise = |n: i32| inputs(&json!({"showPreciseParallelism": true, "replicas": n}).to_string());
-        assert_ne!(precise(1), precise(2), "the number is in the command");
-        let left_out = json!({"showPreciseParallelism": true}).to_string();
-        assert_eq!(precise(1), inputs(&left_out), "the API server fills in the number");
-        let of = |spec: &str| Provenance {
-            inputs: inputs(spec),
-            also: written_out(spec),
-            ..note("o", "1", None, None)
-        };
-        let one = of(&json!({"showPreciseParallelism": true, "replicas": 1}).to_string());
-        // What earlier releases recorded of the two.
-        assert!(one.is_of("6ffc31187dc68e1a") && one.is_of("f3ccbe4a1cd596d2") && !one.is_of(&precise(2)));
-        assert_eq!(of(&spec.to_string()).also, None, "where the number does not count");
-    }
-
-    #[test]
-    fn fields_that_cannot_change_are_named() {
-        let spec = StatefulSetSpec::default();
-        let other = StatefulSetSpec { service_name: Some("s".to_owned()), replicas: Some(2), ..spec.clone() };
-        assert_eq!(Immutable::of(&spec).changed(&Immutable::of(&other)), "serviceName");
-        let other = StatefulSetSpec { volume_claim_templates: Some(Vec::new()), ..other };
-        let names = Immutable::of(&spec).changed(&Immutable::of(&other));
-        assert_eq!(names, "serviceName, volumeClaimTemplates");
-    }
-}
+mod tests;

@@ -197,3 +197,29 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     let paused = RolloutPolicy { approve_all: true, paused: true, ..RolloutPolicy::default() };
     assert_eq!(decide(&live, Some(&recorded), &set, &paused), Decision::Adopt);
 }
+
+#[test]
+fn a_set_of_a_newer_release_is_not_the_go_operator_s() {
+    let desired = rendered("i", "1", "");
+    let (live, _) = left(&rendered("i", "2", ""));
+    let with = |note: &serde_json::Value| {
+        let mut live = live.clone();
+        live.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+        live
+    };
+    let unknown_fields = json!({"inputs": "i", "operator": "p", "renderer": "9.0.0/12", "more": [1],
+        "immutable": ["", "", "", ""]});
+    let other_form = json!({"spec": {"hash": "i"}, "renderer": {"release": "9.0.0"}});
+    let plain = RolloutPolicy::default();
+    let waits = Decision::Hold(Reason::RendererChanged);
+    for note in [unknown_fields, other_form] {
+        let live = with(&note);
+        let recorded = live.reference();
+        assert_eq!(decide(&live, recorded.as_ref(), &desired, &plain), waits, "{note}");
+        assert_eq!(decide(&live, None, &desired, &plain), waits, "the status was lost: {note}");
+        assert_eq!(decide(&live, recorded.as_ref(), &desired, &policy(Some(hash(&desired)), false)), Decision::Apply);
+        let (mut same, _) = left(&desired);
+        same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+        assert_eq!(decide(&same, same.reference().as_ref(), &desired, &plain), Decision::Same, "{note}");
+    }
+}
