@@ -12,7 +12,7 @@ use functionmesh_plan::outcome::{Failed, Outcome};
 use functionmesh_plan::plan::observed_set;
 use functionmesh_plan::status::{failed_before, is_current, notices};
 use functionmesh_render::{Component, Workload, selector_labels};
-use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::observe::Done;
 use kube::Resource;
 

@@ -6,7 +6,7 @@ use functionmesh_plan::conditions::MISSING;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_render::VerticalPodAutoscaler;
-use functionmesh_runtime::optional::Absence;
+use functionmesh_runtime::presence::Absence;
 
 /// A trimmed autoscaler.
 pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;

@@ -6,7 +6,8 @@ use functionmesh_plan::observed::view::View;
 use functionmesh_plan::patch::patch;
 use functionmesh_plan::plan::Adjustment;
 use functionmesh_plan::takeover::adoption::{Adoption, adoption};
-use functionmesh_runtime::apply::{ApplyError, Writer};
+use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::apply_error::ApplyError;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 /// The set after an adjustment.

@@ -25,7 +25,7 @@ use functionmesh_plan::rollout::update_message;
 use functionmesh_plan::status::is_observed;
 use functionmesh_plan::unsafe_settings::unsafe_settings;
 use functionmesh_render::{Component, Defaults, Desired, Workload, rendered_hash, selector_labels};
-use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::mutation_cache::GRACE;
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::terminating_namespaces::HOLD;

@@ -9,7 +9,7 @@ use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::Outcome;
 use functionmesh_plan::status::status;
 use functionmesh_render::Component;
-use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::clock;
 use functionmesh_runtime::observe::Done;
 use kube::Resource;

@@ -11,7 +11,7 @@ use functionmesh_plan::outcome::Outcome;
 use functionmesh_plan::rescale::{adjustment, replicas};
 use functionmesh_render::Component;
 use functionmesh_render::WorkloadName;
-use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::apply_error::ApplyError;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 

@@ -9,7 +9,7 @@ use functionmesh_plan::observed::view::View;
 use functionmesh_plan::plan::Observed;
 use functionmesh_render::WorkloadName;
 use functionmesh_render::{Component, Desired, Workload};
-use functionmesh_runtime::apply::ApplyError;
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::mutation_cache::MutationCache;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;

@@ -3,10 +3,11 @@
 use crate::children::{Child, Owner, prune};
 use crate::items::{DesiredComponent, Kind, object};
 use crate::plan::Step;
-use crate::reconcile::{Context, Mesh};
+use crate::context::{Context, Mesh};
 use functionmesh_objects::managed_fields;
 use functionmesh_objects::refusal::Refusal;
-use functionmesh_runtime::apply::{ApplyError, ApplyMode};
+use functionmesh_runtime::apply::ApplyMode;
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::mutation_cache::MutationCache;
 use functionmesh_runtime::reassign::reassign;
 use futures::future::join_all;

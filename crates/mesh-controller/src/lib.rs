@@ -1,6 +1,6 @@
 //! Makes the components of a FunctionMesh and reports on them.
 //!
-//! Knows Functions, Sources and Sinks only as objects: it never renders a pod and never reads one (design section 6).
+//! Knows Functions, Sources and Sinks only as objects: it never renders a pod and never reads one.
 //!
 //! ```text
 //!  watch meshes ─┐
@@ -11,6 +11,7 @@
 
 mod apply;
 mod children;
+mod context;
 pub mod examples;
 mod items;
 mod plan;

@@ -2,6 +2,7 @@
 
 use crate::apply::{Applied, rotated};
 use crate::children::{Child, ObservedComponent};
+use crate::context::{Context, Mesh};
 use crate::items::{DesiredComponent, Kind, items};
 use crate::plan::{Plan, plan};
 use functionmesh_api::condition::RECONCILE_FAILED;
@@ -10,15 +11,11 @@ use crate::status::{Problems, status};
 use functionmesh_api::condition;
 use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
-use functionmesh_api::{Function, FunctionMesh, Sink, Source};
-use functionmesh_runtime::apply::{ApplyError, Writer};
+use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::clock;
-use functionmesh_runtime::event::Events;
-use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::mutation_cache::{GRACE, MutationCache, PendingWrites};
+use functionmesh_runtime::mutation_cache::{GRACE, MutationCache};
 use functionmesh_runtime::observe::Done;
-use functionmesh_runtime::raw_object::RawObject;
-use functionmesh_runtime::terminating_namespaces::{HOLD, TerminatingNamespaces};
+use functionmesh_runtime::terminating_namespaces::HOLD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -26,31 +23,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A mesh as it is cached.
-pub type Mesh = RawObject<FunctionMesh, MeshStatus>;
-
-/// What every reconcile shares.
-pub struct Context {
-    /// Writes in the name of this controller.
-    pub writer: Writer,
-    /// Publishes Events.
-    pub events: Events,
-    /// Components by kind.
-    pub functions: MutationCache<Child<Function>>,
-    /// See above.
-    pub sources: MutationCache<Child<Source>>,
-    /// See above.
-    pub sinks: MutationCache<Child<Sink>>,
-    /// Our own status writes, until the cache shows them.
-    pub statuses: PendingWrites<Mesh, MeshStatus>,
-    /// Meshes whose writes fail.
-    pub failing: Failing,
-    /// Namespaces that are being deleted.
-    pub terminating_namespaces: TerminatingNamespaces,
-    /// Keys of the labels by which meshes are selected; their components carry them as well.
-    pub selected_by: Vec<String>,
-}
 
 /// Brings the components to what the mesh says and tells in its status how they are.
 ///

@@ -2,7 +2,8 @@
 
 use crate::children::{Child, prune};
 use crate::items::Kind;
-use crate::reconcile::{Context, Mesh, reconcile};
+use crate::context::{Context, Mesh};
+use crate::reconcile::reconcile;
 use functionmesh_api::condition::READY;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;

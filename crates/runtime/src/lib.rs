@@ -14,18 +14,22 @@
 
 pub mod admin;
 pub mod apply;
+pub mod apply_error;
 pub mod args;
 pub mod backoff;
 pub mod client;
 pub mod clock;
+mod denial;
 pub mod denied;
 pub mod event;
 pub mod failing;
+mod finalizer;
 pub mod fair_queue;
 pub mod metrics;
 pub mod mutation_cache;
 pub mod observe;
 pub mod optional;
+pub mod presence;
 pub mod process;
 pub mod raw_object;
 pub mod reassign;
@@ -42,5 +46,6 @@ mod source;
 mod vanished;
 mod watch_backoff;
 mod wording;
+mod write_status;
 
 pub use process::Process;

@@ -4,7 +4,7 @@
 //! namespace becomes single changes, deletions of what is missing in it included. A namespace that may not be listed does not
 //! hold up the others: it counts as empty until it may.
 
-use crate::source::denial;
+use crate::denial::denial;
 use futures::stream::{self, BoxStream, StreamExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{Error, Event};

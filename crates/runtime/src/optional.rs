@@ -4,9 +4,11 @@
 //! not need it. It is asked for once at the start. While it is absent and an object wants it, it is asked for again from time
 //! to time; without such an object nothing is asked.
 
+use crate::denial::denial;
 use crate::denied::Denied;
 use crate::mutation_cache::MutationCache;
-use crate::source::{Source, denial};
+use crate::presence::{Absence, Presence};
+use crate::source::Source;
 use futures::{Stream, StreamExt, stream};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::Store;
@@ -30,28 +32,6 @@ const CALM: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(3);
 /// How long a question that is not answered may hold up the start.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why a kind cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// The cluster does not have it.
-    Missing,
-    /// The controller may not list or watch it; in the words of the API server.
-    Forbidden(String),
-    /// The API server does not answer the question.
-    Unavailable,
-}
-
-/// What is known of a kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// Nothing yet.
-    Unknown,
-    /// It is there and its cache was filled.
-    Present,
-    /// It is not there.
-    Absent(Absence),
-}
 
 /// An optional kind: its cache, and whether it is there.
 pub struct Optional<V: Resource<DynamicType = ()> + 'static> {

@@ -1,6 +1,7 @@
 //! Changing who owns the fields of an object, by its `metadata.managedFields`.
 
-use crate::apply::{ApplyError, Writer};
+use crate::apply::Writer;
+use crate::apply_error::ApplyError;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};

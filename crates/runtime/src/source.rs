@@ -1,9 +1,10 @@
 //! Where the objects of a cache come from: one watch, or one for each of several namespaces.
 
 use crate::admin::ReadyHandle;
+use crate::denial::denial;
 use crate::denied::Denied;
 use crate::multi_namespace::merged;
-use crate::optional::Presence;
+use crate::presence::Presence;
 use crate::watch_backoff::WatchBackoff;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
@@ -131,16 +132,4 @@ where
             Some((event, ((!ended).then_some(open), backoff, pause)))
         }
     })
-}
-
-/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
-pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
-    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
-        return None;
-    };
-    match error {
-        kube::Error::Api(status) if status.code == 404 => Some("the kind is not installed".to_owned()),
-        kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
-        _ => None,
-    }
 }

@@ -3,12 +3,14 @@
 use crate::Process;
 use crate::admin::{Readiness, ReadyHandle};
 use crate::args::WatchArgs;
+use crate::denial::denial;
 use crate::denied::Denied;
 use crate::error_text;
 use crate::fair_queue::places;
 use crate::metrics::Metrics;
-use crate::optional::{Optional, Presence};
-use crate::source::{Need, Source, denial};
+use crate::optional::Optional;
+use crate::presence::Presence;
+use crate::source::{Need, Source};
 use crate::vanished::with_deletions;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};

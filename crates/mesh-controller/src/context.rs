@@ -1,0 +1,36 @@
+//! What every reconcile of the mesh-controller shares.
+
+use crate::children::Child;
+use functionmesh_api::status::MeshStatus;
+use functionmesh_api::{Function, FunctionMesh, Sink, Source};
+use functionmesh_runtime::apply::Writer;
+use functionmesh_runtime::event::Events;
+use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
+use functionmesh_runtime::raw_object::RawObject;
+use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
+
+/// A mesh as it is cached.
+pub type Mesh = RawObject<FunctionMesh, MeshStatus>;
+
+/// What every reconcile shares.
+pub struct Context {
+    /// Writes in the name of this controller.
+    pub writer: Writer,
+    /// Publishes Events.
+    pub events: Events,
+    /// Components by kind.
+    pub functions: MutationCache<Child<Function>>,
+    /// See above.
+    pub sources: MutationCache<Child<Source>>,
+    /// See above.
+    pub sinks: MutationCache<Child<Sink>>,
+    /// Our own status writes, until the cache shows them.
+    pub statuses: PendingWrites<Mesh, MeshStatus>,
+    /// Meshes whose writes fail.
+    pub failing: Failing,
+    /// Namespaces that are being deleted.
+    pub terminating_namespaces: TerminatingNamespaces,
+    /// Keys of the labels by which meshes are selected; their components carry them as well.
+    pub selected_by: Vec<String>,
+}

@@ -1,0 +1,15 @@
+//! Watches that cannot succeed until somebody changes something.
+
+use kube::runtime::watcher;
+
+/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
+pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return None;
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Some("the kind is not installed".to_owned()),
+        kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,23 @@
+//! Whether a cluster has a kind.
+
+/// Why a kind cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The cluster does not have it.
+    Missing,
+    /// The controller may not list or watch it; in the words of the API server.
+    Forbidden(String),
+    /// The API server does not answer the question.
+    Unavailable,
+}
+
+/// What is known of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Nothing yet.
+    Unknown,
+    /// It is there and its cache was filled.
+    Present,
+    /// It is not there.
+    Absent(Absence),
+}
