@@ -6,45 +6,41 @@
 use crate::apply::Progress;
 use crate::context::Context;
 use crate::object::Object;
-use crate::report;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::outcome::{Failed, Outcome};
 use functionmesh_plan::plan::observed_set;
 use functionmesh_plan::status::{failed_before, is_current, notices};
 use functionmesh_render::{Component, Workload, selector_labels};
-use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::observe::Done;
 use kube::Resource;
 
-/// Writes the status after a failure, if there is something to tell: without `failed`, what the pods say of a spec that was
-/// brought about before. What was written is on record in any case.
-///
-/// # Errors
-/// When the API server refuses or fails.
-pub(crate) async fn report<K: Component>(
+/// What to report after a failure, if there is something to report: without `failed`, what the pods say of a spec that was
+/// applied before.
+pub(crate) fn outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
     failed: Option<Failed>,
     progress: &Progress,
     cx: &Context<K>,
-) -> Result<Done, ApplyError> {
-    let outcome = match failed {
-        Some(failed) => Some(outcome(object, workload, failed, progress, cx)),
+) -> Option<Outcome> {
+    match failed {
+        Some(failed) => Some(failed_outcome(object, workload, failed, progress, cx)),
         None => as_before(object, workload, progress, cx),
-    };
-    if let Some(outcome) = outcome {
-        return report::report(object, &outcome, progress.writes, cx).await;
     }
+}
+
+/// The end of a failure that is not reported: what was written is on record all the same.
+pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, cx: &Context<K>) -> Done {
     if progress.stateful_set.is_some() {
         let before = cx.recorded_status(object);
         let stateful_set = progress.stateful_set.clone();
         cx.deferred_statuses.owe(object.meta(), &ComponentStatus { stateful_set, ..before });
     }
-    Ok(Done::applied(progress.writes))
+    Done::applied(progress.writes)
 }
 
 /// The outcome of a failure that is to be told.
-pub(crate) fn outcome<K: Component>(
+pub(crate) fn failed_outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
     failed: Failed,

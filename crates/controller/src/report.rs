@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::object::Object;
-use functionmesh_api::status::ComponentStatus;
 use functionmesh_api::condition::RECONCILE_FAILED;
+use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::health::readiness::Readiness;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::Outcome;

@@ -1,9 +1,9 @@
 //! Carries out a plan: some components at a time, for as long as one reconcile may last.
 
 use crate::children::{Child, Owner, prune};
+use crate::context::{Context, Mesh};
 use crate::items::{DesiredComponent, Kind, object};
 use crate::plan::Step;
-use crate::context::{Context, Mesh};
 use functionmesh_objects::managed_fields;
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_runtime::apply::ApplyMode;

@@ -1,8 +1,8 @@
 //! The components as the caches show them.
 
 use crate::items::{Kind, label};
-use functionmesh_api::condition::{PROGRESSING, READY};
 use crate::reason::Reason;
+use functionmesh_api::condition::{PROGRESSING, READY};
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_objects::managed_fields::Owners;

@@ -2,10 +2,10 @@
 
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, items};
-use functionmesh_api::condition::{PROGRESSING, READY};
 use crate::reason::Reason;
 use crate::status::{Problems, status};
 use functionmesh_api::condition::Health;
+use functionmesh_api::condition::{PROGRESSING, READY};
 use functionmesh_api::status::MeshStatus;
 use functionmesh_runtime::clock;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -1,6 +1,8 @@
 //! Every reason a condition of a FunctionMesh can have, and what it means: the source of the reference documentation.
 
-use functionmesh_api::condition::{Health, PROGRESSING, READY, RECONCILE_FAILED, RECONCILING, ReasonDocs, STALLED};
+use functionmesh_api::condition::{
+    Health, PROGRESSING, READY, RECONCILE_FAILED, RECONCILING, ReasonDocs, STALLED,
+};
 use std::fmt;
 
 /// `reason` of the conditions, and of the Events that tell of a change.

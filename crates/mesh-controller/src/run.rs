@@ -1,8 +1,8 @@
 //! The watches of the mesh controller and the queue they fill.
 
 use crate::children::{Child, prune};
-use crate::items::Kind;
 use crate::context::{Context, Mesh};
+use crate::items::Kind;
 use crate::reconcile::reconcile;
 use functionmesh_api::condition::READY;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};

@@ -2,9 +2,9 @@
 
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, Kind};
-use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use crate::reason::Reason;
 use functionmesh_api::condition::{self, STALLED, Wanted as Condition};
+use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use functionmesh_api::status::{Conditions, MeshStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 

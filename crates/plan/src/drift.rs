@@ -2,7 +2,6 @@
 //!
 //! A write is a repair when the same was rendered before: what differs then is not our doing.
 
-use functionmesh_api::condition::RECONCILE_FAILED;
 use crate::conditions::MISSING;
 use crate::observed::autoscaler::AutoscalerView;
 use crate::observed::metadata::{has_labels, has_owner};
@@ -11,6 +10,7 @@ use crate::observed::statefulset::{StatefulSetView, Trace};
 use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
 use crate::rollout::policy::RolloutPolicy;
 use crate::status::is_current;
+use functionmesh_api::condition::RECONCILE_FAILED;
 use functionmesh_api::constants::LABEL_COMPONENT;
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_render::rendered_hash;

@@ -1,6 +1,5 @@
 //! A status for each reason, as the controllers write it: for tests of what tools read in it.
 
-use functionmesh_api::condition::RECONCILE_FAILED;
 use crate::conditions::{MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
@@ -9,6 +8,7 @@ use crate::health::reason::Reason;
 use crate::observed::statefulset::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
 use crate::outcome::{Failed, Outcome};
 use crate::status::status;
+use functionmesh_api::condition::RECONCILE_FAILED;
 use functionmesh_api::condition::{Health, Wanted};
 use functionmesh_api::status::ComponentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -1,12 +1,12 @@
 //! The status of a Function, Source or Sink, derived from what was done and what the caches show. Pure.
 
-use functionmesh_api::condition::{READY, RECONCILE_FAILED};
 use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
 use crate::outcome::{Failed, Outcome};
 use functionmesh_api::condition::{self, STALLED, Wanted};
+use functionmesh_api::condition::{READY, RECONCILE_FAILED};
 use functionmesh_api::status::{ComponentStatus, Conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::core::ObjectMeta;
@@ -46,7 +46,8 @@ pub fn status(
             };
             wanted.extend(failed.iter().map(|failed| told(failed, RECONCILE_FAILED)));
             // For tools that wait: the pods run, and the rest of what the object says needs help.
-            let helpless = failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
+            let helpless =
+                failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
             wanted.extend(helpless.map(|failed| told(failed, STALLED)));
         }
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {

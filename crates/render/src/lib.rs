@@ -36,8 +36,7 @@ pub use lower::problems::{Invalid, Problem};
 pub use lower::validate::refused_at_creation;
 pub use resource::cleanup_job::{DEADLINE_SECONDS, cleanup};
 pub use resource::hash::{
-    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version,
-    stamp,
+    RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version, stamp,
 };
 pub use resource::labels::selector_labels;
 pub use resource::names::WorkloadName;

@@ -48,9 +48,7 @@ impl Writer {
             let answer = api.patch_status(&name, parameters, patch).await;
             let result = if answer.is_ok() { "written" } else { "failed" };
             self.metrics.status_writes.with_label_values(&[result]).inc();
-            answer.map_err(|error| {
-                ApplyError::from_request(&format!("status of {kind}"), &name, error)
-            })
+            answer.map_err(|error| ApplyError::from_request(&format!("status of {kind}"), &name, error))
         };
         let mut answer = match stored {
             None => write(&plain, &Patch::Merge(&body)).await?,

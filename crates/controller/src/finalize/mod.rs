@@ -13,25 +13,24 @@
 
 pub(crate) mod cleanups;
 mod clock;
+pub(crate) mod job;
 mod turns;
 
 use crate::apply::Progress;
 use crate::child_names::ChildNames;
 use crate::context::Context;
+use crate::finalize::job::{is_skipped, job};
 use crate::finalize::turns::{Known, Place};
 use crate::object::{Object, is_unmanaged, lower};
 use crate::report::report;
-use functionmesh_api::constants::{
-    ANNOTATION_NEED_CLEANUP, FINALIZER_CLEANUP, LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT,
-};
+use functionmesh_api::constants::{ANNOTATION_NEED_CLEANUP, FINALIZER_CLEANUP};
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::observed::job::{End, JobView};
 use functionmesh_plan::observed::ownership::{Ownership, ownership};
 use functionmesh_plan::observed::view::View;
 use functionmesh_plan::outcome::Outcome;
-use functionmesh_plan::rollout::backend_config::Backend;
-use functionmesh_render::{Component, Workload, cleanup};
+use functionmesh_render::{Component, Workload};
 use functionmesh_runtime::apply::ApplyMode;
 use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::clock::now;
@@ -52,24 +51,6 @@ const START: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(60);
 /// Finalizer of the garbage collector: it takes the owner references of the children away, which stay.
 const ORPHAN: &str = "orphan";
-
-/// The Job to run once the object is deleted; none when there is nothing to remove, or it was asked not to.
-pub(crate) fn job<K: Component>(
-    object: &Object<K>,
-    workload: &Workload,
-    backend: &Backend,
-    cx: &Context<K>,
-) -> Option<Job> {
-    if is_skipped(object) {
-        return None;
-    }
-    let mut job = cleanup(workload, &cx.environment, &backend.defaults)?;
-    // A deletion in the foreground waits for, and removes, what blocks it: not this.
-    for owner in job.metadata.owner_references.iter_mut().flatten() {
-        owner.block_owner_deletion = Some(false);
-    }
-    Some(job)
-}
 
 /// Keeps the finalizer where there is something to clean up, and only there; removes the original's sleeping Job.
 ///
@@ -344,13 +325,6 @@ async fn set_finalizer<K: Component>(
 /// Whether the finalizer is there, as far as is known.
 fn holds<K: Component>(object: &Object<K>, cx: &Context<K>) -> bool {
     cx.finalizers.newest(object, |object| object.finalizers().iter().any(|name| name == FINALIZER_CLEANUP))
-}
-
-/// Whether nobody is to clean up: asked so by the user, or another does it.
-fn is_skipped<K: Component>(object: &Object<K>) -> bool {
-    let labelled = [LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT];
-    labelled.iter().any(|label| object.labels().contains_key(*label))
-        || object.annotations().get(ANNOTATION_NEED_CLEANUP).is_some_and(|value| value == "false")
 }
 
 fn is_ours<K: Component>(object: &Object<K>, job: &JobView) -> bool {

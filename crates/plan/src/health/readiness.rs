@@ -1,12 +1,12 @@
 //! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
 
-use functionmesh_api::condition::{PROGRESSING, READY};
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
 use crate::outcome::Outcome;
 use crate::time::after;
+use functionmesh_api::condition::{PROGRESSING, READY};
 use functionmesh_api::condition::{Wanted, waited_for};
 use functionmesh_api::status::ComponentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

@@ -3,9 +3,9 @@
 //!
 //! The order is that of how sure it is that waiting does not help: the least of several reasons is reported.
 
-use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use functionmesh_api::condition::{Health, RECONCILING, ReasonDocs, STALLED};
+use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use std::fmt;
 
 type Conditions = &'static [(&'static str, bool)];
@@ -19,9 +19,11 @@ const UPDATE_HELD: Conditions = &[(UPDATE_AVAILABLE, true)];
 /// Nothing happens until a user changes something.
 const STALLED_ONLY: Conditions = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
 /// The API server refuses a write: of the pods, or of something beside pods that are as the object says.
-const REFUSED: Conditions = &[(READY, false), (PROGRESSING, false), (STALLED, true), (RECONCILE_FAILED, true)];
+const REFUSED: Conditions =
+    &[(READY, false), (PROGRESSING, false), (STALLED, true), (RECONCILE_FAILED, true)];
 /// The same, but the controller may succeed by trying again.
-const RETRIED: Conditions = &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (RECONCILE_FAILED, true)];
+const RETRIED: Conditions =
+    &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (RECONCILE_FAILED, true)];
 
 /// What a reason says about the object. Everything that is asked of a reason follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -83,7 +83,8 @@ impl RolloutInputs<'_> {
     fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
         // Of a note that does not tell the spec, the status does: whether its newest form was seen.
-        let is_of_spec = new.is_of(inputs) && (old.spec_hash().is_some() || self.known_spec() || self.observed);
+        let is_of_spec =
+            new.is_of(inputs) && (old.spec_hash().is_some() || self.known_spec() || self.observed);
         if self.is_approved() || !is_of_spec {
             None
         } else if self.policy.paused {

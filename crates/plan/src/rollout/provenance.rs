@@ -142,7 +142,8 @@ impl Provenance {
             Some(Reason::AdoptedFromGoOperator)
         } else if self.renderer != newer.renderer {
             Some(Reason::RendererChanged)
-        } else if self.operator != newer.operator && Some(&self.operator) != newer.operator_by_debug.as_ref() {
+        } else if self.operator != newer.operator && Some(&self.operator) != newer.operator_by_debug.as_ref()
+        {
             Some(Reason::OperatorConfigChanged)
         } else {
             backend.contains(&Some(false)).then_some(Reason::BackendConfigChanged)

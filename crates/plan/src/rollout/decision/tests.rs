@@ -217,7 +217,10 @@ fn a_set_of_a_newer_release_is_not_the_go_operator_s() {
         let recorded = live.reference();
         assert_eq!(decide(&live, recorded.as_ref(), &desired, &plain), waits, "{note}");
         assert_eq!(decide(&live, None, &desired, &plain), waits, "the status was lost: {note}");
-        assert_eq!(decide(&live, recorded.as_ref(), &desired, &policy(Some(hash(&desired)), false)), Decision::Apply);
+        assert_eq!(
+            decide(&live, recorded.as_ref(), &desired, &policy(Some(hash(&desired)), false)),
+            Decision::Apply
+        );
         let (mut same, _) = left(&desired);
         same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
         assert_eq!(decide(&same, same.reference().as_ref(), &desired, &plain), Decision::Same, "{note}");

@@ -1,0 +1,36 @@
+//! The Job that cleans up after a deleted object.
+
+use crate::context::Context;
+use crate::object::Object;
+use functionmesh_api::constants::{
+    ANNOTATION_NEED_CLEANUP, LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT,
+};
+use functionmesh_plan::rollout::backend_config::Backend;
+use functionmesh_render::{Component, Workload, cleanup};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+
+/// The Job to run once the object is deleted; none when there is nothing to remove, or it was asked not to.
+pub(crate) fn job<K: Component>(
+    object: &Object<K>,
+    workload: &Workload,
+    backend: &Backend,
+    cx: &Context<K>,
+) -> Option<Job> {
+    if is_skipped(object) {
+        return None;
+    }
+    let mut job = cleanup(workload, &cx.environment, &backend.defaults)?;
+    // A deletion in the foreground waits for, and removes, what blocks it: not this.
+    for owner in job.metadata.owner_references.iter_mut().flatten() {
+        owner.block_owner_deletion = Some(false);
+    }
+    Some(job)
+}
+
+/// Whether nobody is to clean up: asked so by the user, or another does it.
+pub(super) fn is_skipped<K: Component>(object: &Object<K>) -> bool {
+    let labelled = [LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT];
+    labelled.iter().any(|label| object.labels().contains_key(*label))
+        || object.annotations().get(ANNOTATION_NEED_CLEANUP).is_some_and(|value| value == "false")
+}

@@ -1,0 +1,81 @@
+//! What each stage of a reconcile makes for the next one.
+
+use crate::context::Context;
+use crate::finalize;
+use crate::object::{Object, lower};
+use functionmesh_plan::outcome::{Failed, Outcome};
+use functionmesh_plan::rollout::backend_config::Backend;
+use functionmesh_plan::rollout::provenance::Provenance;
+use functionmesh_render::{Component, Desired, Workload, rendered_hash};
+use functionmesh_runtime::apply_error::ApplyError;
+use std::time::Duration;
+
+/// Why a reconcile ends before the children are as rendered.
+pub(crate) enum Early {
+    /// The user asked to leave the object alone.
+    Unmanaged,
+    /// There is no use in trying for so long.
+    Hold(Duration),
+    /// The namespace is being deleted.
+    NamespaceTerminating,
+    /// The object says something that cannot be rendered.
+    Refused(Outcome),
+    /// A write failed.
+    Failed {
+        /// The object's workload.
+        workload: Box<Workload>,
+        /// What to report of the error, should it last.
+        failed: Failed,
+        /// The error.
+        error: ApplyError,
+    },
+}
+
+/// An object that was decoded and checked.
+pub(crate) struct Lowered(Workload);
+
+impl Lowered {
+    /// Of an object.
+    pub(crate) fn of<K: Component>(object: &Object<K>) -> Result<Self, Early> {
+        lower(object).map(Self).map_err(Early::Refused)
+    }
+}
+
+/// A workload with the content of the objects that it refers to.
+pub(crate) struct Dereferenced {
+    /// The workload.
+    pub(crate) workload: Workload,
+    /// What the `BackendConfig`s contribute.
+    pub(crate) backend: Backend,
+}
+
+impl Dereferenced {
+    /// With the `BackendConfig`s of its namespace.
+    pub(crate) fn of<K: Component>(Lowered(workload): Lowered, cx: &Context<K>) -> Self {
+        let backend = cx.backend_configs.of(&workload.namespace);
+        Self { workload, backend }
+    }
+}
+
+/// What is to be brought about.
+pub(crate) struct Rendered {
+    /// The children.
+    pub(crate) desired: Desired,
+    /// Hash of the `StatefulSet`: the name by which it is approved.
+    pub(crate) hash: String,
+    /// Whether something is to be removed in the end.
+    pub(crate) cleanup: bool,
+}
+
+impl Rendered {
+    /// Of a workload. The same input renders to the same bytes.
+    pub(crate) fn of<K: Component>(object: &Object<K>, from: &Dereferenced, cx: &Context<K>) -> Self {
+        let Dereferenced { workload, backend } = from;
+        let mut desired = (cx.render)(workload, &cx.environment, &backend.defaults);
+        Provenance::of(object.spec_text(), &desired.stateful_set, &cx.operator, backend)
+            .write(&mut desired.stateful_set);
+        let hash = rendered_hash(&desired.stateful_set).unwrap_or_default().to_owned();
+        let cleanup = finalize::job::job(object, workload, backend, cx).is_some();
+        Self { desired, hash, cleanup }
+    }
+}
