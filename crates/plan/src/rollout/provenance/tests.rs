@@ -62,7 +62,8 @@ fn a_note_of_the_first_release_is_of_the_same_configuration() {
     };
     let ours = newer(&operator);
     // As the first release noted it; this hash is on StatefulSets that run.
-    let first = Provenance { operator: "85c9dcbceac77f0c".to_owned(), operator_by_debug: None, ..ours.clone() };
+    let first =
+        Provenance { operator: "85c9dcbceac77f0c".to_owned(), operator_by_debug: None, ..ours.clone() };
     assert_eq!(first.reason_to_wait(&ours), None);
     assert_eq!(ours.reason_to_wait(&ours), None);
     let other = Environment { image_pull_policy: Some("Always".to_owned()), ..environment };
