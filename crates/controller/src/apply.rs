@@ -40,7 +40,7 @@ pub(crate) struct Progress {
 /// How the children were left.
 #[derive(Debug)]
 pub(crate) struct Children {
-    /// The newest form of the `StatefulSet`; none when it is being made anew.
+    /// The newest form of the `StatefulSet`; none while it is being recreated.
     pub(crate) live: Option<StatefulSetView>,
     /// What the status is to say of it.
     pub(crate) recorded: Option<StatefulSetStatusRef>,
@@ -90,7 +90,7 @@ pub(crate) async fn apply_plan<K: Component>(
     write(horizontal_autoscaler, horizontal, names.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
     match write(vertical_autoscaler, vertical, names.same(), cache, writer, progress).await {
-        // Its kind is gone, which the watch has not told yet.
+        // Its kind is gone, which the watch has not reported yet.
         Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
         written => drop(written?),
     }

@@ -9,19 +9,19 @@ use std::time::Duration;
 /// Flags besides those of the process.
 #[derive(Args, Clone, Debug)]
 pub struct ComponentArgs {
-    /// Caches and work.
+    /// Caches and the queue.
     #[command(flatten)]
     pub watch: WatchArgs,
-    /// What is rendered.
+    /// The renderer.
     #[command(flatten)]
     pub render: RenderArgs,
-    /// What reaches the pods.
+    /// Rollouts.
     #[command(flatten)]
     pub rollout: RolloutArgs,
-    /// What is told.
+    /// The status.
     #[command(flatten)]
     pub status: StatusArgs,
-    /// What happens after a deletion.
+    /// The cleanup after a deletion.
     #[command(flatten)]
     pub cleanup: CleanupArgs,
 }
@@ -33,8 +33,8 @@ pub struct CleanupArgs {
     /// has not started within a minute no longer counts.
     #[arg(long, env = "CLEANUP_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     pub cleanup_concurrency: u16,
-    /// Time limit of the cleanup of one deleted object, in seconds from its first attempt. What was not removed by then stays in
-    /// Pulsar, and an Event of the object says so.
+    /// Time limit for the cleanup of one deleted object, in seconds from its first attempt. Subscriptions that were not removed
+    /// by then remain in Pulsar, and an Event of the object reports it.
     #[arg(long, env = "CLEANUP_TIMEOUT", default_value = "900", value_parser = duration)]
     pub cleanup_timeout: Duration,
 }
@@ -42,8 +42,8 @@ pub struct CleanupArgs {
 /// Flags about the status.
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Time for which the first status of a new object is kept back while all it says is that it waits for its pods, in seconds
-    /// or as 1m; 0 writes it at once. Where many objects are made at once their pods come first.
+    /// Delay before the first status write of an object whose pods are still starting, in seconds or as 1m; 0 disables it.
+    /// When many objects are created at once, their pods are created first.
     #[arg(long, env = "FIRST_STATUS_DELAY", default_value = "1", value_parser = duration)]
     pub first_status_delay: Duration,
 }
@@ -56,15 +56,15 @@ pub struct RolloutArgs {
     #[arg(long, env = "PAUSE_ROLLOUT", default_value_t = false, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub pause_rollout: bool,
-    /// Let through, for all objects, what waits for approval: what a newer release or another configuration of the
-    /// operator renders differently. Pods restart.
+    /// Approve the pending updates of all objects: what a newer release or another configuration of the operator renders
+    /// differently. Pods restart.
     #[arg(long, env = "APPROVE_UPDATES", default_value_t = false, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub approve_updates: bool,
 }
 
 impl RolloutArgs {
-    /// The same as what can be said of one object.
+    /// The policy for all objects.
     pub fn policy(&self) -> RolloutPolicy {
         RolloutPolicy {
             paused: self.pause_rollout,

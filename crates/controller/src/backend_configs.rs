@@ -52,7 +52,7 @@ fn read(store: &Store<Config>, namespace: &str, name: &str) -> Option<Read> {
     Some(Read { name: format!("{namespace}/{name}"), spec })
 }
 
-/// Namespace of the global `BackendConfig` of the Go operator, unless it was told otherwise.
+/// Namespace of the global `BackendConfig` of the Go operator, unless configured otherwise.
 const OLD_PLACE: &str = "default";
 
 /// Warns of a global `BackendConfig` where the Go operator has it by default: it is not used unless the namespace is

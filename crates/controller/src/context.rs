@@ -50,7 +50,7 @@ pub(crate) struct Context<K: Component> {
     pub(crate) environment: Environment,
     /// Its hash.
     pub(crate) operator: OperatorHash,
-    /// What the administrator said about the roll-outs of all objects.
+    /// What the administrator said about the rollouts of all objects.
     pub(crate) policy: RolloutPolicy,
     /// Defaults for the components of a namespace, or of all.
     pub(crate) backend_configs: BackendConfigs,
@@ -68,7 +68,7 @@ pub(crate) struct Context<K: Component> {
     pub(crate) pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
     pub(crate) statuses: PendingWrites<Object<K>, ComponentStatus>,
-    /// The first statuses that are kept back.
+    /// The delayed first statuses.
     pub(crate) deferred_statuses: DeferredStatuses,
     /// Objects whose writes fail.
     pub(crate) failing: Failing,
@@ -93,7 +93,7 @@ impl<K: Component> Context<K> {
         ComponentStatus { conditions: status.conditions.with(ours), ..status }
     }
 
-    /// The same with what is kept back: what we did, written or not.
+    /// The same with a delayed status: what we did, written or not.
     pub(crate) fn recorded_status(&self, object: &Object<K>) -> ComponentStatus {
         self.deferred_statuses.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }

@@ -206,9 +206,10 @@ async fn waits<K: Component>(
     }
 }
 
-/// The `StatefulSet` was deleted so that it can be made anew; its end wakes us.
+/// The `StatefulSet` was deleted to be recreated; the event of its deletion triggers the next reconcile.
 fn recreating(workload: &Workload) -> Outcome {
-    let message = format!("StatefulSet {} is deleted without its pods, to be made anew", workload.name);
+    let message =
+        format!("Recreating StatefulSet {}; its pods keep running and will be adopted", workload.name);
     Outcome::refused(Reason::WaitingForPods, message)
 }
 

@@ -5,7 +5,7 @@
 //! of two. Until it is written, what was done is on record here; a process that ends before finds the children and writes
 //! nothing but the status.
 //!
-//! A status whose write failed, such as by somebody else's change of the object in between, is on record in the same way:
+//! A status whose write failed, such as because of a concurrent change of the object, is on record in the same way:
 //! what was applied is not applied again because the status could not say so.
 
 use functionmesh_api::status::ComponentStatus;
@@ -60,7 +60,7 @@ impl DeferredStatuses {
         waiting.remove(object.uid.as_deref().unwrap_or_default());
     }
 
-    /// The status of an object as it will be, when it is kept back or could not be written.
+    /// The status of an object as it will be, when it is delayed or could not be written.
     pub(crate) fn of(&self, object: &ObjectMeta) -> Option<ComponentStatus> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(object.uid.as_deref()?).map(|(_, status)| status.clone())

@@ -1,4 +1,4 @@
-//! An Event for each foreign change of a child that was put right.
+//! An Event for each foreign change of a child whose drift was reverted.
 
 use crate::apply::Progress;
 use crate::context::Context;

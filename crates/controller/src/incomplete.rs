@@ -1,7 +1,7 @@
 //! What a status says of an object whose children could not all be written.
 //!
 //! `Ready` is about pods. While they are what the object says, as far as is known, the conditions follow them, and a write
-//! that fails is a condition of its own (`ReconcileFailed`). A write that may succeed in a moment is not told at all.
+//! that fails is a condition of its own (`ReconcileFailed`). A write that may succeed in a moment is not reported.
 
 use crate::apply::Progress;
 use crate::context::Context;
@@ -39,7 +39,7 @@ pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, 
     Done::applied(progress.writes)
 }
 
-/// The outcome of a failure that is to be told.
+/// The outcome of a failure that is to be reported.
 pub(crate) fn failed_outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -95,7 +95,7 @@ fn running<K: Component>(
         selector: selector_labels(workload),
         notices: notices(status),
         blocked: None,
-        // What failed before was not put right either.
+        // What failed before was not fixed either.
         failed: failed_before(status),
     })
 }

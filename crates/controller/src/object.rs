@@ -12,7 +12,7 @@ use serde_json::Value;
 /// A Function, Source or Sink as it is cached.
 pub(crate) type Object<K> = RawObject<K, ComponentStatus>;
 
-/// Whether the user asked to leave the object alone.
+/// Whether the user opted the object out (annotation `managed: "false"`).
 pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {
     object.annotations().get(ANNOTATION_MANAGED).is_some_and(|value| value == "false")
 }

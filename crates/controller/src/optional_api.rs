@@ -16,11 +16,11 @@ pub(crate) fn missing(absence: &Absence) -> Wanted {
     const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
     let message = match absence {
         Absence::Missing => {
-            format!("{WANTED} this cluster does not have; install it, or remove the field")
+            format!("{WANTED} this cluster does not have; install it or remove the field")
         }
         Absence::Forbidden(words) => {
             format!(
-                "{WANTED} this controller may not list; grant the permission, or remove the field: {words}"
+                "{WANTED} this controller is not permitted to list; grant the permission or remove the field: {words}"
             )
         }
         Absence::Unavailable => format!("{WANTED} the API server cannot list at present"),

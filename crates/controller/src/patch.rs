@@ -1,4 +1,4 @@
-//! Writes of a `StatefulSet` that leave its template alone, and so its pods.
+//! Writes of a `StatefulSet` that leave its template unchanged, and so its pods.
 
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
@@ -21,10 +21,10 @@ pub(crate) struct Adjusted {
 
 /// Changes what an adjustment says. The patch tests the generation, so that it applies to what was seen only, and notes
 /// the generation it leads to: should this process end before the status says so, the next one does not take the change
-/// for somebody else's.
+/// for one by another field manager.
 ///
 /// # Errors
-/// When the API server refuses or fails; somebody else's change in between is a conflict.
+/// When the API server refuses or fails; a concurrent change is a conflict.
 pub(crate) async fn adjust(
     adjustment: &Adjustment,
     live: &StatefulSetView,

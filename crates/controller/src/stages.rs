@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Why a reconcile ends before the children are as rendered.
 pub(crate) enum Early {
-    /// The user asked to leave the object alone.
+    /// The user opted the object out.
     Unmanaged,
     /// There is no use in trying for so long.
     Hold(Duration),

@@ -21,7 +21,7 @@ const HORIZONTAL: &str = "HorizontalPodAutoscaler";
 const VERTICAL: &str = "VerticalPodAutoscaler";
 
 impl<K: Component> Context<K> {
-    /// Reads a child of a kind once, and shows it to whoever asks the caches when it belongs to the object. Returns whether
+    /// Reads a child of a kind once, and adds it to the caches if it belongs to the object. Returns whether
     /// it does.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// The controller's work: runs until the process is told to stop.
+/// The controller's work: runs until the process is asked to stop.
 ///
 /// # Errors
 /// When a metric cannot be registered.
@@ -130,7 +130,7 @@ pub fn run<K: Component>(
             })
             .watches_stream(vertical_changed, |scaler: optional_api::View| owners_of::<K>(&scaler))
             .reconcile_all_on(vertical.turns())
-            // The original's have no owner reference.
+            // Those of the Go operator have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
@@ -200,7 +200,7 @@ fn concerned<K: Component>(
     })
 }
 
-/// The object that a child belongs to, by its owner reference and by its label: somebody may have taken one of them away.
+/// The object that a child belongs to, by its owner reference and by its label: a user may have removed one of them.
 fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Object<K>>> {
     let kind = K::kind(&());
     let references = child.owner_references().iter().filter(|r| r.kind == kind);
@@ -227,7 +227,7 @@ async fn observed<K: Component>(
     fair_queue: FairQueue,
 ) -> Result<Action, Infallible> {
     let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
-    // It may have changed while it waited. If it is gone, the watch has told the queue.
+    // It may have changed while it waited. If it is gone, the watch has informed the queue.
     let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
     let _run = fan_out.begin(ObjectRef::from_obj(object.as_ref()));
     let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());

@@ -59,7 +59,7 @@ pub enum Owner {
     Orphan,
     /// To a deleted mesh of the same name: the garbage collector is about to delete it.
     Predecessor,
-    /// To another object, or to nobody.
+    /// To another object, or to none.
     Foreign,
 }
 
@@ -111,7 +111,7 @@ impl ObservedComponent {
         self.progressing.as_ref().is_none_or(|c| c.status == "True")
     }
 
-    /// Whether it had its time to become ready.
+    /// Whether it timed out.
     pub fn is_overdue(&self) -> bool {
         self.progressing
             .as_ref()

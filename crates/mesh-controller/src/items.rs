@@ -124,7 +124,7 @@ impl DesiredComponent {
         self.spec.get("replicas").is_some_and(|replicas| !replicas.is_null()) && !autoscaled(&self.spec)
     }
 
-    /// Whether the owners of the fields are as they should be: nobody shares what the item states, and the number of
+    /// Whether the owners of the fields are as they should be: no other manager shares what the item states, and the number of
     /// replicas has no owner in the mesh unless the item states it.
     pub fn is_settled(&self, owners: Owners) -> bool {
         !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas())

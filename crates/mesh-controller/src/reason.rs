@@ -5,20 +5,20 @@ use functionmesh_api::condition::{
 };
 use std::fmt;
 
-/// `reason` of the conditions, and of the Events that tell of a change.
+/// `reason` of the conditions, and of the Events that report a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// All components are ready.
     AllComponentsReady,
-    /// Components are on their way, or in trouble that their own status tells of.
+    /// Components are in progress, or have failures that their own status reports.
     ComponentsNotReady,
-    /// Nothing is on its way, and a component had its time to become ready. A component's own word (`component::reason`).
+    /// Nothing is in progress, and a component timed out. The same reason as in the status of the component.
     ProgressDeadlineExceeded,
-    /// Nothing is on its way.
+    /// Nothing is in progress.
     Complete,
     /// An item cannot become a component.
     Invalid,
-    /// The name of a component is taken by an object of somebody else.
+    /// The name of a component is taken by an object that does not belong to the mesh.
     NameConflict,
     /// The API server refused a write, or did not answer it again and again.
     ApplyFailed,
@@ -77,8 +77,8 @@ impl Reason {
                     (RECONCILING, true),
                     (STALLED, true),
                 ][..],
-                "Some components are not ready. The message counts them and names up to five with their reason, those \
-                 in trouble first. `Progressing` is false, and `Stalled` true, when none of them will become ready \
+                "Some components are not ready. The message counts them and names up to five with their reason, failures \
+                 first. `Progressing` is false, and `Stalled` true, when none of them will become ready \
                  without help.",
                 "`kubectl get fn,src,snk -o wide`",
                 "Wait, or look up the component's reason in the table above.",
@@ -88,27 +88,27 @@ impl Reason {
                 "No component that is not ready is in progress any more, and at least one of them was not available for \
                  ten minutes.",
                 "`kubectl get fmesh NAME -o wide`: `Ready` names the components and their causes.",
-                "Look up the component's reason in the table above. The mesh goes on as soon as one does.",
+                "Look up the component's reason in the table above. The mesh follows its components: it is ready once they are.",
             ),
             Self::Complete => (
                 &[(PROGRESSING, false)][..],
-                "Nothing is on its way.",
+                "No component is in progress.",
                 "`kubectl get fmesh NAME -o wide`",
                 "Nothing; `Ready` is true as well.",
             ),
             Self::Invalid => (
                 stopped,
-                "An item of the mesh cannot become a component: its name is missing, too long, no DNS label or there twice. \
+                "An item of the mesh cannot become a component: its name is missing, too long, no DNS label, or used twice. \
                  The other items are reconciled all the same, but no component is deleted until all items are valid, as it \
-                 may be the component of an invalid one. When the whole spec cannot be read, nothing is written at all.",
-                "`kubectl get fmesh NAME -o wide`: the message has each item with what is wrong with it.",
+                 may be the component of an invalid one. If the whole spec cannot be read, nothing is written.",
+                "`kubectl get fmesh NAME -o wide`: the message names each item and what is wrong with it.",
                 "Correct the items that the message names.",
             ),
             Self::NameConflict => (
                 stopped,
                 "A Function, Source or Sink with the name of a component exists and does not belong to this mesh. It \
-                 is left alone.",
-                "The message names the object. `kubectl get KIND NAME -o yaml`: its owner references tell whose it is.",
+                 is left unchanged.",
+                "The message names the object. `kubectl get KIND NAME -o yaml`: its owner references show its owner.",
                 "Delete or rename one of the two. The mesh creates its component as soon as the name is free.",
             ),
             Self::ApplyFailed => (
@@ -120,11 +120,10 @@ impl Reason {
                     (STALLED, true),
                     (RECONCILE_FAILED, true),
                 ][..],
-                "The API server refused a component, or failed to answer six times in a row; the message has its words. \
-                 `Progressing` is true while trying again may help. The controller tries again, at the latest every five \
-                 minutes.",
-                "The message has the API server's words; `kubectl logs deployment/function-mesh-mesh-controller` has each attempt.",
-                "Correct what was refused: often a rule of the component's kind, which speaks of `spec` and means the \
+                "The API server refused a component, or failed to answer six times in a row; the message quotes it. \
+                 `Progressing` is true while a retry may help. The controller retries, at least every five minutes.",
+                "The message quotes the API server; `kubectl logs deployment/function-mesh-mesh-controller` has each attempt.",
+                "Correct what was refused: often a rule of the component's kind, which names `spec` and means the \
                  item.",
             ),
         };

@@ -54,14 +54,14 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let done = cx.carry_out(&mesh, steps, &labels).await;
     let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
-        // The mesh goes as well: nobody needs to be told.
+        // The mesh is deleted as well: there is nobody to report to.
         cx.terminating_namespaces.note(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();
     let mut problems = Problems { invalid, kept, conflicts, unwritten, ..Problems::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
-    // What may succeed in a moment is not told.
+    // What may succeed in a moment is not reported.
     let told = failures.iter().filter(|error| lasts || !error.is_transient());
     problems.failures = told.map(ApplyError::user_message).collect();
     problems.stopped = failures.iter().any(|error| !error.is_transient());

@@ -27,7 +27,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
-/// The controller's work: runs until the process is told to stop.
+/// The controller's work: runs until the process is asked to stop.
 ///
 /// # Errors
 /// When a metric cannot be registered.
@@ -128,7 +128,7 @@ async fn observed(
     denied: Denied,
 ) -> Result<Action, Infallible> {
     let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
-    // It may have changed while it waited. If it is gone, the watch has told the queue.
+    // It may have changed while it waited. If it is gone, the watch has informed the queue.
     let Some(mesh) = context.statuses.latest(&mesh) else { return Ok(Action::await_change()) };
     let key = format!("{}/{}", mesh.namespace().unwrap_or_default(), mesh.name_any());
     let generation = mesh.meta().generation;

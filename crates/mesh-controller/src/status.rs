@@ -24,7 +24,7 @@ pub struct Problems {
     pub conflicts: Vec<String>,
     /// Writes that the API server refused, or did not answer again and again.
     pub failures: Vec<String>,
-    /// Whether one of the failures needs a change by somebody.
+    /// Whether one of the failures needs a change by a user.
     pub stopped: bool,
     /// Components that could not be written, whether that lasts or not.
     pub unwritten: Vec<(Kind, String)>,
@@ -60,7 +60,7 @@ pub fn status(
         troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
     }
     troubles.extend(problems.conflicts.iter().map(|name| {
-        format!("{name} exists and does not belong to this mesh; it is left alone: delete or rename one of the two")
+        format!("{name} exists and does not belong to this mesh; it is not managed: delete or rename one of the two")
     }));
     if is_held_up {
         troubles.extend(problems.failures.iter().cloned());
@@ -110,7 +110,7 @@ pub fn status(
         message: message.clone(),
     };
     let missing = || wanted.iter().filter(|w| !is_ready(w)).map(find);
-    // What was not made yet is on its way, and what was not updated yet.
+    // A component that was not created or not updated yet is in progress.
     let moves = missing().any(|seen| seen.is_none_or(|seen| seen.is_ready() || seen.progresses()));
     let overdue = missing().flatten().any(ObservedComponent::is_overdue);
     let (progressing, why) = match reason {

@@ -16,7 +16,7 @@ pub const LEVELS: usize = 100;
 const METADATA_LEVELS: usize = 40;
 /// The field that is dropped when the rest of the metadata does not decode with it.
 const MANAGED_FIELDS: &str = "managedFields";
-/// Longest path that is told, in steps.
+/// Longest path that is reported, in steps.
 const TOLD: usize = 5;
 
 /// A value, without what is nested too deeply.
@@ -149,7 +149,7 @@ impl<'de> Visitor<'de> for Levels {
     }
 }
 
-/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever somebody wrote into
+/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever was written into
 /// `managedFields`, which is as deep as the object.
 ///
 /// # Errors

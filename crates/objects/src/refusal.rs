@@ -1,4 +1,4 @@
-//! Why the API server refused a request: the one place that tells what passes from what needs a change by somebody.
+//! Why the API server refused a request: the one place that tells what passes from what needs a change by a user.
 
 use kube::core::Status;
 
@@ -44,7 +44,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the next attempt may succeed although nobody changes anything.
+    /// Whether the next attempt may succeed although nothing changes.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Conflict | Self::NotFound | Self::KindMissing => true,

@@ -1,6 +1,6 @@
 //! The types of the conditions that only a Function, Source or Sink has; [`functionmesh_api::condition`] has those of every kind.
 
-/// Condition: the pods would be rendered differently now; they are left alone until there is a reason to change them.
+/// Condition: the pods would be rendered differently now; they stay unchanged until there is a reason to change them.
 /// There only while true.
 pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 

@@ -1,6 +1,6 @@
-//! Foreign changes of children: which of the planned writes put one right, and one Event for each of those.
+//! Drift: changes of children by other field managers, and which of the planned writes revert them.
 //!
-//! A write is a repair when the same was rendered before: what differs then is not our doing.
+//! A write reverts drift when the same was rendered before: then another field manager made the difference.
 
 use crate::conditions::MISSING;
 use crate::observed::autoscaler::AutoscalerView;
@@ -18,7 +18,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::core::ObjectMeta;
 
-/// What somebody did to a child.
+/// What another field manager did to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriftKind {
     /// A field of ours has another value, or none.
@@ -31,7 +31,7 @@ pub enum DriftKind {
     WithoutLabel,
 }
 
-/// A child that is put right by a planned write.
+/// A child whose drift a planned write reverts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drift {
     /// The child.
@@ -75,7 +75,7 @@ impl Drift {
     }
 }
 
-/// The repairs in a plan. `status` is the newest status of the object, and `generation` the object's.
+/// The drift that a plan reverts. `status` is the newest status of the object, and `generation` the object's.
 pub fn drifts(
     plan: &Plan,
     observed: &Observed,
@@ -116,7 +116,7 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
     is_current(status, generation) && !lacks(MISSING) && !lacks(RECONCILE_FAILED)
 }
 
-/// Whether we deleted the set ourselves, as we were asked to: it is not on record yet as what it is made anew as.
+/// Whether we deleted the set ourselves, as we were asked to: the recreated one is not on record yet.
 fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
     let SetWrite::Create(desired) = write else { return false };
     let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
@@ -143,13 +143,13 @@ fn drift_of_set(
             let found = match adjustment {
                 Adjustment { owner: Some(_), .. } => DriftKind::WithoutOwner,
                 Adjustment { labels, .. } if !labels.is_empty() => DriftKind::WithoutLabel,
-                // The number of replicas: another one is wanted, or somebody else changed it.
+                // The number of replicas: another one is wanted, or another field manager changed it.
                 Adjustment { .. } if same_spec && live.moved(recorded) => DriftKind::Edited,
                 Adjustment { .. } => return None,
             };
             Some(Drift { child: live.object_ref(&()), found, by: None })
         }
-        // Neither puts anything right.
+        // Neither reverts drift.
         SetWrite::Adopt { .. } | SetWrite::Recreate => None,
     }
 }

@@ -12,11 +12,11 @@ pub struct WriteError {
     pub refusal: Option<Refusal>,
     /// Whether an object that we never saw and do not own has the name.
     pub is_name_conflict: bool,
-    /// For people, with the words of the API server.
+    /// For people, with the answer of the API server.
     pub message: String,
 }
 
-/// In the words of the API server for fields of a `StatefulSet` that cannot change.
+/// As reported by the API server for fields of a `StatefulSet` that cannot change.
 const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
 
 /// What to tell of an error, should it last. `hash` is that of the rendering.

@@ -1,4 +1,4 @@
-//! The JSON patch of a `StatefulSet` that leaves its template alone, and so its pods.
+//! The JSON patch of a `StatefulSet` that leaves its template unchanged, and so its pods.
 
 use crate::observed::metadata::ADJUSTED;
 use crate::observed::statefulset::StatefulSetView;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Changes what an adjustment says. The patch tests the generation, so that it applies to what was seen only, and notes
 /// the generation it leads to: should this process end before the status says so, the next one does not take the change
-/// for somebody else's.
+/// for one by another field manager.
 pub fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
     let Adjustment { replicas, labels, owner, settles } = adjustment;
     let generation = live.metadata.generation.unwrap_or_default();

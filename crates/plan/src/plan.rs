@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 pub struct Observed {
     /// The headless Service.
     pub service: Option<ServiceView>,
-    /// The pods' set.
+    /// The StatefulSet.
     pub stateful_set: Option<StatefulSetView>,
     /// What scales the custom resource.
     pub horizontal_autoscaler: Option<AutoscalerView<HorizontalPodAutoscaler>>,
@@ -63,7 +63,7 @@ pub enum SetWrite {
     Recreate,
 }
 
-/// A change of a `StatefulSet` that leaves its template alone.
+/// A change of a `StatefulSet` that leaves its template unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adjustment {
     /// Number of pods, when it is another.
@@ -100,7 +100,7 @@ pub struct Plan {
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
     /// What is left as it is although it would be rendered differently now.
     pub pending: Option<Pending>,
-    /// What the status is to say of a `StatefulSet` whose template is left alone.
+    /// What the status is to say of a `StatefulSet` whose template stays unchanged.
     pub left: Option<StatefulSetStatusRef>,
     /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
     pub fallback: Option<Adjustment>,
@@ -119,7 +119,7 @@ impl Plan {
 pub enum Obstacle {
     /// An object of somebody else has the name.
     #[error(
-        "{kind} {name} exists and does not belong to this object; it is left alone: delete or rename it, or give this object another name"
+        "{kind} {name} exists and does not belong to this object; it is not managed: delete or rename it, or rename this object"
     )]
     NameConflict {
         /// Kind of the object in the way.
@@ -240,7 +240,7 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
     let left = rollout.left_alone(true);
-    // Whoever paused the roll-out may have edited it on purpose; a new generation counts all the same.
+    // Whoever paused the rollout may have edited it on purpose; a new generation counts all the same.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
     let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
     let write = adjustment.map(SetWrite::Adjust);

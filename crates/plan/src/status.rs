@@ -68,7 +68,7 @@ pub fn is_current(status: &ComponentStatus, generation: Option<i64>) -> bool {
     status.observed_generation == generation && status.conditions.get(READY).is_some_and(|c| !is_refusal(c))
 }
 
-/// Whether whoever wrote the status last had seen the object's newest spec; yes when it says nothing about that.
+/// Whether the last writer of the status had observed the newest spec; true if the status does not say.
 pub fn is_observed(status: &ComponentStatus, object: &ObjectMeta) -> bool {
     status.observed_generation.is_none() || status.observed_generation == object.generation
 }
@@ -94,7 +94,7 @@ pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
 fn numbers(stateful_set: &StatefulSetView) -> ComponentStatus {
     let live = &stateful_set.status;
     ComponentStatus {
-        // As the original: what the autoscaler reads is the number wanted.
+        // As the Go operator: what the autoscaler reads is the number wanted.
         replicas: Some(stateful_set.spec.replicas),
         // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
         ready_replicas: Some(live.available_replicas),

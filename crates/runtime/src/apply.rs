@@ -1,4 +1,4 @@
-//! Writing: server-side apply with one field manager per controller, and errors in words a condition can carry.
+//! Writing: server-side apply with one field manager per controller, and errors that a condition can report.
 
 use crate::apply_error::ApplyError;
 use crate::metrics::Metrics;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 /// How an object is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyMode {
-    /// No object of that name was seen. Without force, so that an unseen object of somebody else answers with a
+    /// No object of that name was seen. Without force, so that an unseen object of another owner answers with a
     /// conflict of managers instead of being taken over.
     Create,
     /// The object is ours: with force, so that foreign edits of our fields are repaired.
     Update,
 }
 
-/// In the words of the API server for a JSON patch that does not fit the object.
+/// As reported by the API server for a JSON patch that does not fit the object.
 const REJECTED_TEST: &str = "the server rejected our request due to an error in our request";
 
 /// Writes in the name of one controller.
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// Changes an object of ours by a JSON patch and reads the answer as `V`. A test in the patch that fails, because
-    /// somebody else changed the object meanwhile, is a conflict.
+    /// the object changed meanwhile, is a conflict.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -144,7 +144,7 @@ impl Writer {
         value.map_err(|error| ApplyError::from_request(&kind, &name, error))
     }
 
-    /// Looks for an object of which a cache knows nothing, by its name. It is a list of one, for which the right to list
+    /// Looks for an object of which a cache knows nothing, by its name. It is a list of one, for which the permission to list
     /// suffices that every cache has.
     ///
     /// # Errors

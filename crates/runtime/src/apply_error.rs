@@ -1,4 +1,4 @@
-//! Why a write failed, in words that a condition can carry.
+//! Why a write failed, in a form that a condition can report.
 
 use crate::observe::{Failure, FailureReason};
 use crate::wording;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum ApplyError {
     /// An object of that name exists that we never saw and do not own.
     #[error(
-        "{kind} {name} exists and does not belong to this object; it is left alone: delete or rename it, or give this object another name"
+        "{kind} {name} exists and does not belong to this object; it is not managed: delete or rename it, or rename this object"
     )]
     NameConflict {
         /// Kind of the object.
@@ -27,7 +27,7 @@ pub enum ApplyError {
         name: String,
         /// Why.
         reason: Refusal,
-        /// Its words.
+        /// Its message.
         message: String,
     },
     /// The API server failed or did not answer.
@@ -67,7 +67,7 @@ impl ApplyError {
     }
 
     /// Whether the same request may well succeed in a moment: it was not answered, the API server failed, or the object
-    /// changed meanwhile. Everything else is refused again until somebody changes something.
+    /// changed meanwhile. Everything else is refused again until a user changes something.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unanswered { .. } => true,
@@ -88,7 +88,7 @@ impl ApplyError {
         Self::Refused { kind, name, reason, message: status.message.clone() }
     }
 
-    /// The same of a request to create an object: where other field managers hold its fields, somebody has the name.
+    /// The same of a request to create an object: where other field managers hold its fields, another object has the name.
     pub(crate) fn from_creation(kind: &str, name: &str, error: kube::Error) -> Self {
         match &error {
             kube::Error::Api(status) if Refusal::is_of_managers(status) => {

@@ -8,62 +8,61 @@ use std::time::Duration;
 /// Flags of the process.
 #[derive(Args, Clone, Debug)]
 pub struct ProcessArgs {
-    /// Addresses of the server for /healthz, /readyz and /metrics, separated by commas or given repeatedly; without a host
-    /// all addresses of IPv6 and IPv4.
+    /// Listen addresses for /healthz, /readyz and /metrics, separated by commas or given repeatedly; an address without a host
+    /// listens on all IPv6 and IPv4 addresses.
     #[arg(long, env = "ADMIN_ADDR", default_value = ":8080", value_delimiter = ',')]
     pub admin_addr: Vec<Address>,
-    /// Form of the log; text on a terminal and json elsewhere when not given.
+    /// Log format; by default text on a terminal and json elsewhere.
     #[arg(long, env = "LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// What is logged, in the syntax of RUST_LOG.
+    /// Log filter, in the syntax of RUST_LOG.
     #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=error,kube_client=error")]
     pub log_level: String,
-    /// Work only while holding the lease, so that several replicas can stand by.
+    /// Leader election: reconcile only while holding the lease, with the other replicas as hot standbys.
     #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub leader_elect: bool,
-    /// Namespace of the lease; the pod's own when not given.
+    /// Namespace of the lease; by default that of the pod.
     #[arg(long, env = "LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
-    /// Name of the lease; the controller's name when not given.
+    /// Name of the lease; by default the name of the controller.
     #[arg(long, env = "LEASE_NAME")]
     pub lease_name: Option<String>,
-    /// Time without renewal after which another replica takes the lease, in seconds or as 1m30s; an hour at most.
+    /// Time without renewal after which another replica takes the lease, in seconds or as 1m30s; at most an hour.
     #[arg(long, env = "LEASE_DURATION", default_value = "15", value_parser = seconds)]
     pub lease_duration: Duration,
-    /// Time without renewal after which the holder stops writing and ends; it renews in half of that.
+    /// Time without renewal after which the leader stops writing and exits; it renews at half of this time.
     #[arg(long, env = "LEASE_RENEW_DEADLINE", default_value = "10", value_parser = seconds)]
     pub lease_renew_deadline: Duration,
-    /// Time between two looks of a replica that waits for the lease, and between attempts to renew it after one failed.
+    /// Interval at which a standby replica checks the lease, and at which the leader retries a failed renewal.
     #[arg(long, env = "LEASE_RETRY_PERIOD", default_value = "2", value_parser = seconds)]
     pub lease_retry_period: Duration,
 }
 
-/// Flags of the caches and the work on them.
+/// Flags of the caches and the queue.
 #[derive(Args, Clone, Debug)]
 pub struct WatchArgs {
-    /// Namespaces to work on, separated by commas; all when not given.
+    /// Namespaces to watch, separated by commas; by default all.
     #[arg(long, env = "WATCHED_NAMESPACE", value_delimiter = ',')]
     pub watched_namespace: Vec<String>,
-    /// Label selector of the objects to work on, such as `shard=a`. The mesh-controller passes the labels that it names on
-    /// from a mesh to its components.
+    /// Label selector of the objects to reconcile, such as `shard=a`. The mesh-controller copies the labels that it names from
+    /// a mesh to its components.
     #[arg(long, env = "WATCH_LABEL_SELECTOR")]
     pub watch_label_selector: Option<String>,
-    /// Objects that are worked on at the same time.
+    /// Maximum number of concurrent reconciles.
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Resync interval for unchanged objects, in seconds or as 1h30m; jittered: up to a third less,
-    /// differently for each.
+    /// Resync interval for unchanged objects, in seconds or as 1h30m (jittered by up to a third).
     #[arg(long, env = "RESYNC_PERIOD", default_value = "3600", value_parser = seconds)]
     pub resync_period: Duration,
 }
 
-/// Form of the log.
+/// Log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// Words.
+    /// Text.
     Text,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Failures by object. A new generation starts over: the user may have mended it.
+/// Failures by object. A new generation starts over: the user may have fixed it.
 #[derive(Debug)]
 pub struct Backoff<Key> {
     failures: HashMap<Key, Failed>,

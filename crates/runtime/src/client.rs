@@ -147,7 +147,7 @@ fn prolong(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// What a request is about, in the words of RBAC.
+/// What a request is about, as RBAC names it.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     verb: &'static str,

@@ -1,8 +1,8 @@
-//! Watches that cannot succeed until somebody changes something.
+//! Watches that cannot succeed until a user changes something.
 
 use kube::runtime::watcher;
 
-/// Why a kind cannot be watched until somebody does something about it; none when trying again may help.
+/// Why a kind cannot be watched until a user fixes it; none when trying again may help.
 pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return None;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// After how long an object of such a namespace is looked at again. Costs no request.
+/// After how long an object of such a namespace is resynced. Costs no request.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Which caches are denied in which namespace, and why.
@@ -25,7 +25,7 @@ pub struct Denied {
 /// Why a cache may not be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reason {
-    /// In the words of the API server.
+    /// As reported by the API server.
     words: String,
     /// Whether nothing can be done without the cache.
     needed: bool,

@@ -1,4 +1,4 @@
-//! Events, one per change of a verdict and one per repair.
+//! Events: one for each change of the readiness, and one for each reverted drift.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
@@ -15,7 +15,7 @@ const NOTE_LIMIT: usize = 1024;
 const NAME_LIMIT: usize = 253;
 /// Where Events about objects without a namespace go, by the rules of the API.
 const DEFAULT_NAMESPACE: &str = "default";
-/// Reason of the Events about repairs.
+/// Reason of the Events about reverted drift.
 pub const REPAIRED: &str = "Repaired";
 
 /// The two types that the API has.
@@ -42,8 +42,7 @@ impl Events {
     }
 
     /// One Event when the `Ready` condition has another status or reason than before; a warning unless it is true or
-    /// nothing but waiting. That a new object waits for its pods is no news. An Event that cannot be published is not worth
-    /// failing for.
+    /// the object only waits for its pods; none for a new object that waits. A failure to publish it is ignored.
     pub async fn on_change<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -52,9 +51,9 @@ impl Events {
         waiting: &str,
     ) {
         let ready = |list: &[Condition]| list.iter().find(|c| c.type_ == "Ready").cloned();
-        let verdict = |c: &Condition| (c.status.clone(), c.reason.clone());
+        let readiness = |c: &Condition| (c.status.clone(), c.reason.clone());
         let (before, Some(after)) = (ready(before), ready(after)) else { return };
-        if before.as_ref().map(verdict) == Some(verdict(&after)) {
+        if before.as_ref().map(readiness) == Some(readiness(&after)) {
             return;
         }
         let waits = after.reason == waiting;
@@ -65,7 +64,7 @@ impl Events {
         self.publish(object, type_, &after.reason, "Reconcile", &after.message, None).await;
     }
 
-    /// One Warning when a condition that is there only while something is wrong appears, or has another reason.
+    /// One Warning when a condition that is present only while something is wrong appears, or changes its reason.
     pub async fn on_trouble<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -80,13 +79,13 @@ impl Events {
         }
     }
 
-    /// One Event of an object about what failed for good, where no status can say so.
+    /// One Event about a permanent failure that no status can report.
     pub async fn failed<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
         self.publish(object, WARNING, reason, "Reconcile", note, None).await;
     }
 
-    /// One Event of an object: a child of it was found changed by somebody else and put right. A warning, because
-    /// whoever changed it will not see the change last. `action` tells for machines what was found, `note` for people.
+    /// One Event about a child that another field manager changed and that was reverted. A warning, because the change of the
+    /// other field manager does not last. `action` is for machines, `note` for people.
     pub async fn repaired<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,

@@ -3,7 +3,7 @@
 //! Compare-and-swap by resource version; whether a holder is alive is judged by when its entry was last *seen* to change,
 //! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`WriteFence`] for its
 //! writes well before anybody else may take the lease, and ends. Two things differ from client-go: a renewal is one
-//! request, with no read before it; and a Lease that somebody deleted counts as held for as long as its last holder was.
+//! request, with no read before it; and a deleted Lease counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;
 use crate::write_fence::{WriteFence, now};
@@ -64,7 +64,7 @@ struct Held {
 struct Observed(Option<(LeaseSpec, Duration)>);
 
 impl Observed {
-    /// Whether somebody else may hold the lease, given what is stored now.
+    /// Whether another replica may hold the lease, given what is stored now.
     fn is_held(&mut self, stored: Option<&LeaseSpec>, times: Times, now: Duration) -> bool {
         if let Some(spec) = stored {
             if holder(spec).is_none() {
@@ -82,7 +82,7 @@ impl Observed {
     }
 }
 
-/// Who holds a lease; nobody when it was released.
+/// Who holds a lease; none when it was released.
 fn holder(spec: &LeaseSpec) -> Option<&str> {
     spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
@@ -153,7 +153,7 @@ impl Election {
                     return held;
                 }
                 Ok(None) => told.clear(),
-                // Once for each kind of trouble: this goes on for as long as another replica or a missing right does.
+                // Once for each kind of trouble: this goes on for as long as another replica holds it or a permission is missing.
                 Err(error) if error.to_string() == told => debug!(error = told, "lease not acquired"),
                 Err(error) => {
                     told = error.to_string();
@@ -170,7 +170,7 @@ impl Election {
         }
     }
 
-    /// Takes the lease if nobody holds it.
+    /// Takes the lease if it is free.
     async fn try_acquire(&self, observed: &mut Observed) -> kube::Result<Option<Held>> {
         let stored = self.leases.get_opt(&self.name).await?;
         let since = now();
@@ -214,7 +214,7 @@ impl Election {
                     sleep((since + self.times.interval()).saturating_sub(now())).await;
                     continue;
                 }
-                Ok(Ok(None)) => return "somebody else holds it".to_owned(),
+                Ok(Ok(None)) => return "another replica holds it".to_owned(),
                 Ok(Err(error)) => {
                     warn!(lease = self.name, error = %error, "the lease was not renewed; trying again");
                 }
@@ -250,7 +250,7 @@ impl Election {
         };
         match written {
             Ok(lease) => Ok(Some(lease)),
-            // Between our look and our write it was made by somebody else, who leads now.
+            // Between our look and our write another replica created it and leads now.
             Err(kube::Error::Api(status)) if status.code == 409 && !stored => Ok(None),
             Err(error) => Err(error),
         }

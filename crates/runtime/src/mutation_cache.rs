@@ -69,7 +69,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     }
 
     /// Whether our writes are all there is to know of some object that `wanted` is true of: the cache does not show it
-    /// yet, or no more. Only time tells, so it has to be looked at again after [`GRACE`].
+    /// yet, or no more. Only time tells, so it has to be checked again after [`GRACE`].
     pub fn unconfirmed(&self, wanted: impl Fn(&V) -> bool) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.iter().any(|(key, (_, object))| wanted(object) && self.store.get(key).is_none())

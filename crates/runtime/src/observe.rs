@@ -25,7 +25,7 @@ pub struct Done {
     pub outcome: &'static str,
     /// Number of writes, status included.
     pub writes: u32,
-    /// When to look again; by default after the resync period.
+    /// When to reconcile again; by default after the resync period.
     pub again: Option<Duration>,
 }
 
@@ -40,12 +40,12 @@ impl Done {
         Self { outcome: "unchanged", writes: 0, again: None }
     }
 
-    /// The object cannot be done as it is; its status says why.
+    /// The object is refused; its status gives the reason.
     pub fn refused(writes: u32) -> Self {
         Self { outcome: "refused", writes, again: None }
     }
 
-    /// The same, to be looked at again soon: the soonest of several times counts.
+    /// The same, to be checked again soon: the soonest of several times counts.
     #[must_use]
     pub fn again_in(self, wait: Duration) -> Self {
         Self { again: Some(self.again.map_or(wait, |again| again.min(wait))), ..self }
@@ -101,12 +101,12 @@ pub trait Failure: Error + Send + Sync + 'static {
 pub struct Observer<Key> {
     metrics: Arc<Metrics>,
     backoff: Mutex<Backoff<Key>>,
-    /// Longest pause before an object is looked at again although nothing happened.
+    /// Longest pause before an object is resynced although nothing happened.
     resync: Duration,
 }
 
 impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
-    /// Starts with no failures. An object that nothing happened to is looked at again after `resync`, or up to a third
+    /// Starts with no failures. An object that nothing happened to is resynced after `resync`, or up to a third
     /// earlier.
     pub fn new(metrics: Arc<Metrics>, resync: Duration) -> Self {
         Self { metrics, backoff: Mutex::default(), resync }

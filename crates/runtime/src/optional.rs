@@ -140,9 +140,9 @@ struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
     lost: Arc<Notify>,
     began: Instant,
     open: Option<stream::BoxStream<'static, Result<Event<V>, Error>>>,
-    /// What is to be told before anything else.
+    /// What is to be reported before anything else.
     queue: VecDeque<Event<V>>,
-    /// What is known once the cache has everything that was told.
+    /// What is known once the cache has everything that was reported.
     then: Option<Presence>,
     /// Since when the cache is filled.
     filled: Option<Instant>,

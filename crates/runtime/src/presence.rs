@@ -5,7 +5,7 @@
 pub enum Absence {
     /// The cluster does not have it.
     Missing,
-    /// The controller may not list or watch it; in the words of the API server.
+    /// The controller may not list or watch it; as reported by the API server.
     Forbidden(String),
     /// The API server does not answer the question.
     Unavailable,

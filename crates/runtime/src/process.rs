@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-/// Time for running reconciles to finish once the process was told to stop.
+/// Time for running reconciles to finish after the process was asked to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Everything that a controller's work needs from its process.
@@ -68,7 +68,7 @@ impl Process {
         given.unwrap_or_else(|| self.client.default_namespace().to_owned())
     }
 
-    /// Runs the work while leading. Returns once the process was told to stop and the work finished.
+    /// Runs the work while leading. Returns after the process was asked to stop and the work finished.
     ///
     /// # Errors
     /// When anything ends that should not: the work, the admin server, or the lease.
@@ -126,7 +126,7 @@ pub fn exit(ended: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Runs the work; once told to stop, gives it a while to finish.
+/// Runs the work; once asked to stop, gives it time to finish.
 async fn run_until_told(
     work: impl Future<Output = anyhow::Result<()>>,
     told: impl Future<Output = ()>,

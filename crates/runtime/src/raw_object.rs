@@ -1,6 +1,6 @@
 //! The cached form of an object that users declare.
 //!
-//! One object that does not decode must not stop the others, and must be told so in its own status. kube's
+//! One object that does not decode must not stop the others, and must be reported in its own status. kube's
 //! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
 //! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
 

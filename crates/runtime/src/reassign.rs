@@ -12,7 +12,7 @@ use std::fmt::Debug;
 /// Changes who owns the fields of an object, and nothing else of it but an annotation that is dropped in the same write.
 ///
 /// # Errors
-/// See [`ApplyError`]; a change by somebody else in between is a conflict.
+/// See [`ApplyError`]; a concurrent change is a conflict.
 pub async fn reassign<V>(
     writer: &Writer,
     object: &V,

@@ -37,7 +37,7 @@ pub(crate) struct Source<K: Resource<DynamicType = ()> + 'static> {
 pub(crate) enum Need {
     /// The process is ready when it was filled.
     Ready(Arc<ReadyHandle>),
-    /// The kind is optional; those who listen are told when what is denied changes.
+    /// The kind is optional; listeners are notified when what is denied changes.
     Optional(Arc<Sender<Presence>>),
 }
 
@@ -108,7 +108,7 @@ impl Namespace {
     }
 }
 
-/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed anew once that is
+/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed again once that is
 /// over: what kube's watcher would go on watching, without a word, may be another API of that name, and readiness has to
 /// hear of the return.
 fn watched<K>(

@@ -30,7 +30,7 @@ use tracing::{debug, warn};
 
 /// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
 /// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
-/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to begin it anew costs a request:
+/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to restart it costs a request:
 /// seven caches may cost 75 an hour. How long a watch lasts is in `client`.
 pub(crate) const SILENCE_SECONDS: u32 = 340;
 /// Small, because a page is held decoded beside the cache.
@@ -223,7 +223,7 @@ impl Watches {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
                     let denial = denial(error);
-                    // A denial lasts until somebody grants the permission, and is tried again all the time.
+                    // A denial lasts until a user grants the permission, and is tried again all the time.
                     if denial.is_some() && denial == told {
                         debug!(kind, error = error_text::of_watch(error), "watch interrupted");
                     } else {

@@ -40,7 +40,7 @@ where
 }
 
 /// Whether an event may be in a log at any level: the client tells the whole answer that it cannot decode, with everything
-/// that users wrote into their objects, and the watcher repeats a part of it. What failed is told by [`crate::stream`] and
+/// that users wrote into their objects, and the watcher repeats a part of it. What failed is reported by [`crate::stream`] and
 /// [`crate::observe`].
 fn is_fit_for_a_log(event: &Metadata<'_>) -> bool {
     match event.target() {

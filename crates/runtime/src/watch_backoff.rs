@@ -1,4 +1,4 @@
-//! How long a watch that failed is left alone: one second, doubling to twenty, a little different for each watch.
+//! The backoff of a watch that failed: one second, doubling to twenty, a little different for each watch.
 //!
 //! kube's own pace grows to a minute, and it makes the list wait as long that follows an expired watch: after an outage of the
 //! API server two minutes may pass until a change is seen.
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(20);
-/// After how long without a failure it begins anew.
+/// After how long without a failure it starts over.
 const CALM: Duration = Duration::from_secs(120);
 
 /// The pace of one watch.

@@ -28,7 +28,7 @@ pub(crate) fn job<K: Component>(
     Some(job)
 }
 
-/// Whether nobody is to clean up: asked so by the user, or another does it.
+/// Whether no cleanup is to run: the user disabled it, or Pulsar's worker service does it.
 pub(super) fn is_skipped<K: Component>(object: &Object<K>) -> bool {
     let labelled = [LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT];
     labelled.iter().any(|label| object.labels().contains_key(*label))

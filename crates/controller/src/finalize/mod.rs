@@ -3,7 +3,7 @@
 //! ```text
 //!  alive     finalizer, as long as there is something to clean up
 //!  deleted   StatefulSet away ─> no pods left ─> its turn ─> Job ─> finalizer away
-//!            └── anything that fails: told in the status, tried again, given up some time after the first attempt ──┘
+//!            └── anything that fails: reported in the status, tried again, given up some time after the first attempt ──┘
 //!  orphaned  finalizer away: what Kubernetes leaves in place keeps its subscription
 //! ```
 //!
@@ -44,15 +44,15 @@ use tracing::warn;
 
 /// How long the Job waits for the pods. A pod on a node that is gone never ends; the Job tries more than once.
 const PODS: Duration = Duration::from_secs(90);
-/// How long a Job may take to start its pod before it is told, and no longer counts as one of those that run: what cannot start
+/// How long a Job may take to start its pod before that is reported, and no longer counts as one of those that run: what cannot start
 /// must not hold up the others.
 const START: Duration = Duration::from_secs(60);
-/// When to look again at what should have an event of its own.
+/// When to check again what should have triggered an event.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Finalizer of the garbage collector: it takes the owner references of the children away, which stay.
 const ORPHAN: &str = "orphan";
 
-/// Keeps the finalizer where there is something to clean up, and only there; removes the original's sleeping Job.
+/// Keeps the finalizer where there is something to clean up, and only there; removes the sleeping Job of the Go operator.
 ///
 /// # Errors
 /// When the API server refuses or fails.
@@ -105,7 +105,7 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
         Ok(Step::Wait(message, time)) => {
             let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
             let done = report(object, &outcome, progress.writes, cx).await?;
-            // A Job that no cache shows wakes nobody: one that lost its label, or was deleted, right after it was created.
+            // A Job that no cache shows triggers no reconcile: one that lost its label, or was deleted, right after it was created.
             let unseen = cx.jobs.awaits(&ChildNames::of(&workload).cleanup());
             Ok(done.again_in(if unseen { time.min(GRACE) } else { time }))
         }
@@ -138,7 +138,7 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
 
 /// Where the cleanup stands.
 enum Step {
-    /// For what it waits, and when to look again.
+    /// What it waits for, and when to check again.
     Wait(String, Duration),
     /// Everything is removed.
     Done,
@@ -236,7 +236,7 @@ fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> S
         Some(left) if !left.is_zero() => Step::Wait(format!("Job {name} is running"), left),
         _ => {
             let message = format!(
-                "the pod of Job {name} has not started: `kubectl describe job {name}` and its pod say why; to delete this \
+                "the pod of Job {name} has not started: `kubectl describe job {name}` and its pod show the reason; to delete this \
                  object without the cleanup, annotate it with {ANNOTATION_NEED_CLEANUP}=false"
             );
             Step::Wait(message, AGAIN * 10)
@@ -280,7 +280,7 @@ fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workloa
     Ok((workload, job))
 }
 
-/// Tells in the status and an Event what was left behind, and lets the object go, whether it could be told or not.
+/// Reports in the status and an Event what remains in Pulsar, and removes the finalizer whether that could be reported or not.
 async fn give_up<K: Component>(
     object: &Object<K>,
     message: String,
@@ -288,12 +288,12 @@ async fn give_up<K: Component>(
     cx: &Context<K>,
 ) -> Result<Done, ApplyError> {
     let message =
-        format!("the cleanup failed and is given up, what it should remove is left in Pulsar: {message}");
+        format!("the cleanup failed and was abandoned; the subscriptions remain in Pulsar: {message}");
     let outcome = Outcome::CleanupPending { reason: Reason::CleanupFailed, message };
     let writes = match report(object, &outcome, writes, cx).await {
         Ok(done) => done.writes,
         Err(error) => {
-            warn!(object = object.name_any(), error = %error, "the status of a cleanup that failed cannot be written");
+            warn!(object = object.name_any(), error = %error, "cannot write the status of a failed cleanup");
             cx.events.failed(object, Reason::CleanupFailed.as_str(), outcome.message()).await;
             writes
         }
@@ -331,7 +331,7 @@ fn is_ours<K: Component>(object: &Object<K>, job: &JobView) -> bool {
     owned(object, &job.metadata)
 }
 
-/// Whether a Job is the original's, in the place of ours.
+/// Whether a Job is of the Go operator, in the place of ours.
 fn is_replaced<K: Component>(object: &Object<K>, job: &JobView) -> bool {
     job.metadata.deletion_timestamp.is_none() && job.is_of_the_go_operator(object.meta().uid.as_deref())
 }

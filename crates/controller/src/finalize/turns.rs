@@ -95,7 +95,7 @@ impl Turns {
         state.invited.remove(place);
     }
 
-    /// The objects to wake because a slot is free. Each is told once: an object that comes and fails does not keep the others
+    /// The objects to wake because a slot is free. Each is woken once: an object that comes and fails does not keep the others
     /// from coming, and is not woken before its time.
     pub(crate) fn next(&self, known: &impl Known) -> Vec<Place> {
         let mut state = self.state();

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 pub struct Diagnosis {
     /// What kind of trouble. Ordered by how sure it is that waiting does not help.
     pub reason: Reason,
-    /// In the words of whoever found it, without volatile text and secrets.
+    /// Human-readable, without volatile text and secrets.
     pub message: String,
 }
 

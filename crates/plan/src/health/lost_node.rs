@@ -11,7 +11,7 @@ use kube::core::ObjectMeta;
 /// Time that a kubelet may take to remove a pod after its grace period: volumes are unmounted in it.
 const REMOVAL: SignedDuration = SignedDuration::from_secs(30);
 
-/// From when on a pod counts as lost with its node, and in which words.
+/// When a pod starts to count as lost with its node, and the message.
 pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option<(Timestamp, Diagnosis)> {
     // Without a node there is nothing to lose; and a kubelet that did its part is not why another controller holds the pod.
     if node.is_empty() || is_held(metadata, status) {
@@ -19,7 +19,7 @@ pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
     }
     let pod = metadata.name.as_deref().unwrap_or_default();
     let (from, what) = if let Some(since) = stopped_reporting(status) {
-        // The same words before and after Kubernetes evicts the pod.
+        // The same message before and after Kubernetes evicts the pod.
         (since, format!("does not report, and pod {pod} is on it"))
     } else {
         // The time of deletion has the grace period in it. A drained node and a preemption end the pod before.
@@ -27,7 +27,7 @@ pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
         (after(deleted.0, REMOVAL), format!("did not remove pod {pod} within its grace period"))
     };
     let message = format!(
-        "node {node} {what}: Kubernetes replaces the pod once the node is back, or once it is said to be off for good by: \
+        "node {node} {what}: Kubernetes replaces the pod once the node is back, or once you mark the node as out of service: \
          kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     );
     Some((from, Diagnosis { reason: Reason::NodeLost, message }))
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(
             diagnosis.message,
             "node n1 did not remove pod f-0 within its grace period: Kubernetes replaces the pod once the node is back, or \
-             once it is said to be off for good by: kubectl taint nodes n1 \
+             once you mark the node as out of service: kubectl taint nodes n1 \
              node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
         );
         // Whoever deleted it: the controller of taints, an eviction, the scheduler, the kubelet at its end, a user.

@@ -26,9 +26,8 @@ pub struct Pods {
 }
 
 impl Pods {
-    /// Puts pods together. What is wrong with a pod that ends is history, unless its node does not let it end; and so is what
-    /// is wrong with one of another template than the newest, when that is known: the controller of `StatefulSet`s is about
-    /// to replace it.
+    /// Puts pods together. Terminating pods are ignored, unless their node does not let them end; so are those of another
+    /// template than the newest, when that is known: the StatefulSet controller is about to replace them.
     pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>, newest: Option<&str>, now: Timestamp) -> Self {
         let mut all = Self::default();
         for pod in pods {

@@ -1,4 +1,4 @@
-//! The answer to "does it run": what both conditions follow from, and when to ask again. Pure.
+//! Whether the object runs: what both conditions follow from, and when to ask again. Pure.
 
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;
@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// How long a roll-out counts as progressing after it began, its last pod was created or it stopped being available: that
+/// How long a rollout counts as progressing after it began, its last pod was created or it stopped being available: that
 /// of Deployments.
 const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
 /// How long the controller of StatefulSets may take to make pods.
@@ -26,7 +26,7 @@ pub struct Readiness {
     pub reason: Reason,
     /// For people.
     pub message: String,
-    /// Whether what is not ready had its time.
+    /// Whether the rollout timed out.
     overdue: bool,
     /// When another answer may be due although nothing happens.
     pub again: Option<Duration>,
@@ -75,7 +75,7 @@ impl Readiness {
             && live.available_replicas >= wanted
             && live.updated_replicas >= wanted;
         if complete && wanted == 0 {
-            return Self::final_(Reason::ScaledToZero, "no replicas are wanted".to_owned());
+            return Self::final_(Reason::ScaledToZero, "0 replicas desired".to_owned());
         }
         if complete {
             return Self::final_(
@@ -162,14 +162,14 @@ impl Readiness {
     }
 }
 
-/// Since when the roll-out is on its way, by the status before.
+/// Since when the rollout is in progress, by the previous status.
 #[derive(Clone, Copy)]
 enum Started {
     /// It begins.
     Now,
     /// Since then.
     At(Timestamp),
-    /// It had its time.
+    /// It timed out.
     Overdue,
 }
 
@@ -203,7 +203,7 @@ fn not_created(stateful_set: &StatefulSetView, number: usize) -> Diagnosis {
     // Without a count, which changes with every pod.
     let some = if number == 0 { "no pod exists" } else { "some pods do not exist" };
     let message = format!(
-        "{some}: something does not admit them, often a ResourceQuota, a LimitRange or Pod Security; the reason is in: \
+        "{some}: admission denies them, often because of a ResourceQuota, a LimitRange or Pod Security; for the reason: \
          kubectl -n {namespace} describe statefulset {name}"
     );
     Diagnosis { reason: Reason::PodsNotCreated, message }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What is kept of a child of kind `K`.
+/// What is cached of a child of kind `K`.
 pub struct AutoscalerView<K> {
     /// Name, owner, labels and the hash it was rendered with.
     pub metadata: ObjectMeta,

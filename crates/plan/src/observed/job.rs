@@ -36,7 +36,7 @@ pub struct JobView {
 pub enum End {
     /// Everything was removed.
     Complete,
-    /// It gave up; in the words of the Job controller.
+    /// It gave up; with the message of the Job controller.
     Failed(String),
 }
 
@@ -81,7 +81,7 @@ impl JobView {
         Duration::from_secs(u64::try_from(now - self.created.unwrap_or(now)).unwrap_or_default())
     }
 
-    /// Whether it is the original's, made for the object of this uid: it sleeps until told to clean up.
+    /// Whether it is of the Go operator, created for the object of this uid: it sleeps until asked to clean up.
     pub fn is_of_the_go_operator(&self, uid: Option<&str>) -> bool {
         let owner = self.labels().get(LABEL_OWNER).map(String::as_str);
         self.owner_references().is_empty() && owner.is_some() && owner == uid

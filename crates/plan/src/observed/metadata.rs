@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// Annotation of a `StatefulSet`: its generation after a change that left its template alone, such as of its replicas.
-/// It is part of that change, so that the change cannot be taken for somebody else's.
+/// Annotation of a `StatefulSet`: its generation after a change that left its template unchanged, such as of its replicas.
+/// It is part of that change, so that the change is not mistaken for one by another field manager.
 pub const ADJUSTED: &str = "compute.functionmesh.io/adjusted-generation";
 
 /// Whether the controller of the live object is the one it was rendered with.

@@ -4,7 +4,7 @@ use functionmesh_objects::hash::hash_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 
-/// Who holds which fields of a child, in the words of the API server.
+/// Who holds which fields of a child, as reported by the API server.
 pub(crate) struct OwnedFields {
     /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
     pub(crate) fields: Option<Box<str>>,

@@ -10,7 +10,7 @@ pub enum Ownership {
     Ours,
     /// To an object of the same kind and name that is gone: garbage collection is about to remove the child.
     Predecessor,
-    /// To somebody else, or to nobody.
+    /// To another object, or to none.
     Foreign,
 }
 

@@ -35,7 +35,7 @@ pub struct PodView {
     /// From when on its instance counts as one without a connection to a broker, and whether it had one.
     #[serde(skip)]
     pub(crate) unconnected: Option<(Timestamp, bool)>,
-    /// From when on it counts as lost with its node, and in which words.
+    /// When it starts to count as lost with its node, and the message.
     #[serde(skip)]
     pub(crate) lost: Option<Box<(Timestamp, Diagnosis)>>,
     /// Whether it is ready.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What is kept of a headless Service: it has no generation, so its content is compared.
+/// What is cached of a headless Service: it has no generation, so its content is compared.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
 #[resource(inherit = Service)]
 pub struct ServiceView {

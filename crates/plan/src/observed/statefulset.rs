@@ -13,7 +13,7 @@ use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a `StatefulSet`.
+/// What is cached of a `StatefulSet`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
 #[resource(inherit = StatefulSet)]
 pub struct StatefulSetView {
@@ -66,7 +66,7 @@ pub struct StatefulSetStatusView {
 pub enum Trace {
     /// It is.
     Untouched,
-    /// Somebody changed its spec.
+    /// Another field manager changed its spec.
     Edited,
     /// There is no record of the last write: it was lost, or the process ended before it was made.
     Unknown,
@@ -118,7 +118,7 @@ impl StatefulSetView {
         }
     }
 
-    /// Whether every field that we applied is still ours, as far as that is known: whoever changes or removes one takes it
+    /// Whether every field that we applied is still ours, as far as that is known: a manager that changes or removes one takes it
     /// from us, whoever adds one does not.
     pub fn holds(&self, recorded: &StatefulSetStatusRef) -> Option<bool> {
         Some(recorded.fields_hash.as_deref()? == self.fields.as_deref()?)

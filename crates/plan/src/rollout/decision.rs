@@ -1,7 +1,7 @@
-//! Pinned templates: what the pods' set may become, and what has to wait.
+//! Pinned templates: what the StatefulSet may become, and what has to wait.
 //!
-//! Pods restart for a reason only: the spec changed, a `BackendConfig` with `autoUpdate` changed, somebody edited the
-//! `StatefulSet`, or somebody approved. A newer renderer, or another configuration of the operator, is no reason.
+//! Pods restart for a reason only: the spec changed, a `BackendConfig` with `autoUpdate` changed, another field manager edited the
+//! `StatefulSet`, or a user approved. A newer renderer, or another configuration of the operator, is no reason.
 //!
 //! ```text
 //!  the Go operator's? ─── yes, until taken over ───────> Adopt, unless approved or of another spec
@@ -30,13 +30,13 @@ pub enum Decision {
     Apply,
     /// Leave it as it is, for the reason given.
     Hold(Reason),
-    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods alone.
+    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods unchanged.
     Adopt,
     /// The same, and then write what is rendered.
     TakeOver,
     /// The change is of fields that cannot change; their names.
     Blocked(String),
-    /// Delete it without its pods, to be made anew.
+    /// Delete it without its pods, to be recreated.
     Recreate,
 }
 
@@ -136,7 +136,7 @@ impl RolloutInputs<'_> {
         self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
     }
 
-    /// Whoever wants the set made anew for a rendering wants the rendering.
+    /// A recreate request implies approval of the pending rollout.
     fn is_approved(&self) -> bool {
         self.is_desired(self.policy.approved.as_deref()) || self.is_to_be_recreated()
     }
@@ -162,7 +162,7 @@ impl RolloutInputs<'_> {
         self.live.trace(self.recorded)
     }
 
-    /// Whether somebody changed it since our last write.
+    /// Whether another field manager changed it since our last write.
     pub fn is_edited(&self) -> bool {
         self.trace() == Trace::Edited
     }
@@ -172,7 +172,7 @@ impl RolloutInputs<'_> {
         self.known().is_some_and(|recorded| self.live.holds(recorded).is_some())
     }
 
-    /// Whether the set is as we left it once its number of replicas is right. An edit that is left alone stays one.
+    /// Whether the set is as we left it once its number of replicas is right. An edit that is not reverted stays one.
     pub fn settles(&self) -> bool {
         !self.is_edited() || !(self.policy.paused || self.knows_fields())
     }
@@ -189,7 +189,7 @@ impl RolloutInputs<'_> {
         Some(StatefulSetStatusRef { generation, ..known })
     }
 
-    /// What the status is to say of the set when its template was left alone.
+    /// What the status is to say of the set when its template was left unchanged.
     pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
         // Without a record, what the set says of itself.
         let known = self.known().cloned().or_else(|| self.live.reference())?;

@@ -1,9 +1,9 @@
-//! What the user, or the administrator for all objects, said about roll-outs.
+//! What the user, or the administrator for all objects, said about rollouts.
 
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use kube::core::ObjectMeta;
 
-/// What the user, or the administrator for all, said about roll-outs.
+/// What the user, or the administrator for all, said about rollouts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolloutPolicy {
     /// The rendering that may replace what runs.
@@ -12,7 +12,7 @@ pub struct RolloutPolicy {
     pub approve_all: bool,
     /// Only a change of the object's own spec may reach its pods.
     pub paused: bool,
-    /// The rendering for which the set may be deleted and made anew.
+    /// The rendering for which the set may be deleted and recreated.
     pub recreate: Option<String>,
 }
 

@@ -127,7 +127,7 @@ impl Provenance {
         inputs == UNKNOWN || self.inputs == inputs || self.also.as_deref() == Some(inputs)
     }
 
-    /// Why what differs in `newer`, of the same spec, has to wait for somebody's word; `None` when it need not:
+    /// Why what differs in `newer`, of the same spec, has to wait for approval; `None` when it need not:
     /// a `BackendConfig` with `autoUpdate` changed, or nothing that could explain the difference but the spec.
     pub fn reason_to_wait(&self, newer: &Self) -> Option<Reason> {
         let changes = |old: &Option<Part>, new: &Option<Part>| {

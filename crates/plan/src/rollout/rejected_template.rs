@@ -52,7 +52,7 @@ fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("BackendConfig {name}")).collect::<Vec<_>>().join(" and ")
 }
 
-/// The fields below the pod template in the words of the API server, such as `spec.tolerations[0].operator`.
+/// The fields below the pod template as reported by the API server, such as `spec.tolerations[0].operator`.
 fn paths(message: &str) -> Vec<String> {
     const TEMPLATE: &str = "spec.template.";
     let found = message.match_indices(TEMPLATE).filter_map(|(at, _)| message.get(at + TEMPLATE.len()..));

@@ -39,7 +39,7 @@ pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) 
     Adoption { patch: Value::Array(steps), is_blocked: !immutable.is_empty() }
 }
 
-/// The lists of fields with all that somebody wrote below `spec` under our name, as if we had applied it: what
+/// The lists of fields with all that any manager wrote below `spec` under our name, as if we had applied it: what
 /// client-go's `csaupgrade` does for those who go over to server-side apply.
 fn ours(entries: Value, manager: &str) -> Value {
     let Value::Array(entries) = entries else { return json!([]) };

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
-/// Label of the original's cleanup Jobs: the uid of the object. They have no owner reference.
+/// Label of the cleanup Jobs of the Go operator: the uid of the object. They have no owner reference.
 pub(crate) const LABEL_OWNER: &str = "owner";
 
 /// Field manager of the Go operator: the name of its program.

@@ -86,7 +86,7 @@ fn without_pods_the_deadline_counts_from_the_roll_out() {
     let (_, late) = judged(&status, &waiting(1, 0), &none, 600);
     assert_eq!(condition(&late, PROGRESSING).1, "ProgressDeadlineExceeded");
     assert_eq!(judged(&late, &waiting(1, 0), &none, 700).1, late);
-    // A change of the object is a new roll-out.
+    // A change of the object is a new rollout.
     let changed = Readiness::of(&waiting(1, 0), &none, &late, Some(2), &Time(at(700)));
     assert!(changed.progressing().status && changed.reason == Reason::WaitingForPods);
 }

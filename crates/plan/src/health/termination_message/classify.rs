@@ -84,7 +84,7 @@ fn is_of_the_code(line: &Line) -> bool {
     }
 }
 
-/// Whether only Pulsar's own words may be taken for this reason.
+/// Whether this reason may only be read from what Pulsar itself logs.
 fn reason_of_pulsar(reason: Reason) -> bool {
     !matches!(
         reason,

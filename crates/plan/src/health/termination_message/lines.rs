@@ -79,7 +79,7 @@ static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("^(?:{})", parts.join("|"))).ok()
 });
 
-/// The lines of cleaned words.
+/// The lines of a normalized message.
 pub(super) fn lines(words: &str) -> Vec<Line> {
     let noise =
         |text: &str| text.trim().is_empty() || NOISE.as_ref().is_some_and(|noise| noise.is_match(text));

@@ -36,7 +36,7 @@ pub(crate) fn cleaned(text: &str) -> String {
     replaced(&replaced(&replaced(text, &SECRETS), &PAYLOADS), &VOLATILE)
 }
 
-/// The scheduler's words without the numbers of nodes and pods, which change with every node and pod of the cluster, and
+/// The scheduler's message without the numbers of nodes and pods, which change with every node and pod of the cluster, and
 /// without what it says of preemption: the reasons in one order, whatever number of nodes each is for.
 pub(crate) fn without_counts(text: &str) -> String {
     let text = text.split(" preemption: ").next().unwrap_or_default();
@@ -58,7 +58,7 @@ pub(crate) fn without_counts(text: &str) -> String {
     format!("no node is available: {}", found.join(", "))
 }
 
-/// A kubelet's words about an eviction without the amounts, which are other ones for each pod.
+/// A kubelet's message about an eviction without the amounts, which are other ones for each pod.
 pub(crate) fn without_amounts(text: &str) -> String {
     text.split(" Threshold quantity:").next().unwrap_or_default().to_owned()
 }

@@ -103,7 +103,7 @@ fn what_was_not_applied_by_us_stays() {
     );
 }
 
-/// An object that nobody applied is taken over as a whole.
+/// An object that was never applied is taken over as a whole.
 #[test]
 fn an_object_of_another_operator_loses_what_is_not_rendered() {
     let mut live = created();
@@ -122,7 +122,7 @@ fn an_object_of_another_operator_loses_what_is_not_rendered() {
     );
 }
 
-/// What somebody else holds as well stays when we drop it.
+/// What another manager holds as well stays when we drop it.
 #[test]
 fn what_another_holds_too_is_not_removed() {
     let mut live = applied();
