@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Field manager of the components of a mesh.
 pub const MESH_CONTROLLER: &str = "mesh-controller";
 /// Field manager of the Go operator, all of whose controllers write as its program is called.
-const GO_OPERATOR: &str = "manager";
+pub const GO_OPERATOR: &str = "manager";
 /// To this one the API server gives all fields of an object without a list of owners, at its first server-side apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
@@ -67,27 +67,55 @@ pub fn is_inherited(metadata: &ObjectMeta, manager: &str) -> bool {
     entries.iter().any(|entry| is_of_the_go_operator(entry) && before(entry))
 }
 
+/// What a manager takes over of an entry of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// All fields.
+    All,
+    /// The fields below `spec`.
+    Spec,
+    /// No field.
+    Nothing,
+}
+
 /// The list with what the Go operator wrote given to `manager`, as if that had applied it: its next apply removes what it
-/// does not state. What client-go's `csaupgrade` does for those who turn to server-side apply.
+/// does not state.
 pub fn inherit(
     entries: Vec<ManagedFieldsEntry>,
     manager: &str,
     api_version: &str,
     now: Time,
 ) -> Vec<ManagedFieldsEntry> {
+    let takes = |entry: &ManagedFieldsEntry| match () {
+        () if is_applied_by(entry, manager) => Takes::All,
+        () if !is_of_the_go_operator(entry) => Takes::Nothing,
+        () if is_tracked(entry) => Takes::All,
+        // Labels, annotations and finalizers may be a user's: nobody kept a list then.
+        () => Takes::Spec,
+    };
+    take_over(entries, manager, api_version, Some(now), takes)
+}
+
+/// The list with fields of other managers given to `manager`, as if that had applied them: what client-go's `csaupgrade`
+/// does for those who turn to server-side apply.
+pub fn take_over(
+    entries: Vec<ManagedFieldsEntry>,
+    manager: &str,
+    api_version: &str,
+    time: Option<Time>,
+    takes: impl Fn(&ManagedFieldsEntry) -> Takes,
+) -> Vec<ManagedFieldsEntry> {
     let (mut ours, mut left) = (Fields::default(), Vec::new());
     for mut entry in entries {
-        let all = fields_of(&entry);
-        if is_applied_by(&entry, manager) || (is_of_the_go_operator(&entry) && is_tracked(&entry)) {
-            ours = ours.with(all);
-        } else if is_of_the_go_operator(&entry) {
-            // Labels, annotations and finalizers may be a user's: nobody kept a list then.
-            let (spec, rest) = all.split(SPEC);
-            ours = ours.with(spec);
-            entry.fields_v1 = Some(FieldsV1(rest.to_value()));
-            left.extend((!rest.is_empty()).then_some(entry));
-        } else {
-            left.push(entry);
+        match takes(&entry) {
+            Takes::All => ours = ours.with(fields_of(&entry)),
+            Takes::Spec => {
+                let (spec, rest) = fields_of(&entry).split(SPEC);
+                ours = ours.with(spec);
+                entry.fields_v1 = Some(FieldsV1(rest.to_value()));
+                left.extend((!rest.is_empty()).then_some(entry));
+            }
+            Takes::Nothing => left.push(entry),
         }
     }
     left.push(ManagedFieldsEntry {
@@ -96,7 +124,7 @@ pub fn inherit(
         api_version: Some(api_version.to_owned()),
         fields_type: Some("FieldsV1".to_owned()),
         fields_v1: Some(FieldsV1(ours.to_value())),
-        time: Some(now),
+        time,
         ..ManagedFieldsEntry::default()
     });
     left

@@ -4,9 +4,11 @@ use crate::patch::pointer;
 use crate::rollout::diff::immutable;
 use crate::rollout::provenance::{Provenance, RENDERED_FROM};
 use crate::takeover::marks::MADE_BY_GO_OPERATOR;
+use functionmesh_objects::managed_fields::{Takes, take_over};
 use functionmesh_render::RENDERED_HASH;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use serde_json::{Map, Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::{Value, json};
 
 /// The patch of a set that the Go operator made, and whether fields that cannot change stand in the way of what is rendered.
 pub struct Adoption {
@@ -39,34 +41,15 @@ pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) 
     Adoption { patch: Value::Array(steps), is_blocked: !immutable.is_empty() }
 }
 
-/// The lists of fields with all that any manager wrote below `spec` under our name, as if we had applied it: what
-/// client-go's `csaupgrade` does for those who go over to server-side apply.
-fn ours(entries: Value, manager: &str) -> Value {
-    let Value::Array(entries) = entries else { return json!([]) };
-    let writes_spec = |entry: &Value| {
-        entry.get("subresource").is_none_or(|s| s.as_str() == Some(""))
-            && entry.pointer("/fieldsV1/f:spec").is_some()
+/// The list with all that any manager wrote below `spec` under the name of `manager`, as if that had applied it.
+fn ours(entries: Value, manager: &str) -> Vec<ManagedFieldsEntry> {
+    let takes = |entry: &ManagedFieldsEntry| {
+        let is_main = entry.subresource.as_deref().unwrap_or_default().is_empty();
+        let writes_spec = entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some());
+        if is_main && writes_spec { Takes::All } else { Takes::Nothing }
     };
-    let (taken, mut left): (Vec<_>, Vec<_>) = entries.into_iter().partition(writes_spec);
-    let mut fields = Value::Object(Map::new());
-    for entry in &taken {
-        if let Some(more) = entry.get("fieldsV1") {
-            unite(&mut fields, more);
-        }
-    }
-    left.push(json!({
-        "manager": manager, "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-    }));
-    Value::Array(left)
-}
-
-/// Adds the fields of one tree to another.
-fn unite(tree: &mut Value, more: &Value) {
-    let (Value::Object(tree), Value::Object(more)) = (tree, more) else { return };
-    for (key, below) in more {
-        unite(tree.entry(key.clone()).or_insert_with(|| json!({})), below);
-    }
+    let entries = serde_json::from_value(entries).unwrap_or_default();
+    take_over(entries, manager, "apps/v1", None, takes)
 }
 
 #[cfg(test)]
@@ -80,7 +63,7 @@ mod tests {
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}}},
             {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
         ]);
-        let entries = ours(entries, "function-controller");
+        let entries = json!(ours(entries, "function-controller"));
         assert_eq!(entries[0]["manager"], "kube-controller-manager");
         assert_eq!(
             (entries[1]["manager"].as_str(), entries[1]["operation"].as_str()),

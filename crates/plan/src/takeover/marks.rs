@@ -1,12 +1,10 @@
 //! By what the objects of the Go operator are recognized.
 
+use functionmesh_objects::managed_fields::GO_OPERATOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
 /// Label of the cleanup Jobs of the Go operator: the uid of the object. They have no owner reference.
 pub(crate) const LABEL_OWNER: &str = "owner";
-
-/// Field manager of the Go operator: the name of its program.
-const GO_OPERATOR: &str = "manager";
 
 /// What stands on a `StatefulSet` of the Go operator for the hash and the renderer, once it was taken over.
 pub const MADE_BY_GO_OPERATOR: &str = "original";
