@@ -219,7 +219,10 @@ async fn a_holder_is_judged_by_its_renewals_and_not_by_its_clock() -> Result<()>
         let patch = json!({"spec": {"holderIdentity": "somebody"}});
         leases(&env).patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         let status = controller.ended(&env).await?;
-        ensure!(status.code() == Some(1) && controller.log()?.contains("another replica holds it"), "{status}");
+        ensure!(
+            status.code() == Some(1) && controller.log()?.contains("another replica holds it"),
+            "{status}"
+        );
         ensure!(holder(&env, NAME).await? == "somebody");
         Ok(())
     })
