@@ -9,3 +9,4 @@
 mod manifests;
 mod schemas;
 mod settings;
+mod specs;

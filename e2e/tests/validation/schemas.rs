@@ -3,6 +3,7 @@
 //!
 //! `CORPUS=folder` also tries the recorded objects of the Go operator in that folder.
 
+use crate::specs::{KINDS, plural, spec};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::TestEnv;
 use e2e::testing::objects::{api, object};
@@ -12,9 +13,6 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
-
-const KINDS: [(&str, &str); 4] =
-    [("Function", "functions"), ("Source", "sources"), ("Sink", "sinks"), ("FunctionMesh", "functionmeshes")];
 
 /// One line of a table.
 #[derive(Clone, Deserialize)]
@@ -45,47 +43,6 @@ fn integers(value: Value) -> Value {
         Value::Array(items) => items.into_iter().map(integers).collect(),
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, integers(value))).collect(),
         other => other,
-    }
-}
-
-fn plural(kind: &str) -> Result<&'static str> {
-    let found = KINDS.iter().find(|(known, _)| *known == kind);
-    found.map(|(_, plural)| *plural).with_context(|| format!("kind {kind}"))
-}
-
-/// The smallest valid object of a kind, changed by a merge patch.
-fn spec(kind: &str, patch: &Value) -> Value {
-    let mut spec = json!({
-        "className": "org.Example",
-        "input": {"topics": ["in"]},
-        "output": {"topic": "out"},
-        "pulsar": {"pulsarConfig": "pulsar"},
-        "java": {"jar": "/pulsar/a.jar"},
-    });
-    let own = match kind {
-        "Source" => json!({"input": null, "sourceConfig": {"k": "v"}}),
-        "Sink" => json!({"output": null, "sinkConfig": {"k": "v"}}),
-        _ => json!({}),
-    };
-    merge(&mut spec, &own);
-    merge(&mut spec, patch);
-    spec
-}
-
-fn merge(into: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *into = patch.clone();
-        return;
-    };
-    if !into.is_object() {
-        *into = json!({});
-    }
-    for (key, value) in patch {
-        if value.is_null() {
-            into.as_object_mut().and_then(|map| map.remove(key));
-        } else {
-            merge(&mut into[key], value);
-        }
     }
 }
 
@@ -221,7 +178,7 @@ async fn amounts_are_kept_as_they_were_written() -> Result<()> {
     .await
 }
 
-/// Bounds that an autoscaler or a person moved since (design section 3).
+/// Bounds that an autoscaler or a person moved since.
 #[tokio::test(flavor = "multi_thread")]
 async fn legal_day_two_edits_stay_possible() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -1,5 +1,6 @@
 //! Settings that a runtime does not take are refused, or warned of, as the table says; stored objects keep running.
 
+use crate::specs::{plural, spec};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, functions, merge, until_condition, until_ready};
@@ -22,38 +23,6 @@ struct Case {
     warned: String,
 }
 
-/// The smallest valid spec of a kind, changed by a merge patch.
-fn spec(kind: &str, patch: &Value) -> Value {
-    let mut spec = json!({
-        "className": "org.Example", "input": {"topics": ["in"]}, "output": {"topic": "out"},
-        "pulsar": {"pulsarConfig": "pulsar"}, "java": {"jar": "/pulsar/a.jar"},
-    });
-    match kind {
-        "Source" => merged(&mut spec, &json!({"input": null, "sourceConfig": {"k": "v"}})),
-        "Sink" => merged(&mut spec, &json!({"output": null, "sinkConfig": {"k": "v"}})),
-        _ => {}
-    }
-    merged(&mut spec, patch);
-    spec
-}
-
-fn merged(into: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *into = patch.clone();
-        return;
-    };
-    if !into.is_object() {
-        *into = json!({});
-    }
-    for (key, value) in patch {
-        if value.is_null() {
-            into.as_object_mut().and_then(|map| map.remove(key));
-        } else {
-            merged(&mut into[key], value);
-        }
-    }
-}
-
 /// What the API server says to a creation that stores nothing: its refusal, and its warnings.
 async fn answer(
     env: &TestEnv,
@@ -61,7 +30,7 @@ async fn answer(
     kind: &str,
     spec: &Value,
 ) -> Result<(Option<String>, String)> {
-    let plural = if kind == "FunctionMesh" { "functionmeshes" } else { &format!("{}s", kind.to_lowercase()) };
+    let plural = plural(kind)?;
     let object = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": kind,
         "metadata": {"name": "new", "namespace": namespace}, "spec": spec});
     let path = format!("/apis/compute.functionmesh.io/v1alpha1/namespaces/{namespace}/{plural}?dryRun=All");
