@@ -47,7 +47,7 @@ async fn autoscaled(env: &TestEnv, namespace: &str) -> Result<Api<DynamicObject>
     Ok(functions)
 }
 
-/// 14.10b: found by chaos. It was a name conflict for ever.
+/// Without a rule of its own this was a permanent name conflict.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -82,7 +82,7 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     .await
 }
 
-/// 14.10b: what waits for approval is not applied because the StatefulSet is out of sight.
+/// What waits for approval is not applied because the StatefulSet is out of sight.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -116,7 +116,7 @@ async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
     .await
 }
 
-/// 14.10b, for the Job of a cleanup.
+/// The same for the Job of a cleanup.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -151,7 +151,7 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     .await
 }
 
-/// An autoscaler that its object no longer wants is deleted, although it lost its label (found by chaos).
+/// An autoscaler that its object no longer wants is deleted, although it lost its label.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unwanted_autoscaler_without_its_label_is_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;

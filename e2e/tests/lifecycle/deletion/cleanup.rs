@@ -1,4 +1,4 @@
-//! The cleanup of deleted objects (issue 14.21 and 14.22).
+//! The cleanup of deleted objects.
 
 use super::{FINALIZER, cleaning, ended, gone, job_of, job_status};
 use anyhow::{Context, Result, ensure};

@@ -1,4 +1,4 @@
-//! What would hang without its controller is named before the controller goes (issue 14.22).
+//! Objects whose deletion would hang without their controller are named before the controller is uninstalled.
 
 use super::{FINALIZER, cleaning};
 use anyhow::{Result, ensure};

@@ -7,7 +7,7 @@ use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use serde_json::json;
 
-/// 14.6: an item that was renamed to a name that is there already is not one that left.
+/// An item that was renamed to a name that is there already is not one that left.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -46,7 +46,7 @@ async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
     .await
 }
 
-/// 14.H: the API server refuses a name that no component can have.
+/// The API server refuses a name that no component can have.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_an_item_is_a_dns_label() -> Result<()> {
     let env = TestEnv::connect().await?;

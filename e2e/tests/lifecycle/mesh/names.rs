@@ -45,7 +45,7 @@ async fn a_name_that_becomes_free_is_taken() -> Result<()> {
     .await
 }
 
-/// 14.10: `kubectl delete fmesh --cascade=orphan`, and the mesh again.
+/// `kubectl delete fmesh --cascade=orphan`, and the mesh again.
 #[tokio::test(flavor = "multi_thread")]
 async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -89,7 +89,7 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
     .await
 }
 
-/// 14.10b: an edited component that the cache does not show is read once and judged by its owner.
+/// An edited component that the cache does not show is read once and judged by its owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -36,7 +36,7 @@ async fn until_made(env: &TestEnv, namespace: &str, number: usize) -> Result<()>
     .await
 }
 
-/// 14.10: one after the other they would take 30 s.
+/// One after the other they would take 30 s.
 #[tokio::test(flavor = "multi_thread")]
 async fn components_are_written_some_at_a_time() -> Result<()> {
     const NUMBER: usize = 30;
@@ -88,7 +88,7 @@ async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result
     .await
 }
 
-/// 14.10: the components of a namespace that is being deleted go in any order, and each wakes a mesh that is still known.
+/// The components of a namespace that is being deleted go in any order, and each wakes a mesh that is still known.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<()> {
     const NUMBER: usize = 20;

@@ -17,7 +17,7 @@ async fn start(env: &TestEnv, name: &str, namespace: &str, selector: &str) -> Re
     Ok(controller)
 }
 
-/// 14.11: without its label no controller of the shard runs a component.
+/// Without its label no controller of the shard runs a component.
 #[tokio::test(flavor = "multi_thread")]
 async fn components_carry_the_labels_that_their_mesh_is_selected_by() -> Result<()> {
     // One key of each form; the mesh lacks the last one, and so do its components.

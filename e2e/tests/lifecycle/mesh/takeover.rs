@@ -6,7 +6,7 @@ use e2e::testing::objects::{create, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use serde_json::json;
 
-/// 14.32: server-side apply is answered with 500 as long as the status holds the Go operator's map of conditions.
+/// Server-side apply is answered with 500 as long as the status holds the Go operator's map of conditions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_of_the_go_operator_is_converted_before_its_component_is_applied() -> Result<()> {
     let env = TestEnv::connect().await?;
