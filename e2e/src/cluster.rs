@@ -16,7 +16,7 @@ pub mod process;
 pub mod sandbox;
 pub mod second;
 
-use crate::shell::{command, run, say, until};
+use crate::shell::{command, progress, run, until};
 use crate::{images, paths, tools};
 use anyhow::{Context, Result, bail};
 use control_plane::{Addresses, ControlPlane};
@@ -50,7 +50,7 @@ impl Cluster {
         }
         tools::ensure(tools::Scope::Node)?;
         if this.is_healthy() {
-            say(&format!("cluster {name} is up already"));
+            progress(&format!("cluster {name} is up already"));
             return Ok(this);
         }
         let pause = images::pause()?;
@@ -63,7 +63,7 @@ impl Cluster {
             )
         })?;
         fs::create_dir_all(paths::disk(name))?;
-        say(&format!("starting cluster {name}"));
+        progress(&format!("starting cluster {name}"));
         let sandbox = Sandbox::start(name, bound, nodes)?;
         let ready = folder.join("ready");
         until("cluster", Duration::from_secs(240), || {
@@ -75,7 +75,7 @@ impl Cluster {
             }
         })?;
         this.import(&pause)?;
-        say(&format!("cluster {name} is ready: KUBECONFIG={}", this.kubeconfig().display()));
+        progress(&format!("cluster {name} is ready: KUBECONFIG={}", this.kubeconfig().display()));
         Ok(this)
     }
 
@@ -194,7 +194,7 @@ impl ApiOnly {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        say("starting an API server");
+        progress("starting an API server");
         let (port, etcd) = (free_port()?, [free_port()?, free_port()?]);
         let addresses = Addresses { host: "127.0.0.1".to_owned(), port, etcd };
         let control_plane = ControlPlane::prepare(&folder, addresses)?;
@@ -203,7 +203,7 @@ impl ApiOnly {
         // Garbage collection and namespaces have to work; no pods are needed here.
         control_plane
             .start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
-        say("the API server answers");
+        progress("the API server answers");
         Ok(Self { processes, control_plane, folder })
     }
 

@@ -1,4 +1,4 @@
-//! Clusters, images and the demo from the command line. `make help` lists the usual ways in.
+//! Clusters, images, tests and the demo from the command line. `make help` lists the targets that run them.
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -18,52 +18,52 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Bring a cluster up and leave it running.
+    /// Start a cluster and leave it running
     Up {
-        /// Number of nodes, one or two.
+        /// Number of nodes, one or two
         #[arg(long, default_value_t = 1)]
         nodes: u8,
         #[command(flatten)]
         name: Name,
     },
-    /// Take a cluster down and leave nothing behind.
+    /// Stop a cluster and remove everything that it started
     Down {
-        /// Take all clusters down.
+        /// Stop all clusters
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         name: Name,
     },
-    /// Build all images and make them known to a running cluster.
+    /// Build all images and import them into a running cluster
     Load(Name),
-    /// Bring a cluster up, run a command in it, take it down.
+    /// Run a command with a new cluster, then stop the cluster
     Run {
-        /// Only an API server, without a node.
+        /// Start an API server without a node
         #[arg(long)]
         api_only: bool,
-        /// Number of nodes, one or two.
+        /// Number of nodes, one or two
         #[arg(long, default_value_t = 1)]
         nodes: u8,
         #[command(flatten)]
         name: Name,
-        /// The command.
+        /// Command to run
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Run the test programs that need an API server but no node, on an API server of their own.
+    /// Run the test programs that need an API server but no node, with a new API server
     Test {
         #[command(flatten)]
         name: Name,
         #[command(flatten)]
         options: test_run::Options,
     },
-    /// Build the image of the controllers and print where it is.
+    /// Build the image of the controllers and print its path
     Image,
-    /// Show the main job on real input.
+    /// Run the demo: the main scenario end to end
     Demo,
-    /// Measure what the controllers beside this program cost.
+    /// Measure the overhead of the controllers in the folder of this program
     Bench(bench::Settings),
-    /// First process inside a cluster; not for people.
+    /// First process inside a cluster (internal)
     #[command(name = "cluster-inside", hide = true)]
     Inside {
         #[command(flatten)]
@@ -75,7 +75,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         nodes: u8,
     },
-    /// First process inside the second node of a cluster; not for people.
+    /// First process inside the second node of a cluster (internal)
     #[command(name = "cluster-second", hide = true)]
     Second {
         #[command(flatten)]
@@ -91,7 +91,7 @@ enum Command {
 
 #[derive(Args)]
 struct Name {
-    /// Name of the cluster.
+    /// Name of the cluster
     #[arg(long, default_value = "demo")]
     name: String,
 }
@@ -114,7 +114,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
             let names = if all { Cluster::all() } else { vec![name.name] };
             for name in names {
                 Cluster::named(&name)?.down()?;
-                shell::say(&format!("cluster {name} is down"));
+                shell::progress(&format!("cluster {name} is down"));
             }
         }
         Command::Load(Name { name }) => {
@@ -133,7 +133,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
         Command::Image => {
             let image = images::controllers()?;
             let megabytes = image.size()? / 1_000_000;
-            shell::say(&format!("{} ({megabytes} MB): {}", image.reference, image.path.display()));
+            shell::progress(&format!("{} ({megabytes} MB): {}", image.reference, image.path.display()));
         }
         Command::Bench(settings) => return measure(settings).await,
         Command::Demo => demo::demo()?,
@@ -164,7 +164,7 @@ async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Resul
         // Always our own: its audit log is what the tests count.
         Some(Own::Api(ApiOnly::up(name)?))
     } else if given {
-        shell::say("using the cluster of KUBECONFIG");
+        shell::progress("using the cluster of KUBECONFIG");
         None
     } else {
         Some(Own::Node(Cluster::up(name, true, nodes)?))
@@ -240,15 +240,15 @@ impl Own {
     }
 }
 
-/// Logs of the cluster's parts outlive it when something failed.
+/// Keeps the logs of the control plane and the nodes after a failure.
 fn keep_logs(name: &str) {
     for logs in [paths::run(name).join("logs"), paths::disk(name).join("logs")] {
         if logs.exists() {
             let target = paths::cache().join("failed").join(format!("cluster-{name}")).display().to_string();
             let mut copy = shell::command("sh", ["-c", "mkdir -p \"$1\" && cp -r \"$0\"/. \"$1\""]);
             match shell::run(copy.arg(&logs).arg(&target)) {
-                Ok(()) => shell::say(&format!("logs of the cluster are in {target}")),
-                Err(error) => shell::say(&format!("logs of the cluster could not be kept: {error:#}")),
+                Ok(()) => shell::progress(&format!("logs of the cluster are in {target}")),
+                Err(error) => shell::progress(&format!("logs of the cluster could not be kept: {error:#}")),
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Says what happens, with the time since the program was started.
-pub fn say(text: &str) {
+pub fn progress(text: &str) {
     let seconds = STARTED.elapsed().as_secs();
     eprintln!("[{:2}:{:02}] {text}", seconds / 60, seconds % 60);
 }

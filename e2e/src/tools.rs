@@ -1,7 +1,7 @@
 //! What has to be on the machine: Debian packages, and Kubernetes built from Go modules.
 
 use crate::paths;
-use crate::shell::{command, output, run, say};
+use crate::shell::{command, output, progress, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
             "missing: install the packages {list}, or run this as root on Debian, where it is done for you"
         );
     }
-    say(&format!("installing {list}"));
+    progress(&format!("installing {list}"));
     // Nothing may be started by the installation: clusters start their own.
     let keep_quiet = Path::new("/usr/sbin/policy-rc.d");
     let ours = !keep_quiet.exists();
@@ -155,7 +155,7 @@ fn kubernetes(wanted: &[&str]) -> Result<()> {
             "missing: install Go 1.26 or newer; the test cluster is built with it (or set KUBECONFIG to a cluster)"
         );
     }
-    say(&format!("building {} (some minutes the first time)", stale.join(", ")));
+    progress(&format!("building {} (some minutes the first time)", stale.join(", ")));
     fs::create_dir_all(paths::cache().join("bin"))?;
     let version = |package: &str| format!("-X k8s.io/{package}/version.gitVersion={KUBERNETES}");
     let flags = format!("-s -w {} {}", version("component-base"), version("client-go/pkg"));

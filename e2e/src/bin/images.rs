@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use e2e::images::{self, Archive, Kind};
-use e2e::shell::say;
+use e2e::shell::progress;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 fn print(archive: &Archive) -> anyhow::Result<()> {
     // Tenths of a megabyte.
     let size = archive.size()? / 100_000;
-    say(&format!("{} is {}.{} MB", archive.reference, size / 10, size % 10));
+    progress(&format!("{} is {}.{} MB", archive.reference, size / 10, size % 10));
     writeln!(std::io::stdout(), "{} {}", archive.reference, archive.path.display())?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::cluster::node::{Identity, Node};
 use crate::cluster::process::Processes;
 use crate::cluster::sandbox;
 use crate::paths;
-use crate::shell::{command, run, say, until};
+use crate::shell::{command, progress, run, until};
 use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ impl Second {
         if wanted == self.state {
             return Ok(());
         }
-        say(&format!("second node: {}", wanted.word()));
+        progress(&format!("second node: {}", wanted.word()));
         match (self.state, wanted) {
             (_, State::Off) => self.machine.stop(INSIDE)?,
             (State::Off, _) => self.switch_on()?,

@@ -1,7 +1,7 @@
-//! What our controllers cost, beside a baseline client in the same run.
+//! Controller overhead compared with the theoretical minimum: a baseline client in the same run.
 //!
-//! Each step makes its objects in a namespace of its own and takes them away again; the counts come from the same
-//! scenarios as those of the tests.
+//! Each step creates its objects in a new namespace and deletes them afterwards; the counts come from the same scenarios
+//! as those of the tests.
 
 pub mod baseline;
 mod memory;
@@ -9,7 +9,7 @@ pub mod report;
 mod steps;
 
 use crate::cluster::ApiOnly;
-use crate::shell::say;
+use crate::shell::progress;
 use crate::testing::TestEnv;
 use crate::testing::test_env::Build;
 use anyhow::{Context, Result};
@@ -20,32 +20,32 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Longest wait for one condition.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How much is done.
+/// The size of the benchmark.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Number of Functions.
+    /// Number of Functions
     #[arg(long, default_value_t = 1000)]
     pub number: usize,
-    /// Number of times that creating them is compared with the baseline client.
+    /// Number of comparisons with the baseline client
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// Seconds for which nothing happens; more than two lives of a watch, so that its end is seen.
+    /// Length of the idle phase in seconds: more than two timeouts of a watch, so that watches restart in it
     #[arg(long, default_value_t = 410)]
     pub idle: u64,
-    /// Folder of the controllers; that of this program when not given.
+    /// Folder of the controllers; the folder of this program by default
     #[arg(long)]
     pub controllers: Option<PathBuf>,
-    /// Only what is about memory, without the table.
+    /// Measure memory only
     #[arg(long)]
     pub memory_only: bool,
-    /// Write docs/benchmarks.md.
+    /// Write docs/benchmarks.md
     #[arg(long)]
     pub write: bool,
 }
 
-/// A cluster, and what was found out so far.
+/// The cluster and the results so far.
 pub struct Bench {
     settings: Settings,
     env: TestEnv,
@@ -55,13 +55,13 @@ pub struct Bench {
 /// Runs everything on a control plane of its own and prints the table.
 ///
 /// # Errors
-/// When something does not start, or an expectation about what happens is not met; goals that are missed are no errors.
+/// When something does not start or an expectation is not met; a missed goal is no error.
 pub async fn bench(settings: Settings) -> Result<()> {
     let cluster = ApiOnly::up("bench")?;
     let own = std::env::current_exe()?.parent().context("a program without a folder")?.to_owned();
     let folder = settings.controllers.clone().unwrap_or(own);
     let env =
-        TestEnv::new(cluster.folder(), Build { folder, log: "--log-level=info", environment: &[] }, PATIENCE)
+        TestEnv::new(cluster.folder(), Build { folder, log: "--log-level=info", environment: &[] }, TIMEOUT)
             .await?;
     env.prepare().await?;
     let mut bench = Bench { settings: settings.clone(), env, rows: Vec::new() };
@@ -77,18 +77,18 @@ pub async fn bench(settings: Settings) -> Result<()> {
     eprintln!("\n{}\n{table}", report::machine()?);
     if settings.write {
         report::write(&bench.rows, &settings)?;
-        say("written to docs/benchmarks.md");
+        progress("written to docs/benchmarks.md");
     }
     Ok(())
 }
 
 impl Bench {
     fn add(&mut self, row: Row) {
-        say(&format!("{}: {} (goal {})", row.what, row.ours, row.goal));
+        progress(&format!("{}: {} (goal {})", row.what, row.ours, row.goal));
         self.rows.push(row);
     }
 
-    /// Makes a namespace.
+    /// Creates a namespace.
     async fn namespace(&self, name: &str) -> Result<String> {
         let api: Api<Namespace> = Api::all(self.env.client.clone());
         let object = serde_json::from_value(serde_json::json!({"metadata": {"name": name}}))?;
@@ -96,8 +96,8 @@ impl Bench {
         Ok(name.to_owned())
     }
 
-    /// Takes a namespace away, with all that is in it, and waits for the end.
-    async fn leave(&self, namespace: &str) -> Result<()> {
+    /// Deletes a namespace and waits until it is gone.
+    async fn delete_namespace(&self, namespace: &str) -> Result<()> {
         let api: Api<Namespace> = Api::all(self.env.client.clone());
         api.delete(namespace, &DeleteParams::background()).await?;
         self.env

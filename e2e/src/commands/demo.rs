@@ -1,9 +1,9 @@
-//! The main job on real input, shown step by step.
+//! The demo: the main scenario with a real broker and real messages, step by step.
 
 use crate::cluster::Cluster;
 use crate::operator::{Kubectl, NAMESPACE};
 use crate::pulsar::Broker;
-use crate::shell::{output, run, say, until};
+use crate::shell::{output, progress, run, until};
 use crate::{images, paths, tools};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
@@ -18,22 +18,22 @@ const MESSAGES: usize = 100;
 /// Image with broker, instance and connectors, for clusters that pull.
 const OFFICIAL_PULSAR: &str = "apachepulsar/pulsar-all:4.0.6";
 
-/// Where the demo runs and with which images.
-struct Stage {
+/// The cluster and the images of the demo.
+struct Target {
     kubeconfig: PathBuf,
     own: bool,
     pulsar: String,
     controllers: String,
-    /// Changes with the content of the controllers' image, whose name stays the same.
+    /// Digest of the controllers' image: the name of the image stays the same when its content changes.
     revision: Option<String>,
 }
 
-impl Stage {
-    /// The cluster of `KUBECONFIG`, or one of our own.
-    fn set() -> Result<Self> {
+impl Target {
+    /// The cluster of `KUBECONFIG`, else a new one.
+    fn choose() -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         if let Some(kubeconfig) = variable("KUBECONFIG") {
-            say(&format!("using the cluster of KUBECONFIG={kubeconfig}"));
+            progress(&format!("using the cluster of KUBECONFIG={kubeconfig}"));
             tools::clients()?;
             return Ok(Self {
                 kubeconfig: kubeconfig.into(),
@@ -58,44 +58,44 @@ impl Stage {
     }
 }
 
-/// Shows it.
+/// Runs the demo.
 ///
 /// # Errors
-/// When a step does not come to its end; the message says which and what to do.
+/// When a step fails; the message says which and what to do.
 pub fn demo() -> Result<()> {
-    let stage = Stage::set()?;
-    let kubectl = Kubectl::new(stage.kubeconfig.clone());
+    let target = Target::choose()?;
+    let kubectl = Kubectl::new(target.kubeconfig.clone());
     run(&mut kubectl.words("get --raw=/readyz")).context("the cluster does not answer")?;
 
-    say("deploying a Pulsar broker");
-    let broker = Broker::deploy(&kubectl, DEMO, &stage.pulsar)?;
-    say("installing the charts");
-    // New content behind the same name has to reach the pods.
-    let revision = stage.revision.as_ref().map(|digest| format!("podAnnotations.revision={digest}"));
-    kubectl.install(&stage.controllers, &revision.iter().map(String::as_str).collect::<Vec<_>>())?;
+    progress("deploying a Pulsar broker");
+    let broker = Broker::deploy(&kubectl, DEMO, &target.pulsar)?;
+    progress("installing the charts");
+    // Restarts the pods when the image has new content under the same name.
+    let revision = target.revision.as_ref().map(|digest| format!("podAnnotations.revision={digest}"));
+    kubectl.install(&target.controllers, &revision.iter().map(String::as_str).collect::<Vec<_>>())?;
     kubectl.show(&format!("-n {NAMESPACE} get pods"))?;
     broker.ready()?;
-    say("the broker is healthy");
+    progress("the broker is healthy");
 
     let sample = paths::root().join("config/samples/functionmesh.yaml");
-    say("kubectl apply -f config/samples/functionmesh.yaml");
-    let manifest = fs::read_to_string(&sample)?.replace(images::PULSAR_IMAGE, &stage.pulsar);
+    progress("kubectl apply -f config/samples/functionmesh.yaml");
+    let manifest = fs::read_to_string(&sample)?.replace(images::PULSAR_IMAGE, &target.pulsar);
     kubectl.apply(DEMO, &manifest)?;
-    say("kubectl wait --for=condition=Ready functionmesh/sample");
+    progress("kubectl wait --for=condition=Ready functionmesh/sample");
     let wait = format!("-n {DEMO} wait --for=condition=Ready functionmesh/sample --timeout=300s");
     if let Err(error) = run(&mut kubectl.words(&wait)) {
         kubectl.show(&format!("-n {DEMO} get fmesh,fn,src,snk,pods -o wide"))?;
         return Err(error.context("the sample did not become ready"));
     }
 
-    say(&format!("producing {MESSAGES} messages on the input of the function"));
+    progress(&format!("producing {MESSAGES} messages on the input of the function"));
     let run_id = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let sent: Vec<String> = (0..MESSAGES).map(|i| format!("hello-{run_id}-{i}")).collect();
     let expected: BTreeSet<String> = sent.iter().map(|m| format!("{m}!")).collect();
     broker.produce("persistent://public/default/in", &sent)?;
     let received = broker.expect("persistent://public/default/out", &expected)?;
     let first = received.first().map(String::as_str).unwrap_or_default();
-    say(&format!("received {} of {MESSAGES} expected messages, such as {first:?}", received.len()));
+    progress(&format!("received {} of {MESSAGES} expected messages, such as {first:?}", received.len()));
 
     let logs = format!("-n {DEMO} logs sample-print-sink-0 -c pulsar-sink --tail=2000");
     let printed = until("lines printed by the sink", Duration::from_secs(60), || {
@@ -103,18 +103,18 @@ pub fn demo() -> Result<()> {
         let lines: Vec<String> = text.lines().filter(|l| l.contains("RECV")).map(str::to_owned).collect();
         if lines.is_empty() { bail!("the sink printed nothing yet") } else { Ok(lines) }
     })?;
-    say(&format!("the sink printed {} records, the last one:", printed.len()));
+    progress(&format!("the sink printed {} records, the last one:", printed.len()));
     if let Some(line) = printed.last() {
         eprintln!("        {}", line.chars().take(160).collect::<String>());
     }
     metrics(&kubectl)?;
     kubectl.show(&format!("-n {DEMO} get fmesh,fn,src,snk"))?;
-    say("done");
-    farewell(&stage);
+    progress("done");
+    next_steps(&target);
     Ok(())
 }
 
-/// What Prometheus would see of each controller.
+/// Shows metrics of each controller.
 fn metrics(kubectl: &Kubectl) -> Result<()> {
     for controller in ["function", "source", "sink", "mesh"] {
         let service = format!("services/function-mesh-{controller}-controller:8080/proxy/metrics");
@@ -125,14 +125,16 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
             found.map_or("missing", |(_, v)| v).to_owned()
         };
         if text.contains(DEMO) || !text.contains("function_mesh_api_requests_total") {
-            bail!("metrics of the {controller}-controller are not what they should be:\n{text}");
+            bail!(
+                "metrics of the {controller}-controller are incomplete or have names of namespaces:\n{text}"
+            );
         }
         let reconciles: u64 = text
             .lines()
             .filter(|l| l.starts_with("function_mesh_reconciles_total"))
             .filter_map(|l| l.rsplit_once(' ')?.1.parse::<u64>().ok())
             .sum();
-        say(&format!(
+        progress(&format!(
             "metrics of the {controller}-controller: leader {}, {reconciles} reconciles, {} MB resident",
             value("function_mesh_leader"),
             value("process_resident_memory_bytes").parse::<f64>().map_or(0.0, |b| (b / 1e5).round() / 10.0),
@@ -141,10 +143,10 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-fn farewell(stage: &Stage) {
-    let kubeconfig = stage.kubeconfig.display();
+fn next_steps(target: &Target) {
+    let kubeconfig = target.kubeconfig.display();
     let kubectl = paths::binary("kubectl");
-    eprintln!("\nGo on:");
+    eprintln!("\nNext steps:");
     eprintln!(
         "    export KUBECONFIG={kubeconfig} PATH={}:$PATH",
         kubectl.parent().map(|p| p.display().to_string()).unwrap_or_default()
@@ -152,8 +154,8 @@ fn farewell(stage: &Stage) {
     eprintln!("    kubectl -n {DEMO} get fmesh,fn,src,snk -o wide");
     eprintln!("    kubectl -n {DEMO} scale fn sample-exclamation --replicas=2");
     eprintln!("    kubectl -n {DEMO} logs sample-print-sink-0");
-    if stage.own {
-        eprintln!("    make demo-down    # takes the cluster down and leaves nothing behind");
+    if target.own {
+        eprintln!("    make demo-down    # deletes the cluster and everything it started");
     } else {
         eprintln!("    kubectl delete namespace {DEMO}");
     }

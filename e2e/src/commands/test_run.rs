@@ -13,7 +13,7 @@ pub mod programs;
 #[cfg(test)]
 mod documentation;
 
-use crate::shell::say;
+use crate::shell::progress;
 use anyhow::{Context, Result, bail, ensure};
 use libtest::{Finished, Output};
 use programs::Program;
@@ -88,7 +88,7 @@ pub fn batches(options: &Options) -> Result<Vec<Batch>> {
     let wanted: Vec<&Program> =
         programs::PROGRAMS.iter().filter(|program| options.wants_program(program.name)).collect();
     ensure!(!wanted.is_empty(), "no test program is left to run");
-    say(&format!("building {} test programs", wanted.len()));
+    progress(&format!("building {} test programs", wanted.len()));
     let mut batches = Vec::new();
     for (program, executable) in programs::build(&wanted)? {
         let tests = libtest::list(&executable, options.ignored)?;
@@ -120,16 +120,16 @@ pub async fn run(batches: &[Batch], options: &Options, environment: &[(&str, Pat
     }
     let number: usize = batches.iter().map(|batch| batch.tests.len()).sum();
     eprint!("{}", slowest(&mut finished));
-    say(&format!("{number} tests ran in {} s, {} failed", started.elapsed().as_secs(), count(&failed)));
+    progress(&format!("{number} tests ran in {} s, {} failed", started.elapsed().as_secs(), count(&failed)));
     if failed.is_empty() {
         return Ok(true);
     }
     let names = names(&failed);
     if !options.retry {
-        say(&format!("failed: {names}"));
+        progress(&format!("failed: {names}"));
         return Ok(false);
     }
-    say(&format!("running the failed tests again: {names}"));
+    progress(&format!("running the failed tests again: {names}"));
     let mut again = Vec::new();
     for batch in &failed {
         let title = format!("[again] {}::{}", batch.program, batch.label);
@@ -143,7 +143,7 @@ pub async fn run(batches: &[Batch], options: &Options, environment: &[(&str, Pat
         .partition(|(_, test, second)| second.tests.contains(test));
     for (words, tests) in [("FLAKY, passed the second time", &flaky), ("failed twice", &twice)] {
         for (batch, test, _) in tests {
-            say(&format!("{words}: {}::{test}", batch.program));
+            progress(&format!("{words}: {}::{test}", batch.program));
         }
     }
     Ok(twice.is_empty())
@@ -161,7 +161,7 @@ async fn run_batch(
     options: &Options,
     environment: &[(&str, PathBuf)],
 ) -> Result<Outcome> {
-    say(&format!("{title} ({} tests)", batch.tests.len()));
+    progress(&format!("{title} ({} tests)", batch.tests.len()));
     let mut command = Command::new(&batch.executable);
     command.args(&batch.tests).arg("--exact").current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
     command.args(options.ignored.then_some("--ignored"));

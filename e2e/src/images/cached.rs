@@ -1,6 +1,6 @@
 //! Files that are made once, and again when what they are made of changes.
 
-use crate::shell::say;
+use crate::shell::progress;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -16,7 +16,7 @@ pub(super) fn cached(path: &Path, inputs: &str, make: impl FnOnce(&Path) -> Resu
     let lock = beside(path, "lock");
     let lock = File::create(&lock).with_context(|| format!("lock {}", lock.display()))?;
     if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-        say(&format!("waiting for another process that makes {}", path.display()));
+        progress(&format!("waiting for another process that builds {}", path.display()));
     }
     // Given back when this function or the process ends.
     lock.lock()?;

@@ -3,7 +3,7 @@
 use super::CONTROLLERS_IMAGE;
 use super::oci::{Archive, Recipe, build, pack};
 use crate::paths;
-use crate::shell::{command, output, run, say};
+use crate::shell::{command, output, progress, run};
 use crate::tools::{packages, present};
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -62,11 +62,11 @@ fn compile() -> Result<PathBuf> {
         let installed =
             output(command("rustup", ["target", "list", "--installed"]).current_dir(paths::root()))?;
         if !installed.lines().any(|line| line == target) {
-            say(&format!("installing the target {target}"));
+            progress(&format!("installing the target {target}"));
             run(command("rustup", ["target", "add", &target]).current_dir(paths::root()))?;
         }
     }
-    say("building the controllers (some minutes the first time)");
+    progress("building the controllers (some minutes the first time)");
     // What is shipped is optimised as a whole, which takes a quarter of an hour on two cores; tests do not wait for that.
     let profile = std::env::var("CONTROLLER_PROFILE").unwrap_or_else(|_| "release".to_owned());
     let mut cargo =

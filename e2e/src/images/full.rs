@@ -4,7 +4,7 @@ use super::oci::{Archive, Recipe, build, pack};
 use super::pulsar::{DATA_GENERATOR, artifact, config, layers};
 use super::{FULL_IMAGE, PULSAR_VERSION};
 use crate::paths;
-use crate::shell::{command, output, run, say};
+use crate::shell::{command, output, progress, run};
 use crate::tools::{packages, present};
 use anyhow::{Result, bail};
 use std::fs;
@@ -55,7 +55,7 @@ pub fn full() -> Result<Archive> {
 /// The layer with the modules of Python.
 fn python(work: &Path) -> Result<PathBuf> {
     packages(&[("python3", "python3"), ("pip", "python3-pip")])?;
-    say("installing Python modules");
+    progress("installing Python modules");
     let root = work.join("python");
     let modules = root.join(format!("usr/local/lib/python{PYTHON}/dist-packages"));
     let pip = |arguments: &[&str]| {

@@ -1,7 +1,7 @@
 //! Making an image known to a containerd.
 
 use super::Archive;
-use crate::shell::{command, output, say};
+use crate::shell::{command, output, progress};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
     if known.lines().any(|name| name == archive.reference) {
         return Ok(());
     }
-    say(&format!("importing {}", archive.reference));
+    progress(&format!("importing {}", archive.reference));
     ctr(&["images", "import", &archive.path.display().to_string()])?;
     ctr(&["images", "label", &archive.reference, &format!("{LABEL}={digest}")])?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::cached::cached;
 use crate::paths;
-use crate::shell::{command, output, run, say};
+use crate::shell::{command, output, progress, run};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs;
@@ -66,7 +66,7 @@ pub(super) fn build(
     // This module decides about the result too.
     let inputs = format!("{reference} {compress} {config}\n{inputs}\n{}", include_str!("oci.rs"));
     cached(&path, &inputs, |work| {
-        say(&format!("building image {reference}"));
+        progress(&format!("building image {reference}"));
         let layers = layers(work)?;
         let layout = Layout::new(work.join("layout"))?;
         let digest = layout.image(reference, config, &layers, *compress)?;

@@ -4,7 +4,7 @@ use super::cached::cached;
 use super::oci::{Archive, Recipe, architecture, build, pack};
 use super::{PULSAR_IMAGE, PULSAR_VERSION};
 use crate::paths;
-use crate::shell::{command, run, say};
+use crate::shell::{command, progress, run};
 use crate::tools::{packages, present};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ pub fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
         if !present("mvn") {
             bail!("missing: install maven; Pulsar is downloaded with it");
         }
-        say(&format!("downloading {coordinates}"));
+        progress(&format!("downloading {coordinates}"));
         let (from, to) =
             (format!("-Dartifact={coordinates}"), format!("-DoutputDirectory={}", work.display()));
         // A wrong checksum is an error, not a warning.
@@ -106,7 +106,7 @@ fn base() -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(format!("debian-{RELEASE}-jre17.tar"));
     cached(&path, &format!("{RELEASE}\n{PACKAGES}\n{BEFORE}\n{AFTER}"), |work| {
         packages(&[("mmdebstrap", "mmdebstrap")])?;
-        say(&format!("bootstrapping Debian {RELEASE} with a JRE"));
+        progress(&format!("bootstrapping Debian {RELEASE} with a JRE"));
         let finished = work.join("base.tar");
         let mut bootstrap = command("mmdebstrap", ["--quiet", "--variant=minbase"]);
         bootstrap.arg(format!("--include={PACKAGES}"));

@@ -22,7 +22,7 @@ pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<RequestCounts> {
         .measure(async |fleet| {
             let before = fleet.controller.reconciles()?;
             merge_all(fleet, patch).await?;
-            fleet.until_looked_at(before, fleet.number()).await
+            fleet.until_reconciled(before, fleet.number()).await
         })
         .await
 }
@@ -53,7 +53,7 @@ pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
             })
             .await?;
             merge_all(fleet, &json!({"metadata": {"labels": {"status": "edited"}}})).await?;
-            fleet.until_looked_at(before, fleet.number()).await
+            fleet.until_reconciled(before, fleet.number()).await
         })
         .await
 }
@@ -72,13 +72,16 @@ pub async fn repeat(fleet: &Fleet, spec: &Value) -> Result<RequestCounts> {
             each(&fleet.names, |name| {
                 let same = &same;
                 async move {
-                    fleet.objects.patch(&name, &PatchParams::default(), &Patch::Merge(Turned(same))).await?;
+                    fleet
+                        .objects
+                        .patch(&name, &PatchParams::default(), &Patch::Merge(Reversed(same)))
+                        .await?;
                     Ok(())
                 }
             })
             .await?;
             merge_all(fleet, &json!({"metadata": {"labels": {"repeated": "yes"}}})).await?;
-            fleet.until_looked_at(before, fleet.number()).await
+            fleet.until_reconciled(before, fleet.number()).await
         })
         .await
 }
@@ -138,7 +141,7 @@ pub async fn touch_backend_config(fleet: &Fleet) -> Result<RequestCounts> {
         .measure(async |fleet| {
             let before = fleet.controller.reconciles()?;
             merge(&configs, BACKEND_CONFIG, json!({"metadata": {"labels": {"touched": "yes"}}})).await?;
-            fleet.until_looked_at(before, fleet.number()).await
+            fleet.until_reconciled(before, fleet.number()).await
         })
         .await
 }
@@ -172,14 +175,14 @@ fn variable<'a>(set: &'a StatefulSet, name: &str) -> Option<&'a str> {
 
 /// A value that serializes with the fields of its objects in reverse order.
 #[derive(Debug)]
-struct Turned<'a>(&'a Value);
+struct Reversed<'a>(&'a Value);
 
-impl Serialize for Turned<'_> {
+impl Serialize for Reversed<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Value::Object(fields) = self.0 else { return self.0.serialize(to) };
         let mut map = to.serialize_map(Some(fields.len()))?;
         for (key, value) in fields.iter().rev() {
-            map.serialize_entry(key, &Turned(value))?;
+            map.serialize_entry(key, &Reversed(value))?;
         }
         map.end()
     }
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn the_order_of_fields_is_turned() {
         let value = json!({"a": 1, "b": {"c": [{"d": 2, "e": 3}], "f": 4}});
-        let turned = serde_json::to_string(&Turned(&value)).unwrap();
+        let turned = serde_json::to_string(&Reversed(&value)).unwrap();
         assert!(turned.starts_with("{\"b\":{\"f\""), "{turned}");
         assert_eq!(serde_json::from_str::<Value>(&turned).unwrap(), value);
     }

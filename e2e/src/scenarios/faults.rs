@@ -17,7 +17,7 @@ use crate::testing::proxy::rule::{Action, Rule, Target};
 use crate::testing::{Proxy, TestEnv};
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt, stream};
-use scenario::{Scenario, Stage};
+use scenario::{Fixture, Scenario};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -194,15 +194,15 @@ async fn act(
     let start = || Controller::spawn_behind(&env, Some(&proxy), kind.controller, &flags);
     let mut controller = start()?;
     controller.ready(&env).await?;
-    let stage = Stage::new(&env, &namespace, kind);
-    scenario.prepare(&stage).await?;
-    controller.quiet(&env).await?;
+    let fixture = Fixture::new(&env, &namespace, kind);
+    scenario.prepare(&fixture).await?;
+    controller.until_idle(&env).await?;
     let before = proxy.writes().len();
     if let Some(Plan { write: Write { target, nth }, fault, .. }) = plan {
         let rule = Rule::new(fault.action(controller.id())).verb(target.verb).resource(&target.resource);
         proxy.add(rule.name(&target.name).nth(*nth));
     }
-    scenario.act(&stage).await?;
+    scenario.act(&fixture).await?;
     let mut killed = false;
     if plan.is_some_and(|plan| plan.fault.kills()) {
         let hit = env.until("fault", || async {
@@ -211,8 +211,8 @@ async fn act(
         });
         // The scenario may complete without a write that is made only sometimes.
         let over = async {
-            scenario.done(&stage).await?;
-            controller.quiet(&env).await
+            scenario.done(&fixture).await?;
+            controller.until_idle(&env).await
         };
         tokio::select! {
             hit = hit => hit?,
@@ -225,18 +225,18 @@ async fn act(
         controller = start()?;
         controller.ready(&env).await?;
     }
-    scenario.done(&stage).await?;
+    scenario.done(&fixture).await?;
     if let Some(reference) = reference {
         env.until("O1, the state of the undisturbed run", || async {
-            state::equal(&stage.state().await?, &reference.state)
+            state::equal(&fixture.state().await?, &reference.state)
         })
         .await?;
     }
-    controller.quiet(&env).await?;
+    controller.until_idle(&env).await?;
     let writes = proxy.writes();
     // This is what is measured: nothing.
     tokio::time::sleep(tail).await;
-    let end = stage.state().await?;
+    let end = fixture.state().await?;
     let late = proxy.writes().split_off(writes.len());
     ensure!(late.is_empty(), "O3, writes after the end: {late:?}");
     ensure!(controller.metric("function_mesh_reconcile_panics_total")? == 0, "O5, a panic");

@@ -146,10 +146,10 @@ impl Fleet {
     ///
     /// # Errors
     /// When it does not reconcile them.
-    pub async fn until_looked_at(&self, before: u64, number: usize) -> Result<()> {
+    pub async fn until_reconciled(&self, before: u64, number: usize) -> Result<()> {
         let number = u64::try_from(number).unwrap_or(u64::MAX);
         self.controller.reconciled(&self.env, before + number).await?;
-        self.controller.quiet(&self.env).await
+        self.controller.until_idle(&self.env).await
     }
 
     /// Counts the controller's requests from the start of an action until the controller is idle.
@@ -157,12 +157,12 @@ impl Fleet {
     /// # Errors
     /// What happens, or when the controller does not become quiet.
     pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<RequestCounts> {
-        self.controller.quiet(&self.env).await?;
+        self.controller.until_idle(&self.env).await?;
         let before = storage(&self.env, &self.namespace, self.kind.plural)?;
         let (reconciles, cpu) = (self.controller.reconciles()?, self.controller.cpu()?);
         let mark = self.env.mark().await?;
         what(self).await?;
-        self.controller.quiet(&self.env).await?;
+        self.controller.until_idle(&self.env).await?;
         let after = storage(&self.env, &self.namespace, self.kind.plural)?;
         let audit = self.env.audit_since(&mark)?;
         Ok(RequestCounts {

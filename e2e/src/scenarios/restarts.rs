@@ -43,7 +43,7 @@ pub async fn restart(fleet: &mut Fleet) -> Result<RequestCounts> {
         })
         .await?;
     let drained = started.elapsed();
-    controller.quiet(&fleet.env).await?;
+    controller.until_idle(&fleet.env).await?;
     let after = storage(&fleet.env, &fleet.namespace, fleet.kind.plural)?;
     let audit = fleet.env.audit_since(&mark)?;
     Ok(RequestCounts {
@@ -62,7 +62,7 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(RequestCounts, usize)> {
     if fleet.proxy.is_none() {
         let proxy = Proxy::start(&fleet.env).await?;
         fleet.replace(Some(proxy)).await?;
-        fleet.until_looked_at(0, fleet.number()).await?;
+        fleet.until_reconciled(0, fleet.number()).await?;
     }
     let mut watches = 0;
     let counts = fleet
@@ -99,7 +99,7 @@ pub async fn resync(fleet: &mut Fleet) -> Result<RequestCounts> {
     let counts = count(audit, &fleet.controller.user, &fleet.namespace, &before, &after);
     fleet.flags = flags;
     fleet.replace(None).await?;
-    fleet.until_looked_at(0, fleet.number()).await?;
+    fleet.until_reconciled(0, fleet.number()).await?;
     Ok(counts)
 }
 

@@ -174,8 +174,8 @@ impl Controller {
     ///
     /// # Errors
     /// When it goes on working, or ended.
-    pub async fn quiet(&self, env: &TestEnv) -> Result<()> {
-        env.until(&format!("{} becomes quiet", self.user), || async {
+    pub async fn until_idle(&self, env: &TestEnv) -> Result<()> {
+        env.until(&format!("{} becomes idle", self.user), || async {
             const GAUGES: [&str; 2] = ["function_mesh_reconciles_running", "function_mesh_backoff_objects"];
             let before = self.reconciles()?;
             for _ in 0..LOOKS {

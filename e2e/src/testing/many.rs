@@ -53,8 +53,8 @@ where
         }
         Ok(())
     };
-    let waited = tokio::time::timeout(env.patience(), wait).await;
-    waited.with_context(|| format!("only {} of {number} objects within {:?}", done.len(), env.patience()))?
+    let waited = tokio::time::timeout(env.timeout(), wait).await;
+    waited.with_context(|| format!("only {} of {number} objects within {:?}", done.len(), env.timeout()))?
 }
 
 /// Waits until no object is left.
@@ -80,6 +80,6 @@ where
         }
         Ok(())
     };
-    let waited = tokio::time::timeout(env.patience(), wait).await;
-    waited.with_context(|| format!("{} objects are left after {:?}", left.len(), env.patience()))?
+    let waited = tokio::time::timeout(env.timeout(), wait).await;
+    waited.with_context(|| format!("{} objects are left after {:?}", left.len(), env.timeout()))?
 }

@@ -130,6 +130,20 @@ pub async fn until_condition(
     .await
 }
 
+/// Waits until an object no longer exists.
+///
+/// # Errors
+/// When it still exists; with its status.
+pub async fn until_gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    env.until(&format!("end of {name}"), || async {
+        match api.get_opt(name).await? {
+            None => Ok(()),
+            Some(left) => bail!("still there: {}", left.data.get("status").unwrap_or(&Value::Null)),
+        }
+    })
+    .await
+}
+
 /// Changes an object.
 ///
 /// # Errors

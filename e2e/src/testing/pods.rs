@@ -12,21 +12,21 @@ use std::time::Duration;
 /// Namespace of the broker and the objects.
 pub const HOME: &str = "e2e";
 /// Longest wait for a condition.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The images of Pulsar and of the controllers, imported into a cluster of the tests' own; elsewhere they have to be there.
 ///
 /// # Errors
 /// When they cannot be built or imported.
-pub fn make_images_known(env: &TestEnv) -> Result<(String, String)> {
-    make_images_known_with(env, images::pulsar, images::PULSAR_IMAGE)
+pub fn import_images(env: &TestEnv) -> Result<(String, String)> {
+    import_images_with(env, images::pulsar, images::PULSAR_IMAGE)
 }
 
 /// The same with another image of Pulsar.
 ///
 /// # Errors
 /// When they cannot be built or imported.
-pub fn make_images_known_with(
+pub fn import_images_with(
     env: &TestEnv,
     build: fn() -> Result<images::Archive>,
     name: &str,
@@ -87,7 +87,7 @@ pub fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<
 /// # Errors
 /// When it does not come.
 pub fn until_says(kubectl: &Kubectl, what: &str, want: (&str, &str), words: &[&str]) -> Result<String> {
-    until(what, PATIENCE, || {
+    until(what, TIMEOUT, || {
         let (status, reason, message) = ready(kubectl, what)?;
         if (status.as_str(), reason.as_str()) == want && words.iter().all(|word| message.contains(word)) {
             Ok(message)

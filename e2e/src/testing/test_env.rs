@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// Longest wait for a condition. Generous, because a slow machine is no error.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 static PREPARED: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,7 +36,7 @@ pub struct TestEnv {
     // Shared, because it is large and this is copied into every test.
     config: Arc<Config>,
     folder: Option<PathBuf>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// The controllers that are run.
@@ -83,7 +83,7 @@ impl TestEnv {
             build: Build::debug(),
             config: Arc::new(config),
             folder,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
@@ -91,7 +91,7 @@ impl TestEnv {
     ///
     /// # Errors
     /// When its kubeconfig cannot be read.
-    pub async fn new(folder: &Path, build: Build, patience: Duration) -> Result<Self> {
+    pub async fn new(folder: &Path, build: Build, timeout: Duration) -> Result<Self> {
         let kubeconfig = folder.join("admin.kubeconfig");
         let file = Kubeconfig::read_from(&kubeconfig)
             .with_context(|| format!("kubeconfig {}", kubeconfig.display()))?;
@@ -99,15 +99,15 @@ impl TestEnv {
         let client = Client::try_from(config.clone())?;
         let kubectl = Kubectl::new(kubeconfig);
         let config = Arc::new(config);
-        Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), patience })
+        Ok(Self { client, kubectl, build, config, folder: Some(folder.to_owned()), timeout })
     }
 
     /// A cluster for this test alone, with the kinds and permissions installed: other tests are unaffected.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn alone(server: &ApiOnly) -> Result<Self> {
-        let env = Self::new(server.folder(), Build::debug(), PATIENCE).await?;
+    pub async fn dedicated(server: &ApiOnly) -> Result<Self> {
+        let env = Self::new(server.folder(), Build::debug(), TIMEOUT).await?;
         env.install().await?;
         Ok(env)
     }
@@ -175,7 +175,7 @@ impl TestEnv {
         api.create(&PostParams::default(), &object).await.context("namespace of the test")?;
         let result = test(self.clone(), namespace.clone()).await;
         if result.is_err() {
-            self.keep(name, &namespace);
+            self.keep_diagnostics(name, &namespace);
         }
         match api.delete(&namespace, &DeleteParams::background()).await {
             // The test may have done it.
@@ -212,8 +212,8 @@ impl TestEnv {
         loop {
             match attempt().await {
                 Ok(value) => return Ok(value),
-                Err(error) if started.elapsed() > self.patience => {
-                    return Err(error.context(format!("{what}: not within {} s", self.patience.as_secs())));
+                Err(error) if started.elapsed() > self.timeout => {
+                    return Err(error.context(format!("{what}: not within {} s", self.timeout.as_secs())));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -268,13 +268,13 @@ impl TestEnv {
 
     /// The same cluster with another timeout.
     #[must_use]
-    pub fn patient(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// The timeout of a wait.
-    pub fn patience(&self) -> Duration {
-        self.patience
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Files of the cluster.
@@ -286,10 +286,10 @@ impl TestEnv {
     }
 
     /// Keeps Events, objects and logs of a failed test.
-    fn keep(&self, test: &str, namespace: &str) {
+    fn keep_diagnostics(&self, test: &str, namespace: &str) {
         let folder = paths::cache().join("failed").join(test);
         if let Err(error) = fs::create_dir_all(&folder) {
-            eprintln!("nothing kept of {test}: {error}");
+            eprintln!("cannot keep diagnostics of {test}: {error}");
             return;
         }
         let kinds = "fmesh,fn,src,snk,becfg,statefulsets,services,horizontalpodautoscalers,jobs,pods,events";
@@ -308,7 +308,7 @@ impl TestEnv {
             // A report that cannot be written must not hide the failure it is about.
             let _ = fs::write(folder.join(file), found);
         }
-        eprintln!("what was there is in {}", folder.display());
+        eprintln!("diagnostics are in {}", folder.display());
     }
 }
 

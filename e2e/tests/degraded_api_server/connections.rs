@@ -61,7 +61,7 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
         for name in ["a", "b", "c"] {
             until_ready(&env, &api, name, AVAILABLE).await?;
         }
-        controller.quiet(&env).await
+        controller.until_idle(&env).await
     })
     .await
 }
@@ -81,7 +81,7 @@ async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
             image(&env, &namespace, number).await?;
         }
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.writes_to("statefulsets", "f-function") == 1 + EDITS, "{:?}", writes.counts());
         ensure!(writes.writes_to("services", "f-function-headless") == 1, "{:?}", writes.counts());
@@ -121,7 +121,7 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
         until_ready(&env, &api, "f", ("False", "Invalid")).await?;
         merge(&api, "f", json!({"spec": {"timeout": null}})).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let writes = env.audit()?.by(&controller.user).writes();
         let sets = writes.writes_to("statefulsets", "f-function");
         ensure!(sets == 1 + failures.len() + 3, "{:?}", writes.counts());
@@ -140,7 +140,7 @@ async fn a_watch_without_events_is_restarted() -> Result<()> {
         let (proxy, controller, api) = behind(&env, &namespace).await?;
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let frozen = std::time::Instant::now();
         proxy.freeze_watches(true);
         merge(&api, "f", json!({"spec": {"image": "example.com/image:late"}})).await?;
@@ -153,7 +153,7 @@ async fn a_watch_without_events_is_restarted() -> Result<()> {
         // The new watches go another way.
         proxy.freeze_watches(false);
         image(&env, &namespace, 0).await?;
-        eprintln!("a frozen watch was given up after {} s", frozen.elapsed().as_secs());
+        eprintln!("a watch without events was restarted after {} s", frozen.elapsed().as_secs());
         until_ready(&env, &api, "f", AVAILABLE).await?;
         Ok(())
     })
@@ -187,7 +187,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await
+        controller.until_idle(&env).await
     })
     .await
 }

@@ -49,7 +49,7 @@ async fn refused(env: &TestEnv, token: &str) -> Result<()> {
 #[ignore = "minutes: `make faults`"]
 async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     let mut server = ApiOnly::up("identity")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     // It ends with the server: who made it is not let in any more by then.
     let namespace = "identity";
     let namespaces: Api<Namespace> = Api::all(env.client.clone());
@@ -81,20 +81,20 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     let since = Instant::now();
     merge(&objects, "f", json!({"spec": {"image": "example.com/image:token"}})).await?;
     until_ready(&env, &objects, "f", AVAILABLE).await?;
-    eprintln!("a new token is used after {:?}", since.elapsed());
+    eprintln!("the new token is used after {:?}", since.elapsed());
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
 
     // Nor is the old authority.
     drop(acker);
     server.restart_with_new_authority()?;
     account.write_authority(&env)?;
-    let env = TestEnv::new(server.folder(), env.build.clone(), env.patience()).await?;
+    let env = TestEnv::new(server.folder(), env.build.clone(), env.timeout()).await?;
     let _statefulset_controller = FakeStatefulSetController::start(&env, namespace);
     let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     let since = Instant::now();
     merge(&objects, "f", json!({"spec": {"image": "example.com/image:authority"}})).await?;
     until_ready(&env, &objects, "f", AVAILABLE).await?;
-    eprintln!("a new authority is trusted after {:?}", since.elapsed());
+    eprintln!("the new certificate authority is trusted after {:?}", since.elapsed());
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
     ensure!(controller.id() == process && controller.get("healthz").is_ok(), "it was started again");
     ensure!(controller.metric("function_mesh_leader")? == 1, "it does not lead any more");

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use e2e::scenarios::edits::{until_image, want_image};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::objects::{AVAILABLE, merge, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Proxy, TestEnv};
@@ -25,7 +25,7 @@ async fn fleet(env: &TestEnv, namespace: &str, ready: bool) -> Result<Fleet> {
     if ready {
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        fleet.controller.quiet(env).await?;
+        fleet.controller.until_idle(env).await?;
     }
     Ok(fleet)
 }
@@ -92,7 +92,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 let back = Instant::now();
                 until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
-                say(&format!(
+                progress(&format!(
                     "away for {minutes} minutes: back after {:?}, {spent:?} of CPU, {grown} KiB more",
                     back.elapsed()
                 ));
@@ -108,11 +108,11 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
 }
 
 /// Conflicts: one after the other for some objects, without an end for one.
-async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Result<()> {
+async fn conflicts(name: &'static str, times: usize, timeout: Duration) -> Result<()> {
     const FOREVER: &str = "o3";
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    let env = env.patient(patience);
+    let env = env.with_timeout(timeout);
     env.test(name, |env, namespace| async move {
         let fleet = fleet(&env, &namespace, true).await?;
         let conflict = |resource: &str, name: &str| {
@@ -161,7 +161,7 @@ async fn conflicts(name: &'static str, times: usize, patience: Duration) -> Resu
         fleet.proxy()?.clear();
         merge(&fleet.objects, FOREVER, json!({"spec": {"image": "example.com/image:end"}})).await?;
         until_ready(&env, &fleet.objects, FOREVER, AVAILABLE).await?;
-        fleet.controller.quiet(&env).await
+        fleet.controller.until_idle(&env).await
     })
     .await
 }
@@ -227,7 +227,7 @@ async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()>
         let after = leases.get("function-controller").await?.spec;
         let transitions = |spec: &Option<LeaseSpec>| spec.as_ref().map(|spec| spec.lease_transitions);
         ensure!(transitions(&before) == transitions(&after), "lost and taken again: {after:?}");
-        say(&format!("{changes} changes of {NUMBER} objects in {:?}", started.elapsed()));
+        progress(&format!("{changes} changes of {NUMBER} objects in {:?}", started.elapsed()));
         Ok(())
     })
     .await
@@ -279,7 +279,7 @@ async fn a_lasting_load_starves_no_object() -> Result<()> {
         fleet.replace(Some(Proxy::start(&env).await?)).await?;
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         fleet.proxy()?.add(Rule::new(Action::Delay(Duration::from_millis(50))).verb("patch"));
         let mark = env.mark().await?;
         let (mut round, mut times) = (0, Vec::new());
@@ -290,7 +290,7 @@ async fn a_lasting_load_starves_no_object() -> Result<()> {
             let of = |name: &String| writes.writes_to("statefulsets", &format!("{name}-function"));
             times = fleet.names.iter().map(of).collect();
         }
-        say(&format!("writes of each set in {round} rounds: {times:?}"));
+        progress(&format!("writes of each set in {round} rounds: {times:?}"));
         ensure!(times.iter().all(|times| *times > 0), "some were left out: {times:?}");
         fleet.proxy()?.clear();
         until_image(&fleet, &format!("example.com/image:{round}")).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::scenarios::edits::{until_image, want_image};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Proxy, TestEnv};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -39,10 +39,10 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
 /// Everything is as it should be: a new process finds nothing to do.
 async fn nothing_is_left(env: &TestEnv, namespace: &str, mut fleet: Fleet) -> Result<()> {
     fleet.proxy()?.clear();
-    fleet.controller.quiet(env).await?;
+    fleet.controller.until_idle(env).await?;
     let mark = env.mark().await?;
     fleet.replace(None).await?;
-    fleet.until_looked_at(0, NUMBER).await?;
+    fleet.until_reconciled(0, NUMBER).await?;
     let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(namespace).writes();
     ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
     Ok(())
@@ -79,7 +79,7 @@ async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
         let writes = fleet.proxy()?.writes();
         let sets = writes.iter().filter(|write| write.resource == "statefulsets").count();
         let needed = (1 + changes) * NUMBER;
-        say(&format!(
+        progress(&format!(
             "{changes} changes of {NUMBER} objects in {:?}, {sets} writes of StatefulSets for {needed}",
             started.elapsed()
         ));

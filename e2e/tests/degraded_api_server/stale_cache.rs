@@ -69,7 +69,7 @@ impl Past {
         }
         create(&objects, FUNCTION.kind, "f", &spec).await?;
         until_ready(env, &objects, "f", AVAILABLE).await?;
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
         Ok(Self { _statefulset_controller: acker, objects, proxy, controller, spec })
     }
 }
@@ -98,7 +98,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
         let new = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         create(&objects, FUNCTION.kind, "f", &spec).await?;
         until_ready(&env, &objects, "f", AVAILABLE).await?;
-        new.quiet(&env).await?;
+        new.until_idle(&env).await?;
         let uid = objects.get("f").await?.uid().context("no uid")?;
         let before = children(&env, &namespace).await?;
         ensure!(before.iter().all(|(_, _, owners)| *owners == [uid.clone()]), "{before:?}");
@@ -123,7 +123,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
         // It sees the present again, and agrees.
         proxy.freeze_watches(false);
         proxy.end_watches();
-        old.quiet(&env).await?;
+        old.until_idle(&env).await?;
         ensure!(children(&env, &namespace).await? == before, "they do not agree");
         Ok(())
     })

@@ -18,7 +18,7 @@ async fn ready(env: &TestEnv, namespace: &str) -> Result<Fleet> {
     let fleet = Fleet::start(env, namespace, &FUNCTION, NUMBER).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(env).await?;
+    fleet.controller.until_idle(env).await?;
     Ok(fleet)
 }
 
@@ -35,7 +35,7 @@ async fn changed(fleet: &Fleet, times: i64) -> Result<()> {
 async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result<()> {
     const IMAGE: &str = "example.com/image:compacted";
     let mut server = ApiOnly::up("compact")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     let server = &mut server;
     env.test("compaction", |env, namespace| async move {
         let fleet = ready(&env, &namespace).await?;
@@ -71,7 +71,7 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
                 until_image(&fleet, IMAGE).await?;
                 fleet.until_ready().await?;
             }
-            fleet.controller.quiet(&env).await?;
+            fleet.controller.until_idle(&env).await?;
             let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
             let sets = writes.clone().only(|r| r.resource() == "statefulsets" && r.code() < 300);
             let want = if changes { NUMBER } else { 0 };
@@ -91,7 +91,7 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
 async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
     const FROZEN: Duration = Duration::from_secs(30);
     let server = ApiOnly::up("etcd")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     let server = &server;
     env.test("storage", |env, namespace| async move {
         let fleet = ready(&env, &namespace).await?;
@@ -115,7 +115,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         changed(&fleet, 1).await?;
 
         // Work waits when the storage takes nothing more.
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         fleet.controller.send("STOP")?;
         want_image(&fleet, "example.com/image:full").await?;
         env.etcd()?.full(true)?;
@@ -137,7 +137,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         fleet.until_ready().await?;
         ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
         changed(&fleet, 2).await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         let after = fleet.controller.memory()?.resident;
         ensure!(after < before + 4096, "memory from {before} to {after} KiB");
         ensure!(fleet.controller.metric("function_mesh_reconcile_errors_total")? > 0, "no error is counted");

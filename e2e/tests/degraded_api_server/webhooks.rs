@@ -48,7 +48,7 @@ async fn fields_that_a_webhook_adds_stay() -> Result<()> {
         // A new process finds nothing to repair either.
         let mark = env.mark().await?;
         fleet.replace(None).await?;
-        fleet.until_looked_at(0, 5).await?;
+        fleet.until_reconciled(0, 5).await?;
         let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().is_empty(), "{:?}", writes.counts());
         webhook.remove().await

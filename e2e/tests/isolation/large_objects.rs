@@ -46,7 +46,7 @@ async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<(
             until_ready(&env, &fleet.objects, name, AVAILABLE).await?;
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         let requests = env.audit_since(&mark)?.by(&fleet.controller.user);
         let tries = requests.only(|r| r.what() == "patch statefulsets" && r.name() == "config-function");
         // Once more when its Service was there.
@@ -58,7 +58,7 @@ async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<(
         for name in ["variables", "config"] {
             fleet.objects.delete(name, &<_>::default()).await?;
         }
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
         ensure!(grown < 32_768, "{grown} KiB more");
         Ok(())
@@ -97,7 +97,7 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
             })
             .await?;
         ensure!(message.len() <= 1100, "{} bytes", message.len());
-        mesh.quiet(&env).await?;
+        mesh.until_idle(&env).await?;
         let writes = env.audit()?.by(&mesh.user).writes();
         let made = writes.counts().get("patch functions").copied().context("no component is made")?;
         ensure!(made == NUMBER, "{:?}", writes.counts());

@@ -58,7 +58,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         let warned = controller.log()?;
         let warned = warned.lines().filter(|line| line.contains("WARN") && line.contains("namespace cannot be watched"));
         ensure!(warned.count() == 1, "b is not in the log once");
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let writes = env.audit()?.by(&controller.user).within(&b).writes();
         ensure!(writes.requests().is_empty(), "written without knowing what is there: {:?}", writes.counts());
 
@@ -66,7 +66,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         env.until("work in b", || async { in_b.state().await.map(drop) }).await?;
         ensure!(controller.metric("function_mesh_unwatched_namespaces")? == 0, "b is still counted");
         ensure!(controller.get("readyz")?.trim() == "ok", "{}", controller.get("readyz")?);
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
 
         // The namespace is deleted with its Roles; the controller is restarted.
         controller.signal("TERM")?;

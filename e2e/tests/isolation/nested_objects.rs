@@ -175,7 +175,7 @@ async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
         for name in ["deep-later", "deeper-later"] {
             case.until_refused(env, namespace, name).await?;
         }
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
         let log = controller.log()?;
         ensure!(!log.contains(PAYLOAD), "the content of an object is in the log");
         let reported = log.lines().filter(|line| line.contains("refused") && line.contains("/deeper\""));

@@ -24,7 +24,7 @@ async fn grant(roles: &Api<ClusterRole>, role: &ClusterRole) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> {
     let server = ApiOnly::up("optional")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     env.test("optional", |env, namespace| async move {
         let (env, namespace) = (&env, namespace.as_str());
         let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
@@ -77,7 +77,7 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
         ensure!(message.contains("does not have"), "{message}");
         create(&api, "Function", "later", &function_spec()).await?;
         until_ready(env, &api, "later", AVAILABLE).await?;
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
         for name in ["plain", "scaled"] {
             until_ready(env, &api, name, AVAILABLE).await?;
         }
@@ -95,7 +95,7 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
         vertical::install(env).await?;
         env.until("the autoscaler again", there).await?;
         env.until("end of the condition", over).await?;
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
         controller.signal("TERM")?;
         let controller = Controller::start(env, "function-controller", namespace).await?;
         controller.reconciled(env, 3).await?;

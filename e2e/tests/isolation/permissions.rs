@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, api, condition, create, merge};
 use e2e::testing::{Child, Controller, TestEnv};
@@ -348,7 +348,7 @@ async fn lose<L: Life>(
 
 async fn lose_each<L: Life>(name: &str) -> Result<()> {
     let server = ApiOnly::up(name)?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     env.test(name, |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let roles: Api<ClusterRole> = Api::all(env.client.clone());
@@ -357,9 +357,9 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
         for (number, permission) in permissions(&role).iter().enumerate() {
             let what = format!("{}: {} {}", L::CONTROLLER, permission.verb, permission.resource);
             match lose::<L>(&env, &namespace, &role, permission, number).await {
-                Ok(reported) => say(&format!("{what}: {reported}")),
+                Ok(reported) => progress(&format!("{what}: {reported}")),
                 Err(error) => {
-                    say(&format!("{what}: FAILED {error:#}"));
+                    progress(&format!("{what}: FAILED {error:#}"));
                     failures.push(format!("{what}: {error:#}"));
                     give(&env, L::CONTROLLER, &role, permission, true).await?;
                 }

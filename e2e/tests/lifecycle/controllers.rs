@@ -308,7 +308,7 @@ async fn a_standby_takes_over_at_once_and_writes_nothing() -> Result<()> {
             if standby.metric("function_mesh_leader")? == 1 { Ok(()) } else { bail!("not leading") }
         })
         .await?;
-        println!("hand-over took {} ms", released.elapsed().as_millis());
+        println!("handover took {} ms", released.elapsed().as_millis());
         standby.reconciled(&env, 1).await?;
         let writes = env.audit()?.by(&standby.user).writes();
         ensure!(writes.requests().is_empty(), "writes after taking over: {:?}", writes.counts());

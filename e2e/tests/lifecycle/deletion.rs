@@ -5,11 +5,10 @@ mod gap;
 mod precondition;
 mod uninstall;
 
-use anyhow::{Result, ensure};
-use e2e::testing::TestEnv;
+use anyhow::Result;
 use e2e::testing::objects::function_spec;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// The finalizer of an object with something to clean up.
@@ -48,18 +47,4 @@ fn ended(complete: bool) -> Value {
         json!({"startTime": time, "failed": 7, "active": 0, "ready": 0,
                "conditions": [condition("FailureTarget", failed), condition("Failed", failed)]})
     }
-}
-
-/// Waits until an object is gone.
-async fn gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    env.until(&format!("end of {name}"), || async {
-        let left = api.get_opt(name).await?;
-        ensure!(
-            left.is_none(),
-            "still there: {}",
-            left.map(|o| o.data["status"].to_string()).unwrap_or_default()
-        );
-        Ok(())
-    })
-    .await
 }

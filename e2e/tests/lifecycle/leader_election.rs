@@ -88,7 +88,7 @@ async fn a_frozen_leader_writes_nothing_when_it_wakes() -> Result<()> {
         new.ready(&env).await?;
 
         // Frozen, with a change that it will find when it wakes.
-        old.quiet(&env).await?;
+        old.until_idle(&env).await?;
         old.send("STOP")?;
         let mark = env.mark().await?;
         merge(&api, "f", json!({"spec": {"image": "pulsar:next"}})).await?;
@@ -127,7 +127,7 @@ async fn a_killed_leader_is_followed_and_a_deleted_lease_stays_with_its_holder()
         first.kill();
         let killed = Instant::now();
         second.leads(&env).await?;
-        println!("hand-over after SIGKILL took {} ms, with a lease of 5 s", killed.elapsed().as_millis());
+        println!("handover after SIGKILL took {} ms, with a lease of 5 s", killed.elapsed().as_millis());
         let spec = leases(&env).get(NAME).await?.spec.unwrap_or_default();
         ensure!(spec.lease_transitions == term.map(|t| t + 1), "{:?} after {term:?}", spec.lease_transitions);
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{
-    AVAILABLE, create, function_spec, functions, merge, until_condition, until_ready,
+    AVAILABLE, create, function_spec, functions, merge, until_condition, until_gone, until_ready,
 };
 use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -77,7 +77,7 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
             }
             until_ready(&env, &functions, "f", AVAILABLE).await?;
         }
-        controller.quiet(&env).await
+        controller.until_idle(&env).await
     })
     .await
 }
@@ -109,7 +109,7 @@ async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         ensure!(set.state().await? == before, "it was rolled out");
         Ok(())
     })
@@ -143,10 +143,10 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
         })
         .await?;
         until_condition(&env, &functions, "f", "CleanupPending", ("True", "CleanupRunning")).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let skip = json!({"metadata": {"annotations": {"compute.functionmesh.io/need-cleanup": "false"}}});
         functions.patch("f", &PatchParams::default(), &Patch::Merge(&skip)).await?;
-        crate::mesh::until_gone(&env, &functions, "f").await
+        until_gone(&env, &functions, "f").await
     })
     .await
 }
@@ -167,7 +167,7 @@ async fn an_unwanted_autoscaler_without_its_label_is_deleted() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
 
         // Both happen while no controller runs.
         controller.kill();
@@ -186,7 +186,7 @@ async fn an_unwanted_autoscaler_without_its_label_is_deleted() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let writes = env.audit()?.by(&controller.user).writes().counts();
         let expected = [("delete horizontalpodautoscalers", 1), ("patch functions/status", 1)];
         ensure!(writes == expected.map(|(what, n)| (what.to_owned(), n)).into(), "{writes:?}");

@@ -136,7 +136,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         })
         .await?;
         let counts = since.audit()?.writes().counts();
-        println!("deleted and made again at once: {counts:?}");
+        println!("deleted and recreated at once: {counts:?}");
         ensure!(counts["patch statefulsets"] == N && counts["patch services"] == N, "{counts:?}");
         // Up to two writes report that the Service, and then the StatefulSet, of the predecessor still exists.
         ensure!((2 * N..=4 * N).contains(&counts["patch functions/status"]), "{counts:?}");
@@ -187,7 +187,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
                 }
             }
         };
-        let most = tokio::time::timeout(env.patience(), most_at_once).await??;
+        let most = tokio::time::timeout(env.timeout(), most_at_once).await??;
         ensure!(most <= 10, "{most} Jobs at once");
         none_left(&env, &namespace, &["Function", "StatefulSet", "Service", "Job"]).await?;
         let mut counts = since.audit()?.writes().counts();

@@ -6,7 +6,7 @@ mod progress;
 mod shard;
 mod takeover;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use e2e::testing::TestEnv;
 use e2e::testing::objects::{api, function_spec};
 use kube::ResourceExt;
@@ -35,12 +35,4 @@ fn spec(names: &[&str]) -> Value {
 /// Waits until an object is there, and returns its uid.
 async fn until_there(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<String> {
     env.until(name, || async { Ok(api.get(name).await?.uid().unwrap_or_default()) }).await
-}
-
-pub(crate) async fn until_gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<()> {
-    env.until(&format!("end of {name}"), || async {
-        ensure!(api.get_opt(name).await?.is_none(), "it is there");
-        Ok(())
-    })
-    .await
 }

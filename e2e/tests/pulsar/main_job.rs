@@ -5,9 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::images;
 use e2e::operator::{Kubectl, NAMESPACE};
 use e2e::pulsar::Broker;
-use e2e::shell::{command, output, run, say, until};
+use e2e::shell::{command, output, progress, run, until};
 use e2e::testing::TestEnv;
-use e2e::testing::pods::{HOME, PATIENCE, function, get, make_images_known, until_ready, until_says};
+use e2e::testing::pods::{HOME, TIMEOUT, function, get, import_images, until_ready, until_says};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 async fn the_main_job() -> Result<()> {
     let env = TestEnv::connect().await?;
     let kubectl = env.kubectl.clone();
-    let (pulsar, controllers) = make_images_known(&env)?;
+    let (pulsar, controllers) = import_images(&env)?;
     let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
     kubectl.install(&controllers, &[])?;
     broker.ready()?;
@@ -35,21 +35,21 @@ async fn the_main_job() -> Result<()> {
 
 fn steps(env: &TestEnv, kubectl: &Kubectl, broker: &Broker, pulsar: &str, controllers: &str) -> Result<()> {
     let step = |name: &str, step: &dyn Fn() -> Result<()>| {
-        say(name);
+        progress(name);
         step().with_context(|| name.to_owned())
     };
     step("helm refuses what would crash a controller", &refused_values)?;
     step("a mesh processes real messages", &|| mesh_processes_messages(kubectl, broker, pulsar))?;
-    step("each controller tells Prometheus", &|| metrics(kubectl))?;
+    step("each controller exposes metrics", &|| metrics(kubectl))?;
     step("kubectl scale", &|| scale(kubectl))?;
-    step("what cannot run says why", &|| bad_input(kubectl, pulsar))?;
-    step("a subscription goes with its function", &|| cleanup(kubectl, broker, pulsar))?;
+    step("an object that cannot run reports the reason", &|| bad_input(kubectl, pulsar))?;
+    step("a subscription is deleted with its function", &|| cleanup(kubectl, broker, pulsar))?;
     no_controller_restarted(kubectl)?;
     step("killed controllers write nothing", &|| killed_controllers(env, kubectl))?;
-    step("a controller that is off leaves its objects alone", &|| sink_off(kubectl, pulsar, controllers))?;
+    step("objects of a controller that is off stay unchanged", &|| sink_off(kubectl, pulsar, controllers))?;
     step("a deleted mesh leaves nothing", &|| deletion(kubectl))?;
     no_controller_restarted(kubectl)?;
-    step("an uninstall takes the controllers and leaves the kinds", &|| uninstall(kubectl, pulsar))
+    step("an uninstall removes the controllers and keeps the kinds", &|| uninstall(kubectl, pulsar))
 }
 
 /// Values with which no controller could start are refused before anything is installed.
@@ -90,7 +90,7 @@ fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> 
     let message = until_ready(kubectl, "fmesh/sample", ("True", "AllComponentsReady"))?;
     ensure!(message == "3/3 ready", "{message}");
     exchange(broker, "first", 100)?;
-    until("lines printed by the sink", PATIENCE, || {
+    until("lines printed by the sink", TIMEOUT, || {
         let logs = format!("-n {HOME} logs sample-print-sink-0 -c pulsar-sink --tail=500");
         let text = output(&mut kubectl.words(&logs))?;
         if text.contains("RECV") { Ok(()) } else { bail!("nothing printed") }
@@ -154,7 +154,7 @@ fn scale(kubectl: &Kubectl) -> Result<()> {
         run(&mut kubectl.words(&format!("-n {HOME} scale fn sample-exclamation --replicas={replicas}")))?;
         let message = until_ready(kubectl, "fn/sample-exclamation", ("True", "AllReplicasAvailable"))?;
         ensure!(message == format!("{replicas} of {replicas} replicas available"), "{message}");
-        until("pods", PATIENCE, || {
+        until("pods", TIMEOUT, || {
             let pods = get(kubectl, "pods -l compute.functionmesh.io/name=sample-exclamation")?;
             let number = pods["items"].as_array().map_or(0, Vec::len);
             if number == replicas { Ok(()) } else { bail!("{number} pods instead of {replicas}") }
@@ -202,7 +202,7 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
 /// Kills each controller in turn. Its successor finds everything as it should be.
 fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
     // What the deletions before still cause must be over.
-    until("quiet", PATIENCE, || {
+    until("quiet", TIMEOUT, || {
         let left = get(kubectl, "fn")?["items"].as_array().map_or(0, Vec::len);
         if left == 1 { Ok(()) } else { bail!("{left} functions") }
     })?;
@@ -211,7 +211,7 @@ fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
         let user = format!("system:serviceaccount:{NAMESPACE}:function-mesh-{kind}-controller");
         let audited = env.folder().is_ok();
         if !audited {
-            say("this cluster has no audit log for the tests: writes are not counted");
+            progress("this cluster has no audit log for the tests: writes are not counted");
         }
         let writes = |env: &TestEnv| env.audit().map(|audit| audit.by(&user).writes());
         let before = writes(env).map_or(0, |w| w.requests().len());
@@ -222,7 +222,7 @@ fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
         );
         run(&mut kubectl.words(&rollout))?;
         // It leads once the lease of its killed predecessor has expired, and has then reconciled everything.
-        until("reconciles of the successor", PATIENCE, || {
+        until("reconciles of the successor", TIMEOUT, || {
             let service = format!("services/function-mesh-{kind}-controller:8080/proxy/metrics");
             let text =
                 output(&mut kubectl.words(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
@@ -264,7 +264,7 @@ fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
         "sink stopped"
     );
     kubectl.install(controllers, &["controllers.sink.enabled=true"])?;
-    until("the sink-controller's work", PATIENCE, || get(kubectl, "statefulset/alone-sink").map(drop))?;
+    until("the sink-controller's work", TIMEOUT, || get(kubectl, "statefulset/alone-sink").map(drop))?;
     run(&mut kubectl.words(&format!("-n {HOME} delete snk/alone fn/other --wait=false")))
 }
 
@@ -277,7 +277,7 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
         }),
     )?;
     let finalizers = || -> Result<Value> { Ok(get(kubectl, "fn/held")?["metadata"]["finalizers"].clone()) };
-    until("finalizer", PATIENCE, || if finalizers()?.is_null() { bail!("none") } else { Ok(()) })?;
+    until("finalizer", TIMEOUT, || if finalizers()?.is_null() { bail!("none") } else { Ok(()) })?;
     // No controller would remove its finalizer, so nothing is uninstalled.
     let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };
     let refused = format!("{refused:#}");
@@ -287,7 +287,7 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     // The documented way out, for an object that is kept.
     let annotation = "compute.functionmesh.io/need-cleanup=false";
     run(&mut kubectl.words(&format!("-n {HOME} annotate fn held {annotation}")))?;
-    until("end of the finalizer", PATIENCE, || {
+    until("end of the finalizer", TIMEOUT, || {
         if finalizers()?.is_null() { Ok(()) } else { bail!("still there") }
     })?;
     kubectl.uninstall()?;
@@ -298,7 +298,7 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
 
 fn deletion(kubectl: &Kubectl) -> Result<()> {
     run(&mut kubectl.words(&format!("-n {HOME} delete fmesh/sample")))?;
-    until("the end of everything", PATIENCE, || {
+    until("the end of everything", TIMEOUT, || {
         let left = output(&mut kubectl.words(&format!(
             "-n {HOME} get fn,src,snk,statefulsets,services,pods -l compute.functionmesh.io/component -o name"
         )))?;

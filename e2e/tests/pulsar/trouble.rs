@@ -7,9 +7,9 @@ mod nodes;
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
-use e2e::shell::{output, run, say, until};
+use e2e::shell::{output, progress, run, until};
 use e2e::testing::TestEnv;
-use e2e::testing::pods::{HOME, function, get, make_images_known, ready};
+use e2e::testing::pods::{HOME, function, get, import_images, ready};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -151,7 +151,7 @@ fn secret(name: &str, data: &Value) -> Value {
 async fn each_failure_is_reported_and_recovers() -> Result<()> {
     let env = TestEnv::connect().await?;
     let kubectl = env.kubectl.clone();
-    let (pulsar, controllers) = make_images_known(&env)?;
+    let (pulsar, controllers) = import_images(&env)?;
     kubectl.namespace(HOME)?;
     kubectl.apply(HOME, &settings().to_string())?;
     let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
@@ -214,7 +214,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     broker.ready()?;
     fixed(kubectl, &[&AWAY], pulsar)?;
     for line in table {
-        say(&line);
+        progress(&line);
     }
     Ok(())
 }
@@ -232,7 +232,7 @@ fn is_named(case: &str) -> bool {
 fn reported(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<String>) -> Result<()> {
     let mut since = BTreeMap::new();
     for case in cases {
-        say(&format!("{} is wrong", case.name));
+        progress(&format!("{}: applying the broken function", case.name));
         kubectl.apply(HOME, &function(case.name, pulsar, case.wrong))?;
         since.insert(case.name, Instant::now());
     }

@@ -3,7 +3,7 @@
 
 use crate::soak::{Dice, number};
 use anyhow::{Context, Result, ensure};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{api, create, function_spec, merge};
 use e2e::testing::{Child, Controller, TestEnv};
@@ -363,7 +363,7 @@ async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Res
         merge(&chaos.functions, &name, json!({"spec": {"timeout": 5000}})).await?;
     }
     let took = chaos.settle().await?;
-    say(&format!(
+    progress(&format!(
         "seed {seed}: {turns} operations, {} processes; settled in {} s",
         chaos.users.len(),
         took.as_secs()
@@ -391,7 +391,7 @@ async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Res
     })
     .await?;
     for (_, controller) in &chaos.controllers {
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
     }
     let writes = env.audit_since(&mark)?.within(namespace).writes().only(|r| chaos.users.contains(r.user()));
     ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());

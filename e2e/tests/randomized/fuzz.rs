@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
 use e2e::scenarios::fuzz::{Mutation, mutations, spread};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{api, object};
 use e2e::testing::{Controller, TestEnv};
@@ -60,7 +60,7 @@ impl Bench {
     async fn settled(&self, name: &str, generation: Option<i64>, ready: bool) -> Result<String> {
         let mut last = String::new();
         let started = Instant::now();
-        while started.elapsed() < self.env.patience() {
+        while started.elapsed() < self.env.timeout() {
             if let Some(object) = self.seen.get(&self.key(name)) {
                 let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
                 let of_type = |c: &&Value| c["type"] == "Ready";
@@ -82,7 +82,7 @@ impl Bench {
         let key = ObjectRef::new(&set).within(self.objects.namespace().unwrap_or_default());
         let wanted = |set: &StatefulSet| generation.is_none() || set.metadata.generation >= generation;
         let started = Instant::now();
-        while started.elapsed() < self.env.patience() {
+        while started.elapsed() < self.env.timeout() {
             if let Some(set) = self.seen_sets.get(&key).filter(|set| wanted(set)) {
                 let annotations = set.metadata.annotations.clone().unwrap_or_default();
                 let hash = annotations.get("compute.functionmesh.io/rendered-hash").cloned();
@@ -162,7 +162,7 @@ async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
                     }
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done.is_multiple_of(500) {
-                        say(&format!("{}: {done} of {total} objects", bench.kind.kind));
+                        progress(&format!("{}: {done} of {total} objects", bench.kind.kind));
                     }
                     anyhow::Ok(())
                 }
@@ -174,7 +174,7 @@ async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
         other.abort();
         let failed = failed.into_inner().unwrap_or_default();
         let outcomes = bench.outcomes.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.clone();
-        say(&format!("{}: {total} objects: {outcomes:?}", kind.kind));
+        progress(&format!("{}: {total} objects: {outcomes:?}", kind.kind));
         let panics = controller.metric("function_mesh_reconcile_panics_total").unwrap_or_default();
         ensure!(panics == 0, "{panics} panics");
         let shown: Vec<_> = failed.iter().take(20).cloned().collect();

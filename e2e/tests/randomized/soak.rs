@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::objects::{create, merge};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Proxy, TestEnv};
@@ -102,7 +102,7 @@ async fn two_hundred_functions() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let (length, seed) = (Duration::from_secs(60 * number("MINUTES", 20)), number("SEED", 4711));
-    say(&format!("{} minutes, SEED={seed}", length.as_secs() / 60));
+    progress(&format!("{} minutes, SEED={seed}", length.as_secs() / 60));
     env.test("soak", |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.replace(Some(Proxy::start(&env).await?)).await?;
@@ -128,7 +128,7 @@ async fn two_hundred_functions() -> Result<()> {
             tokio::time::sleep(PAUSE).await;
         }
         let end = fleet.controller.memory()?.resident;
-        say(&format!("{turn} changes, {kills} kills; memory in the second half {middle} -> {end} KiB"));
+        progress(&format!("{turn} changes, {kills} kills; memory in the second half {middle} -> {end} KiB"));
         if let Some(proxy) = &fleet.proxy {
             proxy.clear();
         }
@@ -140,14 +140,14 @@ async fn two_hundred_functions() -> Result<()> {
             merge(&fleet.objects, name, json!({"spec": {"timeout": 5000, "maxReplicas": null}})).await?;
         }
         fleet.until_ready().await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         panics += fleet.controller.metric("function_mesh_reconcile_panics_total")?;
         ensure!(panics == 0, "{panics} panics");
         // A minute of silence, and a new process finds nothing to do.
         let mark = env.mark().await?;
         tokio::time::sleep(Duration::from_secs(60)).await;
         fleet.replace(None).await?;
-        fleet.until_looked_at(0, NUMBER).await?;
+        fleet.until_reconciled(0, NUMBER).await?;
         let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         ensure!(writes.requests().is_empty(), "writes after the end: {:?}", writes.counts());
         ensure!(end <= middle + GROWTH_KIB, "memory grew from {middle} to {end} KiB");

@@ -185,7 +185,7 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
     let server = ApiOnly::up("wayback")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     let kubeconfig = server.folder().join("admin.kubeconfig");
     env.test("wayback", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);

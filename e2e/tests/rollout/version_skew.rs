@@ -49,7 +49,7 @@ async fn generations(fleet: &Fleet) -> Result<Vec<(Option<String>, Option<i64>)>
 async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
     const SCHEMA: &str = "/schema/openAPIV3Schema/properties";
     let server = ApiOnly::up("skew")?;
-    let env = TestEnv::alone(&server).await?;
+    let env = TestEnv::dedicated(&server).await?;
     env.test("schema", |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, NUMBER).await?;
         fleet.create(&FUNCTION.spec()).await?;
@@ -97,14 +97,14 @@ async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
         }
         change(&env, &[("remove", &path("spec/properties/future"), Value::Null)]).await?;
         until_kept(&fleet, "o0", "statefulSet", false).await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         merge(&fleet.objects, "o1", json!({"spec": {"image": "example.com/image:narrow"}})).await?;
         until_ready(&env, &fleet.objects, "o1", AVAILABLE).await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         let before = generations(&fleet).await?;
         let mark = env.mark().await?;
         fleet.replace(None).await?;
-        fleet.until_looked_at(0, NUMBER + 2).await?;
+        fleet.until_reconciled(0, NUMBER + 2).await?;
         let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
         // It cannot know better than to note them again, once for each object.
         ensure!(writes.requests().len() <= 2 * (NUMBER + 2), "{:?}", writes.counts());
@@ -165,7 +165,7 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             create(&objects, SOURCE.kind, name, &SOURCE.spec()).await?;
             until_ready(&env, &objects, name, AVAILABLE).await?;
         }
-        leader.quiet(&env).await?;
+        leader.until_idle(&env).await?;
         let templates = || async {
             let list = sets.list(&ListParams::default()).await?;
             anyhow::Ok(
@@ -187,7 +187,7 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             users.push(next.user.clone());
             leader = next;
         }
-        leader.quiet(&env).await?;
+        leader.until_idle(&env).await?;
         ensure!(templates().await? == before, "pods were rolled out");
         let writes = env.audit_since(&mark)?.within(&namespace).writes();
         let mut ours: Vec<_> =

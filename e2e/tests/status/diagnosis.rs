@@ -140,7 +140,7 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
         let reconciles = f.controller.reconciles()?;
         f.container(1, &ended(0, "Completed", &refused("5e6f7a8b", 50000)), &json!({})).await?;
         f.controller.reconciled(&f.env, reconciles + 1).await?;
-        f.controller.quiet(&f.env).await?;
+        f.controller.until_idle(&f.env).await?;
         let after = f.functions.get("f").await?.metadata.resource_version;
         ensure!(before == after, "the same failure is written again");
 

@@ -45,7 +45,7 @@ async fn waiting_is_reported_after_a_second() -> Result<()> {
         let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
         create(&functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
         until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let counts = env.audit()?.by(&controller.user).writes().counts();
         ensure!(counts[STATUS] == 1 && counts["patch statefulsets"] == 1, "{counts:?}");
         Ok(())
@@ -75,14 +75,14 @@ async fn a_crash_before_it_is_written_costs_no_child() -> Result<()> {
             let child = Child::of(&env, &namespace, kind, name)?;
             env.until(name, || async { child.whole().await.map(drop) }).await?;
         }
-        first.quiet(&env).await?;
+        first.until_idle(&env).await?;
         first.kill();
         let status = functions.get("f").await?.data["status"].clone();
         ensure!(status["conditions"].is_null(), "a status was written: {status}");
         let second = start("--first-status-delay=0")?;
         second.ready(&env).await?;
         until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
-        second.quiet(&env).await?;
+        second.until_idle(&env).await?;
         let counts = env.audit()?.by(&second.user).writes().counts();
         ensure!(counts[STATUS] == 1 && counts.len() == 1, "{counts:?}");
         Ok(())

@@ -153,7 +153,7 @@ async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Resu
         create(&objects, "Function", "invalid", &spec).await?;
         wait(&env, &namespace, "fn/waiting", "Reconciling")?;
         wait(&env, &namespace, "fn/invalid", "Stalled")?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         drop(controller);
         for name in ["ready", "waiting", "invalid"] {
             forget(&objects, name).await?;
@@ -161,7 +161,7 @@ async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Resu
         for (start, writes) in [("upgrade", [0, 1, 1]), ("restart", [0, 0, 0])] {
             let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
             controller.reconciled(&env, 3).await?;
-            controller.quiet(&env).await?;
+            controller.until_idle(&env).await?;
             let made = env.audit()?.by(&controller.user).writes();
             let counted =
                 ["ready", "waiting", "invalid"].map(|name| made.writes_to("functions/status", name));

@@ -117,7 +117,7 @@ async fn what_cannot_run_is_refused_and_the_message_names_the_field() -> Result<
                 }
             }
         }
-        println!("refused as they should be: {} of {count}", count - wrong.len());
+        println!("correctly refused: {} of {count}", count - wrong.len());
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     })
@@ -298,8 +298,8 @@ async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> 
                 _ => wrong.push(format!("{name}: created {created:?}, updated {updated:?}")),
             }
         }
-        println!("recorded objects: {accepted} accepted, {refused} refused, as they were");
-        println!("accepted on purpose: {on_purpose:?}");
+        println!("recorded objects: {accepted} accepted, {refused} refused, as recorded");
+        println!("accepted, different from the recording on purpose: {on_purpose:?}");
         ensure!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
         Ok(())
     })

@@ -1,5 +1,5 @@
-//! The baseline: a client that knows no more than it has to and sends only the ideal requests, three for each object, as many
-//! at the same time as our controllers. How long it takes is what the API server takes.
+//! The baseline: a client that sends only the ideal requests, three for each object, with the same concurrency as our
+//! controllers. Its duration is the time that the API server needs.
 
 use crate::scenarios::FUNCTION;
 use crate::scenarios::fleet::Fleet;
@@ -96,7 +96,7 @@ pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Patter
         let (objects, spec) = (&objects, &spec);
         async move { create(objects, FUNCTION.kind, &name, spec).await }
     });
-    let worked = tokio::time::timeout(env.patience(), work(env, namespace, number, pattern));
+    let worked = tokio::time::timeout(env.timeout(), work(env, namespace, number, pattern));
     let (declared, worked) = tokio::join!(declared, worked);
     declared?;
     worked.context("the baseline client did not come to its end")??;

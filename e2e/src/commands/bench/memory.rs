@@ -53,16 +53,16 @@ impl Bench {
             let row = Row::new(what, format!("{slope:.1} KiB")).goal("<= 12 KiB", slope <= 12.0);
             self.add(row.go("67 KiB (0 to 1000)", "58 KiB"));
         }
-        self.ballast().await
+        self.foreign_objects().await
     }
 
     async fn base(&self, name: &str) -> Result<Memory> {
         let namespace = self.namespace(&format!("base-{name}")).await?;
         let controller = Controller::start(&self.env, name, &namespace).await?;
-        controller.quiet(&self.env).await?;
+        controller.until_idle(&self.env).await?;
         let memory = controller.memory()?;
         drop(controller);
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         Ok(memory)
     }
 
@@ -74,14 +74,14 @@ impl Bench {
         restarts::restart(&mut fleet).await?;
         let fresh = settled(&fleet).await?;
         drop(fleet);
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         Ok(Taken { live, fresh })
     }
 
     /// Objects of others beside ours: Secrets of 20 KiB, Pods and StatefulSets.
-    async fn ballast(&mut self) -> Result<()> {
+    async fn foreign_objects(&mut self) -> Result<()> {
         let (number, foreign) = (self.settings.number, 2 * self.settings.number);
-        let namespace = self.namespace("ballast").await?;
+        let namespace = self.namespace("foreign-objects").await?;
         let mut fleet = Fleet::start(&self.env, &namespace, &FUNCTION, number).await?;
         restarts::create(&fleet).await?;
         restarts::restart(&mut fleet).await?;
@@ -95,12 +95,12 @@ impl Bench {
         self.fill::<Pod>(&namespace, &names, &pod).await?;
         let set = json!({"spec": {"replicas": 0, "serviceName": "x", "selector": {"matchLabels": labels}, "template": pod}});
         self.fill::<StatefulSet>(&namespace, &names, &set).await?;
-        fleet.controller.quiet(&self.env).await?;
+        fleet.controller.until_idle(&self.env).await?;
         let live = settled(&fleet).await?.resident;
         restarts::restart(&mut fleet).await?;
         let fresh = settled(&fleet).await?.resident;
         drop(fleet);
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         let grown = |to: u64| to.saturating_sub(before);
         let words = format!("+{} live, +{} after a restart", mib(grown(live)), mib(grown(fresh)));
         let met = grown(live.max(fresh)) <= 3 * 1024;
@@ -144,7 +144,7 @@ struct Taken {
 
 /// Memory when nothing happens any more.
 async fn settled(fleet: &Fleet) -> Result<Memory> {
-    fleet.controller.quiet(&fleet.env).await?;
+    fleet.controller.until_idle(&fleet.env).await?;
     fleet.controller.memory()
 }
 

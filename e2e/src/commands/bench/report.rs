@@ -1,4 +1,4 @@
-//! The table, for people: on the terminal and in `docs/benchmarks.md`.
+//! The table of results, on the terminal and in `docs/benchmarks.md`.
 
 use crate::commands::bench::Settings;
 use crate::paths;
@@ -71,12 +71,12 @@ pub fn table(rows: &[Row]) -> String {
 pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
     let text = format!(
         "# Benchmarks\n\n\
-         `make bench` makes this file (in about {minutes} minutes); `make bench N=200` prints the same table for fewer objects and \
+         `make bench` writes this file (in about {minutes} minutes); `make bench N=200` prints the same table for fewer objects and \
          writes nothing. Both start etcd, an API server and a garbage collector of their own, without nodes: a small \
-         program stands in for the StatefulSet controller and reports every replica as available.\n\n\
+         program replaces the StatefulSet controller and reports every replica as available.\n\n\
          Requests are those of the API server's audit log, leases and events left out; etcd writes are those that \
          changed something. Seconds are the API server's own, from the first Function that is created. Counts are exact \
-         and the same on every machine. Seconds are not: compare them with the *baseline* in the same row, a client that \
+         and the same on every machine. Durations are not: compare them with the *baseline* in the same row, a client that \
          sends only the ideal requests (a StatefulSet, a Service, one status for each Function), 16 at a time, in the same \
          run; the ratio is the median of {rounds} pairs. Memory is what is resident (`VmRSS`).\n\n\
          The numbers of the Go operator are from a run of its own on another machine of the same kind (Kubernetes \

@@ -15,7 +15,7 @@ impl Bench {
         let number = self.settings.number;
         let namespace = self.namespace("pattern").await?;
         let pattern = Pattern::learn(&self.env, &namespace).await?;
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         let mut pairs = Vec::new();
         for round in 0..self.settings.rounds {
             // Neither is always the first.
@@ -61,9 +61,7 @@ impl Bench {
                 .go("8 (6 status PUTs)", "8"),
         );
         self.add(
-            Row::new("... answers that were no success", refused.to_string())
-                .baseline("0")
-                .goal("0", refused == 0),
+            Row::new("... unsuccessful answers", refused.to_string()).baseline("0").goal("0", refused == 0),
         );
         self.add(
             Row::new("... etcd writes each", each(real, number))
@@ -100,14 +98,14 @@ impl Bench {
         let fleet = Fleet::start(&self.env, &namespace, &FUNCTION, self.settings.number).await?;
         let counts = restarts::create(&fleet).await?;
         drop(fleet);
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         Ok(counts)
     }
 
     async fn baseline(&self, round: usize, pattern: &Pattern) -> Result<Baseline> {
         let namespace = self.namespace(&format!("baseline-{round}")).await?;
         let baseline = baseline::run(&self.env, &namespace, self.settings.number, pattern).await?;
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         Ok(baseline)
     }
 
@@ -125,7 +123,7 @@ impl Bench {
         {
             edited += edits::edit(&fleet, &patch).await?.writes();
         }
-        self.add(none("annotation or label edit on each: writes each", edited, number).go("2", "2"));
+        self.add(none("annotation or label edit of each: writes each", edited, number).go("2", "2"));
         let status = edits::edit_status(&fleet).await?.writes();
         self.add(none("status edited by another client: writes each", status, number));
         let repeated = edits::repeat(&fleet, &FUNCTION.spec()).await?.writes();
@@ -146,7 +144,7 @@ impl Bench {
                 .go("0", "0"),
         );
         drop(fleet);
-        self.leave(&namespace).await
+        self.delete_namespace(&namespace).await
     }
 
     async fn restarts(&mut self, fleet: &mut Fleet) -> Result<()> {
@@ -172,7 +170,7 @@ impl Bench {
             Row::new("forced relist (410) of every watch: writes", words).goal("0", relist.writes() == 0),
         );
         let resync = restarts::resync(fleet).await?.writes();
-        self.add(none("looked at again although nothing happened: writes each", resync, number));
+        self.add(none("resync of unchanged objects: writes each", resync, number));
         Ok(())
     }
 
@@ -209,7 +207,7 @@ impl Bench {
         fleet.flags.retain(|flag| flag != "--leader-elect=false");
         fleet.flags.push(format!("--lease-namespace={}", crate::operator::NAMESPACE));
         fleet.replace(None).await?;
-        fleet.until_looked_at(0, fleet.number()).await?;
+        fleet.until_reconciled(0, fleet.number()).await?;
         let (cpu, mark) = (fleet.controller.cpu()?, self.env.mark().await?);
         // This is what is measured: nothing.
         tokio::time::sleep(Duration::from_secs(self.settings.idle)).await;
@@ -255,7 +253,7 @@ impl Bench {
             sizes.push((fleet.controller.get("metrics")?.len(), fleet.controller.memory()?.resident));
         }
         drop(fleet);
-        self.leave(&namespace).await?;
+        self.delete_namespace(&namespace).await?;
         let (Some(first), Some(last)) = (sizes.first(), sizes.last()) else { return Ok(()) };
         let words = format!("{} -> {} bytes; {} -> {} KiB of memory", first.0, last.0, first.1, last.1);
         // A counter that grows by a digit is no growth, nor is what an allocator keeps.

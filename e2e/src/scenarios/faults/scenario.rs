@@ -83,46 +83,46 @@ impl Scenario {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub async fn prepare(self, stage: &Stage) -> Result<()> {
+    pub async fn prepare(self, fixture: &Fixture) -> Result<()> {
         if self.creates() {
             return Ok(());
         }
-        create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await?;
-        until_ready(&stage.env, &stage.objects, NAME, AVAILABLE).await.map(drop)
+        create(&fixture.objects, fixture.kind.kind, NAME, &self.spec(fixture.kind)).await?;
+        until_ready(&fixture.env, &fixture.objects, NAME, AVAILABLE).await.map(drop)
     }
 
     /// What happens.
     ///
     /// # Errors
     /// When the API server refuses it.
-    pub async fn act(self, stage: &Stage) -> Result<()> {
-        let change = |spec: Value| merge(&stage.objects, NAME, json!({"spec": spec}));
+    pub async fn act(self, fixture: &Fixture) -> Result<()> {
+        let change = |spec: Value| merge(&fixture.objects, NAME, json!({"spec": spec}));
         match self {
             Self::Create | Self::CreateWithCleanup => {
-                create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await
+                create(&fixture.objects, fixture.kind.kind, NAME, &self.spec(fixture.kind)).await
             }
             Self::Image => change(json!({"image": "example.com/image:2"})).await,
             Self::Scale => change(json!({"replicas": 3})).await,
             Self::ScalerOn => change(json!({"maxReplicas": 5})).await,
             Self::ScalerOff => change(json!({"maxReplicas": null})).await,
             Self::BackendConfig => {
-                let configs = api(&stage.env, &stage.namespace, "BackendConfig", "backendconfigs");
+                let configs = api(&fixture.env, &fixture.namespace, "BackendConfig", "backendconfigs");
                 let spec = json!({"env": {"ADDED": "1"}, "autoUpdate": true});
                 create(&configs, "BackendConfig", "backend-config", &spec).await
             }
-            Self::Delete | Self::DeleteWithCleanup => stage.delete().await,
+            Self::Delete | Self::DeleteWithCleanup => fixture.delete().await,
             Self::Recreate => {
-                stage.delete().await?;
-                create(&stage.objects, stage.kind.kind, NAME, &self.spec(stage.kind)).await
+                fixture.delete().await?;
+                create(&fixture.objects, fixture.kind.kind, NAME, &self.spec(fixture.kind)).await
             }
             Self::Drift => {
                 let image = json!({"spec": {"template": {"spec": {"containers": [
-                    {"name": stage.container(), "image": "example.com/foreign:1"}]}}}});
-                let name = stage.child();
-                stage.sets.patch(&name, &PatchParams::default(), &Patch::Strategic(image)).await?;
-                let services = stage.list("Service").await?;
+                    {"name": fixture.container(), "image": "example.com/foreign:1"}]}}}});
+                let name = fixture.child();
+                fixture.sets.patch(&name, &PatchParams::default(), &Patch::Strategic(image)).await?;
+                let services = fixture.list("Service").await?;
                 let service = services.first().context("no Service")?.name_any();
-                Child::of(&stage.env, &stage.namespace, "Service", &service)?.delete().await
+                Child::of(&fixture.env, &fixture.namespace, "Service", &service)?.delete().await
             }
         }
     }
@@ -131,27 +131,27 @@ impl Scenario {
     ///
     /// # Errors
     /// When it does not end; with what is missing.
-    pub async fn done(self, stage: &Stage) -> Result<()> {
-        stage.env.until(&format!("end of {self:?}"), || self.is_done(stage)).await
+    pub async fn done(self, fixture: &Fixture) -> Result<()> {
+        fixture.env.until(&format!("end of {self:?}"), || self.is_done(fixture)).await
     }
 
-    async fn is_done(self, stage: &Stage) -> Result<()> {
+    async fn is_done(self, fixture: &Fixture) -> Result<()> {
         if matches!(self, Self::Delete | Self::DeleteWithCleanup) {
-            stage.finish_jobs().await?;
-            ensure!(stage.objects.get_opt(NAME).await?.is_none(), "the object is there");
+            fixture.finish_jobs().await?;
+            ensure!(fixture.objects.get_opt(NAME).await?.is_none(), "the object is there");
             for kind in CHILDREN {
-                ensure!(stage.list(kind).await?.is_empty(), "a {kind} is there");
+                ensure!(fixture.list(kind).await?.is_empty(), "a {kind} is there");
             }
             return Ok(());
         }
-        let object = stage.objects.get(NAME).await?;
-        let (status, reason, message) = crate::testing::objects::ready(&stage.objects, NAME).await?;
+        let object = fixture.objects.get(NAME).await?;
+        let (status, reason, message) = crate::testing::objects::ready(&fixture.objects, NAME).await?;
         ensure!((status.as_str(), reason.as_str()) == AVAILABLE, "{reason}: {message}");
-        let set = stage.sets.get(&stage.child()).await?;
+        let set = fixture.sets.get(&fixture.child()).await?;
         let owner = set.owner_references().first().map(|owner| owner.uid.clone());
         ensure!(owner == object.metadata.uid, "the StatefulSet is the predecessor's");
-        ensure!(stage.list("Service").await?.len() == 1, "no Service");
-        let scalers = stage.list("HorizontalPodAutoscaler").await?.len();
+        ensure!(fixture.list("Service").await?.len() == 1, "no Service");
+        let scalers = fixture.list("HorizontalPodAutoscaler").await?.len();
         let wanted = usize::from(self == Self::ScalerOn);
         ensure!(scalers == wanted, "{scalers} autoscalers");
         let text = serde_json::to_string(&set.spec)?;
@@ -164,7 +164,7 @@ impl Scenario {
 }
 
 /// The namespace of a scenario.
-pub struct Stage {
+pub struct Fixture {
     env: TestEnv,
     namespace: String,
     kind: &'static Kind,
@@ -173,7 +173,7 @@ pub struct Stage {
     _statefulset_controller: FakeStatefulSetController,
 }
 
-impl Stage {
+impl Fixture {
     /// In a namespace, with a controller that reports pods as available.
     pub fn new(env: &TestEnv, namespace: &str, kind: &'static Kind) -> Self {
         Self {

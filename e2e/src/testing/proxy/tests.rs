@@ -9,13 +9,13 @@ use std::time::Duration;
 const OBJECT: &str = "/api/v1/namespaces/a/services/s";
 const WATCH: &str = "/api/v1/services?watch=true";
 
-struct Stage {
+struct Fixture {
     proxy: Proxy,
     seen: Arc<AtomicUsize>,
     client: Client,
 }
 
-async fn stage() -> Result<Stage> {
+async fn fixture() -> Result<Fixture> {
     let seen = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = format!("http://{}", listener.local_addr()?);
@@ -41,10 +41,10 @@ async fn stage() -> Result<Stage> {
     let proxy = Proxy::before(Config::new(server.parse()?)).await?;
     let mut config = Config::new(proxy.url().parse()?);
     config.default_retry = false;
-    Ok(Stage { proxy, seen, client: ClientBuilder::try_from(config)?.build() })
+    Ok(Fixture { proxy, seen, client: ClientBuilder::try_from(config)?.build() })
 }
 
-impl Stage {
+impl Fixture {
     async fn send(&self, path: &str) -> Result<Response<Body>> {
         Ok(self.client.send(Request::get(path).body(Body::empty())?).await?)
     }
@@ -62,48 +62,48 @@ impl Stage {
 
 #[tokio::test]
 async fn what_no_rule_is_for_is_passed_on() -> Result<()> {
-    let stage = stage().await?;
-    stage.proxy.add(Rule::new(Action::Answer(503)).verb("delete"));
-    assert_eq!(stage.text(OBJECT).await?, (200, "1\n".to_owned()));
+    let fixture = fixture().await?;
+    fixture.proxy.add(Rule::new(Action::Answer(503)).verb("delete"));
+    assert_eq!(fixture.text(OBJECT).await?, (200, "1\n".to_owned()));
     Ok(())
 }
 
 #[tokio::test]
 async fn requests_fail_by_rule() -> Result<()> {
-    let stage = stage().await?;
-    stage.proxy.add(Rule::new(Action::Answer(503)).resource("services").times(1));
-    let (code, body) = stage.text(OBJECT).await?;
+    let fixture = fixture().await?;
+    fixture.proxy.add(Rule::new(Action::Answer(503)).resource("services").times(1));
+    let (code, body) = fixture.text(OBJECT).await?;
     assert!(code == 503 && body.contains("\"code\":503"), "{body}");
-    assert_eq!(stage.seen(), 0, "reached the server");
+    assert_eq!(fixture.seen(), 0, "reached the server");
 
-    stage.proxy.add(Rule::new(Action::CutBefore).times(1));
-    assert!(stage.text(OBJECT).await.is_err());
-    assert_eq!(stage.seen(), 0, "reached the server");
+    fixture.proxy.add(Rule::new(Action::CutBefore).times(1));
+    assert!(fixture.text(OBJECT).await.is_err());
+    assert_eq!(fixture.seen(), 0, "reached the server");
 
-    stage.proxy.add(Rule::new(Action::CutAfter).name("s").times(1));
-    assert!(stage.text(OBJECT).await.is_err());
-    assert_eq!(stage.seen(), 1, "did not reach the server");
+    fixture.proxy.add(Rule::new(Action::CutAfter).name("s").times(1));
+    assert!(fixture.text(OBJECT).await.is_err());
+    assert_eq!(fixture.seen(), 1, "did not reach the server");
 
-    stage.proxy.add(Rule::new(Action::Delay(Duration::from_millis(10))).nth(1));
-    assert_eq!(stage.text(OBJECT).await?, (200, "2\n".to_owned()));
-    assert_eq!(stage.proxy.rules_left(), 0);
+    fixture.proxy.add(Rule::new(Action::Delay(Duration::from_millis(10))).nth(1));
+    assert_eq!(fixture.text(OBJECT).await?, (200, "2\n".to_owned()));
+    assert_eq!(fixture.proxy.rules_left(), 0);
     Ok(())
 }
 
 #[tokio::test]
 async fn watches_end_and_expire() -> Result<()> {
-    let stage = stage().await?;
-    let mut watch = stage.send(WATCH).await?.into_body();
+    let fixture = fixture().await?;
+    let mut watch = fixture.send(WATCH).await?.into_body();
     let first = watch.frame().await.context("no first event")??.into_data().ok();
     assert_eq!(first.as_deref(), Some(&b"1\n"[..]), "events are passed on as they come");
-    assert_eq!(stage.proxy.watches(), 1);
-    assert_eq!(stage.proxy.expire_watches(), 1);
+    assert_eq!(fixture.proxy.watches(), 1);
+    assert_eq!(fixture.proxy.expire_watches(), 1);
     assert!(watch.frame().await.is_none(), "the watch goes on");
 
-    let (code, event) = stage.text(WATCH).await?;
+    let (code, event) = fixture.text(WATCH).await?;
     assert!(code == 200 && event.contains("\"ERROR\"") && event.contains("410"), "{event}");
-    assert_eq!((stage.seen(), stage.proxy.rules_left()), (1, 0));
-    let mut again = stage.send(WATCH).await?.into_body();
+    assert_eq!((fixture.seen(), fixture.proxy.rules_left()), (1, 0));
+    let mut again = fixture.send(WATCH).await?.into_body();
     assert!(again.frame().await.is_some());
     Ok(())
 }

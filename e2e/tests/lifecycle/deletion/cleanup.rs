@@ -1,9 +1,9 @@
 //! The cleanup of deleted objects.
 
-use super::{FINALIZER, cleaning, ended, gone, job_of, job_status};
+use super::{FINALIZER, cleaning, ended, job_of, job_status};
 use anyhow::{Context, Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
-use e2e::testing::objects::{AVAILABLE, create, functions, until_condition, until_ready};
+use e2e::testing::objects::{AVAILABLE, create, functions, until_condition, until_gone, until_ready};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use k8s_openapi::api::batch::v1::Job;
@@ -53,7 +53,7 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
             [set(&sets[0])?.api.get(&sets[0]).await?.uid(), set(&sets[1])?.api.get(&sets[1]).await?.uid()];
 
         api.delete("f", &orphan()).await?;
-        gone(&env, &api, "f").await?;
+        until_gone(&env, &api, "f").await?;
 
         controller.kill();
         let mut users = vec![controller.user.clone()];
@@ -66,7 +66,7 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
         .await?;
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         users.push(controller.user.clone());
-        gone(&env, &api, "g").await?;
+        until_gone(&env, &api, "g").await?;
 
         for (name, uid) in sets.iter().zip(before) {
             let live = set(name)?.api.get_opt(name).await?.with_context(|| format!("{name} was deleted"))?;
@@ -142,10 +142,10 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         job_status(&jobs, &name, json!({"active": 1, "ready": 0, "startTime": "2026-01-01T00:00:00Z"}))
             .await?;
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         until_condition(&env, &api, "f", "CleanupPending", RUNNING).await?;
         job_status(&jobs, &name, json!({"active": 1, "ready": 1})).await?;
-        gone(&env, &api, "f").await?;
+        until_gone(&env, &api, "f").await?;
         said(&env, &namespace, "did not finish within 1 minutes of its first attempt").await
     })
     .await
@@ -217,7 +217,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
         for next in deleted.into_iter().map(|(_, name)| Some(name)).chain([None, None]) {
             let first = open.remove(0);
             job_status(&jobs, &job_of(first), ended(true)).await?;
-            gone(&env, &api, first).await?;
+            until_gone(&env, &api, first).await?;
             open.extend(next);
             let mut wanted: Vec<String> = open.iter().map(|name| job_of(name)).collect();
             wanted.sort();
@@ -250,7 +250,7 @@ async fn a_status_that_is_denied_keeps_no_finalizer() -> Result<()> {
             api.delete(name, &DeleteParams::default()).await?;
             env.until("Job", || async { Ok(jobs.get(&job_of(name)).await?) }).await?;
             job_status(&jobs, &job_of(name), ended(complete)).await?;
-            gone(&env, &api, name).await?;
+            until_gone(&env, &api, name).await?;
         }
         said(&env, &namespace, "BackoffLimitExceeded").await
     })

@@ -2,10 +2,10 @@
 //! the API server has compacted the version to resume from, so everything of that kind is listed again. Only that kind: a list of
 //! another one would wake the owner for another reason.
 
-use super::{cleaning, ended, gone, job_of, job_status};
+use super::{cleaning, ended, job_of, job_status};
 use anyhow::{Context, Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
-use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_ready};
+use e2e::testing::objects::{AVAILABLE, api, create, function_spec, functions, until_gone, until_ready};
 use e2e::testing::{Child, Controller, Proxy, TestEnv};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Far below the resync, which would notice everything in the end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Gap {
     env: TestEnv,
@@ -36,7 +36,7 @@ impl Gap {
 
     /// Deletes an object while the watch is interrupted.
     async fn during(&self, resource: &str, delete: impl Future<Output = Result<()>>) -> Result<()> {
-        self.controller.quiet(&self.env).await?;
+        self.controller.until_idle(&self.env).await?;
         self.proxy.freeze_watches(true);
         delete.await?;
         let expired = self.proxy.expire_watches_of(resource);
@@ -78,7 +78,7 @@ impl Gap {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
-    let env = TestEnv::connect().await?.patient(PATIENCE);
+    let env = TestEnv::connect().await?.with_timeout(TIMEOUT);
     env.prepare().await?;
     env.test("gap", |env, namespace| async move {
         let acker = FakeStatefulSetController::start(&env, &namespace);
@@ -127,7 +127,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         let pod = json!({"metadata": {"name": "g-function-0", "labels": labels},
                          "spec": {"containers": [{"name": "c", "image": "a:1"}]}});
         pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
-        gap.controller.quiet(&env).await?;
+        gap.controller.until_idle(&env).await?;
         objects.delete("g", &DeleteParams::default()).await?;
         env.until("it waits for the pod", || async {
             let status = objects.get("g").await?.data["status"].to_string();
@@ -145,14 +145,14 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         gap.recreated("jobs", &jobs.api, &jobs.name).await?;
         let typed: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         job_status(&typed, &jobs.name, ended(true)).await?;
-        gone(&env, &objects, "g").await
+        until_gone(&env, &objects, "g").await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
-    let env = TestEnv::connect().await?.patient(PATIENCE);
+    let env = TestEnv::connect().await?.with_timeout(TIMEOUT);
     env.prepare().await?;
     env.test("gapmesh", |env, namespace| async move {
         let mut gap = Gap::start(&env, &namespace, "mesh-controller").await?;

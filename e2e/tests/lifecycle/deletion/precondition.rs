@@ -1,7 +1,7 @@
 //! Only the object that was seen is deleted: a deletion carries uid and resource version.
 
 use anyhow::{Context, Result, ensure};
-use e2e::testing::objects::{api, create, function_spec, functions, merge};
+use e2e::testing::objects::{api, create, function_spec, functions, merge, until_gone};
 use e2e::testing::proxy::rule::{Action, Rule};
 use e2e::testing::{Controller, Proxy, TestEnv};
 use kube::ResourceExt;
@@ -31,7 +31,7 @@ async fn a_component_that_is_no_longer_the_mesh_s_is_not_deleted() -> Result<()>
         for name in ["m-a", "m-b", "m-c"] {
             env.until(name, || async { Ok(components.get(name).await?) }).await?;
         }
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let uid = components.get("m-b").await?.uid();
         proxy.add(Rule::new(Action::Delay(Duration::from_secs(2))).verb("delete").name("m-b").times(1));
         merge(&meshes, "m", json!({"spec": {"functions": [item("a")]}})).await?;
@@ -43,8 +43,8 @@ async fn a_component_that_is_no_longer_the_mesh_s_is_not_deleted() -> Result<()>
         .await?;
         merge(&components, "m-b", json!({"metadata": {"ownerReferences": null}})).await?;
         // The other one goes.
-        super::gone(&env, &components, "m-c").await?;
-        controller.quiet(&env).await?;
+        until_gone(&env, &components, "m-c").await?;
+        controller.until_idle(&env).await?;
         let left =
             components.get_opt("m-b").await?.context("it was deleted although it is no longer the mesh's")?;
         ensure!(left.uid() == uid && left.metadata.deletion_timestamp.is_none(), "{:?}", left.metadata);

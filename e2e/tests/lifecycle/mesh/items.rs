@@ -1,8 +1,8 @@
 //! Items that cannot be read.
 
-use super::{MESH, item, meshes, spec, until_gone, until_there};
+use super::{MESH, item, meshes, spec, until_there};
 use anyhow::{Result, ensure};
-use e2e::testing::objects::{create, functions, merge, until_ready};
+use e2e::testing::objects::{create, functions, merge, until_gone, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use serde_json::json;
@@ -36,7 +36,7 @@ async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let kept = functions.get("m-b").await?;
         ensure!(kept.uid() == Some(before) && kept.metadata.deletion_timestamp.is_none(), "it was deleted");
 

@@ -1,8 +1,8 @@
 //! Names of components that other objects have, or had.
 
-use super::{MESH, meshes, spec, until_gone, until_there};
+use super::{MESH, meshes, spec, until_there};
 use anyhow::{Context, Result, ensure};
-use e2e::testing::objects::{create, function_spec, functions, merge, until_ready};
+use e2e::testing::objects::{create, function_spec, functions, merge, until_gone, until_ready};
 use e2e::testing::proxy::Proxy;
 use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
@@ -80,7 +80,7 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
         }
         let message = until_ready(&env, &meshes, MESH, ("False", "NameConflict")).await?;
         ensure!(message.contains("Function m-d exists") && !message.contains("m-a"), "{message}");
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let left = functions.get("m-c").await?;
         ensure!(left.owner_references().is_empty(), "an orphan that is not wanted was adopted");
         ensure!(functions.get("m-d").await?.owner_references().is_empty(), "a foreign object was adopted");

@@ -50,7 +50,7 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
         let took = started.elapsed();
         ensure!(took < Duration::from_secs(NUMBER as u64 * 2 / 3), "{took:?}");
         until_ready(&env, &meshes(&env, &namespace), MESH, ("False", "ComponentsNotReady")).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         // Nothing more than one write each and one status; two, where a slow machine takes more than twenty seconds.
         let mut counts = env.audit()?.by(&controller.user).writes().counts();
         let statuses = counts.remove("patch functionmeshes/status").unwrap_or_default();
@@ -66,7 +66,7 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
 #[ignore = "minutes: `make faults`"]
 async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result<()> {
     const NUMBER: usize = 500;
-    let env = TestEnv::connect().await?.patient(Duration::from_secs(420));
+    let env = TestEnv::connect().await?.with_timeout(Duration::from_secs(420));
     env.prepare().await?;
     env.test("slowhook", |env, namespace| async move {
         let (_proxy, controller) = slow(&env, &namespace, Duration::from_secs(3)).await?;
@@ -106,7 +106,7 @@ async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<
             until_there(&env, &functions, &format!("m-f{i}")).await?;
         }
         until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         // It keeps the namespace, and the controller gets no event about the end of the mesh.
         let held: ConfigMap = serde_json::from_value(
             json!({"metadata": {"name": "held", "finalizers": ["example.com/held"]}}),

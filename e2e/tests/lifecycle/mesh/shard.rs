@@ -35,7 +35,7 @@ async fn components_carry_the_labels_that_their_mesh_is_selected_by() -> Result<
         for name in ["m-a", "m-b"] {
             until_there(&env, &functions, name).await?;
         }
-        old.quiet(&env).await?;
+        old.until_idle(&env).await?;
         old.signal("TERM")?;
 
         let _functions = start(&env, "function-controller", &namespace, SELECTOR).await?;

@@ -16,7 +16,7 @@ async fn a_status_of_the_go_operator_is_converted_before_its_component_is_applie
         let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a"])).await?;
         until_there(&env, &functions, "m-a").await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         controller.signal("TERM")?;
         env.etcd()?.rewrite("functions", &namespace, "m-a", |function| {
             function["status"] = json!({"replicas": 1, "conditions": {"StatefulSet":
@@ -46,7 +46,7 @@ async fn a_status_of_the_go_operator_is_converted_before_its_component_is_applie
         })
         .await?;
         until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
-        successor.quiet(&env).await?;
+        successor.until_idle(&env).await?;
         let requests = env.audit()?.by(&successor.user);
         let refused = requests.clone().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());

@@ -87,7 +87,7 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let live = components.get("m-a").await?;
         ensure!(
             live.data["spec"] == before.data["spec"],
@@ -117,7 +117,7 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let live = components.get("m-a").await?;
         for (field, value) in filled().as_object().into_iter().flatten() {
             ensure!(live.data["spec"][field] == *value, "{field} went as well: {}", live.data["spec"]);
@@ -127,7 +127,7 @@ async fn a_component_is_taken_over(left: Left) -> Result<()> {
 
         let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
         successor.reconciled(&env, 1).await?;
-        successor.quiet(&env).await?;
+        successor.until_idle(&env).await?;
         let requests =
             env.audit()?.by(&successor.user).only(|r| r.is_write() || r.verb == "get" && r.name() == "m-a");
         ensure!(requests.requests().is_empty(), "after a restart: {:?}", requests.counts());
@@ -169,7 +169,7 @@ impl Inherited {
         let controller = Controller::start(env, "function-controller", namespace).await?;
         create(&api, "Function", "f", &scaled()).await?;
         until_ready(env, &api, "f", AVAILABLE).await?;
-        controller.quiet(env).await?;
+        controller.until_idle(env).await?;
         controller.signal("TERM")?;
         let child = |kind, name| Child::of(env, namespace, kind, name);
         let children =
@@ -241,7 +241,7 @@ fn requests(env: &TestEnv, controller: &Controller, child: &Child) -> Result<(us
 async fn writes_nothing(env: &TestEnv, namespace: &str) -> Result<()> {
     let controller = Controller::start(env, "function-controller", namespace).await?;
     controller.reconciled(env, 1).await?;
-    controller.quiet(env).await?;
+    controller.until_idle(env).await?;
     let writes = env.audit()?.by(&controller.user).writes();
     ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
     Ok(())
@@ -260,7 +260,7 @@ async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
 
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         inherited.until_owned_by(&env, &["function-controller"]).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         for child in &inherited.children {
             let counts = requests(&env, &controller, child)?;
             ensure!(counts == (1, 2), "{}: {counts:?}", child.kind);
@@ -275,7 +275,7 @@ async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let after = inherited.set.whole().await?;
         ensure!(
             after["metadata"]["generation"] == before["metadata"]["generation"],
@@ -298,7 +298,7 @@ async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() ->
         inherited.add_owner("2026-01-01T00:00:00Z").await?;
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         inherited.until_owned_by(&env, &["function-controller"]).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         for child in &inherited.children {
             let counts = requests(&env, &controller, child)?;
             ensure!(counts == (1, 2), "{}: {counts:?}", child.kind);

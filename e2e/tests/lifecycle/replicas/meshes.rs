@@ -126,11 +126,11 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         until_version(&env, &components, &all, 6).await?;
         runs([2, 4, 6, 3, 1, 4]).await.context("stated again")?;
 
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         controller.signal("TERM")?;
         let successor = Controller::start(&env, "mesh-controller", &namespace).await?;
         successor.reconciled(&env, 1).await?;
-        successor.quiet(&env).await?;
+        successor.until_idle(&env).await?;
         let requests = env.audit()?.by(&successor.user);
         let reads = requests.clone().only(|r| r.verb == "get" && r.resource() != "leases");
         let writes = requests.writes();
@@ -168,7 +168,7 @@ async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Resul
         .await?;
         scale(&components, "m-a", 7).await?;
         until_version(&env, &components, &free, 2).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let number = components.get("m-a").await?.data["spec"]["replicas"].clone();
         ensure!(number == json!(7), "{number}");
         let owners = owners(&components, "m-a").await?;

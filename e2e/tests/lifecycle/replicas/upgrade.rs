@@ -63,7 +63,7 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
             until_ready(&env, &api, name, AVAILABLE).await?;
             until_runs(&env, &namespace, name, replicas).await?;
         }
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         controller.signal("TERM")?;
         record_as_before(&env, &namespace, &api).await?;
         let etcd = env.etcd()?;
@@ -85,7 +85,7 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
 
         let successor = Controller::start(&env, "function-controller", &namespace).await?;
         successor.reconciled(&env, OBJECTS.len() as u64).await?;
-        successor.quiet(&env).await?;
+        successor.until_idle(&env).await?;
         let writes = env.audit()?.by(&successor.user).writes();
         ensure!(writes.requests().is_empty(), "writes after the upgrade: {:?}", writes.counts());
         successor.signal("TERM")?;

@@ -4,7 +4,7 @@ use super::{FIXED, KEYS, authenticate, is_named, token};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
-use e2e::shell::{run, say, until};
+use e2e::shell::{progress, run, until};
 use e2e::testing::pods::{HOME, function, get, ready};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
             Ok(())
         })?;
         ensure!(begin.elapsed() > Duration::from_secs(600), "restarted after {:?}", begin.elapsed());
-        say(&format!("store: restarted {} s after the apply", begin.elapsed().as_secs()));
+        progress(&format!("store: restarted {} s after the apply", begin.elapsed().as_secs()));
         run(&mut kubectl.words(&format!("-n {HOME} delete fn/store --wait=false")))?;
     }
     Ok(())
@@ -64,14 +64,14 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
         "a token that was renewed in time made the pod unready"
     );
     until_reported(kubectl, "expiry", "has no connection to a broker", FIXED)?;
-    say(&format!(
+    progress(&format!(
         "expiry: reported {} s after the token expired",
         Instant::now().saturating_duration_since(second).as_secs()
     ));
     let begin = Instant::now();
     renew(86_400)?;
     until_ready(kubectl, "expiry")?;
-    say(&format!("expiry: ready {} s after the Secret was renewed", begin.elapsed().as_secs()));
+    progress(&format!("expiry: ready {} s after the Secret was renewed", begin.elapsed().as_secs()));
     ensure!(restarts(&get(kubectl, "pod/expiry-function-0")?) == 0, "restarted");
     run(&mut kubectl.words(&format!("-n {HOME} delete fn/expiry --wait=false")))
 }
@@ -86,7 +86,7 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     scale(0)?;
     let begin = Instant::now();
     until_reported(kubectl, "away", "has no connection to a broker", REPORTED)?;
-    say(&format!("away: reported {} s after the broker was stopped", begin.elapsed().as_secs()));
+    progress(&format!("away: reported {} s after the broker was stopped", begin.elapsed().as_secs()));
     until("the hundred seconds", FIXED, || {
         ensure!(begin.elapsed() > Duration::from_secs(100), "not over");
         Ok(())
@@ -95,7 +95,7 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     broker.ready()?;
     let begin = Instant::now();
     until_ready(kubectl, "away")?;
-    say(&format!("away: ready {} s after the broker was", begin.elapsed().as_secs()));
+    progress(&format!("away: ready {} s after the broker was", begin.elapsed().as_secs()));
     ensure!(restarts(&get(kubectl, "pod/away-function-0")?) == 0, "restarted");
     run(&mut kubectl.words(&format!("-n {HOME} delete fn/away --wait=false")))
 }

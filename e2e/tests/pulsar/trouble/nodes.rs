@@ -6,7 +6,7 @@ use e2e::cluster::{Cluster, node::NAME as FIRST};
 use e2e::images;
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
-use e2e::shell::{output, run, say, until};
+use e2e::shell::{output, progress, run, until};
 use e2e::testing::pods::{HOME, function, get, ready, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::jiff::Timestamp;
@@ -19,7 +19,7 @@ const SET: &str = "moved-function";
 const POD: &str = "pod/moved-function-0";
 const TAINT: &str = "node.kubernetes.io/out-of-service";
 const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// Within this time of the node being marked the node is named.
 const NAMED: i64 = 60;
 
@@ -53,7 +53,7 @@ impl Nodes {
 
     /// Waits until the function runs on a node.
     fn until_on(&self, node: &str) -> Result<()> {
-        until(&format!("the function on {node}"), PATIENCE, || {
+        until(&format!("the function on {node}"), TIMEOUT, || {
             let pod = get(&self.kubectl, POD)?;
             let at = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default().to_owned();
             let (status, reason, message) = ready(&self.kubectl, &format!("fn/{FUNCTION}"))?;
@@ -64,7 +64,7 @@ impl Nodes {
 
     /// Waits until the second node is ready, or is not; returns since when.
     fn until_node(&self, status: &str) -> Result<Timestamp> {
-        until(&format!("node ready: {status}"), PATIENCE, || {
+        until(&format!("node ready: {status}"), TIMEOUT, || {
             let words = format!("get node {SECOND} -o json");
             let node: Value = serde_json::from_str(&output(&mut self.kubectl.words(&words))?)?;
             let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
@@ -124,16 +124,16 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.kubectl(&format!("uncordon {FIRST}"))?;
     nodes.send()?;
 
-    say("the second node loses its power");
+    progress("the second node loses its power");
     nodes.cluster.second(State::Off)?;
     nodes.send()?;
     let marked = nodes.until_node("Unknown")?;
     let (message, seconds) = nodes.until_named(marked)?;
-    say(&format!("named {seconds} s after it was marked: {message}"));
+    progress(&format!("named {seconds} s after it was marked: {message}"));
     ensure!(seconds <= NAMED, "named after {seconds} s");
     nodes.send()?;
     // It stays so: a StatefulSet does not replace a pod that may run.
-    until("the eviction", PATIENCE, || {
+    until("the eviction", TIMEOUT, || {
         let pod = get(&nodes.kubectl, POD)?;
         ensure!(pod.pointer("/metadata/deletionTimestamp").is_some(), "not deleted");
         Ok(())
@@ -143,13 +143,13 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.kubectl(&format!("taint nodes {SECOND} {TAINT}=nodeshutdown:NoExecute"))?;
     nodes.until_on(FIRST)?;
     nodes.send()?;
-    say("the pod is on the first node");
+    progress("the pod is on the first node");
     let reported = nodes.reported()?;
 
     nodes.kubectl(&format!("taint nodes {SECOND} {TAINT}-"))?;
     nodes.cluster.second(State::Up)?;
     nodes.until_node("True")?;
-    say("the second node is back");
+    progress("the second node is back");
     nodes.to_second()?;
     nodes.kubectl(&format!("cordon {SECOND}"))?;
     nodes.send()?;
@@ -158,16 +158,16 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.until_on(FIRST)?;
     nodes.kubectl(&format!("uncordon {SECOND}"))?;
     ensure!(nodes.reported()? == reported, "a cordoned or drained node was reported to be lost");
-    say("drained");
+    progress("drained");
 
     nodes.to_second()?;
-    say("the network of the second node is cut");
+    progress("the network of the second node is cut");
     nodes.cluster.second(State::Cut)?;
     let marked = nodes.until_node("Unknown")?;
     nodes.until_named(marked)?;
     nodes.send()?;
     // Past the time that the pod tolerates it.
-    until("the eviction", PATIENCE, || {
+    until("the eviction", TIMEOUT, || {
         let pod = get(&nodes.kubectl, POD)?;
         ensure!(pod.pointer("/metadata/deletionTimestamp").is_some(), "not deleted");
         Ok(())
@@ -175,12 +175,12 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     nodes.cluster.second(State::Up)?;
     nodes.until_node("True")?;
     until_ready(&nodes.kubectl, &format!("fn/{FUNCTION}"), AVAILABLE)?;
-    say("it is back, and the function runs without help");
+    progress("it is back, and the function runs without help");
     nodes.send()?;
 
     let expected = nodes.sent.iter().map(|message| format!("{message}!")).collect();
     let seen = nodes.broker.at_least(&format!("persistent://public/default/{FUNCTION}-out"), &expected)?;
-    say(&format!("{} of {} messages came out, {} times in all", expected.len(), expected.len(), seen));
+    progress(&format!("{} of {} messages came out, {} times in all", expected.len(), expected.len(), seen));
     let sets = get(&nodes.kubectl, &format!("statefulset/{SET}"))?;
     if sets.pointer("/status/availableReplicas") != Some(&json!(1)) {
         bail!("{sets}");

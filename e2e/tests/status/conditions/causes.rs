@@ -52,7 +52,7 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
             Ok(())
         })
         .await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         let (status, reason, message) = ready(&functions, "f").await?;
         ensure!((status.as_str(), reason.as_str()) == ("False", "WaitingForPods"), "{reason}: {message}");
         let reported = warnings(&env, &namespace).await?;
@@ -70,7 +70,7 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         let reconciles = controller.reconciles()?;
         say("f-function-1", unschedulable("0/12 nodes are available: 12 Insufficient cpu.")).await?;
         controller.reconciled(&env, reconciles + 1).await?;
-        controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
         ensure!(functions.get("f").await?.metadata.resource_version == before, "written again for another number of nodes");
         Ok(())
     })

@@ -3,7 +3,7 @@
 use super::{ready, warnings};
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, is_ready};
-use e2e::shell::say;
+use e2e::shell::progress;
 use e2e::testing::children::Child;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::many::until_all;
@@ -68,7 +68,7 @@ fn mesh_of(number: usize) -> Value {
 async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    let env = env.patient(Duration::from_secs(900));
+    let env = env.with_timeout(Duration::from_secs(900));
     env.test(name, |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
@@ -96,8 +96,8 @@ async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()
         let number = size.alone + size.meshes * size.items;
         until_all(&env, &functions, number, is_ready).await?;
         until_all(&env, &meshes, size.meshes, is_ready).await?;
-        clear.quiet(&env).await?;
-        clear_mesh.quiet(&env).await?;
+        clear.until_idle(&env).await?;
+        clear_mesh.until_idle(&env).await?;
         drop((clear, clear_mesh));
         let before = (all_ready(&functions).await?, all_ready(&meshes).await?);
         let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
@@ -138,8 +138,8 @@ async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()
         until_all(&env, &autoscalers, size.alone, is_new).await?;
         let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
         until_all(&env, &services, number, |_| true).await?;
-        controller.quiet(&env).await?;
-        mesh_controller.quiet(&env).await?;
+        controller.until_idle(&env).await?;
+        mesh_controller.until_idle(&env).await?;
         let took = started.elapsed();
 
         let after = (all_ready(&functions).await?, all_ready(&meshes).await?);
@@ -154,7 +154,7 @@ async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()
             + mesh_controller.metric("function_mesh_reconcile_errors_total")?;
         ensure!(errors > 0, "no disturbance");
         let writes = env.audit_since(&mark)?.by(&controller.user).within(&namespace).writes();
-        say(&format!(
+        progress(&format!(
             "{number} components and {} meshes, {delay:?} slower: {} writes, {errors} reconciles failed, {took:?}",
             size.meshes,
             writes.requests().len()

@@ -17,7 +17,7 @@ async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
     let fleet = Fleet::start(env, namespace, &FUNCTION, 1).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(env).await?;
+    fleet.controller.until_idle(env).await?;
     Ok(fleet)
 }
 
@@ -46,7 +46,7 @@ async fn until_seen(fleet: &Fleet) -> Result<StatefulSet> {
             Ok(())
         })
         .await?;
-    fleet.controller.quiet(&fleet.env).await?;
+    fleet.controller.until_idle(&fleet.env).await?;
     Ok(fleet.sets.get(SET).await?)
 }
 
@@ -136,7 +136,7 @@ async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
             .await?;
             fleet.until_ready().await?;
         }
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         ensure!(writes(&fleet)? == 3, "{} writes", writes(&fleet)?);
         merge(&fleet.objects, "o0", pause(None)).await?;
         env.until("the end of the edit", || async {
@@ -162,7 +162,7 @@ async fn what_others_add_to_a_service_stays() -> Result<()> {
         let before = fleet.controller.reconciles()?;
         service.patch(&json!({"spec": {"ports": ports}})).await?;
         fleet.controller.reconciled(&env, before + 1).await?;
-        fleet.controller.quiet(&env).await?;
+        fleet.controller.until_idle(&env).await?;
         let written = env.audit()?.by(&fleet.controller.user).writes_to("services", &service.name);
         let reported = repairs(&env, &namespace, "o0").await?;
         ensure!(written == 1 && reported.is_empty(), "{written} writes, {reported:?}");

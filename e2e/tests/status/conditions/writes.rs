@@ -17,7 +17,7 @@ async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
     fleet.replace(Some(Proxy::start(env).await?)).await?;
     fleet.create(&FUNCTION.spec()).await?;
     fleet.until_ready().await?;
-    fleet.controller.quiet(env).await?;
+    fleet.controller.until_idle(env).await?;
     Ok(fleet)
 }
 
