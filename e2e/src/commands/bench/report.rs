@@ -52,7 +52,7 @@ impl Row {
 
 /// The table in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = "| scenario | baseline | ours | goal | met | Go as shipped | Go unthrottled |\n\
+    let mut text = "| scenario | baseline | this operator | goal | met | Go as shipped | Go unthrottled |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
     for Row { what, baseline, ours, goal, met, go: [shipped, unthrottled] } in rows {
@@ -71,17 +71,17 @@ pub fn table(rows: &[Row]) -> String {
 pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
     let text = format!(
         "# Benchmarks\n\n\
-         `make bench` writes this file (in about {minutes} minutes); `make bench N=200` prints the same table for fewer objects and \
-         writes nothing. Both start etcd, an API server and a garbage collector of their own, without nodes: a small \
+         `make bench` writes this file (about {minutes} minutes); `make bench N=200` prints the same table for fewer objects \
+         and does not write the file. Both start their own etcd, API server and garbage collector, without nodes: a small \
          program replaces the StatefulSet controller and reports every replica as available.\n\n\
-         Requests are those of the API server's audit log, leases and events left out; etcd writes are those that \
-         changed something. Seconds are the API server's own, from the first Function that is created. Counts are exact \
-         and the same on every machine. Durations are not: compare them with the *baseline* in the same row, a client that \
-         sends only the ideal requests (a StatefulSet, a Service, one status for each Function), 16 at a time, in the same \
-         run; the ratio is the median of {rounds} pairs. Memory is what is resident (`VmRSS`).\n\n\
-         The numbers of the Go operator are from a run of its own on another machine of the same kind (Kubernetes \
-         1.35.4, 2 cores; \"unthrottled\": without the limit of its client, with 10 workers). Take its counts as they are, its \
-         seconds as a ratio to the baseline of that run: 13.6 s and 15.6 s in the rows of the creation.\n\n\
+         Requests are counted in the API server's audit log, without Leases and Events; etcd writes count only if they \
+         changed something. Times are measured by the API server, from the creation of the first Function. Counts are \
+         exact and the same on every machine; times are not. Compare times with the *baseline* in the same row: a client \
+         that sends only the minimum of requests (a StatefulSet, a Service and one status per Function), 16 at a time, in \
+         the same run; the ratio is the median of {rounds} pairs. Memory is the resident set size (`VmRSS`).\n\n\
+         The Go operator was measured in a separate run on another machine of the same kind (Kubernetes 1.35.4, 2 cores; \
+         \"unthrottled\": without client-side rate limit, with 10 workers). Its counts compare directly; its times compare \
+         as a ratio to the baseline of that run, 13.6 s and 15.6 s in the rows of the creation.\n\n\
          {machine}\n\n{table}",
         minutes = 23,
         rounds = settings.rounds,

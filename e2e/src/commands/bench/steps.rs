@@ -61,7 +61,7 @@ impl Bench {
                 .go("8 (6 status PUTs)", "8"),
         );
         self.add(
-            Row::new("... unsuccessful answers", refused.to_string()).baseline("0").goal("0", refused == 0),
+            Row::new("... requests that failed", refused.to_string()).baseline("0").goal("0", refused == 0),
         );
         self.add(
             Row::new("... etcd writes each", each(real, number))
@@ -125,9 +125,9 @@ impl Bench {
         }
         self.add(none("annotation or label edit of each: writes each", edited, number).go("2", "2"));
         let status = edits::edit_status(&fleet).await?.writes();
-        self.add(none("status edited by another client: writes each", status, number));
+        self.add(none("status edited by another field manager: writes each", status, number));
         let repeated = edits::repeat(&fleet, &FUNCTION.spec()).await?.writes();
-        self.add(none("the same specification applied again: writes each", repeated, number));
+        self.add(none("unchanged spec applied again: writes each", repeated, number));
 
         let image = edits::image(&fleet, "example.com/image:2").await?;
         let met = image.count("patch services") == 0 && image.count("patch statefulsets") == number;
@@ -159,7 +159,7 @@ impl Bench {
         );
         let met = restart.writes() == 0 && restart.real() == 0 && restart.drained <= Duration::from_secs(5);
         self.add(
-            Row::new(format!("restart with {number}: writes; reads; until quiet"), words)
+            Row::new(format!("restart with {number}: writes; reads; until idle"), words)
                 .goal("0; <= 5 s", met)
                 .go("2000 (no-op PUTs); 116 s", "2000; 22 s"),
         );
@@ -228,7 +228,7 @@ impl Bench {
         let leases = whole(count(|r| r.resource() == "leases" && r.verb != "get"));
         let others = count(|r| r.verb != "watch" && r.resource() != "leases");
         let cpu = hour(cpu.as_secs_f64());
-        let goal = "<= 75 / 720 / 2 s; nothing else";
+        let goal = "<= 75 / 720 / 2 s; no other";
         let met = watches <= 75.0 && leases <= 720.0 * 1.1 && cpu <= 2.0 && others == 0;
         let words = format!("{watches:.0} / {leases:.0} / {cpu:.1} s; {others} other requests");
         let what = format!(
