@@ -10,7 +10,7 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::apply_error::ApplyError;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// The set after an adjustment.
+/// The StatefulSet after an adjustment.
 #[derive(Debug)]
 pub(crate) struct Adjusted {
     /// Its newest form.

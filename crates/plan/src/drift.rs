@@ -116,7 +116,7 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
     is_current(status, generation) && !lacks(MISSING) && !lacks(RECONCILE_FAILED)
 }
 
-/// Whether we deleted the set ourselves, as we were asked to: the recreated one is not on record yet.
+/// Whether the controller deleted the `StatefulSet` because a user asked for it: the recreated one is not on record yet.
 fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
     let SetWrite::Create(desired) = write else { return false };
     let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));

@@ -1,4 +1,4 @@
-//! The connection to the API server, with settings that fit a controller (operator-style 3.3).
+//! The connection to the API server, with settings that fit a controller.
 
 use crate::metrics::Metrics;
 use crate::write_fence::WriteFence;

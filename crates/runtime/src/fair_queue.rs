@@ -1,8 +1,8 @@
-//! Objects wait for their turn in the order of coming.
+//! Objects wait for their turn in the order they arrive (docs/decisions/0021-fair-queue.md).
 //!
 //! kube's queue hands out what is ready in no order. While more comes than is done, as in a burst of changes or with a slow
-//! API server, an object that is unlucky by its hash would not be next for as long as that lasts. So kube is told that more
-//! may run than may, and those too many wait here, in order. Their number is bounded, as each costs memory.
+//! API server, an object with an unlucky hash would not be next for as long as that lasts. So kube may start more
+//! reconciles than the concurrency allows, and the surplus waits here, in order. Their number is bounded, as each costs memory.
 
 use crate::metrics::Metrics;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// How many may wait in order. Behind them kube's queue goes on in none.
 const WAITING: u16 = 256;
 
-/// Number of objects that kube's queue is told may run at the same time.
+/// Number of objects that kube's queue may run at the same time.
 pub(crate) fn places(concurrency: u16) -> u16 {
     concurrency.saturating_add(WAITING)
 }

@@ -1,4 +1,5 @@
-//! Leader election by a Lease, with the protocol and the clock rules of client-go (performance-and-faults 2.5).
+//! Leader election by a Lease, with the protocol and the clock rules of client-go
+//! (docs/decisions/0039-leader-election.md).
 //!
 //! Compare-and-swap by resource version; whether a holder is alive is judged by when its entry was last *seen* to change,
 //! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`WriteFence`] for its

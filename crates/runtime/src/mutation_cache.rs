@@ -1,7 +1,7 @@
-//! Our own latest writes, until the caches show them.
+//! The controller's own latest writes, until the caches show them (docs/decisions/0003-own-writes-outrank-caches.md).
 //!
-//! A cache lags behind our writes. Acting on it would repeat them, so the answer to each write is kept and used while
-//! the cache is older (the guard of Kubernetes 1.36's controllers, operator-style pitfall 31).
+//! A cache lags behind the writes of its own process. Acting on it would repeat them, so the response to each write is kept
+//! and used while the cache is older. client-go calls this a mutation cache.
 
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};

@@ -43,7 +43,7 @@ impl<K, S> RawObject<K, S> {
     /// Decodes the `spec`.
     ///
     /// # Errors
-    /// When it is not of its type: the API server's schema lets some values through, such as too large numbers.
+    /// When it is not of its type: the API server's schema accepts some invalid values, such as too large numbers.
     pub fn spec<T: DeserializeOwned>(&self) -> Result<T, Undecodable> {
         let text = self.spec.as_deref().map_err(|problem| Undecodable::clone(problem))?;
         serde_json::from_str(text).map_err(|error| {

@@ -52,6 +52,6 @@ mod tests {
         namespaces.note(&object("a", -20));
         assert!(namespaces.hold(&object("a", -10)).is_some_and(|wait| wait <= HOLD));
         assert_eq!(namespaces.hold(&object("b", -10)), None);
-        assert_eq!(namespaces.hold(&object("a", 10)), None, "the namespace was made anew");
+        assert_eq!(namespaces.hold(&object("a", 10)), None, "the namespace was recreated");
     }
 }

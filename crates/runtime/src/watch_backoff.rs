@@ -85,7 +85,7 @@ mod tests {
         assert!(seconds(backoff.after(&error(410))) < 1.3, "it answers again");
         assert!(seconds(backoff.after(&error(410))) > 1.5, "but to no avail");
         assert_eq!(backoff.after(&Ok(Event::Apply(()))), Duration::ZERO);
-        assert!(seconds(backoff.after(&error(500))) < 1.3, "after a change it begins anew");
+        assert!(seconds(backoff.after(&error(500))) < 1.3, "after a change it starts over");
         backoff.after(&error(500));
         tokio::time::advance(Duration::from_secs(130)).await;
         assert!(seconds(backoff.after(&error(500))) < 1.3, "and after a while without a failure");

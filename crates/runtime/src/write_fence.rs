@@ -3,7 +3,7 @@
 //! Dropping the work when the lease is lost is not enough. A process that was frozen for a minute wakes in the middle of a
 //! write, before it looks at its lease. So the connection itself asks, on a clock that counts while the machine sleeps.
 //! A request that was past this check when the process froze may still go out; resource versions, uids and one field
-//! manager make it harmless (performance-and-faults 2.5).
+//! manager make it harmless (docs/decisions/0010-late-writes-are-refused.md).
 
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::{Method, Request};
@@ -29,14 +29,14 @@ impl WriteFence {
         Self(Some(Arc::new(AtomicU64::new(0))))
     }
 
-    /// Lets writes through until a moment on the clock of [`now`].
+    /// Admits writes until a moment on the clock of [`now`].
     pub fn extend(&self, until: Duration) {
         if let Some(held) = &self.0 {
             held.store(millis(until), Ordering::SeqCst);
         }
     }
 
-    /// Lets nothing through any more.
+    /// Admits no write any more.
     pub fn close(&self) {
         self.extend(Duration::ZERO);
     }

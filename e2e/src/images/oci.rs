@@ -164,7 +164,7 @@ impl Layout {
     fn layer(&self, file: &Path, compress: bool) -> Result<Blob> {
         let unnamed = self.folder.join("unnamed");
         if compress {
-            // Also a file that is in another layout by a second name, which gzip leaves alone by default.
+            // Also a file that is in another layout by a second name, which gzip skips by default.
             let packed = output(command("gzip", ["-n", "-k", "-f"]).arg(file))
                 .map(|_| file.with_extension("tar.gz"))?;
             fs::rename(packed, &unnamed)?;

@@ -129,7 +129,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         .await?;
         tokio::time::sleep(Duration::from_secs(10)).await;
         let tries = env.audit_since(&mark)?.by(&fleet.controller.user).writes();
-        // After one, two, four and eight seconds, each time for the set and for the status.
+        // After one, two, four and eight seconds, each time for the StatefulSet and for the status.
         ensure!(tries.requests().len() <= NUMBER * 2 * 6, "{:?} in ten seconds", tries.counts());
         env.etcd()?.full(false)?;
         let back = Instant::now();

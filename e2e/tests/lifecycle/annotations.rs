@@ -90,7 +90,7 @@ async fn an_object_that_is_not_managed_stays_unchanged() -> Result<()> {
 
         // Back: the edit is undone and the image is there, by one write.
         annotate(&api, "f", MANAGED, json!("true")).await?;
-        env.until("the set", || async {
+        env.until("the StatefulSet", || async {
             let spec = set.state().await?["spec"].clone();
             ensure!(spec["minReadySeconds"] == json!(5), "{spec}");
             ensure!(spec.to_string().contains("example.com/image:2"), "{spec}");

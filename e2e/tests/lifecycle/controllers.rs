@@ -1,4 +1,4 @@
-//! The controllers, as they are shipped, on a real API server: what they write, how often, and what they leave alone.
+//! The controllers, as they are shipped, on a real API server: what they write, how often, and what they do not touch.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -342,7 +342,7 @@ async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
         refused(|s| s["python"] = json!({"py": "a.py"}), "a", "exactly one of java").await?;
         refused(|s| s["maxReplicas"] = json!(0), "a", "spec.maxReplicas must not be below").await?;
         refused(|_| {}, "a-name-of-more-than-forty-three-characters-in-all", "at most 43 characters").await?;
-        // The rules hold on update as well, and let everything else through.
+        // The rules apply to updates as well, and accept everything else.
         create(&functions, "Function", "a", &function_spec()).await?;
         let answer = merge(&functions, "a", json!({"spec": {"pulsar": null}})).await;
         ensure!(answer.is_err(), "an update that cannot run was accepted");

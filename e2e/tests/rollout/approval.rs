@@ -174,7 +174,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         until_ready(&env, &objects.functions, "f3", AVAILABLE).await?;
         next.signal("TERM")?;
 
-        // Back to the older release: it leaves alone what the newer one made.
+        // Back to the older release: it does not touch what the newer one created.
         let older = objects.start("function-controller", &[], N).await?;
         objects.waits("f0", "RendererChanged").await?;
         objects.waits_no_more("f1").await?;

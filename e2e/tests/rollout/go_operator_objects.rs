@@ -135,7 +135,7 @@ async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
         api.patch_scale(name, &PatchParams::default(), &Patch::Merge(scale)).await?;
         let status = json!({"status": {"replicas": 1}});
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
-        // What was right does not become wrong.
+        // An object that keeps a rule cannot be changed to break it.
         let answer = merge(&api, name, json!({"spec": {"pod": {"vpa": {}}, "maxReplicas": 5}})).await;
         ensure!(answer.is_err(), "a rule that was kept was broken");
         Ok(())

@@ -251,7 +251,7 @@ async fn apply_all(env: &TestEnv, namespace: &str, file: &Path) -> Result<Option
     Ok(None)
 }
 
-/// Whether a recorded rejection is one that is dropped on purpose: docs/migrate.md says why.
+/// Whether a recorded rejection was dropped on purpose: docs/migrate.md has the reasons.
 fn dropped(case: &str) -> bool {
     ["-no-memory", "-no-memory-limit", "-no-resources"].iter().any(|end| case.ends_with(end))
 }

@@ -40,7 +40,7 @@ pub enum Decision {
     Recreate,
 }
 
-/// What is known of the set.
+/// What is known of the `StatefulSet`.
 pub struct RolloutInputs<'a> {
     /// As the cache shows it.
     pub live: &'a StatefulSetView,
@@ -149,7 +149,7 @@ impl RolloutInputs<'_> {
         hash.is_some() && hash == rendered_hash(self.desired)
     }
 
-    /// Whether the status tells of which spec the set is.
+    /// Whether the status records which spec the `StatefulSet` was rendered from.
     fn known_spec(&self) -> bool {
         self.known().is_some_and(|recorded| recorded.inputs_hash.is_some())
     }
@@ -172,26 +172,26 @@ impl RolloutInputs<'_> {
         self.known().is_some_and(|recorded| self.live.holds(recorded).is_some())
     }
 
-    /// Whether the set is as we left it once its number of replicas is right. An edit that is not reverted stays one.
+    /// Whether the `StatefulSet` is as the last write left it, once its number of replicas is corrected. An edit that is not reverted stays one.
     pub fn settles(&self) -> bool {
         !self.is_edited() || !(self.policy.paused || self.knows_fields())
     }
 
-    /// Whether the number of replicas is another than wanted: putting that right may be all there is to repair.
+    /// Whether the number of replicas differs from the desired one: correcting it may be all there is to repair.
     fn is_rescaled(&self) -> bool {
         Some(self.live.spec.replicas) != self.desired.spec.replicas
     }
 
-    /// What the status goes on saying of the set when its template cannot be changed; an edit is still to be reverted.
+    /// What the status keeps reporting when the template cannot be changed; an edit is still to be reverted.
     pub fn left_as_recorded(&self) -> Option<StatefulSetStatusRef> {
         let known = self.known().cloned()?;
         let generation = if self.is_edited() { known.generation } else { self.live.metadata.generation? };
         Some(StatefulSetStatusRef { generation, ..known })
     }
 
-    /// What the status is to say of the set when its template was left unchanged.
+    /// What the status reports when the template was left unchanged.
     pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
-        // Without a record, what the set says of itself.
+        // Without a record, what the annotations of the StatefulSet say.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
         let inputs = || {
             let note = Provenance::on(&self.desired.metadata)?;
@@ -200,7 +200,7 @@ impl RolloutInputs<'_> {
         };
         Some(StatefulSetStatusRef {
             generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
-            // The same bytes came out of the new spec: it is what the set was made from as well.
+            // The new spec rendered to the same bytes: the StatefulSet is a rendering of it as well.
             inputs_hash: if pending { known.inputs_hash.clone() } else { inputs() },
             pending_hash: rendered_hash(self.desired).filter(|_| pending).map(str::to_owned),
             ..known

@@ -12,7 +12,7 @@ pub struct RolloutPolicy {
     pub approve_all: bool,
     /// Only a change of the object's own spec may reach its pods.
     pub paused: bool,
-    /// The rendering for which the set may be deleted and recreated.
+    /// The rendering for which the `StatefulSet` may be deleted and recreated.
     pub recreate: Option<String>,
 }
 

@@ -18,8 +18,8 @@ pub struct Adoption {
     pub is_blocked: bool,
 }
 
-/// Notes what the set came from, and takes its fields into the name of `manager`, so that whatever is no longer wanted goes
-/// with the first rendering that is approved. `roll` says that this rendering need not wait. `full` is the live object with
+/// Records the provenance of the `StatefulSet`, and makes `manager` the owner of its fields, so that fields which are no longer
+/// rendered are removed with the first rendering that is approved. `roll` says that this rendering need not wait. `full` is the live object with
 /// all its fields.
 pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
     let immutable = immutable(full, desired);

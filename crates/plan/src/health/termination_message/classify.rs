@@ -58,7 +58,7 @@ pub(crate) fn classify(words: &str) -> Classification {
 /// The line that ended the program, where the runtime marks it.
 fn end(lines: &[Line]) -> Option<&Line> {
     let marked = |kind: Kind| lines.iter().rfind(move |line| line.kind == kind);
-    // The instance logs why it could not import a module, and then raises an exception that does not say why.
+    // The instance logs why it could not import a module, and then raises an exception without the reason.
     let importing = |line: &&Line| line.text.contains(COULD_NOT_IMPORT);
     let python = || lines.iter().filter(|line| line.kind == Kind::Python);
     match python().next_back() {

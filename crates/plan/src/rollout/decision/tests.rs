@@ -74,7 +74,7 @@ fn a_newer_renderer_waits_for_approval() {
 fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
     let set = rendered("i", "1", "");
     let (live, recorded) = left(&set);
-    // Another spec that renders to the same bytes; the note on the set stays.
+    // Another spec that renders to the same bytes; the recorded provenance stays.
     let mut same = set.clone();
     let note = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
     same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
@@ -152,11 +152,11 @@ fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
         decide(&live, Some(&recorded), &other, &plain),
         Decision::Blocked("volumeClaimTemplates".to_owned())
     );
-    let anew = RolloutPolicy { recreate: Some(hash(&other)), ..RolloutPolicy::default() };
-    assert_eq!(decide(&live, Some(&recorded), &other, &anew), Decision::Recreate);
+    let recreate = RolloutPolicy { recreate: Some(hash(&other)), ..RolloutPolicy::default() };
+    assert_eq!(decide(&live, Some(&recorded), &other, &recreate), Decision::Recreate);
     // Done: the annotation stays and says nothing more.
     let (live, recorded) = left(&other);
-    assert_eq!(decide(&live, Some(&recorded), &other, &anew), Decision::Same);
+    assert_eq!(decide(&live, Some(&recorded), &other, &recreate), Decision::Same);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Change {
 }
 
 impl Change {
-    /// The field of the set that it is in, when that is one which cannot change.
+    /// The immutable field of the `StatefulSet` that it is in, if any.
     pub fn immutable(&self) -> Option<&'static str> {
         let field = self.item.split(['.', ' ']).next().unwrap_or_default();
         // A claim template is an item of its own.

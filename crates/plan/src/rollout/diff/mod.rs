@@ -23,10 +23,10 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
 /// What applying `desired` as the field manager `manager` would change on `live`, an object as the API server gives it
-/// with its `managedFields`. Empty when nothing. First the set, then its containers and init containers in their order,
+/// with its `managedFields`. Empty when nothing. First the `StatefulSet`, then its containers and init containers in their order,
 /// then the rest of the pod; within each by field and name.
 ///
-/// The number of pods is never a difference, as an autoscaler may set it, nor are our own annotations on the set. When
+/// The number of pods is never a difference, as an autoscaler may set it, nor are the operator's own annotations. When
 /// `manager` never applied the object, as when the Go operator made it, all of the pods' template counts as held, the
 /// defaults of the API server excepted.
 pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Change> {

@@ -103,7 +103,7 @@ pub(super) fn is_default(field: &str, value: &Value) -> bool {
 
 fn default_number(field: &str) -> Option<i64> {
     Some(match field {
-        // Of probes, and of the rolling update of the set.
+        // Of probes, and of the rolling update of the StatefulSet.
         "timeoutSeconds" | "successThreshold" | "maxUnavailable" => 1,
         "periodSeconds" | "revisionHistoryLimit" => 10,
         "failureThreshold" => 3,
@@ -112,7 +112,7 @@ fn default_number(field: &str) -> Option<i64> {
         // Of files and of tokens in volumes.
         "defaultMode" => 0o644,
         "expirationSeconds" => 3600,
-        // Of the set, as the limit above.
+        // Of the StatefulSet, as the limit above.
         "partition" => 0,
         _ => return None,
     })
@@ -129,7 +129,7 @@ fn default_words(field: &str) -> &'static [&'static str] {
         "terminationMessagePath" => &["/dev/termination-log"],
         "terminationMessagePolicy" => &["File"],
         "procMount" => &["Default"],
-        // Of the set.
+        // Of the StatefulSet.
         "podManagementPolicy" => &["OrderedReady"],
         "whenDeleted" | "whenScaled" => &["Retain"],
         "type" => &["RollingUpdate"],

@@ -5,7 +5,7 @@
 pub(super) enum Shape {
     /// As a whole, by its name only.
     Whole,
-    /// As a whole; numbers, booleans and images are told.
+    /// As a whole; numbers, booleans and images are shown.
     Shown,
     /// Field by field: `securityContext.runAsUser`.
     Fields(fn(&str) -> Shape),
@@ -32,7 +32,7 @@ const fn list(word: &'static str, key: &'static [&'static str]) -> Shape {
     Shape::List(Items { word, key, ordered: false })
 }
 
-/// Fields of the set's metadata.
+/// Fields of the `StatefulSet`'s metadata.
 pub(super) fn metadata(field: &str) -> Shape {
     match field {
         "labels" => Shape::Map("label"),
@@ -44,7 +44,7 @@ pub(super) fn metadata(field: &str) -> Shape {
     }
 }
 
-/// Fields of the set's spec.
+/// Fields of the `StatefulSet`'s spec.
 pub(super) fn set(field: &str) -> Shape {
     match field {
         // Whatever scales the object sets the first; the second is looked at with the pods.

@@ -8,7 +8,7 @@ use crate::rollout::diff::shape::{self, Items, Shape};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Our own annotations on the set: they say how it was made, not what it is.
+/// The operator's own annotations: they record where the object comes from, not what it is.
 const OURS: &str = "compute.functionmesh.io/";
 
 /// A field of both objects, and what of the live one would go.
@@ -52,7 +52,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// The set besides its pods.
+    /// The `StatefulSet` without its pod template.
     pub(super) fn set(&mut self, desired: &Value, live: &Value, held: &Held) {
         let root = Pair { desired: Some(desired), live: Some(live), held: held.clone() };
         self.fields(&Place::Set, "", &root.field("metadata"), shape::metadata);
