@@ -55,9 +55,9 @@ fn read(store: &Store<Config>, namespace: &str, name: &str) -> Option<Read> {
 /// Namespace of the global `BackendConfig` of the Go operator, unless configured otherwise.
 const OLD_PLACE: &str = "default";
 
-/// Warns of a global `BackendConfig` where the Go operator has it by default: it is not used unless the namespace is
-/// given, as whoever administers that namespace would decide about the pods of all. Asks once; without the permission to
-/// read there, nothing is known and nothing is said.
+/// Warns about a global `BackendConfig` in the Go operator's default namespace. It is not used unless that namespace is set
+/// explicitly, because its administrators would control the pods of all namespaces. Reads once; without permission to read
+/// there, it logs nothing.
 pub(crate) async fn warn_of_old_place(client: Client, name: String, namespace: String) {
     if namespace == OLD_PLACE {
         return;

@@ -1,12 +1,12 @@
-//! A bounded pace for what concerns many objects at once.
+//! Reconciles of many objects after one change, in batches (docs/decisions/0022-fan-out-in-batches.md).
 //!
-//! A change of a BackendConfig concerns every object of a namespace, or all. Handed to the queue at once they would all be
-//! before an object that a user edits now. So they wait here, and are released in batches: no more than twice as many as
-//! are worked on at the same time, and the next ones when of those no more than half as many are left. So whoever comes to
-//! the queue meanwhile is overtaken by one batch at most: before the next, some of the workers are free.
+//! A change of a BackendConfig affects every object of a namespace, or of all. If all of them were queued at once, an object
+//! that a user edits now would wait behind them. So they are released in batches of twice the concurrency; the next batch
+//! follows when a quarter of the current one is left. A user's edit is overtaken by one batch at most, because some workers
+//! are free before the next.
 //!
-//! An object waits once, however often it is concerned, and no more when its reconcile begins for another reason: that
-//! sees the change as well. A change during a reconcile makes it wait again.
+//! An object waits once, however often it is affected, and no longer when its reconcile starts for another reason, because
+//! that reconcile sees the change as well. A change during a reconcile makes the object wait again.
 
 use futures::{Stream, StreamExt, stream};
 use std::collections::{BTreeMap, HashMap};

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Most components of one mesh that are written at the same time.
 const AT_ONCE: usize = 8;
-/// After so long the status is written and the rest is left to the next reconcile, which begins at once: a reconcile is
-/// given up after a minute, and what it did not report is not known to anybody.
+/// After this time the status is written, and the next reconcile continues at once: a reconcile is aborted after a minute,
+/// without a report.
 const SLICE: Duration = Duration::from_secs(20);
 
 /// What became of the steps.

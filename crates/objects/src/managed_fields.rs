@@ -27,7 +27,7 @@ pub struct Owners {
     pub shared: bool,
     /// The mesh-controller owns `spec.replicas`: an apply without the field would remove it.
     pub mesh_owns_replicas: bool,
-    /// Somebody chose `spec.replicas`: its value is no default of the schema.
+    /// A user or a scaler set `spec.replicas`: its value is not the default of the schema.
     pub replicas_chosen: bool,
 }
 
@@ -90,7 +90,7 @@ pub fn inherit(
         () if is_applied_by(entry, manager) => Takes::All,
         () if !is_of_the_go_operator(entry) => Takes::Nothing,
         () if is_tracked(entry) => Takes::All,
-        // Labels, annotations and finalizers may be a user's: nobody kept a list then.
+        // Without a list of owners, labels, annotations and finalizers may be a user's.
         () => Takes::Spec,
     };
     take_over(entries, manager, api_version, Some(now), takes)
@@ -176,7 +176,7 @@ fn owns(entry: &ManagedFieldsEntry, field: &str) -> bool {
 
 fn fields_of(entry: &ManagedFieldsEntry) -> Fields {
     let below = entry.fields_v1.iter().filter_map(|fields| fields.0.as_object()).flatten();
-    // The object itself is nobody's.
+    // The object itself has no owner.
     Fields { itself: false, below: below.map(|(key, value)| (key.clone(), Fields::of(value))).collect() }
 }
 

@@ -6,10 +6,10 @@ use functionmesh_api::condition::Wanted;
 use functionmesh_api::status::StatefulSetStatusRef;
 use std::collections::BTreeMap;
 
-/// What one reconcile came to.
+/// The result of one reconcile.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Nothing could be rendered or written; the object has to change first, or somebody else.
+    /// Nothing could be rendered or written; the object, or another object in its way, has to change first.
     Refused {
         /// The kind of refusal.
         reason: Reason,

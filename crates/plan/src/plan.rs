@@ -117,7 +117,7 @@ impl Plan {
 /// Why nothing can be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
-    /// An object of somebody else has the name.
+    /// A foreign object has the name.
     #[error(
         "{kind} {name} exists and does not belong to this object; it is not managed: delete or rename it, or rename this object"
     )]
@@ -240,7 +240,7 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
     let left = rollout.left_alone(true);
-    // Whoever paused the rollout may have edited it on purpose; a new generation counts all the same.
+    // A user who paused the rollout may have edited the StatefulSet on purpose; a new generation is recorded all the same.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
     let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
     let write = adjustment.map(SetWrite::Adjust);

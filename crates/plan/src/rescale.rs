@@ -1,5 +1,5 @@
-//! The scale of an object whose spec cannot be rendered or whose children are in somebody's way: its pods stay as they are, but
-//! not their number.
+//! Scaling of an object whose spec cannot be rendered, or whose children conflict with other objects: the pod template stays as
+//! it is, the number of pods follows the spec.
 
 use crate::observed::statefulset::{StatefulSetView, Trace};
 use crate::plan::Adjustment;

@@ -122,7 +122,7 @@ mod tests {
         denied.note("b", "services", true, None);
         assert_eq!((denied.hold("b"), metrics.unwatched_namespaces.get()), (None, 0));
         assert!(readiness.notes().is_empty());
-        // Nobody waits for an optional kind.
+        // No object waits for an optional kind.
         denied.note("b", "autoscalers", false, Some("no".to_owned()));
         assert_eq!((denied.hold("b"), readiness.notes().len()), (None, 0));
         assert_eq!(denied.reason("b", "autoscalers").as_deref(), Some("no"));

@@ -1,5 +1,5 @@
-//! Errors as the log has them: without anything out of an object. What a user wrote into one may be a password, and a list
-//! that does not decode holds those of everybody.
+//! Errors as they are logged: without the content of objects. A user may have put a password into one, and a list that fails to
+//! decode contains those of all users.
 
 use functionmesh_objects::text::bounded;
 use kube::runtime::watcher;
@@ -45,7 +45,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     bounded(text, LIMIT)
 }
 
-/// Where an answer cannot be decoded; what stands there is somebody's.
+/// The position at which a response fails to decode, without the content.
 fn undecodable(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("the answer cannot be decoded ({:?} error at line {line}, column {column})", error.classify())

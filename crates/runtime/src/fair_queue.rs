@@ -27,7 +27,7 @@ pub struct FairQueue {
 }
 
 impl FairQueue {
-    /// For a number of objects that are worked on at the same time. Nobody's turn comes after the shutdown has begun.
+    /// For a number of objects that are reconciled at the same time. No object has its turn after the shutdown has begun.
     pub fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), metrics, shutdown }
     }

@@ -3,7 +3,7 @@
 //!
 //! Compare-and-swap by resource version; whether a holder is alive is judged by when its entry was last *seen* to change,
 //! never by the times in it, so that clocks may differ by hours. A leader that cannot renew closes the [`WriteFence`] for its
-//! writes well before anybody else may take the lease, and ends. Two things differ from client-go: a renewal is one
+//! writes well before another replica may take the lease, and exits. Two things differ from client-go: a renewal is one
 //! request, with no read before it; and a deleted Lease counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;

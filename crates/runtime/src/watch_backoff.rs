@@ -46,7 +46,7 @@ impl WatchBackoff {
         let at = Instant::now();
         let wait = match self.failed {
             Some(last) if at.duration_since(last.at) > CALM.saturating_add(last.wait) => FIRST,
-            // Whoever says that a version is too old answers again.
+            // An API server that reports an expired version responds again.
             Some(last) if expired && !last.expired => FIRST,
             Some(last) => last.wait.saturating_mul(2).min(LONGEST),
             None => FIRST,

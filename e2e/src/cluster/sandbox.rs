@@ -70,7 +70,7 @@ impl Sandbox {
     /// Finds out whether the cluster died.
     ///
     /// # Errors
-    /// When it did; with its last words.
+    /// When it did; with the end of its log.
     pub fn check(&self) -> Result<()> {
         let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(status) = child.try_wait()? {

@@ -85,7 +85,7 @@ fn what_the_go_operator_wrote_is_inherited_once() {
     later["time"] = json!("2026-01-01T00:00:01Z");
     assert!(!is_inherited(&metadata(&json!([ours, later])), "us"));
     assert!(is_inherited(&metadata(&json!([later])), "us"), "nothing was applied yet");
-    // Nobody knows who wrote the metadata.
+    // It is unknown who wrote the metadata.
     let after = inherit(entries(&json!([entry(BEFORE_FIRST_APPLY, "Update", &spec)])), "us", "v1", now());
     assert_eq!(
         fields(&after, BEFORE_FIRST_APPLY),

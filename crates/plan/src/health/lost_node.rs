@@ -90,7 +90,7 @@ mod tests {
              once you mark the node as out of service: kubectl taint nodes n1 \
              node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
         );
-        // Whoever deleted it: the controller of taints, an eviction, the scheduler, the kubelet at its end, a user.
+        // The reason does not matter: the taint manager, an eviction, the scheduler, the kubelet or a user deleted the pod.
         for reason in [
             "DeletionByTaintManager",
             "EvictionByEvictionAPI",

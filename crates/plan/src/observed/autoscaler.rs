@@ -1,9 +1,9 @@
-//! The cached form of a child that has neither a generation nor a fixed form: the autoscalers.
+//! The cached form of autoscalers, which have no meaningful generation (docs/decisions/0009-autoscalers-are-compared-by-ownership.md).
 //!
-//! What was rendered cannot be compared with the live object: the API server fills in fields and writes amounts in its
-//! own way. Two other things tell whether it is as it was applied: the hash of what was rendered, in an annotation, and
-//! the fields that the API server says our field manager holds (`managedFields`). Whoever changes or removes one of our
-//! fields takes it from us there. Defaults, and what admission plugins changed while we applied, disturb neither.
+//! The rendered object cannot be compared with the live one: the API server fills in fields and rewrites quantities. Two other
+//! things show whether the live object is as it was applied: the hash of the rendering, in an annotation, and the fields that
+//! the operator's field manager owns (`managedFields`). A manager that changes or removes one of these fields takes over its
+//! ownership. Defaults, and changes by admission plugins during the apply, affect neither.
 
 use crate::observed::metadata::{has_labels, has_owner, pruned_metadata};
 use crate::observed::owned_fields::editor;

@@ -118,8 +118,8 @@ impl StatefulSetView {
         }
     }
 
-    /// Whether every field that we applied is still ours, as far as that is known: a manager that changes or removes one takes it
-    /// from us, whoever adds one does not.
+    /// Whether the operator still owns every field that it applied, if that is known. A manager that changes or removes one
+    /// takes over its ownership; a manager that adds a field does not.
     pub fn holds(&self, recorded: &StatefulSetStatusRef) -> Option<bool> {
         Some(recorded.fields_hash.as_deref()? == self.fields.as_deref()?)
     }

@@ -28,7 +28,7 @@ pub struct Backend {
 pub struct Part {
     /// Hash of its content.
     pub hash: String,
-    /// Whether its changes reach everybody at once.
+    /// Whether its changes reach all objects at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto: bool,
 }
@@ -88,7 +88,7 @@ impl Backend {
 }
 
 impl Part {
-    /// The content that is rendered; whether it is to reach everybody at once is no content.
+    /// The content that is rendered; `autoUpdate` is not part of it.
     pub fn of(spec: &BackendConfigSpec) -> Self {
         let bytes = serde_json::to_vec(&(&spec.env, &spec.pod)).unwrap_or_default();
         Self { hash: hash_of(&bytes), auto: spec.auto_update == Some(true) }

@@ -98,19 +98,19 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// A set without a note is the Go operator's, made from the spec as it is unless that changed since; or ours, when
-    /// somebody took our annotations away and nothing else.
+    /// A `StatefulSet` without provenance was created by the Go operator, from the current spec unless that changed since; or
+    /// by this operator, if only its annotations were removed.
     fn without_provenance(&self) -> Decision {
         let is_ours = self.recorded.is_some_and(|recorded| {
             Some(recorded.rendered_hash.as_str()) == rendered_hash(self.desired)
                 && Some(recorded.generation) == self.live.metadata.generation
         });
-        let everybody = self.policy.approve_all && !self.policy.paused;
+        let approved_for_all = self.policy.approve_all && !self.policy.paused;
         if self.is_to_be_recreated() {
             Decision::Recreate
         } else if is_ours {
             Decision::Apply
-        } else if self.is_approved() || everybody || !self.observed {
+        } else if self.is_approved() || approved_for_all || !self.observed {
             Decision::TakeOver
         } else {
             Decision::Adopt

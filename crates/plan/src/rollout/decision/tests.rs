@@ -170,7 +170,7 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
     assert_eq!(decide(&live, Some(&record), &set, &plain), Decision::Apply, "only our annotations are gone");
     let unseen =
         RolloutInputs { live: &live, desired: &set, recorded: None, observed: false, policy: &plain };
-    assert_eq!(unseen.decide(), Decision::TakeOver, "the spec changed while nobody looked");
+    assert_eq!(unseen.decide(), Decision::TakeOver, "the spec changed while no controller ran");
     let text = Provenance::on(&set.metadata).unwrap().of_the_go_operator(&[], false).text();
     let annotations = [
         (RENDERED_HASH.to_owned(), crate::takeover::marks::MADE_BY_GO_OPERATOR.to_owned()),

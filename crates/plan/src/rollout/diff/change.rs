@@ -36,7 +36,7 @@ pub enum Fate {
     Removed,
     /// It becomes different.
     Changed,
-    /// It becomes different, from and to values that anybody may see.
+    /// It becomes different, with both values, which are no secrets.
     Became(String, String),
 }
 

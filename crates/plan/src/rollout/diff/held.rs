@@ -1,22 +1,22 @@
-//! Which fields of a live object would go if they were no longer applied.
+//! Which fields of a live object would be removed if they were no longer applied.
 //!
-//! The API server lists who holds which fields, as a tree for each manager: `f:name` stands for a field, `k:{...}` for the
+//! The API server lists the fields that each manager owns, as a tree: `f:name` stands for a field, `k:{...}` for the
 //! item of a list with these keys, `v:...` for an item of a set, an empty object for all there is below.
 
 use serde_json::Value;
 
-/// The fields that would go.
+/// The fields that would be removed.
 #[derive(Clone, Debug)]
 pub(super) enum Held<'a> {
-    /// None: they are somebody else's.
+    /// None: other managers own them.
     Nothing,
     /// All.
     All,
-    /// Those of our trees, where nobody else holds them too.
+    /// Those that the operator owns and no other manager.
     Fields {
-        /// What we applied.
+        /// What the operator applied.
         ours: Vec<&'a Value>,
-        /// What everybody else wrote.
+        /// What all other managers own.
         others: Vec<&'a Value>,
     },
 }

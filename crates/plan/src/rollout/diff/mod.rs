@@ -1,11 +1,11 @@
-//! What applying a newly rendered `StatefulSet` would change on the live one, in short words.
+//! What applying a newly rendered `StatefulSet` would change on the live one, as short texts.
 //!
-//! The live object comes from the API server, which filled in fields and wrote amounts in its own way. So only what the
-//! rendered object says is compared, lists by the keys by which Kubernetes merges them. What is only in the live object
-//! counts as removed when our field manager holds it, and nobody else: anything else there was put by others and stays.
+//! The live object comes from the API server, which fills in fields and rewrites quantities. So only fields of the rendered
+//! object are compared, lists by the keys with which Kubernetes merges them. A field that is only in the live object counts as
+//! removed if the operator's field manager owns it and no other does; all other fields were added by others and stay.
 //!
-//! Values of variables, commands and annotations may hold secrets and are never told: only names are, the names of images,
-//! and numbers and booleans of fields known to be harmless.
+//! Values of variables, commands and annotations may be secrets and are never shown: only names, image names, and numbers and
+//! booleans of fields that are known to be harmless.
 
 pub mod change;
 mod held;

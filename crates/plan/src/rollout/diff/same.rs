@@ -24,7 +24,8 @@ const ZERO: [&str; 10] = [
 const MAPS: [&str; 7] =
     ["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "resources"];
 
-/// What has one owner as a whole: what is not desired there goes, whoever put it. So do items of lists without keys.
+/// Fields that are owned as a whole: content that is not desired is removed, whatever manager added it. The same is true for
+/// lists without keys.
 const ATOMIC: [&str; 7] = [
     "nodeSelector",
     "selector",
@@ -88,7 +89,7 @@ pub(super) fn absent(field: &str) -> Option<Value> {
     zero.or_else(|| default_number(field).filter(|_| known)).map(Value::from)
 }
 
-/// Whether a value is what the API server fills in when nothing is given. Only matters for what nobody asks for any more:
+/// Whether a value is what the API server fills in when nothing is given. Only matters for fields that are no longer rendered:
 /// in objects that another operator wrote without saying which fields it wants, and in lists that have one owner.
 pub(super) fn is_default(field: &str, value: &Value) -> bool {
     match value {

@@ -68,7 +68,7 @@ fn every_edit_is_told_and_nothing_else() {
     }
 }
 
-/// Back from every edit: what was only in the edited object is removed from nobody's but our own.
+/// The reverse of every edit: fields that are only in the edited object are removed if the operator owns them.
 #[test]
 fn what_was_not_applied_by_us_stays() {
     let mut foreign = applied();

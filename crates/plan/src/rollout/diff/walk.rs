@@ -165,7 +165,7 @@ impl Walk {
     }
 }
 
-/// Values that anybody may see: numbers, booleans and names of images.
+/// Values that are no secrets: numbers, booleans and names of images.
 fn shown(field: &str, pair: &Pair) -> Option<Fate> {
     let harmless = |value: Value| match value {
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
