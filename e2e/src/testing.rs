@@ -6,6 +6,7 @@ pub mod controller;
 pub mod etcd;
 pub mod fake_statefulset_controller;
 pub mod http;
+pub mod installed;
 pub mod many;
 pub mod objects;
 pub mod pods;

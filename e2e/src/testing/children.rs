@@ -43,7 +43,7 @@ impl Child {
     /// The fields that the controllers manage: labels, owners and `spec`.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it does not exist.
     pub async fn state(&self) -> Result<Value> {
         let object = self.api.get_opt(&self.name).await?.with_context(|| format!("no {}", self.name))?;
         Ok(json!({
@@ -53,10 +53,10 @@ impl Child {
         }))
     }
 
-    /// Everything of it.
+    /// The whole object.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it does not exist.
     pub async fn whole(&self) -> Result<Value> {
         Ok(serde_json::to_value(self.api.get(&self.name).await?)?)
     }

@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-/// How long nothing has to happen for a controller to be quiet: ten looks, a tenth of a second apart. Longer than the
+/// A controller is idle after ten checks without activity, a tenth of a second apart. Longer than the
 /// controller waits to merge changes, which is the longest it ever sits on work without showing it.
 const LOOKS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -138,7 +138,7 @@ impl Controller {
         .await
     }
 
-    /// Waits until it made a number of reconciles, and none that failed is to be made again.
+    /// Waits until it made a number of reconciles, and no failed object waits for a retry.
     ///
     /// # Errors
     /// When it does not.

@@ -89,7 +89,7 @@ impl Etcd {
     /// another schema stored it.
     ///
     /// # Errors
-    /// When it is not there, or etcd does not answer.
+    /// When it does not exist, or etcd does not answer.
     pub fn rewrite(
         &self,
         plural: &str,

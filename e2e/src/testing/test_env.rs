@@ -6,6 +6,7 @@ use crate::paths;
 use crate::shell::{output, run};
 use crate::testing::audit::{Audit, Mark};
 use crate::testing::etcd::Etcd;
+use crate::testing::installed;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams, PostParams};
@@ -129,12 +130,20 @@ impl TestEnv {
         Ok(Client::try_from(config)?)
     }
 
-    /// Installs the kinds and the permissions of the controllers, once for all tests of a program.
+    /// Installs the kinds and the permissions of the controllers, once for all tests of a program, and
+    /// only if they changed since an earlier program installed them.
     ///
     /// # Errors
     /// When the API server refuses them.
     pub async fn prepare(&self) -> Result<()> {
-        PREPARED.get_or_try_init(|| self.install()).await.copied()
+        let install = || async {
+            if installed::is_current(self).await? {
+                return Ok(());
+            }
+            self.install().await?;
+            installed::record(self).await
+        };
+        PREPARED.get_or_try_init(install).await.copied()
     }
 
     /// Installs the kinds and the permissions of the controllers.

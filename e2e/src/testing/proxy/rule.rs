@@ -12,7 +12,7 @@ pub struct Target {
     pub resource: String,
     /// Name of the object; empty when it is about many.
     pub name: String,
-    /// What tells a watch from others of its resource: namespace and selectors.
+    /// What distinguishes a watch from others of its resource: namespace and selectors.
     pub selection: String,
 }
 
@@ -66,7 +66,7 @@ impl Target {
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A watch begins, tells that its resource version is too old (410) and ends, so that everything is listed again.
+    /// A watch starts, reports that its resource version is too old (410 Gone) and ends, so that everything is listed again.
     Expire,
     /// It is answered with an error of this status code and does not reach the API server.
     Answer(u16),
@@ -80,7 +80,7 @@ pub enum Action {
     Swallow,
     /// The process is killed, and the request does not reach the API server.
     KillBefore(u32),
-    /// The API server carries it out, and the process is killed before it hears so.
+    /// The API server carries it out, and the process is killed before it gets the response.
     KillAfter(u32),
 }
 
