@@ -71,7 +71,7 @@ impl Broker {
         let (mut seen, mut missing): (Vec<String>, _) = (Vec::new(), expected.clone());
         until("messages", Duration::from_secs(120), || {
             let number = missing.len().to_string();
-            // A receiver that gets too few would wait for ever.
+            // A consumer that gets too few messages would wait forever.
             let received =
                 self.client(&["consume", "-s", "expect", "-p", "Earliest", "-n", &number, topic])?;
             let contents = received.lines().filter_map(|line| line.split_once("content:").map(|(_, c)| c));

@@ -1,4 +1,4 @@
-//! Running programs, and saying what is done.
+//! Running programs, and progress messages.
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Says what happens, with the time since the program was started.
+/// Prints a progress message with the time since the start of the program.
 pub fn progress(text: &str) {
     let seconds = STARTED.elapsed().as_secs();
     eprintln!("[{:2}:{:02}] {text}", seconds / 60, seconds % 60);
@@ -26,7 +26,7 @@ pub fn command<I: AsRef<OsStr>>(
     command
 }
 
-/// Runs a command quietly and returns what it printed.
+/// Runs a command and returns its output.
 ///
 /// # Errors
 /// When it cannot be run or fails; with the last lines it printed.
@@ -43,7 +43,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
-/// Runs a command quietly.
+/// Runs a command without showing its output.
 ///
 /// # Errors
 /// See [`output`].

@@ -31,7 +31,7 @@ pub struct Addresses {
 pub struct ControlPlane {
     folder: PathBuf,
     addresses: Addresses,
-    /// Whether nodes are given up within seconds instead of minutes.
+    /// Whether nodes are considered lost within seconds instead of minutes.
     impatient: bool,
 }
 
@@ -72,7 +72,7 @@ impl ControlPlane {
         Self { folder: folder.to_owned(), addresses, impatient: false }
     }
 
-    /// The same with nodes that are given up within seconds: a test does not wait for minutes.
+    /// The same with nodes that are considered lost within seconds, so that tests do not wait for minutes.
     #[must_use]
     pub fn impatient(self) -> Self {
         Self { impatient: true, ..self }

@@ -9,7 +9,7 @@ use std::path::Path;
 /// last: an import that was interrupted is done again.
 const LABEL: &str = "function-mesh/archive";
 
-/// Imports an archive under its one name, where the kubelet looks for it. Does nothing when it is there already.
+/// Imports an archive under its one name, where the kubelet looks for it. Does nothing if it is already imported.
 ///
 /// # Errors
 /// When `ctr` is missing, nothing answers at the socket, or containerd refuses the archive.

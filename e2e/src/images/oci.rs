@@ -56,7 +56,7 @@ pub(super) struct Recipe<'r> {
     pub compress: bool,
 }
 
-/// Builds an image unless it is there already. `layers` writes the layers as tar files into a folder and returns them in order.
+/// Builds an image unless it exists. `layers` writes the layers as tar files into a folder and returns them in order.
 pub(super) fn build(
     recipe: &Recipe<'_>,
     layers: impl FnOnce(&Path) -> Result<Vec<PathBuf>>,

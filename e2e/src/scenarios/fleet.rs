@@ -155,7 +155,7 @@ impl Fleet {
     /// Counts the controller's requests from the start of an action until the controller is idle.
     ///
     /// # Errors
-    /// What happens, or when the controller does not become quiet.
+    /// The error of the action, or when the controller does not become idle.
     pub async fn measure(&self, what: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<RequestCounts> {
         self.controller.until_idle(&self.env).await?;
         let before = storage(&self.env, &self.namespace, self.kind.plural)?;

@@ -57,7 +57,7 @@ pub async fn restart(fleet: &mut Fleet) -> Result<RequestCounts> {
 /// Every watch of the controller expires (410 Gone), so the controller lists everything again. Also returns the number of watches.
 ///
 /// # Errors
-/// When a watch does not begin again.
+/// When a watch does not restart.
 pub async fn relist(fleet: &mut Fleet) -> Result<(RequestCounts, usize)> {
     if fleet.proxy.is_none() {
         let proxy = Proxy::start(&fleet.env).await?;

@@ -53,7 +53,7 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
             create(&api, "Function", name, &function_spec()).await?;
             until_ready(&env, &api, name, AVAILABLE).await?;
         }
-        // A request is given up after 15 seconds; the others took less than that all together.
+        // A request times out after 15 seconds; the others took less than that all together.
         for name in ["a", "b", "c"] {
             let state = ready(&api, name).await.map(|(status, ..)| status).unwrap_or_default();
             ensure!(state != "True", "{name} is ready although its request was not answered");
@@ -160,7 +160,7 @@ async fn a_watch_without_events_is_restarted() -> Result<()> {
     .await
 }
 
-/// Lists and watches are given up and tried again as well.
+/// Lists and watches time out and are retried as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<()> {
     let env = TestEnv::connect().await?;

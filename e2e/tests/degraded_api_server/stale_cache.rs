@@ -1,5 +1,5 @@
-//! A controller that sees the past (docs/reliability.md, T8): its object was deleted and made again under the same name by
-//! others, and its watches do not say so. What it does then must not reach the children of the new object.
+//! A controller with a stale cache (docs/reliability.md, T8): its object was deleted and recreated under the same name by
+//! other clients, and its watches are frozen. Its writes must not reach the children of the new object.
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;

@@ -35,7 +35,7 @@ async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<(
         create(&fleet.objects, FUNCTION.kind, "variables", &with("pod", variables(10_000, 20))).await?;
         until_ready(&env, &fleet.objects, "variables", AVAILABLE).await?;
 
-        // Less than a megabyte is stored, but not what becomes of it: each quotation mark is quoted for JSON in JSON in JSON.
+        // The object is smaller than a megabyte, its StatefulSet is not: each quotation mark is escaped for JSON in JSON in JSON.
         let config = json!({"text": "\"".repeat(450_000)});
         let mark = env.mark().await?;
         create(&fleet.objects, FUNCTION.kind, "config", &with("funcConfig", config)).await?;

@@ -1,4 +1,4 @@
-//! One object, kind, namespace, user or missing permission does not hold up another.
+//! One object, kind, namespace, user or missing permission does not block another.
 #![allow(
     clippy::indexing_slicing,
     clippy::large_futures,

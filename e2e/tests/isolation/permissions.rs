@@ -86,7 +86,7 @@ async fn give(
 /// Steps of a [`Life`].
 const STEPS: usize = 3;
 
-/// The life of an object in steps, from its creation to its end, which need every permission that its controller has.
+/// The steps from the creation of an object to its deletion, which need every permission of its controller.
 trait Life {
     const CONTROLLER: &'static str;
 

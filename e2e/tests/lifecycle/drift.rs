@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const COMPONENT: &str = "compute.functionmesh.io/component";
 const NAME: &str = "compute.functionmesh.io/name";
 
-/// What can become of a child, and what the Event of its repair is to say.
+/// A change of a child, and the Event of its repair.
 struct Drift {
     name: &'static str,
     action: &'static str,
@@ -22,13 +22,13 @@ const DRIFTS: [Drift; 5] = [
     Drift { name: "edited", action: "RepairEdited", reported: "Reverted changes made to" },
     Drift { name: "without its owner", action: "RepairOwner", reported: "Restored the owner reference of" },
     Drift { name: "without a label", action: "RepairLabel", reported: "Restored labels of" },
-    // Out of sight for a watch by this label: treated as deleted, but for a StatefulSet, which is looked for.
+    // Invisible to a watch by this label: treated as deleted, except for a StatefulSet, which is read.
     Drift { name: "without the label of the watch", action: "RepairDeleted", reported: COMPONENT },
     Drift { name: "deleted", action: "RepairDeleted", reported: "was deleted" },
 ];
 
 impl Drift {
-    /// What the Event says: a StatefulSet that is out of sight is looked for, as what waits for approval is not to be applied.
+    /// The expected Event: an invisible StatefulSet is read first, because a pending rollout must not be applied.
     fn expected(&self, child: &Child) -> &Self {
         let [.., label, unseen, _] = &DRIFTS;
         if child.kind == "StatefulSet" && self.name == unseen.name { label } else { self }
@@ -61,13 +61,13 @@ impl Drift {
 }
 
 /// A child of each kind, of the object that has it, as the controller left it. One object cannot have both autoscalers.
-struct Sound {
+struct Intact {
     owner: &'static str,
     child: Child,
     state: Value,
 }
 
-impl Sound {
+impl Intact {
     async fn until_repaired(&self, env: &TestEnv, drift: &Drift) -> Result<()> {
         let what = format!("{} {} again", self.child.kind, drift.name);
         env.until(&what, || async {
@@ -85,7 +85,7 @@ impl Sound {
     }
 }
 
-async fn prepared(env: &TestEnv, namespace: &str) -> Result<Vec<Sound>> {
+async fn prepared(env: &TestEnv, namespace: &str) -> Result<Vec<Intact>> {
     let api = functions(env, namespace);
     let (mut horizontal, mut vertical) = (function_spec(), function_spec());
     horizontal["maxReplicas"] = json!(5);
@@ -106,7 +106,7 @@ async fn prepared(env: &TestEnv, namespace: &str) -> Result<Vec<Sound>> {
         let child = Child::of(env, namespace, kind, name)?;
         let state = env.until("child", || child.state()).await?;
         ensure!(repairs(env, namespace, owner).await?.is_empty(), "making {kind} is no repair");
-        sound.push(Sound { owner, child, state });
+        sound.push(Intact { owner, child, state });
     }
     Ok(sound)
 }

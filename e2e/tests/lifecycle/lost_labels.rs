@@ -82,7 +82,7 @@ async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     .await
 }
 
-/// What waits for approval is not applied because the StatefulSet is out of sight.
+/// A pending rollout is not applied although the StatefulSet is invisible to the watch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -286,7 +286,7 @@ fn fixed(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     Ok(())
 }
 
-/// A token of a role, made by Pulsar's own tool, good for some seconds or for ever.
+/// A token of a role, made by Pulsar's own tool, valid for some seconds or without expiry.
 fn token(kubectl: &Kubectl, key: &str, role: &str, seconds: Option<u64>) -> Result<String> {
     let key = format!("data:;base64,{key}");
     let words = [

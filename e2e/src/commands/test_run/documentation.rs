@@ -64,7 +64,8 @@ fn every_test_that_the_documentation_names_exists() -> Result<()> {
     for path in named(&text) {
         let parts: Vec<&str> = path.split("::").collect();
         let Some((first, rest)) = parts.split_first() else { continue };
-        if programs.contains(first) && !rest.is_empty() && !rest.starts_with(&["tests"]) {
+        // Unit tests of a crate may be in a module of the same name.
+        if programs.contains(first) && !rest.is_empty() && !rest.contains(&"tests") {
             checked += 1;
             let found = match module(&root.join("e2e/tests").join(first), rest) {
                 (Some(_), left) if left.is_empty() => true,

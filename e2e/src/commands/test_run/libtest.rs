@@ -34,8 +34,8 @@ pub struct Finished {
 
 /// The output of a program, read line by line.
 ///
-/// libtest tells when a test ends, not when it begins. But it begins tests in the order of their names, a new one whenever
-/// another ends, so that the beginnings follow from the ends.
+/// libtest reports when a test ends, not when it starts. But it starts tests in the order of their names, a new one whenever
+/// another ends, so that the start times follow from the end times.
 pub struct Output {
     tests: Vec<String>,
     threads: usize,

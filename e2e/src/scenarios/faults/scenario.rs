@@ -36,7 +36,7 @@ pub enum Scenario {
     Delete,
     /// It is deleted, with something to clean up.
     DeleteWithCleanup,
-    /// It is deleted, and made again under the same name at once.
+    /// It is deleted, and recreated under the same name at once.
     Recreate,
     /// A user edits its StatefulSet and deletes its Service.
     Drift,

@@ -85,7 +85,7 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
     .await
 }
 
-/// Nothing is given up before it was tried: the time since the deletion does not count, nor that for which a Job waits for a
+/// No cleanup is abandoned before an attempt: the time since the deletion does not count, nor that for which a Job waits for a
 /// node. After the first attempt the clock runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {

@@ -7,7 +7,7 @@ use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use serde_json::json;
 
-/// An item that was renamed to a name that is there already is not one that left.
+/// An item that was renamed to an existing name does not count as removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -141,7 +141,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
     .await
 }
 
-/// A scaler acts between our read of the owners and our write of them: the write is refused, and made again.
+/// A scaler acts between our read of the owners and our write of them: the write is refused and retried.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Result<()> {
     let env = TestEnv::connect().await?;

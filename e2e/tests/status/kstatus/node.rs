@@ -118,7 +118,7 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
         let late = functionmesh_runtime::clock::now().0.as_second() - deleted.0.as_second();
         ensure!((30..60).contains(&late), "reported {late} s after the pod should have ended");
 
-        // The node is tainted as out of service: the pod goes and is made again on another one.
+        // The node is tainted as out of service: the pod is deleted and recreated on another one.
         f.pods.delete(POD, &DeleteParams::default().grace_period(0)).await?;
         f.until("WaitingForPods").await?;
         f.run("n2").await?;
