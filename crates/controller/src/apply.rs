@@ -1,4 +1,4 @@
-//! Carries out a plan: the writes, in order, each answer kept until the cache shows it.
+//! Carries out a plan: the writes, in order. Each response is kept until the cache shows it.
 
 use crate::child_names::ChildNames;
 use crate::context::Context;

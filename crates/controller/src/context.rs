@@ -1,4 +1,4 @@
-//! What every reconcile of one controller shares.
+//! State that all reconciles of a controller share.
 
 use crate::backend_configs::BackendConfigs;
 use crate::child_names::ChildNames;

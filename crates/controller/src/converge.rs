@@ -1,4 +1,4 @@
-//! Bringing the children to what is rendered: planning against the caches, and writing what differs.
+//! Makes the children match the rendering: plans against the caches, and writes the differences.
 
 use crate::apply::{Children, Progress, apply_plan, is_of_content};
 use crate::context::Context;

@@ -1,12 +1,12 @@
-//! The first status of a new object, when all there is to tell is that it waits for its pods: it is written a moment later.
+//! Delays the first status of a new object whose pods are still starting (docs/decisions/0031-first-status-after-a-second.md).
 //!
-//! A status costs the API server as much as a StatefulSet and a Service together, because the rules of the kind are checked
-//! with it. Where many objects are made at once their children come first, and what is ready by then needs one status instead
-//! of two. Until it is written, what was done is on record here; a process that ends before finds the children and writes
-//! nothing but the status.
+//! A status write costs the API server as much as a StatefulSet and a Service together, because the rules of the CRD are
+//! evaluated with it. In a burst of new objects the children come first, and an object that is ready by then needs one status
+//! instead of two. Until the status is written, the result of the reconcile is recorded here. A process that ends before finds
+//! the children and writes only the status.
 //!
-//! A status whose write failed, such as because of a concurrent change of the object, is on record in the same way:
-//! what was applied is not applied again because the status could not say so.
+//! A status whose write failed, for example because of a concurrent change of the object, is recorded in the same way, so that
+//! its children are not applied again.
 
 use functionmesh_api::status::ComponentStatus;
 use kube::core::ObjectMeta;

@@ -1,4 +1,4 @@
-//! An Event for each foreign change of a child whose drift was reverted.
+//! An Event for each change by another field manager that was reverted.
 
 use crate::apply::Progress;
 use crate::context::Context;

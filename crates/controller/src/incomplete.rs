@@ -1,7 +1,7 @@
-//! What a status says of an object whose children could not all be written.
+//! The status of an object whose children could not all be written (docs/decisions/0025-ready-is-about-pods.md).
 //!
-//! `Ready` is about pods. While they are what the object says, as far as is known, the conditions follow them, and a write
-//! that fails is a condition of its own (`ReconcileFailed`). A write that may succeed in a moment is not reported.
+//! `Ready` is about pods. While they match the spec, as far as is known, the conditions follow them, and a failed write has its
+//! own condition (`ReconcileFailed`). A transient error is not reported.
 
 use crate::apply::Progress;
 use crate::context::Context;

@@ -1,16 +1,15 @@
-//! The controller of Functions, Sources and Sinks: the one loop that the three share.
+//! The controller of Functions, Sources and Sinks: the reconcile loop that all three share.
 //!
 //! ```text
 //!  watch K ────────┐
 //!  StatefulSets ───┤                   lower ─> render ─> plan ─> apply ─> status
 //!  Services, ──────┼─> queue ─> one reconcile: ^ all pure until apply; reads caches only
 //!  autoscalers ────┤
-//!  Pods (trimmed) ─┘
+//!  Pods (pruned) ──┘
 //! ```
 //!
-//! `watches` wires the watches, `reconcile` is the story of one object; what is decided is decided in the crate
-//! `functionmesh-plan`. Nothing is read from the API server but by the watches, and nothing is written that is there already:
-//! a restart writes nothing.
+//! `watches` wires the watches, `reconcile` handles one object; all decisions are in the crate `functionmesh-plan`. Only the
+//! watches read from the API server, and unchanged children are not written: a restart writes nothing.
 
 mod apply;
 mod args;

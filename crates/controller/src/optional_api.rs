@@ -1,5 +1,5 @@
-//! The `VerticalPodAutoscaler`s: an optional kind ([`functionmesh_runtime::optional`]). Objects that ask for one on a cluster
-//! without it say so in a condition, and run all the same.
+//! The `VerticalPodAutoscaler`, an optional kind ([`functionmesh_runtime::optional`]). In a cluster without it, objects that ask
+//! for one run without, and have a condition that says so.
 
 use functionmesh_api::condition::Wanted;
 use functionmesh_plan::conditions::MISSING;

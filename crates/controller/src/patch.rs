@@ -1,4 +1,4 @@
-//! Writes of a `StatefulSet` that leave its template unchanged, and so its pods.
+//! Patches of a `StatefulSet` that do not change its pod template, and so restart no pod.
 
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_plan::observed::statefulset::StatefulSetView;

@@ -1,7 +1,7 @@
-//! One reconcile: the whole story of an object on one screen.
+//! The reconcile of one object, on one screen.
 //!
-//! Each stage takes what the stage before it made, so none can be left out: [`Lowered`], [`Dereferenced`], [`Rendered`],
-//! [`Converged`]. Whatever ends them early is an [`Early`], and either way there is one report.
+//! Each stage takes the result of the stage before it, so none can be left out: [`Lowered`], [`Dereferenced`], [`Rendered`],
+//! [`Converged`]. An early end is an [`Early`]; either way there is one report.
 
 use crate::apply::Progress;
 use crate::context::Context;

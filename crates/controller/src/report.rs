@@ -1,4 +1,4 @@
-//! Tells how a reconcile went: the status when it differs, an Event when the readiness changed.
+//! Reports the result of a reconcile: writes the status if it differs, and an Event if the readiness changed.
 
 use crate::context::Context;
 use crate::object::Object;

@@ -1,4 +1,4 @@
-//! What each stage of a reconcile makes for the next one.
+//! The stages of a reconcile, each with its result for the next one.
 
 use crate::context::Context;
 use crate::finalize;

@@ -1,7 +1,7 @@
-//! What would hang once the controller is gone: the check before `helm uninstall`.
+//! The check before `helm uninstall`: which deletions would hang without the controller (docs/uninstall.md).
 //!
 //! An object with something to clean up carries a finalizer that only its controller removes. Without the controller its
-//! deletion never ends, nor does that of its namespace.
+//! deletion, and that of its namespace, never ends.
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;

@@ -1,4 +1,5 @@
-//! Children that exist and that no cache shows: without the label by which its kind is watched a child is out of sight.
+//! Children that exist but are in no cache, because they lost the label that the watch selects
+//! (docs/decisions/0005-children-without-label.md).
 
 use crate::child_names::ChildNames;
 use crate::context::Context;

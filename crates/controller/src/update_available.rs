@@ -1,4 +1,4 @@
-//! Tells of a rendering that waits: the condition `UpdateAvailable`, with what it would change.
+//! The condition `UpdateAvailable` of a pending update, with its differences.
 
 use crate::apply::Progress;
 use crate::context::Context;

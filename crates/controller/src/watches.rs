@@ -1,4 +1,4 @@
-//! What wakes a reconcile: the watches, and how a change of anything leads to the objects that it concerns.
+//! The watches that trigger reconciles, and how a change of another object maps to the objects it affects.
 
 use crate::args::ComponentArgs;
 use crate::backend_configs::{BackendConfigs, Config, warn_of_old_place};

@@ -1,4 +1,5 @@
-//! Carries out a plan: some components at a time, for as long as one reconcile may last.
+//! Carries out a plan: some components at a time, for a limited time per reconcile
+//! (docs/decisions/0012-meshes-report-every-twenty-seconds.md).
 
 use crate::children::{Child, Owner, prune};
 use crate::context::{Context, Mesh};

@@ -1,4 +1,4 @@
-//! What every reconcile of the mesh-controller shares.
+//! State that all reconciles of the mesh-controller share.
 
 use crate::children::Child;
 use functionmesh_api::status::MeshStatus;

@@ -1,4 +1,4 @@
-//! A status for each reason, as the controller writes it: for tests of what tools read in it.
+//! A status for each reason, as the controller writes it, for tests with tools that read it.
 
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, items};

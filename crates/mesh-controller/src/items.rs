@@ -1,6 +1,6 @@
-//! The items of a mesh as the objects they are to become. Pure.
+//! Converts the items of a mesh to the desired components. Pure.
 //!
-//! Items are taken as the JSON they are, so that every field reaches its component untouched.
+//! Items are kept as JSON, so that every field reaches its component unchanged.
 
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
 use functionmesh_objects::hash::hash_of;

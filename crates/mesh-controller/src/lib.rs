@@ -1,6 +1,6 @@
-//! Makes the components of a FunctionMesh and reports on them.
+//! Creates the components of FunctionMeshes and reports their readiness.
 //!
-//! Knows Functions, Sources and Sinks only as objects: it never renders a pod and never reads one.
+//! Functions, Sources and Sinks are objects with conditions to this controller: it never renders a pod and never reads one.
 //!
 //! ```text
 //!  watch meshes ─┐

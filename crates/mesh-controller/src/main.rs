@@ -1,4 +1,4 @@
-//! Makes the components of a FunctionMesh and reports on them.
+//! Creates the components of FunctionMeshes and reports their readiness.
 
 use clap::Parser;
 use functionmesh_objects::managed_fields::MESH_CONTROLLER;

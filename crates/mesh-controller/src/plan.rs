@@ -1,4 +1,4 @@
-//! What to write: the items against the components that are there. Pure.
+//! Plans the writes of a mesh: desired components against observed ones. Pure.
 
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, Kind, contained};

@@ -1,8 +1,8 @@
 //! Decoding of JSON to a limited depth.
 //!
-//! The API server stores JSON that is nested 10,000 levels deep, and serde_json decodes 128. One field of one object beyond
-//! that would make a whole list undecodable, and so stop the work on all others. Everything here is total: what is nested too
-//! deeply is skipped without recursion, and the answer says where it was.
+//! The API server stores JSON that is nested 10,000 levels deep; serde_json decodes 128. A single field beyond that would make a
+//! whole list fail to decode, and so stop all other objects. Here, content that is nested too deeply is skipped without recursion,
+//! and the result has its path (docs/decisions/0037-decoding-depth.md).
 
 use kube::core::ObjectMeta;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};

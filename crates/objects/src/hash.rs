@@ -1,4 +1,4 @@
-//! The one hash of this project.
+//! The hash function of this project.
 
 use sha2::{Digest, Sha256};
 

@@ -1,5 +1,5 @@
-//! What the API server says about any stored object, as plain data: decoding that no object can break, field ownership, why a
-//! request was refused, hashes and bounded texts. Pure, and knows no kind.
+//! Facts about any stored object, as plain data: decoding that no object can break, field ownership, why a request was refused,
+//! hashes and bounded texts. Pure, and independent of kinds.
 
 pub mod bounded_json;
 pub mod hash;

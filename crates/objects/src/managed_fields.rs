@@ -1,7 +1,7 @@
 //! Who owns which fields of an object, as the API server lists it in `metadata.managedFields`.
 //!
-//! The caches keep no such list: it is larger than the object. What is decided by it is kept as a few flags
-//! ([`Owners`]). Changing owners takes one read of the whole list.
+//! The caches do not keep this list, which is larger than the object, but a few flags derived from it ([`Owners`]). Changing
+//! owners takes one read of the whole list.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
 use kube::core::ObjectMeta;

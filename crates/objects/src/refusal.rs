@@ -1,4 +1,4 @@
-//! Why the API server refused a request: the one place that tells what passes from what needs a change by a user.
+//! Why the API server refused a request: the one place that separates transient errors from those that a user has to fix.
 
 use kube::core::Status;
 

@@ -1,4 +1,4 @@
-//! Texts of a bounded length.
+//! Truncation of texts.
 
 /// A text of at most so many characters, and a sign that it was cut.
 pub fn bounded(text: String, limit: usize) -> String {

@@ -1,4 +1,4 @@
-//! A status for each reason, as the controllers write it: for tests of what tools read in it.
+//! A status for each reason, as the controllers write it, for tests with tools that read it.
 
 use crate::conditions::{MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::diagnosis::Diagnosis;

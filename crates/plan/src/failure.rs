@@ -1,4 +1,4 @@
-//! What the status says of a write that failed.
+//! How the status reports a failed write.
 
 use crate::health::reason::Reason;
 use crate::outcome::Failed;

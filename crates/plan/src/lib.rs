@@ -1,14 +1,14 @@
-//! Everything that is decided about a Function, Source or Sink: what to write, what reaches its pods, and what its status says.
+//! All decisions about a Function, Source or Sink: which writes are needed, what may reach its pods, and its status.
 //!
 //! ```text
 //!  observed ──┐                                     ┌──> Plan: the writes
 //!  Desired ───┼──> plan ──> rollout::decision ──────┤
-//!  status ────┘                                     └──> what waits, and for what
+//!  status ────┘                                     └──> pending updates, with the reason
 //!
 //!  Outcome, pods ──> health::readiness ──> status ──> conditions
 //! ```
 //!
-//! Pure, as the renderer is: no clock, no I/O. The controller (`crates/controller`) carries out what is decided here.
+//! Pure, as the renderer is: no clock, no I/O. The controller (`crates/controller`) carries the decisions out.
 
 pub mod conditions;
 pub mod drift;

@@ -1,4 +1,4 @@
-//! What one reconcile came to.
+//! The outcome of one reconcile.
 
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;

@@ -1,4 +1,5 @@
-//! The JSON patch of a `StatefulSet` that leaves its template unchanged, and so its pods.
+//! The JSON patch of a `StatefulSet` that does not change its pod template, and so restarts no pod
+//! (docs/decisions/0014-scaling-never-changes-the-template.md).
 
 use crate::observed::metadata::ADJUSTED;
 use crate::observed::statefulset::StatefulSetView;

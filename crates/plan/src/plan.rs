@@ -1,4 +1,4 @@
-//! What to write: the rendered objects against what is there. Pure.
+//! Plans the writes of an object: rendered children against observed ones. Pure.
 
 use crate::health::reason::Reason;
 use crate::observed::autoscaler::{AutoscalerView, stamped};

@@ -1,4 +1,4 @@
-//! The status of a Function, Source or Sink, derived from what was done and what the caches show. Pure.
+//! The status of a Function, Source or Sink, derived from the outcome of the reconcile and the caches. Pure.
 
 use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use crate::health::readiness::Readiness;

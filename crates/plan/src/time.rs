@@ -1,4 +1,4 @@
-//! Arithmetic of times that cannot overflow.
+//! Saturating arithmetic on times.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 

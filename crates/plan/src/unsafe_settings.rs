@@ -1,5 +1,5 @@
 //! Settings that are dangerous in the runtime of the object. They are refused at admission; an object that was stored with one
-//! before runs on, and says so in a condition.
+//! keeps running, and has a condition that says so.
 
 use crate::conditions::UNSAFE_SETTINGS;
 use crate::health::reason::Reason;

@@ -1,4 +1,4 @@
-//! Writing: server-side apply with one field manager per controller, and errors that a condition can report.
+//! Server-side apply with one field manager per controller.
 
 use crate::apply_error::ApplyError;
 use crate::metrics::Metrics;

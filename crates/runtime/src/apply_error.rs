@@ -1,4 +1,4 @@
-//! Why a write failed, in a form that a condition can report.
+//! Errors of writes, in a form that a condition can report.
 
 use crate::observe::{Failure, FailureReason};
 use crate::wording;

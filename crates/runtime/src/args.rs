@@ -1,4 +1,4 @@
-//! Flags that every controller has; each can be set by an environment variable as well.
+//! Flags of every controller; each can be set by an environment variable as well.
 
 use crate::admin::Address;
 use clap::{ArgAction, Args, ValueEnum};

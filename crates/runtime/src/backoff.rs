@@ -1,4 +1,4 @@
-//! How long an object that failed waits: one second, doubling to five minutes, a little different for each.
+//! The backoff of an object that failed: one second, doubling to five minutes, with jitter.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};

@@ -1,4 +1,4 @@
-//! The time as Kubernetes objects carry it.
+//! The current time, as a timestamp of Kubernetes objects.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! Namespaces that may not be watched at present.
 //!
-//! A controller that watches some namespaces one by one may lose one of them: its Role goes with the namespace, or was never
-//! created. That must not stop the work in the others. In the namespace itself nothing is done while any of its caches
-//! is denied: a plan against a cache that misses objects would write them again.
+//! A controller with a list of namespaces may lose access to one of them: its Role is deleted with the namespace, or was never
+//! created. That must not delay the others. In the namespace itself nothing is reconciled while any of its caches is denied:
+//! planning with an incomplete cache would write objects again (docs/decisions/0036-unwatched-namespaces.md).
 
 use crate::admin::Readiness;
 use crate::metrics::Metrics;

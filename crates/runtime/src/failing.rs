@@ -1,5 +1,5 @@
-//! How often in a row each object could not be brought to what it says. One failure is weather: an API server that is
-//! slow, restarted or asked at the same time by others. Users hear of what lasts.
+//! Consecutive failures of each object. A single failure is transient: the API server is slow, restarts, or handles a concurrent
+//! change. Only lasting failures are reported to users.
 
 use kube::core::ObjectMeta;
 use std::collections::HashMap;

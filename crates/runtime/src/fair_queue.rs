@@ -1,7 +1,7 @@
 //! Objects wait for their turn in the order they arrive (docs/decisions/0021-fair-queue.md).
 //!
-//! kube's queue hands out what is ready in no order. While more comes than is done, as in a burst of changes or with a slow
-//! API server, an object with an unlucky hash would not be next for as long as that lasts. So kube may start more
+//! kube's queue returns ready objects in no particular order. While more work arrives than is done, as in a burst of changes or
+//! with a slow API server, an object with an unlucky hash would not be next for as long as that lasts. So kube may start more
 //! reconciles than the concurrency allows, and the surplus waits here, in order. Their number is bounded, as each costs memory.
 
 use crate::metrics::Metrics;

@@ -1,4 +1,4 @@
-//! The process around a controller: plain functions and structs that know no kind.
+//! The process of a controller: functions and types that are independent of kinds.
 //!
 //! ```text
 //! Process::start ── telemetry, admin server, client, metrics, signals
@@ -8,7 +8,7 @@
 //!        └─ select!: whichever ends unexpectedly ends the process
 //! ```
 //!
-//! Nothing is detached: a loop that dies takes the process with it, so that a pod never looks alive while doing
+//! No task is detached: a loop that ends takes the process with it, so that a pod never looks alive while it does
 //! nothing. A controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write,
 //! [`event`] to report.
 

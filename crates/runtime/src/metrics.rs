@@ -1,4 +1,4 @@
-//! What Prometheus sees. Labels are bounded: no name or namespace of an object is ever one.
+//! Prometheus metrics. The set of labels is bounded: names and namespaces of objects are never labels.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;

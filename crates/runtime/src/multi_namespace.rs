@@ -1,8 +1,8 @@
-//! Several watches as one: a controller that may see some namespaces only watches each of them by itself.
+//! Merges the watches of several namespaces into one, for a controller that may not watch all namespaces.
 //!
-//! A cache takes a list for the whole truth. So the first lists of all watches become one list, and a later list of one
-//! namespace becomes single changes, deletions of what is missing in it included. A namespace that may not be listed does not
-//! hold up the others: it counts as empty until it may.
+//! A list replaces the content of a cache. So the first lists of all watches become one list, and a later list of one namespace
+//! becomes single changes, including deletions of objects that are missing in it. A namespace that may not be listed does not
+//! delay the others: it counts as empty until access is granted.
 
 use crate::denial::denial;
 use futures::stream::{self, BoxStream, StreamExt};

@@ -1,4 +1,4 @@
-//! The one wrapper around a reconcile: time limit, panics, backoff, metrics, one line of log.
+//! The wrapper around every reconcile: time limit, panics, backoff, metrics and one log line.
 
 use crate::backoff::Backoff;
 use crate::error_text::chain;

@@ -1,8 +1,8 @@
-//! Kinds that a cluster may not have, such as those of another operator.
+//! Kinds that a cluster may not have (docs/decisions/0035-optional-kinds.md).
 //!
-//! Such a kind may be installed and removed at any time, and its list may be denied; neither holds up the work on what does
-//! not need it. It is asked for once at the start. While it is absent and an object wants it, it is asked for again from time
-//! to time; without such an object nothing is asked.
+//! Such a kind may be installed and removed at any time, and listing it may be denied; neither delays objects that do not need
+//! it. It is looked up once at startup. While it is absent and an object asks for it, it is looked up again from time to time;
+//! without such an object there are no further requests.
 
 use crate::denial::denial;
 use crate::denied::Denied;

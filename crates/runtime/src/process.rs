@@ -1,4 +1,4 @@
-//! The life of a controller process.
+//! The lifecycle of a controller process.
 
 use crate::admin::{Admin, Readiness};
 use crate::args::{ProcessArgs, WatchArgs};

@@ -1,8 +1,8 @@
-//! The cached form of an object that users declare.
+//! The cached form of a user's object (docs/decisions/0033-raw-objects.md).
 //!
-//! One object that does not decode must not stop the others, and must be reported in its own status. kube's
-//! `DeserializeGuard` would keep the error but lose the status, so that every pass would write again; and a decoded
-//! `spec` is ten times the size of its text. Here the `spec` stays text until a reconcile decodes it.
+//! An object that fails to decode gets an `Invalid` condition; other objects are unaffected. kube's `DeserializeGuard` would keep
+//! the error but lose the status, so that every reconcile would write it again; and a decoded `spec` is ten times the size of its
+//! text. Here the `spec` stays text until a reconcile decodes it.
 
 use functionmesh_objects::bounded_json::{LEVELS, Shallow, metadata};
 use functionmesh_objects::managed_fields::Owners;

@@ -1,4 +1,4 @@
-//! Where the objects of a cache come from: one watch, or one for each of several namespaces.
+//! The source of a cache: one watch, or one for each of several namespaces.
 
 use crate::admin::ReadyHandle;
 use crate::denial::denial;

@@ -1,7 +1,7 @@
 //! Conditions that a server-side apply leaves behind.
 //!
 //! A condition that is present only while it is true is removed by an apply without it, if its field manager is the only owner.
-//! It is not where the API server lost the list of owners: it drops `metadata.managedFields` when it writes an object whose
+//! It is not removed if the API server lost the list of owners: it drops `metadata.managedFields` when it writes an object whose
 //! stored status does not match the schema, such as one with the Go operator's map of conditions, and gives all fields
 //! to `before-first-apply` at the next apply.
 

@@ -1,4 +1,4 @@
-//! Caches and the streams that wake a controller. Everything that uses kube's unstable stream control is here.
+//! Caches, and the streams that trigger reconciles. All uses of kube's unstable stream control are here.
 
 use crate::Process;
 use crate::admin::{Readiness, ReadyHandle};

@@ -1,4 +1,4 @@
-//! The log.
+//! Logging.
 
 use crate::args::{LogFormat, ProcessArgs};
 use anyhow::{Context, anyhow};

@@ -1,7 +1,7 @@
-//! Namespaces that are being deleted: nothing can be created in them, so nothing is tried.
+//! Terminating namespaces, in which nothing can be created (docs/decisions/0011-terminating-namespaces.md).
 //!
-//! The API server deletes the children in a namespace in any order, often before the objects that want them. Each object
-//! would try to make its children again, be refused, say so in its status and try again, until it is deleted itself.
+//! The contents of a namespace are deleted in any order, children often before the objects that own them. Each object would try
+//! to recreate its children, be refused, write a status and retry, until it is deleted itself.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;

@@ -1,8 +1,8 @@
 //! Deletions that happened while a watch was interrupted.
 //!
-//! After an interruption kube's watcher may list everything again. What is missing in the new list was deleted meanwhile, but
-//! no `Delete` event says so: the cache drops the object, and its owner sleeps on until the next resync. So the
-//! cache before the list is compared with the cache after it.
+//! After an interruption kube's watcher may list everything again. Objects that are missing in the new list were deleted
+//! meanwhile, but there is no `Delete` event: the cache drops the object, and its owner is not reconciled until the next resync.
+//! So the cache before the list is compared with the cache after it (docs/decisions/0042-deletions-during-a-gap.md).
 
 use futures::{Stream, StreamExt, stream};
 use kube::Resource;

@@ -1,7 +1,7 @@
-//! The backoff of a watch that failed: one second, doubling to twenty, a little different for each watch.
+//! The backoff of a failed watch: one second, doubling to twenty, with jitter (docs/decisions/0043-watch-backoff.md).
 //!
-//! kube's own pace grows to a minute, and it makes the list wait as long that follows an expired watch: after an outage of the
-//! API server two minutes may pass until a change is seen.
+//! kube's own backoff grows to a minute, and also delays the list after an expired watch: after an outage of the API server, two
+//! minutes may pass until a change is seen.
 
 use crate::backoff::about;
 use kube::runtime::watcher::{Error, Event};

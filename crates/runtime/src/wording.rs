@@ -1,5 +1,5 @@
-//! The API server's answers as conditions may carry them: without what is another text each time, so that the same failure
-//! is one text and one status write.
+//! Normalizes error messages of the API server for conditions: text that differs each time is removed, so that the same failure
+//! has one text and causes one status write.
 
 use regex_lite::Regex;
 use std::sync::LazyLock;

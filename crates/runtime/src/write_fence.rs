@@ -1,9 +1,8 @@
-//! No write without the lease: the last check before a request leaves.
+//! No write without the lease: the last check before a request is sent.
 //!
-//! Dropping the work when the lease is lost is not enough. A process that was frozen for a minute wakes in the middle of a
-//! write, before it looks at its lease. So the connection itself asks, on a clock that counts while the machine sleeps.
-//! A request that was past this check when the process froze may still go out; resource versions, uids and one field
-//! manager make it harmless (docs/decisions/0010-late-writes-are-refused.md).
+//! Stopping the workers when the lease is lost is not enough. A process that was frozen for a minute resumes in the middle of a
+//! write, before it checks its lease. So the connection itself checks, on a clock that continues during suspend. A request that
+//! had passed this check when the process froze may still be sent; resource versions, uids and the field manager make it harmless (docs/decisions/0010-late-writes-are-refused.md).
 
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::{Method, Request};

@@ -1,4 +1,4 @@
-//! What is known of the deleted objects of a controller, besides the caches.
+//! State about the deleted objects of a controller that the caches do not have.
 
 use crate::args::CleanupArgs;
 use crate::finalize::clock::Clock;

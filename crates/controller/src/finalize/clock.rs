@@ -1,8 +1,8 @@
-//! How long the cleanup of each deleted object has been tried.
+//! The time limit of each cleanup.
 //!
-//! The clock begins with the first attempt, not with the deletion: a controller that was away, and a Job that waits for its turn
-//! or for a node, have tried nothing yet. It is kept in memory: a restart of the controller gives a cleanup its whole time
-//! again, and the Job has limits of its own.
+//! It starts with the first attempt, not with the deletion: time during which the controller was down, or the Job waited for its
+//! turn or for a node, does not count. It is kept in memory: after a restart of the controller a cleanup has its full time again,
+//! and the Job has its own limits.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

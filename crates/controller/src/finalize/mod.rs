@@ -1,15 +1,15 @@
-//! The end of an object whose subscription goes with it.
+//! Deletion of an object whose subscription is removed with it (docs/decisions/0023-cleanup-at-deletion.md).
 //!
 //! ```text
 //!  alive     finalizer, as long as there is something to clean up
-//!  deleted   StatefulSet away ─> no pods left ─> its turn ─> Job ─> finalizer away
-//!            └── anything that fails: reported in the status, tried again, given up some time after the first attempt ──┘
-//!  orphaned  finalizer away: what Kubernetes leaves in place keeps its subscription
+//!  deleted   delete StatefulSet ─> no pods left ─> its turn ─> Job ─> remove finalizer
+//!            └── any failure: reported in the status, retried, abandoned some time after the first attempt ──┘
+//!  orphaned  remove finalizer: pods that Kubernetes leaves in place keep their subscription
 //! ```
 //!
-//! The pods go first: a subscription with consumers cannot be removed, and the garbage collector takes the StatefulSet
-//! only when the object is gone, which waits for us. Nothing is given up before it was attempted ([`clock`]), and no attempt
-//! is in the way of another ([`turns`]): a Job that cannot start gives its slot away.
+//! The pods are deleted first: a subscription with consumers cannot be removed, and the garbage collector deletes the
+//! StatefulSet only after the object is gone, which waits for the finalizer. No cleanup is abandoned before it was attempted
+//! ([`clock`]), and no attempt blocks another ([`turns`]): a Job that cannot start gives its slot away.
 
 pub(crate) mod cleanups;
 mod clock;

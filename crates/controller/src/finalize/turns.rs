@@ -1,7 +1,7 @@
 //! Which deleted objects may run their cleanup Job: a bounded number at a time, in the order of their deletion.
 //!
 //! The deletion of a thousand objects must neither start a thousand pods at once nor overtake objects that were deleted
-//! before. The number of Jobs that run comes from their cache; here is only who waits, and who is about to create one.
+//! before. The number of running Jobs comes from their cache; this module has the objects that wait, and those about to create one.
 
 use functionmesh_api::constants::FINALIZER_CLEANUP;
 use kube::{Resource, ResourceExt};

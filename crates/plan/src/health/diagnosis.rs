@@ -1,4 +1,4 @@
-//! Why a pod is not available now: the root cause from what its status says. Pure.
+//! The diagnosis of a pod that is not available now, from its status. Pure.
 
 use crate::health::reason::Reason;
 use crate::health::termination_message::classify::classify;

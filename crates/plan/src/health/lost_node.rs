@@ -1,5 +1,7 @@
-//! A pod whose node does not report: Kubernetes replaces a pod of a StatefulSet only after its node removed it, or after a
-//! user said that the node is off. Nothing but the pod is read, so no permission on nodes is needed.
+//! Detects a pod on a lost node (docs/decisions/0029-lost-nodes-are-detected-from-pods.md).
+//!
+//! Kubernetes replaces a pod of a StatefulSet only after its node removed it, or after a user marked the node as out of service.
+//! Only the pod is read, so no permission on nodes is needed.
 
 use crate::health::diagnosis::Diagnosis;
 use crate::health::reason::Reason;

@@ -1,4 +1,4 @@
-//! Whether an object runs, and why not.
+//! The health of an object: readiness, and the diagnosis of its pods.
 
 pub mod diagnosis;
 pub(crate) mod lost_node;

@@ -1,4 +1,4 @@
-//! What the pods of one object tell together.
+//! The combined diagnosis of the pods of one object.
 
 use crate::health::diagnosis::Diagnosis;
 use crate::health::reason::Reason;

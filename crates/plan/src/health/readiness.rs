@@ -1,4 +1,4 @@
-//! Whether the object runs: what both conditions follow from, and when to ask again. Pure.
+//! The readiness of an object, from which `Ready` and `Progressing` follow, and when it has to be computed again. Pure.
 
 use crate::health::diagnosis::Diagnosis;
 use crate::health::pods::Pods;

@@ -1,7 +1,7 @@
-//! Every reason a condition of a Function, Source or Sink can have: one table, from which follow the enum, what it means to
-//! tools that wait, and the reference documentation.
+//! Every reason of a condition of a Function, Source or Sink, in one table. The enum, the meaning for tools that wait, and the
+//! reference documentation follow from it.
 //!
-//! The order is that of how sure it is that waiting does not help: the least of several reasons is reported.
+//! Reasons are ordered by how certain it is that waiting does not help; of several reasons the first is reported.
 
 use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILABLE};
 use functionmesh_api::condition::{Health, RECONCILING, ReasonDocs, STALLED};

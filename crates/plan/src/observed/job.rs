@@ -1,4 +1,4 @@
-//! Trimmed view of the Jobs that clean up: to whom one belongs and how it ended.
+//! The cached form of a cleanup Job: its owner and its result.
 
 use crate::observed::metadata::pruned_metadata;
 use crate::observed::view::View;

@@ -1,4 +1,4 @@
-//! The metadata of children: what is kept, and what is compared.
+//! The metadata of children: which parts are cached, and which are compared.
 
 use crate::observed::ownership::controller;
 use crate::rollout::provenance::RENDERED_FROM;

@@ -1,4 +1,4 @@
-//! The children as they are cached: what is compared is kept, nothing else.
+//! The children as they are cached: only the parts that planning compares.
 
 pub mod autoscaler;
 pub mod job;

@@ -1,4 +1,4 @@
-//! What `managedFields` say of a child: which fields are ours, and who changed it last.
+//! Which fields of a child the operator owns, and which manager changed it last, by `managedFields`.
 
 use functionmesh_objects::hash::hash_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;

@@ -1,4 +1,4 @@
-//! To whom a child belongs.
+//! Which object a child belongs to (docs/decisions/0004-ownership-of-children.md).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;

@@ -1,4 +1,4 @@
-//! The cached form of a pod: what is wrong with it, and since when it is there.
+//! The cached form of a pod: its diagnosis and its creation time.
 
 use crate::health::diagnosis::{Diagnosis, diagnoses};
 use crate::health::lost_node::lost;

@@ -1,4 +1,4 @@
-//! What is read of a pod's `status` and `spec`.
+//! The parts of a pod's `status` and `spec` that are read.
 
 use crate::time::after;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -1,4 +1,4 @@
-//! What all cached forms of children have in common.
+//! The common interface of all cached forms of children.
 
 use kube::Resource;
 use kube::core::NamespaceResourceScope;

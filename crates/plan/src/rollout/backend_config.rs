@@ -1,7 +1,7 @@
-//! What the `BackendConfig`s contribute, and which of their changes may reach the pods.
+//! The contribution of the `BackendConfig`s, and which of their changes may reach the pods.
 //!
-//! A change of one that says `autoUpdate: true` reaches every component at once. Any other waits until the component's
-//! pods are to be changed for another reason, see [`crate::rollout::decision`].
+//! A change of one with `autoUpdate: true` reaches every component at once. Any other change is pending until the pods of a
+//! component change for another reason, see [`crate::rollout::decision`].
 
 use functionmesh_api::backend_config::BackendConfigSpec;
 use functionmesh_objects::hash::hash_of;

@@ -1,7 +1,7 @@
-//! Pinned templates: what the StatefulSet may become, and what has to wait.
+//! Decides whether a new rendering may reach the pods (docs/decisions/0013-restarts-need-a-reason.md).
 //!
-//! Pods restart for a reason only: the spec changed, a `BackendConfig` with `autoUpdate` changed, another field manager edited the
-//! `StatefulSet`, or a user approved. A newer renderer, or another configuration of the operator, is no reason.
+//! Pods restart only for a reason: the spec changed, a `BackendConfig` with `autoUpdate` changed, another field manager edited the
+//! `StatefulSet`, or a user approved the update. A newer renderer, or another configuration of the operator, is not a reason.
 //!
 //! ```text
 //!  the Go operator's? ─── yes, until taken over ───────> Adopt, unless approved or of another spec

@@ -1,4 +1,4 @@
-//! Which changes may reach pods that run, and what they would change.
+//! Which changes may reach running pods, and what they would change.
 
 pub mod backend_config;
 pub mod decision;

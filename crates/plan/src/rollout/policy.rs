@@ -1,4 +1,4 @@
-//! What the user, or the administrator for all objects, said about rollouts.
+//! The rollout policy of an object: approvals and pauses, by its annotations and the operator's flags.
 
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use kube::core::ObjectMeta;

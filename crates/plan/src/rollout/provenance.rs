@@ -1,4 +1,4 @@
-//! What a `StatefulSet` was rendered from, noted on it: with that, the reasons for a difference can be told apart.
+//! The provenance of a `StatefulSet`, in an annotation: what it was rendered from. It gives the reason for a difference.
 
 use crate::health::reason::Reason;
 use crate::rollout::backend_config::{Backend, Part};

@@ -1,5 +1,5 @@
-//! Whose fault a refused `StatefulSet` is: what the API server refuses in its pod template may come from a
-//! `BackendConfig`, and then that is what has to be corrected.
+//! Attributes a refused pod template to its source: the refused field may come from a `BackendConfig`, which then has to be
+//! corrected.
 
 use crate::health::reason::Reason;
 use crate::outcome::Failed;

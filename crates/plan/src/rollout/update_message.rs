@@ -1,4 +1,4 @@
-//! What the conditions say of a pending update.
+//! Condition messages about a pending update.
 
 use crate::health::reason::Reason;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};

@@ -1,4 +1,4 @@
-//! The patch by which a `StatefulSet` of the Go operator is taken over.
+//! The patch that adopts a `StatefulSet` of the Go operator.
 
 use crate::patch::pointer;
 use crate::rollout::diff::immutable;

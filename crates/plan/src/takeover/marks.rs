@@ -1,4 +1,4 @@
-//! By what the objects of the Go operator are recognized.
+//! How the objects of the Go operator are recognised.
 
 use functionmesh_objects::managed_fields::GO_OPERATOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;

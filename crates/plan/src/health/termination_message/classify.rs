@@ -1,7 +1,7 @@
-//! The failures that are known, and the line that tells most of one that is not.
+//! Recognises known failures, and picks the most informative line of unknown ones.
 //!
-//! What Pulsar's clients, instances and tools print was recorded: `crates/plan/corpus` has the termination messages, and a
-//! test classifies each.
+//! The rules come from recorded output of Pulsar's clients, instances and tools; a test classifies every message in
+//! `crates/plan/corpus`.
 
 use crate::health::reason::Reason;
 use crate::health::termination_message::lines::{Kind, Level, Line, lines};

@@ -1,4 +1,4 @@
-//! The recorded termination messages, each classified. `crates/plan/corpus/README.md` says how they were recorded.
+//! The recorded termination messages, each classified. See `crates/plan/corpus/README.md` for how they were recorded.
 
 use crate::health::reason::Reason;
 use crate::health::termination_message::classify::classify;

@@ -1,5 +1,5 @@
-//! A termination message as lines that say something: without what a logger puts in front of each line, without stack
-//! frames, and with each traceback of Python as the one line of its exception.
+//! Splits a termination message into meaningful lines: without logger prefixes and stack frames, and with each Python traceback
+//! reduced to its exception.
 
 use crate::health::termination_message::patterns::replaced;
 use crate::health::termination_message::redact::SECRETS;

@@ -1,6 +1,7 @@
-//! The termination message of a container: made safe to show, made stable, and understood where Pulsar's failures are known.
+//! The termination message of a container: redacted, normalized, and classified if the failure is known.
 //!
-//! A Java instance writes the errors of its log there; of everything else it is the end of what it printed.
+//! For a Java instance it has the last errors of the log; for all other programs it is the end of the output
+//! (docs/decisions/0028-diagnosis-comes-from-the-pods.md).
 
 pub(crate) mod classify;
 mod lines;

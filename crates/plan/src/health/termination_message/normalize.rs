@@ -1,4 +1,4 @@
-//! Text that is another one each time the same thing goes wrong.
+//! Removes text that differs each time although the failure is the same.
 
 use crate::health::termination_message::patterns::{compiled, replaced};
 use crate::health::termination_message::redact::{PAYLOADS, SECRETS};

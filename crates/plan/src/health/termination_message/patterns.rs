@@ -1,4 +1,4 @@
-//! Lists of patterns, each with what takes the place of what it finds.
+//! Lists of patterns with their replacements.
 
 use regex_lite::Regex;
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Secrets, and messages that exceptions quote.
+//! Removes secrets, and Pulsar messages that exceptions quote.
 
 use crate::health::termination_message::patterns::compiled;
 use regex_lite::Regex;

@@ -1,4 +1,4 @@
-//! One thing that a newly rendered `StatefulSet` would change, in short words.
+//! One difference of a newly rendered `StatefulSet`, as a short text.
 
 use crate::rollout::provenance::Immutable;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Whether a field stays as it is.
+//! Whether a field is unchanged.
 
 use crate::rollout::diff::held::Held;
 use functionmesh_render::Decimal;

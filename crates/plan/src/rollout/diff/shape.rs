@@ -1,4 +1,4 @@
-//! How each field of a `StatefulSet` is looked at.
+//! How each field of a `StatefulSet` is compared.
 
 /// How a field is looked at.
 #[derive(Clone, Copy, Debug)]

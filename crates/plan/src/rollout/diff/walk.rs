@@ -1,4 +1,4 @@
-//! The way through the two objects, side by side.
+//! Walks through the two objects side by side.
 
 use crate::rollout::diff::change::{Change, Fate, Place};
 use crate::rollout::diff::held::Held;
