@@ -31,7 +31,7 @@ use functionmesh_runtime::apply_error::ApplyError;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 
-/// The children match the rendering, except for pending updates.
+/// The children are as rendered, as far as they may be.
 pub(crate) struct Converged {
     /// The object's workload.
     pub(crate) workload: Workload,
@@ -39,7 +39,7 @@ pub(crate) struct Converged {
     pub(crate) outcome: Outcome,
 }
 
-/// Plans and writes; a second time if a conflicting child that is in no cache turned out to belong to the object.
+/// Plans and writes; once more where a child that no cache shows turned out to be in the way and to be ours.
 pub(crate) async fn converge<K: Component>(
     object: &Object<K>,
     dereferenced: Dereferenced,
@@ -52,7 +52,7 @@ pub(crate) async fn converge<K: Component>(
     let mut result = Box::pin(attempt(object, &dereferenced, rendered, cx, progress)).await;
     if let Err(ApplyError::NameConflict { kind, .. }) = &result {
         let owner = object.controller_owner_ref(&()).unwrap_or_default();
-        // It may belong to the object and have lost the label that the watch selects.
+        // It may be ours, without the label by which it is watched.
         match cx.find(kind, &dereferenced.workload, &owner).await {
             Ok(false) => {}
             Ok(true) => {
@@ -83,7 +83,7 @@ pub(crate) async fn converge<K: Component>(
     }
 }
 
-/// How an error is reported if it lasts. `hash` is that of the rendering.
+/// What to tell of an error, should it last. `hash` is that of the rendering.
 fn failed<K: Component>(
     error: &ApplyError,
     hash: &str,
@@ -110,7 +110,7 @@ async fn attempt<K: Component>(
 ) -> Result<Outcome, ApplyError> {
     let Dereferenced { workload, backend } = from;
     let Rendered { mut desired, cleanup, .. } = rendered;
-    // The pod template cannot be rendered then, and stays as it is.
+    // Then the pod template cannot be rendered as it should be: it stays as it is.
     let frozen = backend.refused.is_some();
     let wants_vertical = desired.vertical_autoscaler.is_some();
     if cx.vertical_autoscalers.absence(&workload.namespace).is_some() {
@@ -137,13 +137,13 @@ async fn attempt<K: Component>(
         }
     };
     progress.pods_are_current = plan.leaves_pods();
-    // Before there are pods with subscriptions.
+    // Before there are pods that subscribe.
     finalize::prepare(object, workload, cleanup, cx, progress).await?;
     let drifts = drifts(&plan, &observed, &status, object.meta().generation, &inputs.policy);
     let applied = apply_plan(plan, observed, workload, cx, progress).await;
     publish(object, drifts, progress, cx).await;
     if frozen || applied.as_ref().is_err_and(is_of_content) {
-        // The pod template stays as it is; the replicas were followed.
+        // The template stays as it is; the number of pods was followed.
         progress.pods_are_current |= same_spec;
         progress.pods_are_current &= same_spec || !frozen;
     }
@@ -168,7 +168,7 @@ async fn attempt<K: Component>(
     })
 }
 
-/// The children in the caches, and those that are recorded but in no cache.
+/// The children as the caches show them, and those on record that no cache shows.
 async fn observe<K: Component>(
     workload: &Workload,
     desired: &Desired,
@@ -177,7 +177,7 @@ async fn observe<K: Component>(
     cx: &Context<K>,
 ) -> Result<Observed, ApplyError> {
     let mut observed = cx.observed(workload);
-    // Without the label that the watch selects it looks deleted, and a pending update would be applied.
+    // Without the label by which it is watched it looks as if it were deleted, and what waits for approval would be applied.
     if observed.stateful_set.is_none()
         && status.stateful_set.is_some()
         && cx.find("StatefulSet", workload, owner).await?
@@ -190,7 +190,7 @@ async fn observe<K: Component>(
     Ok(observed)
 }
 
-/// How a pending update is reported: as an additional condition, or as the reason why the spec cannot be applied.
+/// What to say of a rendering that waits: a condition beside the others, or why nothing that the object says can be applied.
 async fn waits<K: Component>(
     pending: &Pending,
     live: &StatefulSetView,

@@ -14,7 +14,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after their time entries of deleted objects are dropped: longer than the longest backoff of a failed write.
+/// Entries that were left behind by objects that are gone are dropped so long after their time: longer than the pause after
+/// which a write that fails is tried again.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses that are not written yet, or could not be, by the uid of their object.
@@ -25,12 +26,12 @@ pub(crate) struct DeferredStatuses {
 }
 
 impl DeferredStatuses {
-    /// With this delay; zero writes every status at once.
+    /// Postpones by so much; not at all when that is zero.
     pub(crate) fn by(delay: Duration) -> Self {
         Self { delay, waiting: Mutex::default() }
     }
 
-    /// Delays a status. Returns the remaining delay; none when it is due.
+    /// Keeps a status back, and says for how long still; none when its time has come.
     pub(crate) fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
         let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
         let mut waiting = self.without_leftovers();
@@ -40,7 +41,7 @@ impl DeferredStatuses {
         Some(left)
     }
 
-    /// Records a status that is about to be written, whether or not the write succeeds.
+    /// Puts a status on record that is about to be written, whatever becomes of the write.
     pub(crate) fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
         let Some(uid) = object.uid.clone() else { return };
         let mut waiting = self.without_leftovers();
@@ -53,7 +54,7 @@ impl DeferredStatuses {
         waiting
     }
 
-    /// Drops the entry of an object whose status is written.
+    /// Forgets it, because the object says it.
     pub(crate) fn written(&self, object: &ObjectMeta) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(object.uid.as_deref().unwrap_or_default());

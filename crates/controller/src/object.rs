@@ -30,7 +30,7 @@ pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcom
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
 }
 
-/// The spec without the default of `replicas`, if `minReplicas` pods run instead.
+/// The spec without a number of replicas that the API server filled in, where another number runs in its place.
 fn without_default<K: Component>(object: &Object<K>, spec: K::Spec) -> K::Spec {
     let common = K::common(&spec);
     let more = common.replicas == Some(1) && common.min_replicas.is_some_and(|min| min > 1);

@@ -8,10 +8,10 @@ use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_render::VerticalPodAutoscaler;
 use functionmesh_runtime::presence::Absence;
 
-/// The cached form of an autoscaler.
+/// A trimmed autoscaler.
 pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;
 
-/// The condition of an object that asks for one although the kind is missing.
+/// The condition of an object that wants one in vain.
 pub(crate) fn missing(absence: &Absence) -> Wanted {
     const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
     let message = match absence {

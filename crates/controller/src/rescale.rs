@@ -15,8 +15,8 @@ use functionmesh_runtime::apply_error::ApplyError;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 
-/// Scales to the replicas in the spec, if it sets them: an autoscaler keeps working although another part of the spec is refused.
-/// Returns the refusal with the `StatefulSet` after that.
+/// Brings the number of pods to what the spec says, if it says it: an autoscaler goes on although something else in the
+/// spec is refused. Returns the refusal with the `StatefulSet` as it is then.
 ///
 /// # Errors
 /// When the API server refuses or fails.

@@ -10,15 +10,15 @@ use functionmesh_render::{Component, Desired, Workload, rendered_hash};
 use functionmesh_runtime::apply_error::ApplyError;
 use std::time::Duration;
 
-/// Why a reconcile ends before the children match the rendering.
+/// Why a reconcile ends before the children are as rendered.
 pub(crate) enum Early {
     /// The user opted the object out.
     Unmanaged,
-    /// A retry before this time is of no use.
+    /// There is no use in trying for so long.
     Hold(Duration),
     /// The namespace is being deleted.
     NamespaceTerminating,
-    /// The spec cannot be rendered.
+    /// The object says something that cannot be rendered.
     Refused(Outcome),
     /// A write failed.
     Failed {
@@ -57,13 +57,13 @@ impl Dereferenced {
     }
 }
 
-/// The rendered children.
+/// What is to be brought about.
 pub(crate) struct Rendered {
     /// The children.
     pub(crate) desired: Desired,
     /// Hash of the `StatefulSet`: the name by which it is approved.
     pub(crate) hash: String,
-    /// Whether the deletion of the object needs a cleanup.
+    /// Whether something is to be removed in the end.
     pub(crate) cleanup: bool,
 }
 

@@ -44,7 +44,7 @@ impl<K: Component> Context<K> {
         }
     }
 
-    /// Looks for recorded autoscalers that are no longer desired and are in no cache. Returns whether it found one.
+    /// Looks for autoscalers that are to go, that are on record, and that no cache shows. Returns whether it found one.
     ///
     /// # Errors
     /// When the API server refuses or fails.

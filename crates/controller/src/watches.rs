@@ -63,7 +63,7 @@ pub fn run<K: Component>(
     let environment = flags.environment();
     let shutdown = process.shutdown.clone();
     let metrics = process.metrics.clone();
-    // No watch starts before the lease is held, so that a standby costs nothing.
+    // Nothing is watched before the lease is held: a replica that stands by costs nothing.
     async move {
         let environment = environment?;
         let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
@@ -182,7 +182,7 @@ fn backend_configs(
     (configs, streams)
 }
 
-/// The objects that each change of a `BackendConfig` affects: those of its namespace, or all. Those whose rendering does
+/// The objects that each change of a `BackendConfig` concerns: those of its namespace, or all. Those whose rendering does
 /// not change write nothing.
 fn concerned<K: Component>(
     objects: Store<Object<K>>,

@@ -19,16 +19,16 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The children as the caches show them.
+/// What the caches show of the children.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The headless Service.
     pub service: Option<ServiceView>,
     /// The StatefulSet.
     pub stateful_set: Option<StatefulSetView>,
-    /// The `HorizontalPodAutoscaler`.
+    /// What scales the custom resource.
     pub horizontal_autoscaler: Option<AutoscalerView<HorizontalPodAutoscaler>>,
-    /// The `VerticalPodAutoscaler`.
+    /// What adjusts the resources of the pods.
     pub vertical_autoscaler: Option<AutoscalerView<VerticalPodAutoscaler>>,
 }
 
@@ -37,9 +37,9 @@ pub struct Observed {
 pub enum Write<T> {
     /// Nothing of that name was seen: written without force, so that an unseen foreign object refuses it.
     Create(Box<T>),
-    /// The object's own child, which differs.
+    /// Ours and different.
     Update(Box<T>),
-    /// The object's own child, which is no longer desired.
+    /// Ours and no longer wanted.
     Delete,
 }
 
@@ -48,18 +48,18 @@ pub enum Write<T> {
 pub enum SetWrite {
     /// As [`Write::Create`].
     Create(Box<StatefulSet>),
-    /// Apply the whole rendering.
+    /// All of it, as rendered.
     Update(Box<StatefulSet>),
-    /// Patch everything but the template.
+    /// What is not the template.
     Adjust(Adjustment),
-    /// Adopt a `StatefulSet` of the Go operator: add its provenance, and apply the rendering if that need not wait.
+    /// The note of what the Go operator made it from, and then all of it, as rendered, where that has not to wait.
     Adopt {
-        /// The rendering with its provenance.
+        /// As rendered, with its note.
         desired: Box<StatefulSet>,
-        /// Whether the rendering is applied as well.
+        /// Whether what is rendered is written as well.
         roll: bool,
     },
-    /// Delete it and orphan its pods.
+    /// Delete it and leave its pods.
     Recreate,
 }
 
@@ -76,31 +76,31 @@ pub struct Adjustment {
     pub settles: bool,
 }
 
-/// A pending update.
+/// A rendering that waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
-    /// The reason.
+    /// For what.
     pub reason: Reason,
     /// Fields that cannot change, for which the whole waits; empty when there is none.
     pub immutable: String,
-    /// The pending rendering; its hash is used to approve it.
+    /// What would be applied; its hash is the name by which it is approved.
     pub desired: Box<StatefulSet>,
 }
 
 /// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Written first, so that pods have DNS names.
+    /// First, so that pods find their names.
     pub service: Option<Write<Service>>,
-    /// Written after the objects that its pods refer to.
+    /// After what its pods refer to.
     pub stateful_set: Option<SetWrite>,
     /// After the pods.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
     /// Last.
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
-    /// The pending update.
+    /// What is left as it is although it would be rendered differently now.
     pub pending: Option<Pending>,
-    /// What the status records of a `StatefulSet` whose template stays unchanged.
+    /// What the status is to say of a `StatefulSet` whose template stays unchanged.
     pub left: Option<StatefulSetStatusRef>,
     /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
     pub fallback: Option<Adjustment>,
@@ -114,7 +114,7 @@ impl Plan {
     }
 }
 
-/// An obstacle: why nothing can be written.
+/// Why nothing can be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// A foreign object has the name.
@@ -145,7 +145,7 @@ pub struct PlanInputs {
     pub recorded: Option<StatefulSetStatusRef>,
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
-    /// The rollout policy.
+    /// What was asked for.
     pub policy: RolloutPolicy,
     /// The object.
     pub owner: OwnerReference,
@@ -153,10 +153,10 @@ pub struct PlanInputs {
     pub frozen: bool,
 }
 
-/// Plans the writes.
+/// Compares.
 ///
 /// # Errors
-/// The obstacle, if there is one.
+/// What stands in the way, when something does.
 pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
@@ -186,14 +186,14 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
     })
 }
 
-/// The plan for a `StatefulSet`.
+/// What is done with a `StatefulSet`.
 #[derive(Default)]
 struct Pinned {
     /// The write of it.
     write: Option<SetWrite>,
-    /// Its pending update.
+    /// What of its rendering waits.
     pending: Option<Pending>,
-    /// What the status records of it.
+    /// What the status is to say of it.
     left: Option<StatefulSetStatusRef>,
     /// See [`Plan::fallback`].
     fallback: Option<Adjustment>,
@@ -275,7 +275,7 @@ where
     K: Resource<DynamicType = ()> + Serialize,
 {
     let Some(desired) = desired else {
-        // Only the object's own children are deleted; a terminating child, or one of a deleted predecessor, goes by itself.
+        // Only what is ours is deleted; what leaves already, or goes with a predecessor, needs no help.
         let ours = |live: &AutoscalerView<K>| {
             ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
         };
@@ -287,12 +287,12 @@ where
     Ok(write(desired, exists, same))
 }
 
-/// The `StatefulSet` if it belongs to the object and is not being deleted.
+/// The `StatefulSet` when it is ours, and stays.
 pub fn observed_set(live: Option<StatefulSetView>, owner: &OwnerReference) -> Option<StatefulSetView> {
     live.filter(|live| matches!(check("StatefulSet", Some(&live.metadata), owner), Ok(true)))
 }
 
-/// Whether the child exists and belongs to the object.
+/// Whether the child exists and is ours.
 fn check(kind: &str, live: Option<&ObjectMeta>, owner: &OwnerReference) -> Result<bool, Obstacle> {
     let Some(live) = live else { return Ok(false) };
     let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());

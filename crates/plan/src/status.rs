@@ -73,14 +73,14 @@ pub fn is_observed(status: &ComponentStatus, object: &ObjectMeta) -> bool {
     status.observed_generation.is_none() || status.observed_generation == object.generation
 }
 
-/// The failed write, if the pods match the spec.
+/// What failed although the pods were as the object says.
 pub fn failed_before(status: &ComponentStatus) -> Option<Failed> {
     let condition = status.conditions.get(RECONCILE_FAILED)?;
     let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == condition.reason)?;
     Some(Failed { reason, message: condition.message.clone() })
 }
 
-/// The conditions of a status that a failed write does not affect.
+/// The conditions of a status that a failed write says nothing about.
 pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
     let kept = [UPDATE_AVAILABLE, MISSING, UNSAFE_SETTINGS].into_iter().filter_map(|type_| {
         let condition = status.conditions.get(type_)?;

@@ -8,10 +8,10 @@ use crate::time::after;
 use functionmesh_objects::text::bounded;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-/// A known failure of a pod.
+/// Something known to be wrong with a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnosis {
-    /// The kind of failure, ordered by how certain it is that waiting does not help.
+    /// What kind of trouble. Ordered by how sure it is that waiting does not help.
     pub reason: Reason,
     /// Human-readable, without volatile text and secrets.
     pub message: String,
@@ -19,7 +19,7 @@ pub struct Diagnosis {
 
 /// Longest text taken over from a pod, in characters: enough for an exception with its cause.
 const MESSAGE_LIMIT: usize = 600;
-/// Steps in which restarts are counted, so that a container in a crash loop does not change the message at each restart.
+/// Numbers of restarts that are told apart, so that a container that ends again and again is not news each time.
 const RESTARTS: [i32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /// How long a container that runs and is not ready counts as one that ends again and again: a kubelet forgets its back-off
@@ -52,7 +52,7 @@ pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<
     diagnoses
 }
 
-/// The diagnosis of a container. `ends` is true for containers that are expected to terminate, such as init containers.
+/// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.
 fn container_diagnosis(
     container: &ContainerStatus,
     pod: &Status,
@@ -98,7 +98,7 @@ fn container_diagnosis(
     (!ends || ended.exit_code != 0).then(|| (end(container, ended, spec, ends), until))
 }
 
-/// The diagnosis of a terminated container.
+/// What the end of a container tells.
 fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool) -> Diagnosis {
     let (name, restarts) = (&container.name, restarts(container.restart_count));
     if ended.reason == "OOMKilled" {
@@ -117,7 +117,7 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
     Diagnosis { reason, message: one_line(&message) }
 }
 
-/// The number of restarts of a container, in steps.
+/// How often a container was started again, in steps.
 fn restarts(count: i32) -> String {
     match RESTARTS.iter().rev().find(|step| count >= **step) {
         None => String::new(),

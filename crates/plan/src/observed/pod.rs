@@ -10,9 +10,9 @@ use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-/// Label with which the StatefulSet controller marks the revision of the template a pod was created from.
+/// Label by which the controller of `StatefulSet`s says from which template a pod was made.
 const REVISION: &str = "controller-revision-hash";
-/// The parts of a pod that are read. [`PodView::prune`] reduces them to what is kept.
+/// What is read of a pod. [`PodView::prune`] turns it into what is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct PodView {
@@ -44,7 +44,7 @@ pub struct PodView {
 }
 
 impl PodView {
-    /// Computes the diagnosis and drops everything else.
+    /// Finds the cause and drops everything else.
     pub fn prune(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
         self.diagnoses = diagnoses(&status, &spec);

@@ -5,7 +5,7 @@ use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// The cached form of a child.
+/// A trimmed view of a child that we write.
 pub trait View:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone

@@ -21,20 +21,20 @@ use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::rendered_hash;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// What to do with an existing `StatefulSet` of the object.
+/// What to do with a `StatefulSet` that exists and is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It matches the rendering and was not edited.
+    /// It is as it would be rendered, and as we left it.
     Same,
-    /// Apply the rendering.
+    /// Write what is rendered.
     Apply,
-    /// Keep the update pending, for this reason.
+    /// Leave it as it is, for the reason given.
     Hold(Reason),
-    /// The Go operator created it, or changed its pod template since: add its provenance, and do not change its pods.
+    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods unchanged.
     Adopt,
-    /// The same, and then apply the rendering.
+    /// The same, and then write what is rendered.
     TakeOver,
-    /// The change is of immutable fields; their names.
+    /// The change is of fields that cannot change; their names.
     Blocked(String),
     /// Delete it without its pods, to be recreated.
     Recreate,
@@ -44,13 +44,13 @@ pub enum Decision {
 pub struct RolloutInputs<'a> {
     /// As the cache shows it.
     pub live: &'a StatefulSetView,
-    /// The rendering with its provenance.
+    /// As it would be rendered, with its note.
     pub desired: &'a StatefulSet,
-    /// What the object's status records of the last write.
+    /// What the object's status says of the last write.
     pub recorded: Option<&'a StatefulSetStatusRef>,
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
-    /// The rollout policy.
+    /// What was asked for.
     pub policy: &'a RolloutPolicy,
 }
 
@@ -79,7 +79,7 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// Why the newer rendering is pending, if it is.
+    /// Why the newer rendering has to wait, if it has to.
     fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
         // Of a note that does not tell the spec, the status does: whether its newest form was seen.
@@ -131,7 +131,7 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// Whether the status names the rendering as the pending one.
+    /// Whether the status names the rendering as the one that waits.
     fn is_pending(&self) -> bool {
         self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
     }

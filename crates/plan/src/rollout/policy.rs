@@ -3,21 +3,21 @@
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use kube::core::ObjectMeta;
 
-/// The rollout policy of an object.
+/// What the user, or the administrator for all, said about rollouts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolloutPolicy {
-    /// Hash of the approved rendering.
+    /// The rendering that may replace what runs.
     pub approved: Option<String>,
-    /// Every rendering is approved.
+    /// Every rendering may.
     pub approve_all: bool,
     /// Only a change of the object's own spec may reach its pods.
     pub paused: bool,
-    /// Hash of the rendering for which the `StatefulSet` may be deleted and recreated.
+    /// The rendering for which the `StatefulSet` may be deleted and recreated.
     pub recreate: Option<String>,
 }
 
 impl RolloutPolicy {
-    /// The policy of an object: its annotations, and the policy for all objects.
+    /// Reads them from the object, beside those for all.
     pub fn of(object: &ObjectMeta, for_all: &Self) -> Self {
         let annotation = |key: &str| object.annotations.as_ref()?.get(key).cloned();
         Self {

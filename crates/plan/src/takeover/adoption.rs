@@ -10,11 +10,11 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Value, json};
 
-/// The patch that adopts a `StatefulSet` of the Go operator, and whether immutable fields prevent the rendering.
+/// The patch of a set that the Go operator made, and whether fields that cannot change stand in the way of what is rendered.
 pub struct Adoption {
     /// The steps.
     pub patch: Value,
-    /// Whether immutable fields differ.
+    /// Whether fields that cannot change differ.
     pub is_blocked: bool,
 }
 

@@ -49,7 +49,7 @@ fn reported(sample: &Sample) -> (Reason, String) {
     (diagnosis.reason, diagnosis.message)
 }
 
-/// The difference between the expected and the actual classification of a sample.
+/// What is wrong with how a sample is reported.
 fn fault(sample: &Sample) -> Option<String> {
     let (reason, message) = reported(sample);
     let expected = &sample.header["expected"];

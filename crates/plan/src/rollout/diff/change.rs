@@ -3,18 +3,18 @@
 use crate::rollout::provenance::Immutable;
 use std::fmt;
 
-/// One difference.
+/// One thing that would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Where it is.
     pub place: Place,
     /// What it is, such as `env X` or `securityContext.runAsNonRoot`; empty for a container as a whole.
     pub item: String,
-    /// How it changes.
+    /// What becomes of it.
     pub fate: Fate,
 }
 
-/// The place of a difference.
+/// Where something changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the `StatefulSet` besides its pods.
@@ -27,16 +27,16 @@ pub enum Place {
     Pod,
 }
 
-/// The kind of difference.
+/// What becomes of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is added.
+    /// It is new.
     Added,
-    /// It is removed.
+    /// It goes.
     Removed,
-    /// It changes.
+    /// It becomes different.
     Changed,
-    /// It changes, with both values, which are no secrets.
+    /// It becomes different, with both values, which are no secrets.
     Became(String, String),
 }
 
