@@ -67,7 +67,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     ];
     let controller = Controller::spawn_in_pod(&env, &account, FUNCTION.controller, &flags)?;
     controller.leads(&env).await?;
-    let acker = FakeStatefulSetController::start(&env, namespace);
+    let statefulset_controller = FakeStatefulSetController::start(&env, namespace);
     let objects = api(&env, namespace, FUNCTION.kind, FUNCTION.plural);
     create(&objects, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
     until_ready(&env, &objects, "f", AVAILABLE).await?;
@@ -85,7 +85,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
 
     // Nor is the old authority.
-    drop(acker);
+    drop(statefulset_controller);
     server.restart_with_new_authority()?;
     account.write_authority(&env)?;
     let env = TestEnv::new(server.folder(), env.build.clone(), env.timeout()).await?;

@@ -56,7 +56,7 @@ struct Past {
 
 impl Past {
     async fn of(env: &TestEnv, namespace: &str) -> Result<Self> {
-        let acker = FakeStatefulSetController::start(env, namespace);
+        let statefulset_controller = FakeStatefulSetController::start(env, namespace);
         let objects = api(env, namespace, FUNCTION.kind, FUNCTION.plural);
         let watched = format!("--watched-namespace={namespace}");
         let flags = [watched.as_str(), "--leader-elect=false"];
@@ -70,7 +70,7 @@ impl Past {
         create(&objects, FUNCTION.kind, "f", &spec).await?;
         until_ready(env, &objects, "f", AVAILABLE).await?;
         controller.until_idle(env).await?;
-        Ok(Self { _statefulset_controller: acker, objects, proxy, controller, spec })
+        Ok(Self { _statefulset_controller: statefulset_controller, objects, proxy, controller, spec })
     }
 }
 

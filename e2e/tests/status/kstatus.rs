@@ -80,7 +80,7 @@ async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
         let failed = ("Failed".to_owned(), "Degraded".to_owned());
         ensure!(said(&env, &namespace, "bad")? == failed, "it is invalid");
 
-        let acker = FakeStatefulSetController::start(&env, &namespace);
+        let statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         wait(&env, &namespace, "fn/good", "Ready")?;
         let current = ("Current".to_owned(), "Healthy".to_owned());
         ensure!(said(&env, &namespace, "good")? == current, "it runs");
@@ -89,7 +89,7 @@ async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
         ensure!(condition(&objects, "bad", "Stalled").await.is_err(), "there only while true");
 
         // An edit that the controller cannot see makes it unfinished, whatever the conditions say.
-        drop((controller, acker));
+        drop((controller, statefulset_controller));
         merge(&objects, "bad", json!({"spec": {"image": "example.com/image:2"}})).await?;
         ensure!(said(&env, &namespace, "bad")? == in_progress, "no controller has seen the edit");
         Ok(())
@@ -142,11 +142,11 @@ async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Resu
     env.prepare().await?;
     env.test("kstatus-upgrade", |env, namespace| async move {
         let objects = functions(&env, &namespace);
-        let acker = FakeStatefulSetController::start(&env, &namespace);
+        let statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let controller = Controller::start(&env, FUNCTION.controller, &namespace).await?;
         create(&objects, "Function", "ready", &FUNCTION.spec()).await?;
         until_ready(&env, &objects, "ready", AVAILABLE).await?;
-        drop(acker);
+        drop(statefulset_controller);
         create(&objects, "Function", "waiting", &FUNCTION.spec()).await?;
         let mut spec = FUNCTION.spec();
         spec["timeout"] = json!(3_000_000_000_u64);

@@ -81,7 +81,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
     let env = TestEnv::connect().await?.with_timeout(TIMEOUT);
     env.prepare().await?;
     env.test("gap", |env, namespace| async move {
-        let acker = FakeStatefulSetController::start(&env, &namespace);
+        let statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let mut gap = Gap::start(&env, &namespace, "function-controller").await?;
         let objects = functions(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
@@ -120,7 +120,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         // A deleted object waits for a pod, and then for its Job.
         create(&objects, "Function", "g", &cleaning()).await?;
         until_ready(&env, &objects, "g", AVAILABLE).await?;
-        drop(acker);
+        drop(statefulset_controller);
         let pods: Api<Pod> = Api::namespaced(env.client.clone(), &namespace);
         let labels =
             json!({"compute.functionmesh.io/component": "function", "compute.functionmesh.io/name": "g"});
