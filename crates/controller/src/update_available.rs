@@ -27,12 +27,14 @@ pub(crate) async fn notice<K: Component>(
     progress: &mut Progress,
 ) -> Wanted {
     let hash = rendered_hash(&waiting.desired).unwrap_or_default();
-    let told = known.conditions.get(UPDATE_AVAILABLE).filter(|told| {
+    let reported = known.conditions.get(UPDATE_AVAILABLE).filter(|reported| {
         let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
-        pending == Some(hash) && told.reason == waiting.reason.as_str() && !told.message.contains(UNREAD)
+        pending == Some(hash)
+            && reported.reason == waiting.reason.as_str()
+            && !reported.message.contains(UNREAD)
     });
-    let message = if let Some(told) = told {
-        told.message.clone()
+    let message = if let Some(reported) = reported {
+        reported.message.clone()
     } else {
         let (changes, fixed) = match cx.writer.read(live).await {
             Ok(live) => {

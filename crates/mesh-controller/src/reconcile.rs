@@ -62,8 +62,8 @@ pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyE
     let mut problems = Problems { invalid, kept, conflicts, unwritten, ..Problems::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
     // What may succeed in a moment is not reported.
-    let told = failures.iter().filter(|error| lasts || !error.is_transient());
-    problems.failures = told.map(ApplyError::user_message).collect();
+    let reported = failures.iter().filter(|error| lasts || !error.is_transient());
+    problems.failures = reported.map(ApplyError::user_message).collect();
     problems.stopped = failures.iter().any(|error| !error.is_transient());
     let failed = failures.pop();
     let seen = cx.seen(&mesh, &wanted);

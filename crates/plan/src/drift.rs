@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn making_it_anew_as_asked_is_no_repair() {
+    fn recreating_it_as_requested_is_no_drift() {
         assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), None);
     }
 

@@ -38,17 +38,17 @@ pub fn status(
     match outcome {
         Outcome::Applied { notices, failed, .. } => {
             wanted.extend(notices.iter().cloned());
-            let told = |failed: &Failed, type_| Wanted {
+            let condition_of = |failed: &Failed, type_| Wanted {
                 type_,
                 status: true,
                 reason: failed.reason.to_string(),
                 message: failed.message.clone(),
             };
-            wanted.extend(failed.iter().map(|failed| told(failed, RECONCILE_FAILED)));
+            wanted.extend(failed.iter().map(|failed| condition_of(failed, RECONCILE_FAILED)));
             // For tools that wait: the pods run, and the rest of what the object says needs help.
             let helpless =
                 failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
-            wanted.extend(helpless.map(|failed| told(failed, STALLED)));
+            wanted.extend(helpless.map(|failed| condition_of(failed, STALLED)));
         }
         Outcome::CleanupPending { reason, message } => wanted.push(Wanted {
             type_: CLEANUP_PENDING,

@@ -26,7 +26,7 @@ pub struct Denied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reason {
     /// As reported by the API server.
-    words: String,
+    message: String,
     /// Whether nothing can be done without the cache.
     needed: bool,
 }
@@ -46,7 +46,7 @@ impl Denied {
     /// Why a cache may not be filled in a namespace, if it may not.
     pub(crate) fn reason(&self, namespace: &str, cache: &str) -> Option<String> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(reasons.get(namespace)?.get(cache)?.words.clone())
+        Some(reasons.get(namespace)?.get(cache)?.message.clone())
     }
 
     /// Forgets what is known of a cache.
@@ -57,19 +57,19 @@ impl Denied {
     }
 
     /// Notes that a cache may not be filled in a namespace, or that it was. Tells whether that is news.
-    pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, words: Option<String>) -> bool {
+    pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, message: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let caches = reasons.entry(namespace.to_owned()).or_default();
         let before = blocks(caches);
-        let news = caches.get(cache).map(|reason| &reason.words) != words.as_ref();
-        match words {
-            Some(words) => drop(caches.insert(cache.to_owned(), Reason { words, needed })),
+        let news = caches.get(cache).map(|reason| &reason.message) != message.as_ref();
+        match message {
+            Some(message) => drop(caches.insert(cache.to_owned(), Reason { message, needed })),
             None => drop(caches.remove(cache)),
         }
         // Once for a namespace, not for each of its caches and each attempt.
         let first = caches.iter().find(|(_, reason)| reason.needed);
-        let told = first.map(|(cache, reason)| format!("{cache}: {}", reason.words));
-        match (before, &told) {
+        let reported = first.map(|(cache, reason)| format!("{cache}: {}", reason.message));
+        match (before, &reported) {
             (false, Some(reason)) => {
                 warn!(
                     namespace,
@@ -79,7 +79,7 @@ impl Denied {
             (true, None) => info!(namespace, "namespace is watched again"),
             _ => {}
         }
-        self.readiness.note(&format!("namespace {namespace}"), told);
+        self.readiness.note(&format!("namespace {namespace}"), reported);
         reasons.retain(|_, caches| !caches.is_empty());
         let blocked = reasons.values().filter(|caches| blocks(caches)).count();
         self.metrics.unwatched_namespaces.set(i64::try_from(blocked).unwrap_or(i64::MAX));

@@ -146,21 +146,21 @@ impl Election {
 
     async fn acquire(&self) -> Held {
         let mut observed = Observed::default();
-        let mut told = String::new();
+        let mut reported = String::new();
         loop {
             match self.try_acquire(&mut observed).await {
                 Ok(Some(held)) => {
                     self.fence.extend(held.since + self.times.deadline);
                     return held;
                 }
-                Ok(None) => told.clear(),
+                Ok(None) => reported.clear(),
                 // Once for each kind of trouble: this goes on for as long as another replica holds it or a permission is missing.
-                Err(error) if error.to_string() == told => debug!(error = told, "lease not acquired"),
+                Err(error) if error.to_string() == reported => debug!(error = reported, "lease not acquired"),
                 Err(error) => {
-                    told = error.to_string();
+                    reported = error.to_string();
                     warn!(
                         lease = self.name,
-                        error = told,
+                        error = reported,
                         "the lease cannot be read or written; trying again"
                     );
                 }

@@ -79,10 +79,10 @@ impl Process {
         let Self { metrics, shutdown, admin, election, .. } = self;
         let mut terminate = signal(SignalKind::terminate()).context("signal SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signal SIGINT")?;
-        let told = async {
+        let stopped = async {
             tokio::select! {
-                _ = terminate.recv() => info!("told to stop by SIGTERM"),
-                _ = interrupt.recv() => info!("told to stop by SIGINT"),
+                _ = terminate.recv() => info!("stopping on SIGTERM"),
+                _ = interrupt.recv() => info!("stopping on SIGINT"),
             }
             shutdown.cancel();
         };
@@ -102,7 +102,7 @@ impl Process {
             }
         };
         let ended = tokio::select! {
-            ended = run_until_told(work, told, &shutdown, &metrics) => ended,
+            ended = run_until_stopped(work, stopped, &shutdown, &metrics) => ended,
             ended = admin.serve() => ended.and_then(|()| bail!("the admin server ended")),
         };
         metrics.leader.set(0);
@@ -127,20 +127,20 @@ pub fn exit(ended: anyhow::Result<()>) -> ExitCode {
 }
 
 /// Runs the work; once asked to stop, gives it time to finish.
-async fn run_until_told(
+async fn run_until_stopped(
     work: impl Future<Output = anyhow::Result<()>>,
-    told: impl Future<Output = ()>,
+    stopped: impl Future<Output = ()>,
     shutdown: &CancellationToken,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    tokio::pin!(work, told);
+    tokio::pin!(work, stopped);
     tokio::select! {
         ended = &mut work => {
             ended?;
             if shutdown.is_cancelled() { Ok(()) } else { bail!("the controller's loop ended") }
         }
         // A replica that stands by has nothing to finish.
-        () = &mut told => if metrics.leader.get() == 0 { Ok(()) } else { match tokio::time::timeout(GRACE, work).await {
+        () = &mut stopped => if metrics.leader.get() == 0 { Ok(()) } else { match tokio::time::timeout(GRACE, work).await {
             Ok(ended) => ended,
             Err(_) => bail!("reconciles did not finish within {GRACE:?}"),
         } },

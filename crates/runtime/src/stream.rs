@@ -217,14 +217,14 @@ impl Watches {
         let kind = K::kind(&()).into_owned();
         let metrics = self.metrics.clone();
         metrics.watch_errors.with_label_values(&[kind.as_str()]);
-        let mut told = None;
+        let mut reported = None;
         with_deletions(events.modify(trim), store, writer)
             .inspect(move |event| match event {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
                     let denial = denial(error);
                     // A denial lasts until a user grants the permission, and is tried again all the time.
-                    if denial.is_some() && denial == told {
+                    if denial.is_some() && denial == reported {
                         debug!(kind, error = error_text::of_watch(error), "watch interrupted");
                     } else {
                         warn!(kind, error = error_text::of_watch(error), "watch interrupted");
@@ -232,10 +232,10 @@ impl Watches {
                     if let (Filled::One(ready), Some(reason)) = (&ready, &denial) {
                         ready.set_missing(reason.clone());
                     }
-                    told = denial;
+                    reported = denial;
                 }
                 Ok(watcher::Event::InitDone) => {
-                    told = None;
+                    reported = None;
                     if let Filled::One(ready) | Filled::Several(ready) = &ready {
                         ready.set_ready();
                     }

@@ -83,7 +83,7 @@ mod tests {
             let writer = written.clone();
             let subscriber = log(EnvFilter::new(level), LogFormat::Json, false, move || writer.clone());
             let _guard = tracing::subscriber::set_default(subscriber);
-            tracing::info!("told");
+            tracing::info!("logged");
             let service = tower::service_fn(|_: Request<Body>| async {
                 let body = format!("{{\"metadata\": {{}}, \"items\": [{{\"spec\": \"{SECRET}\"}}]}}");
                 Ok::<_, std::convert::Infallible>(Response::new(Body::from(body.into_bytes())))
@@ -91,7 +91,7 @@ mod tests {
             let pods: Api<Pod> = Api::namespaced(Client::new(service, "default"), "default");
             assert!(pods.list(&ListParams::default()).await.is_err());
             let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-            assert!(text.contains("told") && !text.contains(SECRET), "{level}: {text}");
+            assert!(text.contains("logged") && !text.contains(SECRET), "{level}: {text}");
         }
     }
 }

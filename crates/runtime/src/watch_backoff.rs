@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waits_double_to_a_limit_and_begin_anew() {
+    async fn waits_double_to_a_limit_and_start_over() {
         let mut backoff = WatchBackoff::default();
         for expected in [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0] {
             let wait = seconds(backoff.after(&error(500)));

@@ -19,7 +19,7 @@ pub struct Diagnosis {
 
 /// Longest text taken over from a pod, in characters: enough for an exception with its cause.
 const MESSAGE_LIMIT: usize = 600;
-/// Numbers of restarts that are told apart, so that a container that ends again and again is not news each time.
+/// Numbers of restarts that the message distinguishes, so that a crash loop does not change the condition with each restart.
 const RESTARTS: [i32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /// How long a container that runs and is not ready counts as one that ends again and again: a kubelet forgets its back-off

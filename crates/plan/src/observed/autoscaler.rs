@@ -190,15 +190,15 @@ mod tests {
             |live: &AutoscalerView<_>, desired: &HorizontalPodAutoscaler| live.is(desired, &desired.metadata);
         assert!(is(&live("ours", &all), &desired(3)));
         assert!(!is(&live("ours", &all), &desired(4)), "something else is rendered");
-        assert!(!is(&live("somebody", &all), &desired(3)), "never ours");
+        assert!(!is(&live("other", &all), &desired(3)), "never ours");
         let taken = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {}, "f:behavior": {"f:scaleUp": {"f:x": {}}}});
-        assert!(!is(&live("ours", &taken), &desired(3)), "somebody changed a field of ours");
+        assert!(!is(&live("ours", &taken), &desired(3)), "another manager changed a field of ours");
         let free = json!({".": {}, "f:scaleTargetRef": {".": {}, "f:kind": {}, "f:name": {}}, "f:minReplicas": {}, "f:maxReplicas": {},
             "f:behavior": {".": {}, "f:scaleUp": {".": {}, "f:stabilizationWindowSeconds": {}}}});
         assert!(is(&live("ours", &free), &desired(3)));
         let mut hollow = free.clone();
         hollow["f:behavior"]["f:scaleUp"] = json!({});
-        assert!(!is(&live("ours", &hollow), &desired(3)), "somebody changed all fields of an object");
+        assert!(!is(&live("ours", &hollow), &desired(3)), "another manager changed all fields of an object");
         let mut relabelled = live("ours", &all);
         relabelled.metadata.labels = None;
         assert!(!is(&relabelled, &desired(3)));
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn only_our_list_of_fields_is_kept() {
-        let view = live("somebody", &json!({"f:maxReplicas": {}}));
+        let view = live("other", &json!({"f:maxReplicas": {}}));
         assert!(view.held.is_empty() && view.metadata.managed_fields.is_none());
     }
 }

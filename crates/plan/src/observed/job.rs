@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_s_job_is_known_by_its_label() {
+    fn a_job_of_the_go_operator_is_known_by_its_label() {
         let labels = json!({"labels": {"owner": "uid"}});
         assert!(job(&labels, &json!([])).is_of_the_go_operator(Some("uid")));
         assert!(!job(&labels, &json!([])).is_of_the_go_operator(Some("other")));

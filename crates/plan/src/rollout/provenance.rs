@@ -30,7 +30,7 @@ const PRECISE: &str = "showPreciseParallelism";
 pub struct Provenance {
     /// Hash of the object's spec, see [`inputs`].
     pub inputs: String,
-    /// The hash of the same spec by a release that told a number of replicas that was left out from a 1.
+    /// The hash of the same spec by a release that distinguished an omitted number of replicas from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     also: Option<String>,
     /// Hash of the operator's configuration.

@@ -45,7 +45,7 @@ fn a_released_lease_is_free_at_once() {
 }
 
 #[test]
-fn a_lease_that_somebody_deleted_is_held_as_long_as_it_was() {
+fn a_deleted_lease_is_held_as_long_as_it_was() {
     let spec = entry("a", Some(15), 0);
     assert_eq!(held(&[(100, Some(&spec)), (102, None), (114, None), (115, None)]), [true, true, true, false]);
 }

@@ -153,7 +153,7 @@ fn a_pod_that_ran_for_long_has_its_time_when_it_fails() {
 }
 
 #[test]
-fn whoever_waits_reads_at_most_one_of_two_conditions() {
+fn a_tool_that_waits_reads_at_most_one_of_two_conditions() {
     let types = |status: &ComponentStatus| {
         let list = status.conditions.list().iter();
         list.map(|c| format!("{}={}", c.type_, c.status)).collect::<Vec<_>>().join(" ")

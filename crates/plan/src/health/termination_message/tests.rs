@@ -179,19 +179,19 @@ fn what_the_users_own_code_says_is_not_taken_for_pulsar() {
 
 #[test]
 fn the_scheduler_is_told_without_counts() {
-    let told = |text: &str| without_counts(text);
+    let shown = |text: &str| without_counts(text);
     let want = "no node is available: Insufficient cpu, node(s) had untolerated taint {a: b}";
     for text in [
         "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. preemption: 0/3 nodes are \
          available: 3 No preemption victims found for incoming pod.",
         "0/12 nodes are available: 10 node(s) had untolerated taint {a: b}, 2 Insufficient cpu.",
     ] {
-        assert_eq!(told(text), want);
+        assert_eq!(shown(text), want);
     }
     let comma = "0/1 nodes are available: 1 node(s) lack x, y, 1 Insufficient memory.";
-    assert_eq!(told(comma), "no node is available: Insufficient memory, node(s) lack x, y");
+    assert_eq!(shown(comma), "no node is available: Insufficient memory, node(s) lack x, y");
     for same in ["no nodes available to schedule pods", "persistentvolumeclaim \"x\" not found"] {
-        assert_eq!(told(same), same);
+        assert_eq!(shown(same), same);
     }
 }
 

@@ -144,7 +144,7 @@ fn while_an_update_waits_an_edit_of_the_scale_is_no_reason_for_it() {
 }
 
 #[test]
-fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
+fn an_immutable_field_is_blocked_until_a_recreate_request() {
     let (live, recorded) = left(&rendered("i", "1", "a"));
     let other = rendered("j", "1", "b");
     let plain = RolloutPolicy::default();
@@ -160,7 +160,7 @@ fn what_cannot_change_is_blocked_until_it_may_be_made_anew() {
 }
 
 #[test]
-fn a_set_of_the_original_is_taken_over_as_it_is() {
+fn a_statefulset_of_the_go_operator_is_adopted_unchanged() {
     let set = rendered("i", "1", "");
     let (mut live, _) = left(&set);
     live.metadata.annotations = None;
@@ -199,7 +199,7 @@ fn a_set_of_the_original_is_taken_over_as_it_is() {
 }
 
 #[test]
-fn a_set_of_a_newer_release_is_not_the_go_operator_s() {
+fn a_statefulset_of_a_newer_release_is_not_one_of_the_go_operator() {
     let desired = rendered("i", "1", "");
     let (live, _) = left(&rendered("i", "2", ""));
     let with = |note: &serde_json::Value| {

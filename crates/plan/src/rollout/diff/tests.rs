@@ -219,7 +219,7 @@ fn what_the_api_server_fills_in_is_no_difference() {
 }
 
 #[test]
-fn fields_that_cannot_change_are_found_whoever_holds_them() {
+fn fields_that_cannot_change_are_found_no_matter_who_holds_them() {
     let edits = json!({"/spec/serviceName": "other", "/spec/volumeClaimTemplates/0/metadata/name": "other",
         "/spec/minReadySeconds": 0, "/spec/template/spec/containers/1/image": "example.com/java:2"});
     let desired = with(edits.as_object().unwrap());
@@ -227,9 +227,9 @@ fn fields_that_cannot_change_are_found_whoever_holds_them() {
         assert_eq!(immutable(&live, &desired), ["serviceName", "volumeClaimTemplates"]);
         assert_eq!(immutable(&live, &with(&Map::new())), [""; 0]);
     }
-    let told = summary(&by_weight(difference(&applied(), &desired, MANAGER)), 10);
+    let shown = summary(&by_weight(difference(&applied(), &desired, MANAGER)), 10);
     assert_eq!(
-        told,
+        shown,
         "serviceName changed; volumeClaimTemplate data removed; volumeClaimTemplate other added; \
          container pulsar-function: image changed from example.com/java:1 to example.com/java:2; \
          minReadySeconds changed from 15 to 0"
