@@ -56,7 +56,7 @@ impl Health {
 
 /// A condition to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DesiredCondition {
     /// Type, such as `Ready`.
     pub type_: &'static str,
     /// True or False.
@@ -84,7 +84,7 @@ pub struct ReasonDocs {
 /// other types are not ours to send.
 pub fn set(
     previous: &[Condition],
-    wanted: Vec<Wanted>,
+    wanted: Vec<DesiredCondition>,
     generation: Option<i64>,
     now: &Time,
 ) -> Vec<Condition> {
@@ -109,11 +109,14 @@ pub fn set(
 
 /// The condition for tools that wait, which follows from `Ready` and `Progressing`: none while ready, else
 /// [`RECONCILING`] with the reason of `Ready`, or [`STALLED`] with that of `Progressing`.
-pub fn waited_for(ready: &Wanted, progressing: &Wanted) -> Option<Wanted> {
+pub fn kstatus_condition(
+    ready: &DesiredCondition,
+    progressing: &DesiredCondition,
+) -> Option<DesiredCondition> {
     match (ready.status, progressing.status) {
         (true, _) => None,
-        (false, true) => Some(Wanted { type_: RECONCILING, status: true, ..ready.clone() }),
-        (false, false) => Some(Wanted { type_: STALLED, status: true, ..progressing.clone() }),
+        (false, true) => Some(DesiredCondition { type_: RECONCILING, status: true, ..ready.clone() }),
+        (false, false) => Some(DesiredCondition { type_: STALLED, status: true, ..progressing.clone() }),
     }
 }
 
@@ -133,9 +136,9 @@ mod tests {
     use super::*;
     use k8s_openapi::jiff::Timestamp;
 
-    fn wanted(status: bool, message: &str) -> Vec<Wanted> {
+    fn wanted(status: bool, message: &str) -> Vec<DesiredCondition> {
         let reason = "Because".to_owned();
-        vec![Wanted { type_: "Ready", status, reason, message: message.to_owned() }]
+        vec![DesiredCondition { type_: "Ready", status, reason, message: message.to_owned() }]
     }
 
     fn at(second: i64) -> Time {
@@ -156,14 +159,14 @@ mod tests {
     fn whoever_waits_reads_one_condition_at_most() {
         let [ready] = &wanted(true, "a")[..] else { panic!() };
         let [not_ready] = &wanted(false, "b")[..] else { panic!() };
-        let progressing = |status| Wanted {
+        let progressing = |status| DesiredCondition {
             type_: "Progressing",
             status,
             reason: "Late".to_owned(),
             message: "c".to_owned(),
         };
         let of = |ready, status| {
-            waited_for(ready, &progressing(status)).map(|w| (w.type_, w.status, w.reason, w.message))
+            kstatus_condition(ready, &progressing(status)).map(|w| (w.type_, w.status, w.reason, w.message))
         };
         assert_eq!((of(ready, true), of(ready, false)), (None, None));
         let because = (RECONCILING, true, "Because".to_owned(), "b".to_owned());

@@ -8,7 +8,7 @@ use functionmesh_objects::managed_fields;
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
 use functionmesh_plan::observed::view::View;
-use functionmesh_plan::plan::{Observed, Pending, Plan, SetWrite, Write};
+use functionmesh_plan::plan::{Observed, Pending, Plan, StatefulSetWrite, Write};
 use functionmesh_render::{Component, RENDERED_HASH, Workload, rendered_hash};
 use functionmesh_runtime::apply::{ApplyMode, Writer};
 use functionmesh_runtime::apply_error::ApplyError;
@@ -127,7 +127,7 @@ fn go_on<T>(
 
 /// The `StatefulSet`: its newest form, and what the status is to say of it.
 async fn set(
-    wanted: Option<SetWrite>,
+    wanted: Option<StatefulSetWrite>,
     live: Option<StatefulSetView>,
     left: Option<StatefulSetStatusRef>,
     key: ObjectRef<StatefulSetView>,
@@ -137,19 +137,22 @@ async fn set(
 ) -> Result<(Option<StatefulSetView>, Option<StatefulSetStatusRef>), ApplyError> {
     let (create, object) = match (wanted, live) {
         (None, live) => return Ok((live, left)),
-        (Some(SetWrite::Create(object)), _) => (Write::Create(object), None),
-        (Some(SetWrite::Update(object)), live) => (Write::Update(object), live),
+        (Some(StatefulSetWrite::Create(object)), _) => (Write::Create(object), None),
+        (Some(StatefulSetWrite::Update(object)), live) => (Write::Update(object), live),
         // Only what is there is adjusted.
-        (Some(SetWrite::Adjust(_) | SetWrite::Adopt { .. } | SetWrite::Recreate), None) => {
+        (
+            Some(StatefulSetWrite::Adjust(_) | StatefulSetWrite::Adopt { .. } | StatefulSetWrite::Recreate),
+            None,
+        ) => {
             return Ok((None, left));
         }
-        (Some(SetWrite::Recreate), Some(live)) => {
+        (Some(StatefulSetWrite::Recreate), Some(live)) => {
             // Not remembered as removed: it is there until its pods are free of it.
             writer.orphan(&live).await?;
             progress.writes += 1;
             return Ok((None, left));
         }
-        (Some(SetWrite::Adjust(adjustment)), Some(live)) => {
+        (Some(StatefulSetWrite::Adjust(adjustment)), Some(live)) => {
             let Adjusted { live, recorded } = patch::adjust(&adjustment, &live, left, writer).await?;
             progress.writes += 1;
             progress.kinds.push("StatefulSet".to_owned());
@@ -157,7 +160,7 @@ async fn set(
             cache.wrote(key, live.clone());
             return Ok((Some(live), recorded));
         }
-        (Some(SetWrite::Adopt { desired, roll }), Some(live)) => {
+        (Some(StatefulSetWrite::Adopt { desired, roll }), Some(live)) => {
             let (live, is_blocked) = patch::adopt(&desired, roll, &live, writer).await?;
             progress.writes += 1;
             let pending_hash = rendered_hash(&desired).filter(|_| is_blocked).map(str::to_owned);

@@ -10,14 +10,14 @@ use crate::optional_api;
 use crate::rescale::rescale;
 use crate::stages::{Dereferenced, Early, Rendered};
 use crate::update_available;
-use functionmesh_api::condition::Wanted;
+use functionmesh_api::condition::DesiredCondition;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_plan::drift::drifts;
 use functionmesh_plan::failure::{self, WriteError};
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
-use functionmesh_plan::outcome::{Failed, Outcome};
+use functionmesh_plan::outcome::{FailedWrite, Outcome};
 use functionmesh_plan::plan::{Observed, Obstacle, Pending, PlanInputs, plan};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::decision::is_of_spec;
@@ -66,7 +66,7 @@ pub(crate) async fn converge<K: Component>(
     match result {
         Ok(outcome) => {
             let refused =
-                backend.refused.map(|message| Failed { reason: Reason::InvalidBackendConfig, message });
+                backend.refused.map(|message| FailedWrite { reason: Reason::InvalidBackendConfig, message });
             let outcome = match refused {
                 Some(failed) => incomplete::failed_outcome(object, &workload, failed, progress, cx),
                 None => outcome,
@@ -90,7 +90,7 @@ fn failed<K: Component>(
     workload: &Workload,
     backend: &Backend,
     cx: &Context<K>,
-) -> Failed {
+) -> FailedWrite {
     let refusal = error.refusal();
     let is_name_conflict = matches!(error, ApplyError::NameConflict { .. });
     let failed =
@@ -197,7 +197,7 @@ async fn waits<K: Component>(
     status: &ComponentStatus,
     cx: &Context<K>,
     progress: &mut Progress,
-) -> (Option<Wanted>, Option<String>) {
+) -> (Option<DesiredCondition>, Option<String>) {
     if pending.immutable.is_empty() {
         (Some(update_available::notice(pending, live, status, cx, progress).await), None)
     } else {
@@ -222,7 +222,7 @@ fn refusal<K: Component>(
 ) -> Outcome {
     match obstacle {
         Obstacle::NameConflict { .. } => {
-            let failed = Failed { reason: Reason::NameConflict, message: obstacle.to_string() };
+            let failed = FailedWrite { reason: Reason::NameConflict, message: obstacle.to_string() };
             incomplete::failed_outcome(object, workload, failed, progress, cx)
         }
         Obstacle::Terminating { .. } => Outcome::refused(Reason::WaitingForPods, obstacle.to_string()),

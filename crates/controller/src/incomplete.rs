@@ -7,7 +7,7 @@ use crate::apply::Progress;
 use crate::context::Context;
 use crate::object::Object;
 use functionmesh_api::status::ComponentStatus;
-use functionmesh_plan::outcome::{Failed, Outcome};
+use functionmesh_plan::outcome::{FailedWrite, Outcome};
 use functionmesh_plan::plan::observed_set;
 use functionmesh_plan::status::{failed_before, is_current, notices};
 use functionmesh_render::{Component, Workload, selector_labels};
@@ -19,7 +19,7 @@ use kube::Resource;
 pub(crate) fn outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
-    failed: Option<Failed>,
+    failed: Option<FailedWrite>,
     progress: &Progress,
     cx: &Context<K>,
 ) -> Option<Outcome> {
@@ -43,7 +43,7 @@ pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, 
 pub(crate) fn failed_outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
-    failed: Failed,
+    failed: FailedWrite,
     progress: &Progress,
     cx: &Context<K>,
 ) -> Outcome {

@@ -1,7 +1,7 @@
 //! The `VerticalPodAutoscaler`, an optional kind ([`functionmesh_runtime::optional`]). In a cluster without it, objects that ask
 //! for one run without, and have a condition that says so.
 
-use functionmesh_api::condition::Wanted;
+use functionmesh_api::condition::DesiredCondition;
 use functionmesh_plan::conditions::MISSING;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::observed::autoscaler::AutoscalerView;
@@ -12,7 +12,7 @@ use functionmesh_runtime::presence::Absence;
 pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;
 
 /// The condition of an object that wants one in vain.
-pub(crate) fn missing(absence: &Absence) -> Wanted {
+pub(crate) fn missing(absence: &Absence) -> DesiredCondition {
     const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
     let message = match absence {
         Absence::Missing => {
@@ -25,5 +25,5 @@ pub(crate) fn missing(absence: &Absence) -> Wanted {
         }
         Absence::Unavailable => format!("{WANTED} the API server cannot list at present"),
     };
-    Wanted { type_: MISSING, status: true, reason: Reason::ApiMissing.to_string(), message }
+    DesiredCondition { type_: MISSING, status: true, reason: Reason::ApiMissing.to_string(), message }
 }

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::finalize;
 use crate::object::{Object, lower};
-use functionmesh_plan::outcome::{Failed, Outcome};
+use functionmesh_plan::outcome::{FailedWrite, Outcome};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::provenance::Provenance;
 use functionmesh_render::{Component, Desired, Workload, rendered_hash};
@@ -21,11 +21,11 @@ pub(crate) enum Early {
     /// The object says something that cannot be rendered.
     Refused(Outcome),
     /// A write failed.
-    Failed {
+    FailedWrite {
         /// The object's workload.
         workload: Box<Workload>,
         /// What to report of the error, should it last.
-        failed: Failed,
+        failed: FailedWrite,
         /// The error.
         error: ApplyError,
     },

@@ -2,7 +2,7 @@
 
 use crate::apply::Progress;
 use crate::context::Context;
-use functionmesh_api::condition::Wanted;
+use functionmesh_api::condition::DesiredCondition;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::conditions::UPDATE_AVAILABLE;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
@@ -25,7 +25,7 @@ pub(crate) async fn notice<K: Component>(
     known: &ComponentStatus,
     cx: &Context<K>,
     progress: &mut Progress,
-) -> Wanted {
+) -> DesiredCondition {
     let hash = rendered_hash(&waiting.desired).unwrap_or_default();
     let reported = known.conditions.get(UPDATE_AVAILABLE).filter(|reported| {
         let pending = known.stateful_set.as_ref().and_then(|set| set.pending_hash.as_deref());
@@ -48,5 +48,5 @@ pub(crate) async fn notice<K: Component>(
         };
         message(waiting.reason, hash, &changes, &fixed)
     };
-    Wanted { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message }
+    DesiredCondition { type_: UPDATE_AVAILABLE, status: true, reason: waiting.reason.to_string(), message }
 }

@@ -3,7 +3,7 @@
 use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, Kind};
 use crate::reason::Reason;
-use functionmesh_api::condition::{self, STALLED, Wanted as Condition};
+use functionmesh_api::condition::{self, DesiredCondition as Condition, STALLED};
 use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use functionmesh_api::status::{Conditions, MeshStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -122,8 +122,8 @@ pub fn status(
     };
     let (is_ready, progressing) =
         (condition(READY, complete, reason), condition(PROGRESSING, progressing, why));
-    let waited_for = condition::waited_for(&is_ready, &progressing);
-    let mut conditions: Vec<_> = [is_ready, progressing].into_iter().chain(waited_for).collect();
+    let kstatus_condition = condition::kstatus_condition(&is_ready, &progressing);
+    let mut conditions: Vec<_> = [is_ready, progressing].into_iter().chain(kstatus_condition).collect();
     if reason != Reason::ApplyFailed {
         conditions.extend(failed_writes(problems, complete));
     }

@@ -7,7 +7,7 @@ use crate::observed::autoscaler::AutoscalerView;
 use crate::observed::metadata::{has_labels, has_owner};
 use crate::observed::service::ServiceView;
 use crate::observed::statefulset::{StatefulSetView, Trace};
-use crate::plan::{Adjustment, Observed, Plan, SetWrite, Write};
+use crate::plan::{Adjustment, Observed, Plan, StatefulSetWrite, Write};
 use crate::rollout::policy::RolloutPolicy;
 use crate::status::is_current;
 use functionmesh_api::condition::RECONCILE_FAILED;
@@ -125,20 +125,20 @@ fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, polic
 
 /// The drift that one write of the StatefulSet reverts.
 fn drift_of_set(
-    write: Option<&SetWrite>,
+    write: Option<&StatefulSetWrite>,
     existed: bool,
     live: Option<&StatefulSetView>,
     recorded: Option<&StatefulSetStatusRef>,
     same_spec: bool,
 ) -> Option<Drift> {
     match write? {
-        SetWrite::Create(desired) => created(&**desired, existed),
-        SetWrite::Update(desired) => {
+        StatefulSetWrite::Create(desired) => created(&**desired, existed),
+        StatefulSetWrite::Update(desired) => {
             let live = live?;
             let same = live.rendered_hash() == rendered_hash(desired);
             updated(&**desired, &live.metadata, same && live.trace(recorded) == Trace::Edited)
         }
-        SetWrite::Adjust(adjustment) => {
+        StatefulSetWrite::Adjust(adjustment) => {
             let live = live?;
             let found = match adjustment {
                 Adjustment { owner: Some(_), .. } => DriftKind::WithoutOwner,
@@ -150,7 +150,7 @@ fn drift_of_set(
             Some(Drift { child: live.object_ref(&()), found, by: None })
         }
         // Neither reverts drift.
-        SetWrite::Adopt { .. } | SetWrite::Recreate => None,
+        StatefulSetWrite::Adopt { .. } | StatefulSetWrite::Recreate => None,
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
         .unwrap()
     }
 
-    fn plan(set: Option<SetWrite>) -> Plan {
+    fn plan(set: Option<StatefulSetWrite>) -> Plan {
         Plan {
             service: None,
             stateful_set: set,
@@ -227,7 +227,7 @@ mod tests {
         RolloutPolicy { recreate: Some(recreate.to_owned()), ..RolloutPolicy::default() }
     }
 
-    fn found(set: SetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<DriftKind> {
+    fn found(set: StatefulSetWrite, live: Option<ObjectMeta>, status: &ComponentStatus) -> Option<DriftKind> {
         let set_live = live.map(|metadata| StatefulSetView { metadata, ..StatefulSetView::default() });
         let observed = Observed { stateful_set: set_live, ..Observed::default() };
         let drifts = drifts(&plan(Some(set)), &observed, status, Some(1), &policy("h"));
@@ -241,29 +241,35 @@ mod tests {
 
     #[test]
     fn a_write_of_what_was_written_before_is_a_repair() {
-        let update = |live| found(SetWrite::Update(desired()), Some(live), &status("h", 1));
+        let update = |live| found(StatefulSetWrite::Update(desired()), Some(live), &status("h", 1));
         assert_eq!(update(metadata("h", 2, "b", "u")), Some(DriftKind::Edited));
         assert_eq!(update(metadata("h", 1, "c", "u")), Some(DriftKind::WithoutLabel));
         assert_eq!(update(metadata("h", 1, "b", "other")), Some(DriftKind::WithoutOwner));
         assert_eq!(update(metadata("h", 1, "b", "u")), None, "nothing is wrong: a change of another kind");
         assert_eq!(update(metadata("old", 2, "b", "u")), None, "another rendering");
-        let lost =
-            found(SetWrite::Update(desired()), Some(metadata("h", 2, "b", "u")), &ComponentStatus::default());
+        let lost = found(
+            StatefulSetWrite::Update(desired()),
+            Some(metadata("h", 2, "b", "u")),
+            &ComponentStatus::default(),
+        );
         assert_eq!(lost, None, "our last write is not on record: it may be ours");
     }
 
     #[test]
     fn making_a_child_is_a_repair_when_it_was_there() {
-        assert_eq!(found(SetWrite::Create(desired()), None, &ComponentStatus::default()), None);
-        assert_eq!(found(SetWrite::Create(desired()), None, &status("h", 7)), Some(DriftKind::Deleted));
+        assert_eq!(found(StatefulSetWrite::Create(desired()), None, &ComponentStatus::default()), None);
+        assert_eq!(
+            found(StatefulSetWrite::Create(desired()), None, &status("h", 7)),
+            Some(DriftKind::Deleted)
+        );
         let other =
             Box::new(StatefulSet { metadata: metadata("other", 0, "b", "u"), ..StatefulSet::default() });
-        assert_eq!(found(SetWrite::Create(other), None, &status("old", 7)), Some(DriftKind::Deleted));
+        assert_eq!(found(StatefulSetWrite::Create(other), None, &status("old", 7)), Some(DriftKind::Deleted));
     }
 
     #[test]
     fn recreating_it_as_requested_is_no_drift() {
-        assert_eq!(found(SetWrite::Create(desired()), None, &status("old", 7)), None);
+        assert_eq!(found(StatefulSetWrite::Create(desired()), None, &status("old", 7)), None);
     }
 
     #[test]

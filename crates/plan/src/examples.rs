@@ -6,10 +6,10 @@ use crate::health::pods::Pods;
 use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::{StatefulSetSpecView, StatefulSetStatusView, StatefulSetView};
-use crate::outcome::{Failed, Outcome};
+use crate::outcome::{FailedWrite, Outcome};
 use crate::status::status;
 use functionmesh_api::condition::RECONCILE_FAILED;
-use functionmesh_api::condition::{Health, Wanted};
+use functionmesh_api::condition::{DesiredCondition, Health};
 use functionmesh_api::status::ComponentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -43,17 +43,17 @@ fn outcome(reason: Reason) -> (Outcome, Option<Diagnosis>) {
         (Reason::AllReplicasAvailable | Reason::Complete, _) => (applied(1, 1), None),
         (Reason::ApiMissing, _) => {
             let reason = reason.to_string();
-            (noted(Wanted { type_: MISSING, status: true, reason, message }), None)
+            (noted(DesiredCondition { type_: MISSING, status: true, reason, message }), None)
         }
         (Reason::ApplyFailed, _) => (Outcome::refused(reason, message), None),
         (Reason::WaitingForPods | Reason::ProgressDeadlineExceeded, _) => (applied(1, 0), None),
         (Reason::SettingsRefused, _) => {
             let reason = reason.to_string();
-            (noted(Wanted { type_: UNSAFE_SETTINGS, status: true, reason, message }), None)
+            (noted(DesiredCondition { type_: UNSAFE_SETTINGS, status: true, reason, message }), None)
         }
         (_, Health::Current) => {
             let reason = reason.to_string();
-            (noted(Wanted { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)
+            (noted(DesiredCondition { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)
         }
         (_, Health::InProgress) => (applied(1, 0), Some(Diagnosis { reason, message })),
         (_, Health::Failed) => (Outcome::refused(reason, message), None),
@@ -66,7 +66,7 @@ fn now() -> Time {
     Time(Timestamp::UNIX_EPOCH)
 }
 
-fn noted(notice: Wanted) -> Outcome {
+fn noted(notice: DesiredCondition) -> Outcome {
     let mut outcome = applied(1, 1);
     if let Outcome::Applied { notices, .. } = &mut outcome {
         notices.push(notice);
@@ -99,7 +99,8 @@ pub fn failing(reason: Reason) -> Option<ComponentStatus> {
     let mut outcome = applied(1, 1);
     let is_told = reason.docs().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
     if let Outcome::Applied { failed, .. } = &mut outcome {
-        *failed = Some(Failed { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
+        *failed =
+            Some(FailedWrite { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
     }
     let (before, now) = (ComponentStatus::default(), now());
     let readiness = Readiness::of(&outcome, &Pods::default(), &before, Some(1), &now);

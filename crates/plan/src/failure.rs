@@ -1,7 +1,7 @@
 //! How the status reports a failed write.
 
 use crate::health::reason::Reason;
-use crate::outcome::Failed;
+use crate::outcome::FailedWrite;
 use crate::rollout::update_message::blocked;
 use functionmesh_objects::refusal::Refusal;
 
@@ -20,12 +20,12 @@ pub struct WriteError {
 const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
 
 /// What to tell of an error, should it last. `hash` is that of the rendering.
-pub fn failed(error: WriteError, hash: &str) -> Failed {
+pub fn failed(error: WriteError, hash: &str) -> FailedWrite {
     let WriteError { refusal, is_name_conflict, message } = error;
     let reason = match refusal {
         Some(Refusal::Invalid) if message.contains(IMMUTABLE) => {
             let message = blocked("fields", hash) + ": " + &message;
-            return Failed { reason: Reason::RecreateRequired, message };
+            return FailedWrite { reason: Reason::RecreateRequired, message };
         }
         Some(Refusal::Invalid | Refusal::BadRequest) => Reason::Invalid,
         Some(Refusal::Forbidden) => Reason::Forbidden,
@@ -38,5 +38,5 @@ pub fn failed(error: WriteError, hash: &str) -> Failed {
         )
         | None => Reason::ApplyFailed,
     };
-    Failed { reason, message }
+    FailedWrite { reason, message }
 }

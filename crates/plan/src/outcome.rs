@@ -2,7 +2,7 @@
 
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
-use functionmesh_api::condition::Wanted;
+use functionmesh_api::condition::DesiredCondition;
 use functionmesh_api::status::StatefulSetStatusRef;
 use std::collections::BTreeMap;
 
@@ -36,17 +36,17 @@ pub enum Outcome {
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
         /// Further conditions.
-        notices: Vec<Wanted>,
+        notices: Vec<DesiredCondition>,
         /// Why what the object says cannot be brought about, when it cannot.
         blocked: Option<String>,
         /// What fails although the pods are as the object says.
-        failed: Option<Failed>,
+        failed: Option<FailedWrite>,
     },
 }
 
 /// A write that fails: for good, or again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailedWrite {
     /// The kind of failure.
     pub reason: Reason,
     /// What is wrong and what to do.

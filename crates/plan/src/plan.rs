@@ -45,7 +45,7 @@ pub enum Write<T> {
 
 /// One write of the `StatefulSet`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SetWrite {
+pub enum StatefulSetWrite {
     /// As [`Write::Create`].
     Create(Box<StatefulSet>),
     /// All of it, as rendered.
@@ -93,7 +93,7 @@ pub struct Plan {
     /// First, so that pods find their names.
     pub service: Option<Write<Service>>,
     /// After what its pods refer to.
-    pub stateful_set: Option<SetWrite>,
+    pub stateful_set: Option<StatefulSetWrite>,
     /// After the pods.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
     /// Last.
@@ -169,7 +169,7 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
     let Pinned { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
         Some(live) if set_exists => pinned(live, stateful_set, inputs),
         _ if inputs.frozen => Pinned::default(),
-        _ => Pinned { write: Some(SetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
+        _ => Pinned { write: Some(StatefulSetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
     };
     Ok(Plan {
         service: write(service, service_exists, service_same),
@@ -190,7 +190,7 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
 #[derive(Default)]
 struct Pinned {
     /// The write of it.
-    write: Option<SetWrite>,
+    write: Option<StatefulSetWrite>,
     /// What of its rendering waits.
     pending: Option<Pending>,
     /// What the status is to say of it.
@@ -211,7 +211,7 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
     let rescaled = || adjust(live, &desired, &inputs.owner, !rollout.is_edited());
     if inputs.frozen {
         return Pinned {
-            write: rescaled().map(SetWrite::Adjust),
+            write: rescaled().map(StatefulSetWrite::Adjust),
             left: rollout.left_as_recorded(),
             ..Pinned::default()
         };
@@ -220,20 +220,20 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
     let (reason, immutable) = match decision {
         Decision::Apply => {
             let (left, fallback) = (rollout.left_as_recorded(), rescaled());
-            let write = Some(SetWrite::Update(Box::new(desired)));
+            let write = Some(StatefulSetWrite::Update(Box::new(desired)));
             return Pinned { write, left, fallback, ..Pinned::default() };
         }
         Decision::Recreate => {
             let left = rollout.left_alone(false);
-            return Pinned { write: Some(SetWrite::Recreate), left, ..Pinned::default() };
+            return Pinned { write: Some(StatefulSetWrite::Recreate), left, ..Pinned::default() };
         }
         Decision::Adopt | Decision::TakeOver => {
             let roll = decision == Decision::TakeOver;
-            let write = Some(SetWrite::Adopt { desired: Box::new(desired), roll });
+            let write = Some(StatefulSetWrite::Adopt { desired: Box::new(desired), roll });
             return Pinned { write, ..Pinned::default() };
         }
         Decision::Same => {
-            let write = adjust(live, &desired, &inputs.owner, true).map(SetWrite::Adjust);
+            let write = adjust(live, &desired, &inputs.owner, true).map(StatefulSetWrite::Adjust);
             return Pinned { write, left: rollout.left_alone(false), ..Pinned::default() };
         }
         Decision::Hold(reason) => (reason, String::new()),
@@ -243,7 +243,7 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
     // A user who paused the rollout may have edited the StatefulSet on purpose; a new generation is recorded all the same.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
     let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
-    let write = adjustment.map(SetWrite::Adjust);
+    let write = adjustment.map(StatefulSetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
     Pinned { write, pending, left, fallback: None }
 }

@@ -4,8 +4,8 @@ use crate::conditions::{CLEANUP_PENDING, MISSING, UNSAFE_SETTINGS, UPDATE_AVAILA
 use crate::health::readiness::Readiness;
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
-use crate::outcome::{Failed, Outcome};
-use functionmesh_api::condition::{self, STALLED, Wanted};
+use crate::outcome::{FailedWrite, Outcome};
+use functionmesh_api::condition::{self, DesiredCondition, STALLED};
 use functionmesh_api::condition::{READY, RECONCILE_FAILED};
 use functionmesh_api::status::{ComponentStatus, Conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -38,7 +38,7 @@ pub fn status(
     match outcome {
         Outcome::Applied { notices, failed, .. } => {
             wanted.extend(notices.iter().cloned());
-            let condition_of = |failed: &Failed, type_| Wanted {
+            let condition_of = |failed: &FailedWrite, type_| DesiredCondition {
                 type_,
                 status: true,
                 reason: failed.reason.to_string(),
@@ -50,7 +50,7 @@ pub fn status(
                 failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
             wanted.extend(helpless.map(|failed| condition_of(failed, STALLED)));
         }
-        Outcome::CleanupPending { reason, message } => wanted.push(Wanted {
+        Outcome::CleanupPending { reason, message } => wanted.push(DesiredCondition {
             type_: CLEANUP_PENDING,
             status: true,
             reason: reason.to_string(),
@@ -74,18 +74,18 @@ pub fn is_observed(status: &ComponentStatus, object: &ObjectMeta) -> bool {
 }
 
 /// What failed although the pods were as the object says.
-pub fn failed_before(status: &ComponentStatus) -> Option<Failed> {
+pub fn failed_before(status: &ComponentStatus) -> Option<FailedWrite> {
     let condition = status.conditions.get(RECONCILE_FAILED)?;
     let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == condition.reason)?;
-    Some(Failed { reason, message: condition.message.clone() })
+    Some(FailedWrite { reason, message: condition.message.clone() })
 }
 
 /// The conditions of a status that a failed write says nothing about.
-pub fn notices(status: &ComponentStatus) -> Vec<Wanted> {
+pub fn notices(status: &ComponentStatus) -> Vec<DesiredCondition> {
     let kept = [UPDATE_AVAILABLE, MISSING, UNSAFE_SETTINGS].into_iter().filter_map(|type_| {
         let condition = status.conditions.get(type_)?;
         let (reason, message) = (condition.reason.clone(), condition.message.clone());
-        Some(Wanted { type_, status: condition.status == "True", reason, message })
+        Some(DesiredCondition { type_, status: condition.status == "True", reason, message })
     });
     kept.collect()
 }

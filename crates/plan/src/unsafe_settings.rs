@@ -3,14 +3,14 @@
 
 use crate::conditions::UNSAFE_SETTINGS;
 use crate::health::reason::Reason;
-use functionmesh_api::condition::Wanted;
+use functionmesh_api::condition::DesiredCondition;
 use functionmesh_api::settings::{Kind, refused};
 
 /// The condition of an object with such settings, by the text of its spec.
-pub fn unsafe_settings(kind: Kind, spec: &str) -> Option<Wanted> {
+pub fn unsafe_settings(kind: Kind, spec: &str) -> Option<DesiredCondition> {
     let spec = serde_json::from_str(spec).ok()?;
     let found = refused(kind, &spec);
-    (!found.is_empty()).then(|| Wanted {
+    (!found.is_empty()).then(|| DesiredCondition {
         type_: UNSAFE_SETTINGS,
         status: true,
         reason: Reason::SettingsRefused.to_string(),

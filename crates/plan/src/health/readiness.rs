@@ -6,8 +6,8 @@ use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
 use crate::outcome::Outcome;
 use crate::time::after;
+use functionmesh_api::condition::{DesiredCondition, kstatus_condition};
 use functionmesh_api::condition::{PROGRESSING, READY};
-use functionmesh_api::condition::{Wanted, waited_for};
 use functionmesh_api::status::ComponentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -128,8 +128,8 @@ impl Readiness {
     }
 
     /// The condition `Ready`.
-    pub fn ready(&self) -> Wanted {
-        Wanted {
+    pub fn ready(&self) -> DesiredCondition {
+        DesiredCondition {
             type_: READY,
             status: self.is_ready(),
             reason: self.reason.as_str().to_owned(),
@@ -139,7 +139,7 @@ impl Readiness {
 
     /// The condition `Progressing`: nothing progresses when the API server refuses what is to be written; trouble with pods,
     /// and with the API server, may end well, for some time.
-    pub fn progressing(&self) -> Wanted {
+    pub fn progressing(&self) -> DesiredCondition {
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
             _ if self.overdue => (false, Reason::ProgressDeadlineExceeded),
@@ -151,14 +151,14 @@ impl Readiness {
         } else {
             self.message.clone()
         };
-        Wanted { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message }
+        DesiredCondition { type_: PROGRESSING, status, reason: reason.as_str().to_owned(), message }
     }
 
     /// All conditions about the pods.
-    pub fn conditions(&self) -> Vec<Wanted> {
+    pub fn conditions(&self) -> Vec<DesiredCondition> {
         let (ready, progressing) = (self.ready(), self.progressing());
-        let waited_for = waited_for(&ready, &progressing);
-        [ready, progressing].into_iter().chain(waited_for).collect()
+        let kstatus_condition = kstatus_condition(&ready, &progressing);
+        [ready, progressing].into_iter().chain(kstatus_condition).collect()
     }
 }
 

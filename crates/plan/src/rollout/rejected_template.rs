@@ -2,7 +2,7 @@
 //! corrected.
 
 use crate::health::reason::Reason;
-use crate::outcome::Failed;
+use crate::outcome::FailedWrite;
 use crate::rollout::backend_config::Backend;
 use functionmesh_objects::refusal::Refusal;
 use functionmesh_render::Defaults;
@@ -12,12 +12,12 @@ use serde_json::Value;
 /// What to tell of a `StatefulSet` that the API server refused, with the `BackendConfig`s that contributed to it. `render`
 /// renders it with other defaults.
 pub fn blamed(
-    failed: Failed,
+    failed: FailedWrite,
     refusal: Option<Refusal>,
     backend: &Backend,
     render: impl Fn(&Defaults) -> StatefulSet,
-) -> Failed {
-    let Failed { reason, message } = failed;
+) -> FailedWrite {
+    let FailedWrite { reason, message } = failed;
     let render =
         |defaults: &Defaults| serde_json::to_value(render(defaults).spec.template).unwrap_or_default();
     match refusal {
@@ -29,11 +29,11 @@ pub fn blamed(
                 paths.iter().any(|path| differs(&whole, &without, path))
             });
             if names.is_empty() {
-                return Failed { reason, message };
+                return FailedWrite { reason, message };
             }
             let message =
                 format!("{message}. The refused field comes from {}; correct it there", list(&names));
-            Failed { reason: Reason::InvalidBackendConfig, message }
+            FailedWrite { reason: Reason::InvalidBackendConfig, message }
         }
         Some(Refusal::AdmissionDenied) => {
             let names = backend.contributors(render);
@@ -42,9 +42,9 @@ pub fn blamed(
             } else {
                 format!(". {} contributed to its pods", list(&names))
             };
-            Failed { reason, message: message + &taking_part }
+            FailedWrite { reason, message: message + &taking_part }
         }
-        _ => Failed { reason, message },
+        _ => FailedWrite { reason, message },
     }
 }
 
