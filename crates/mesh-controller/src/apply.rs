@@ -28,26 +28,26 @@ const SLICE: Duration = Duration::from_secs(20);
 
 /// What became of the steps.
 #[derive(Debug, Default)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Number of writes.
-    pub writes: u32,
+    pub(crate) writes: u32,
     /// Names that turned out to be taken.
-    pub conflicts: Vec<String>,
+    pub(crate) conflicts: Vec<String>,
     /// Writes that the API server refused or did not answer.
-    pub failures: Vec<ApplyError>,
+    pub(crate) failures: Vec<ApplyError>,
     /// Components that were not written.
-    pub unwritten: Vec<(Kind, String)>,
+    pub(crate) unwritten: Vec<(Kind, String)>,
     /// Whether steps are left because the time was up.
-    pub unfinished: bool,
+    pub(crate) unfinished: bool,
     /// Whether the namespace is being deleted; steps are left then as well.
-    pub terminating: bool,
+    pub(crate) terminating: bool,
 }
 
 impl Context {
     /// Carries out the steps, one at first and then twice as many at a time up to [`AT_ONCE`], as Kubernetes' own
     /// controllers do: what all of them would be refused for is learned from one. One component's failure does not stop
     /// the others.
-    pub async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         mesh: &Mesh,
         steps: Vec<(Kind, Step)>,
@@ -212,7 +212,7 @@ impl Applied {
 
 /// The steps from another one on, by chance: after a failure, so that those that fail slowly do not use up the time of
 /// the others at each attempt.
-pub fn rotated<T>(mut steps: Vec<T>) -> Vec<T> {
+pub(crate) fn rotated<T>(mut steps: Vec<T>) -> Vec<T> {
     let length = u64::try_from(steps.len()).unwrap_or(u64::MAX).max(1);
     let first = RandomState::new().hash_one(length) % length;
     steps.rotate_left(usize::try_from(first).unwrap_or_default());

@@ -14,10 +14,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A Function, Source or Sink as it is cached.
-pub type Child<K> = RawObject<K, ComponentStatus>;
+pub(crate) type Child<K> = RawObject<K, ComponentStatus>;
 
 /// Drops what is not read. `manager` is the field manager under which we write.
-pub fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
+pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
     let entries = &mut child.meta_mut().managed_fields;
     if let Some(applied) = entries {
         applied.retain(|entry| entry.manager.as_deref() == Some(manager));
@@ -27,32 +27,32 @@ pub fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str)
 
 /// What is read of a component.
 #[derive(Clone, Debug)]
-pub struct ObservedComponent {
+pub(crate) struct ObservedComponent {
     /// Its kind.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Name of the object.
-    pub name: String,
+    pub(crate) name: String,
     /// To whom it belongs.
-    pub owner: Owner,
+    pub(crate) owner: Owner,
     /// Whether it is being deleted.
-    pub terminating: bool,
+    pub(crate) terminating: bool,
     /// Hash of the item it was made from.
-    pub hash: Option<String>,
+    pub(crate) hash: Option<String>,
     /// Its `spec`; none when that cannot be read, which is not the same as an empty one.
-    pub spec: Option<Value>,
+    pub(crate) spec: Option<Value>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Who owns its fields.
-    pub owners: Owners,
+    pub(crate) owners: Owners,
     /// Its `Ready` condition, when that speaks of the newest `spec`.
-    pub ready: Option<Condition>,
+    pub(crate) ready: Option<Condition>,
     /// Its `Progressing` condition, in the same way.
-    pub progressing: Option<Condition>,
+    pub(crate) progressing: Option<Condition>,
 }
 
 /// To whom a component belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// To the mesh.
     Ours,
     /// To no object any more; we applied it for a mesh of this name. `kubectl delete --cascade=orphan` leaves it so.
@@ -67,7 +67,7 @@ impl Owner {
     /// Finds out to whom a component belongs; the uid decides, since names are used again. Without a controller it is
     /// the API server's word on who applied it that counts, which labels cannot forge; for which mesh says the label,
     /// as two names of a mesh and an item may come to the same name of a component.
-    pub fn of(component: &ObjectMeta, mesh: &OwnerReference) -> Self {
+    pub(crate) fn of(component: &ObjectMeta, mesh: &OwnerReference) -> Self {
         let controller = component.owner_references.iter().flatten().find(|r| r.controller == Some(true));
         let labelled = || component.labels.as_ref().and_then(|all| all.get(LABEL_MESH));
         match controller {
@@ -83,7 +83,7 @@ impl Owner {
 
 impl ObservedComponent {
     /// Reads a cached component. `mesh` is the one that wants it.
-    pub fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>, mesh: &OwnerReference) -> Self {
+    pub(crate) fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>, mesh: &OwnerReference) -> Self {
         let metadata = child.meta();
         let current = child.status.observed_generation >= metadata.generation;
         let condition = |type_| child.status.conditions.get(type_).filter(|_| current).cloned();
@@ -102,17 +102,17 @@ impl ObservedComponent {
     }
 
     /// Whether it is ready.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.ready.as_ref().is_some_and(|c| c.status == "True")
     }
 
     /// Whether it may become ready without help; so may what says nothing yet.
-    pub fn progresses(&self) -> bool {
+    pub(crate) fn progresses(&self) -> bool {
         self.progressing.as_ref().is_none_or(|c| c.status == "True")
     }
 
     /// Whether it timed out.
-    pub fn is_overdue(&self) -> bool {
+    pub(crate) fn is_overdue(&self) -> bool {
         self.progressing
             .as_ref()
             .is_some_and(|c| c.status == "False" && c.reason == Reason::ProgressDeadlineExceeded.as_str())

@@ -11,26 +11,26 @@ use functionmesh_runtime::raw_object::RawObject;
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 
 /// A mesh as it is cached.
-pub type Mesh = RawObject<FunctionMesh, MeshStatus>;
+pub(crate) type Mesh = RawObject<FunctionMesh, MeshStatus>;
 
 /// What every reconcile shares.
-pub struct Context {
+pub(crate) struct Context {
     /// Writes in the name of this controller.
-    pub writer: Writer,
+    pub(crate) writer: Writer,
     /// Publishes Events.
-    pub events: Events,
+    pub(crate) events: Events,
     /// Components by kind.
-    pub functions: MutationCache<Child<Function>>,
+    pub(crate) functions: MutationCache<Child<Function>>,
     /// See above.
-    pub sources: MutationCache<Child<Source>>,
+    pub(crate) sources: MutationCache<Child<Source>>,
     /// See above.
-    pub sinks: MutationCache<Child<Sink>>,
+    pub(crate) sinks: MutationCache<Child<Sink>>,
     /// Our own status writes, until the cache shows them.
-    pub statuses: PendingWrites<Mesh, MeshStatus>,
+    pub(crate) statuses: PendingWrites<Mesh, MeshStatus>,
     /// Meshes whose writes fail.
-    pub failing: Failing,
+    pub(crate) failing: Failing,
     /// Namespaces that are being deleted.
-    pub terminating_namespaces: TerminatingNamespaces,
+    pub(crate) terminating_namespaces: TerminatingNamespaces,
     /// Keys of the labels by which meshes are selected; their components carry them as well.
-    pub selected_by: Vec<String>,
+    pub(crate) selected_by: Vec<String>,
 }

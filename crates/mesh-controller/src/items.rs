@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// The three kinds of component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A Function.
     Function,
     /// A Source.
@@ -23,10 +23,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are made.
-    pub const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
+    pub(crate) const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
 
     /// The kind of the object.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Function => "Function",
             Self::Source => "Source",
@@ -46,24 +46,24 @@ impl Kind {
 
 /// A component as the mesh wants it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DesiredComponent {
+pub(crate) struct DesiredComponent {
     /// Its kind.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Name of the object.
-    pub name: String,
+    pub(crate) name: String,
     /// Name in the mesh.
-    pub item: String,
+    pub(crate) item: String,
     /// The item.
-    pub spec: Map<String, Value>,
+    pub(crate) spec: Map<String, Value>,
     /// Hash of the item.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
 /// A problem with an item, for the status.
-pub type Problem = String;
+pub(crate) type Problem = String;
 
 /// Reads all items. A wrong one is a problem and does not stop the others; nor does it mean that its component is not wanted.
-pub fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
+pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
     let (mut wanted, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let mut names = BTreeSet::new();
@@ -106,7 +106,7 @@ pub fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) 
 }
 
 /// Metadata of a component.
-pub fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
+pub(crate) fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
     ObjectMeta {
         name: Some(wanted.name.clone()),
         namespace: Some(namespace.to_owned()),
@@ -120,13 +120,13 @@ pub fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &OwnerReferen
 impl DesiredComponent {
     /// Whether the number of replicas is the mesh's. Otherwise it is for an autoscaler, `kubectl scale` or whatever else
     /// scales the component, and the number of the item, if any, is where it starts.
-    pub fn states_replicas(&self) -> bool {
+    pub(crate) fn states_replicas(&self) -> bool {
         self.spec.get("replicas").is_some_and(|replicas| !replicas.is_null()) && !autoscaled(&self.spec)
     }
 
     /// Whether the owners of the fields are as they should be: no other manager shares what the item states, and the number of
     /// replicas has no owner in the mesh unless the item states it.
-    pub fn is_settled(&self, owners: Owners) -> bool {
+    pub(crate) fn is_settled(&self, owners: Owners) -> bool {
         !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas())
     }
 }
@@ -134,7 +134,7 @@ impl DesiredComponent {
 /// The object to apply. The number of replicas that the item does not state is not the mesh's once the component exists.
 /// `live` is the uid of that component: when another one has its name meanwhile, the API server refuses what is meant for
 /// the old one.
-pub fn object(
+pub(crate) fn object(
     wanted: &DesiredComponent,
     namespace: &str,
     owner: &OwnerReference,
@@ -153,7 +153,7 @@ pub fn object(
 }
 
 /// Whether a live `spec` still says everything the item says. What it says besides, such as defaults, does not matter.
-pub fn contained(item: &Map<String, Value>, live: &Value) -> bool {
+pub(crate) fn contained(item: &Map<String, Value>, live: &Value) -> bool {
     item.iter().all(|(key, value)| {
         (key == "replicas" && autoscaled(item)) || live.get(key).is_some_and(|live| within(value, live))
     })
@@ -181,7 +181,7 @@ fn is_dns_label(name: &str) -> bool {
 }
 
 /// A label value for the name of a mesh, which may be longer than a label can be.
-pub fn label(mesh: &str) -> String {
+pub(crate) fn label(mesh: &str) -> String {
     if mesh.len() <= 63 { mesh.to_owned() } else { hash_of(mesh.as_bytes()) }
 }
 

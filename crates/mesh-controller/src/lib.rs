@@ -8,6 +8,7 @@
 //!  Sources ──────┼─> queue ─> items ─> plan ─> apply, delete ─> status
 //!  Sinks ────────┘
 //! ```
+#![warn(unreachable_pub)]
 
 mod apply;
 mod children;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Make a component that was not seen.
     Create(DesiredComponent),
     /// Bring a component back to its item.
@@ -19,7 +19,7 @@ pub enum Step {
 
 impl Step {
     /// The component that is written.
-    pub fn written(&self) -> Option<&str> {
+    pub(crate) fn written(&self) -> Option<&str> {
         match self {
             Self::Create(item) | Self::Update(item) | Self::Settle(item) => Some(&item.name),
             Self::Delete(_) => None,
@@ -29,18 +29,18 @@ impl Step {
 
 /// What to do for one mesh.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// In this order.
-    pub steps: Vec<(Kind, Step)>,
+    pub(crate) steps: Vec<(Kind, Step)>,
     /// Components whose name is taken by an object of another owner.
-    pub conflicts: Vec<String>,
+    pub(crate) conflicts: Vec<String>,
     /// Components without an item that are kept because some items cannot be read: one of these may be theirs.
-    pub kept: Vec<String>,
+    pub(crate) kept: Vec<String>,
 }
 
 /// Compares. A component that did not change is never touched; one of another owner neither. `labels` are those that
 /// every component has to carry, and `complete` says that every item could be read: while one could not, nothing is deleted.
-pub fn plan(
+pub(crate) fn plan(
     wanted: &[DesiredComponent],
     seen: &[ObservedComponent],
     labels: &BTreeMap<String, String>,

@@ -28,7 +28,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the API server refused or did not answer a write; the other components were done all the same.
-pub async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyError> {
+pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyError> {
     let unmanaged = mesh.annotations().get(ANNOTATION_MANAGED).is_some_and(|v| v == "false");
     if unmanaged || mesh.meta().deletion_timestamp.is_some() {
         // Components go with their mesh.

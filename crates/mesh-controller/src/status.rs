@@ -13,25 +13,25 @@ const NAMED: usize = 5;
 
 /// What a reconcile found, besides the components.
 #[derive(Clone, Debug, Default)]
-pub struct Problems {
+pub(crate) struct Problems {
     /// Items that cannot become a component.
-    pub invalid: Vec<String>,
+    pub(crate) invalid: Vec<String>,
     /// Components that are kept because of these.
-    pub kept: Vec<String>,
+    pub(crate) kept: Vec<String>,
     /// Whether the spec cannot be read at all: nothing is known of how many components there should be.
-    pub unreadable: bool,
+    pub(crate) unreadable: bool,
     /// Names taken by others.
-    pub conflicts: Vec<String>,
+    pub(crate) conflicts: Vec<String>,
     /// Writes that the API server refused, or did not answer again and again.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
     /// Whether one of the failures needs a change by a user.
-    pub stopped: bool,
+    pub(crate) stopped: bool,
     /// Components that could not be written, whether that lasts or not.
-    pub unwritten: Vec<(Kind, String)>,
+    pub(crate) unwritten: Vec<(Kind, String)>,
 }
 
 /// Derives the status.
-pub fn status(
+pub(crate) fn status(
     previous: &MeshStatus,
     wanted: &[DesiredComponent],
     seen: &[ObservedComponent],

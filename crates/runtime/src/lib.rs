@@ -11,6 +11,7 @@
 //! No task is detached: a loop that ends takes the process with it, so that a pod never looks alive while it does
 //! nothing. A controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write,
 //! [`event`] to report.
+#![warn(unreachable_pub)]
 
 pub mod admin;
 pub mod apply;
