@@ -21,7 +21,6 @@ use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_plan::rollout::provenance::OperatorHash;
 use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
-use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
@@ -78,8 +77,6 @@ pub(crate) struct Context<K: Component> {
     pub(crate) cleanups: Cleanups<K>,
     /// Namespaces that are being deleted.
     pub(crate) terminating_namespaces: TerminatingNamespaces,
-    /// Namespaces that may not be watched.
-    pub(crate) denied: Denied,
     /// Whether every cache was filled once.
     pub(crate) filled: OnceCell<()>,
 }

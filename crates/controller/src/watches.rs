@@ -25,16 +25,15 @@ use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::fair_queue::FairQueue;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
-use functionmesh_runtime::observe::Observer;
+use functionmesh_runtime::reconciler::Reconciler;
 use functionmesh_runtime::stream::{Cached, Changes, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::Controller;
-use kube::runtime::controller::{self, Action};
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
@@ -62,7 +61,6 @@ pub fn run<K: Component>(
     let (cleanups, deleted) = Cleanups::new(&args.cleanup);
     let environment = flags.environment();
     let shutdown = process.shutdown.clone();
-    let metrics = process.metrics.clone();
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
     async move {
         let environment = environment?;
@@ -84,13 +82,7 @@ pub fn run<K: Component>(
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
         }
-        let counted = objects.clone();
-        metrics.register(&ObjectsByReadiness::new(move || {
-            let ready = |o: &Object<K>| o.status.conditions.get(READY).is_some_and(|c| c.status == "True");
-            let all = counted.state();
-            let ready = all.iter().filter(|o| ready(o)).count();
-            (ready, all.len() - ready)
-        })?)?;
+        watches.metrics.register(&ObjectsByReadiness::of(objects.clone(), is_ready::<K>)?)?;
         let context = Arc::new(Context {
             writer,
             events,
@@ -105,7 +97,6 @@ pub fn run<K: Component>(
             vertical_autoscalers: vertical.clone(),
             jobs: MutationCache::over(jobs),
             pods,
-            denied: watches.denied.clone(),
             filled: OnceCell::new(),
             cleanups,
             terminating_namespaces: TerminatingNamespaces::default(),
@@ -114,11 +105,9 @@ pub fn run<K: Component>(
             deferred_statuses,
             failing: Failing::default(),
         });
-        let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
-        let forgetful = observer.clone();
+        let reconciler = Reconciler::new(&watches, shutdown.clone());
         let fan_out = Arc::new(FanOut::new(watches.args.concurrency));
-        let fair_queue = FairQueue::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
-        let gone = fan_out.clone();
+        let (ends, gone) = (reconciler.clone(), fan_out.clone());
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())
             .reconcile_on(fan_out.released(concerned(objects, backend_changes)))
@@ -135,17 +124,13 @@ pub fn run<K: Component>(
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |object, context| {
-                    observed(object, context, observer.clone(), fan_out.clone(), fair_queue.clone())
-                },
+                move |object, context| observed(object, context, reconciler.clone(), fan_out.clone()),
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
             .for_each(|result| {
-                if let Err(controller::Error::ObjectNotFound(missing)) = result {
-                    let namespace = missing.namespace.unwrap_or_default();
-                    forgetful.gone(&format!("{namespace}/{}", missing.name));
-                    gone.gone(&ObjectRef::new(&missing.name).within(&namespace));
+                if let Some((namespace, name)) = ends.forget_missing(result) {
+                    gone.gone(&ObjectRef::new(&name).within(&namespace));
                 }
                 std::future::ready(())
             })
@@ -222,23 +207,21 @@ fn named_by<K: Component>(child: &impl Resource<DynamicType = ()>) -> Option<Obj
 async fn observed<K: Component>(
     object: Arc<Object<K>>,
     context: Arc<Context<K>>,
-    observer: Arc<Observer<String>>,
+    reconciler: Reconciler,
     fan_out: Arc<FanOut<ObjectRef<Object<K>>>>,
-    fair_queue: FairQueue,
 ) -> Result<Action, Infallible> {
-    let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
-    // It may have changed while it waited. If it is gone, the watch has informed the queue.
-    let Some(object) = context.statuses.latest(&object) else { return Ok(Action::await_change()) };
-    let _run = fan_out.begin(ObjectRef::from_obj(object.as_ref()));
-    let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    let generation = object.meta().generation;
+    let Some(turn) = reconciler.turn(object.as_ref(), &context.statuses).await else {
+        return Ok(Action::await_change());
+    };
+    let _run = fan_out.begin(ObjectRef::from_obj(turn.object.as_ref()));
     if context.caches_filled().await.is_err() {
         return Ok(Action::await_change());
     }
-    if let Some(wait) = context.denied.hold(&object.namespace().unwrap_or_default()) {
-        return Ok(Action::requeue(wait));
-    }
     // On the heap: it holds rendered objects while it waits.
-    let reconciled = Box::pin(reconcile(object, context));
-    Ok(observer.run(key, generation, reconciled).await)
+    let reconciled = Box::pin(reconcile(turn.object.clone(), context));
+    Ok(reconciler.run(turn.object.as_ref(), reconciled).await)
+}
+
+fn is_ready<K: Component>(object: &Object<K>) -> bool {
+    object.status.conditions.get(READY).is_some_and(|condition| condition.status == "True")
 }

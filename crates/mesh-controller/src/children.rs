@@ -83,7 +83,11 @@ impl Owner {
 
 impl ObservedComponent {
     /// Reads a cached component. `mesh` is the one that wants it.
-    pub(crate) fn of<K: Resource<DynamicType = ()>>(kind: Kind, child: &Child<K>, mesh: &OwnerReference) -> Self {
+    pub(crate) fn of<K: Resource<DynamicType = ()>>(
+        kind: Kind,
+        child: &Child<K>,
+        mesh: &OwnerReference,
+    ) -> Self {
         let metadata = child.meta();
         let current = child.status.observed_generation >= metadata.generation;
         let condition = |type_| child.status.conditions.get(type_).filter(|_| current).cloned();

@@ -9,18 +9,16 @@ use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
-use functionmesh_runtime::denied::Denied;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::fair_queue::FairQueue;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
-use functionmesh_runtime::observe::Observer;
+use functionmesh_runtime::reconciler::Reconciler;
 use functionmesh_runtime::stream::{Cached, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::StreamExt;
 use kube::runtime::Controller;
-use kube::runtime::controller::{self, Action};
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
@@ -36,7 +34,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
     let events = Events::new(process.client.clone(), process.name);
     let manager = process.name;
-    let (shutdown, metrics) = (process.shutdown.clone(), process.metrics.clone());
+    let shutdown = process.shutdown.clone();
     async move {
         let (meshes, changed) = watches.primary::<Mesh>();
         for kind in Kind::ALL {
@@ -46,13 +44,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         let (functions, functions_changed) = components::<Function>(&watches, manager);
         let (sources, sources_changed) = components::<Source>(&watches, manager);
         let (sinks, sinks_changed) = components::<Sink>(&watches, manager);
-        let counted = meshes.clone();
-        metrics.register(&ObjectsByReadiness::new(move || {
-            let ready = |m: &Mesh| m.status.conditions.get(READY).is_some_and(|c| c.status == "True");
-            let all = counted.state();
-            let ready = all.iter().filter(|m| ready(m)).count();
-            (ready, all.len() - ready)
-        })?)?;
+        watches.metrics.register(&ObjectsByReadiness::of(meshes.clone(), is_ready)?)?;
         let context = Arc::new(Context {
             writer,
             events,
@@ -64,10 +56,8 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             terminating_namespaces: TerminatingNamespaces::default(),
             selected_by: watches.args.selected_by(),
         });
-        let observer = Arc::new(Observer::new(metrics, watches.args.resync_period));
-        let forgetful = observer.clone();
-        let fair_queue = FairQueue::new(watches.args.concurrency, shutdown.clone(), watches.metrics.clone());
-        let denied = watches.denied.clone();
+        let reconciler = Reconciler::new(&watches, shutdown.clone());
+        let ends = reconciler.clone();
         let known = [meshes.clone(), meshes.clone(), meshes.clone()];
         let [of_functions, of_sources, of_sinks] = known;
         Controller::for_stream(changed, meshes)
@@ -77,16 +67,12 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .watches_stream(sinks_changed, move |child: Child<Sink>| concerned(&child, &of_sinks))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
-                move |mesh, context| {
-                    observed(mesh, context, observer.clone(), fair_queue.clone(), denied.clone())
-                },
+                move |mesh, context| observed(mesh, context, reconciler.clone()),
                 |_, error: &Infallible, _| match *error {},
                 context,
             )
             .for_each(|result| {
-                if let Err(controller::Error::ObjectNotFound(gone)) = result {
-                    forgetful.gone(&format!("{}/{}", gone.namespace.unwrap_or_default(), gone.name));
-                }
+                ends.forget_missing(result);
                 std::future::ready(())
             })
             .await;
@@ -123,22 +109,20 @@ where
 async fn observed(
     mesh: Arc<Mesh>,
     context: Arc<Context>,
-    observer: Arc<Observer<String>>,
-    fair_queue: FairQueue,
-    denied: Denied,
+    reconciler: Reconciler,
 ) -> Result<Action, Infallible> {
-    let Some(_turn) = fair_queue.turn().await else { return Ok(Action::await_change()) };
-    // It may have changed while it waited. If it is gone, the watch has informed the queue.
-    let Some(mesh) = context.statuses.latest(&mesh) else { return Ok(Action::await_change()) };
-    let key = format!("{}/{}", mesh.namespace().unwrap_or_default(), mesh.name_any());
-    let generation = mesh.meta().generation;
+    let Some(turn) = reconciler.turn(mesh.as_ref(), &context.statuses).await else {
+        return Ok(Action::await_change());
+    };
     let (functions, sources, sinks) =
         (context.functions.filled(), context.sources.filled(), context.sinks.filled());
     if futures::try_join!(functions, sources, sinks).is_err() {
         return Ok(Action::await_change());
     }
-    if let Some(wait) = denied.hold(&mesh.namespace().unwrap_or_default()) {
-        return Ok(Action::requeue(wait));
-    }
-    Ok(observer.run(key, generation, reconcile(mesh, context)).await)
+    let reconciled = reconcile(turn.object.clone(), context.clone());
+    Ok(reconciler.run(turn.object.as_ref(), reconciled).await)
+}
+
+fn is_ready(mesh: &Mesh) -> bool {
+    mesh.status.conditions.get(READY).is_some_and(|condition| condition.status == "True")
 }

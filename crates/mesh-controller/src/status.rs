@@ -52,36 +52,8 @@ pub(crate) fn status(
     let is_held_up = !problems.failures.is_empty() && wanted.iter().any(|w| is_unwritten(w) && !is_ready(w));
     let ready = wanted.iter().filter(|w| is_ready(w)).count();
     let total = wanted.len() + problems.invalid.len();
-    let mut troubles: Vec<String> = Vec::new();
-    troubles.extend(problems.invalid.iter().cloned());
-    if let Some(kept) = problems.kept.first() {
-        let more = problems.kept.len() - 1;
-        let more = if more > 0 { format!(" and {more} more without an item are") } else { " is".to_owned() };
-        troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
-    }
-    troubles.extend(problems.conflicts.iter().map(|name| {
-        format!("{name} exists and does not belong to this mesh; it is not managed: delete or rename one of the two")
-    }));
-    if is_held_up {
-        troubles.extend(problems.failures.iter().cloned());
-    }
-    // Known causes before mere waiting.
-    let mut waiting: Vec<(bool, String)> = wanted
-        .iter()
-        .filter_map(|w| {
-            let seen = find(w).filter(|_| !is_ready(w));
-            let (known, words) = match seen.and_then(|s| s.ready.as_ref()) {
-                Some(c) if c.status == "True" => (false, "not updated yet".to_owned()),
-                Some(c) => (c.reason != "WaitingForPods", format!("{}: {}", c.reason, c.message)),
-                None if seen.is_some() => (false, "not reported yet".to_owned()),
-                None => return None,
-            };
-            Some((!known, format!("{} {}: {words}", w.kind.name().to_lowercase(), w.item)))
-        })
-        .collect();
-    waiting.sort();
-    troubles.extend(waiting.into_iter().map(|(_, text)| text));
-
+    let components: Vec<_> = wanted.iter().map(|w| (w, find(w).filter(|_| !is_ready(w)))).collect();
+    let troubles = troubles(problems, is_held_up, &components);
     let reason = if !problems.invalid.is_empty() {
         Reason::Invalid
     } else if !problems.conflicts.is_empty() {
@@ -93,15 +65,8 @@ pub(crate) fn status(
     } else {
         Reason::ComponentsNotReady
     };
-    let more = troubles.len().saturating_sub(NAMED);
-    troubles.truncate(NAMED);
-    let counted = format!("{ready}/{total} ready");
-    let mut parts: Vec<String> = if problems.unreadable { Vec::new() } else { vec![counted] };
-    parts.extend(troubles);
-    if more > 0 {
-        parts.push(format!("and {more} more"));
-    }
-    let message = parts.join("; ");
+    let counted = (!problems.unreadable).then(|| format!("{ready}/{total} ready"));
+    let message = message(counted, troubles);
     let complete = reason == Reason::AllComponentsReady;
     let condition = |type_, status, reason: Reason| Condition {
         type_,
@@ -138,6 +103,49 @@ pub(crate) fn status(
         ready_components,
         conditions: Conditions::from(condition::set(previous.conditions.list(), conditions, generation, now)),
     }
+}
+
+/// What is wrong, the most serious first: then the components that are not ready, with those that have a known failure first.
+fn troubles(
+    problems: &Problems,
+    is_held_up: bool,
+    unready: &[(&DesiredComponent, Option<&ObservedComponent>)],
+) -> Vec<String> {
+    let mut troubles = problems.invalid.clone();
+    if let Some(kept) = problems.kept.first() {
+        let more = problems.kept.len() - 1;
+        let more = if more > 0 { format!(" and {more} more without an item are") } else { " is".to_owned() };
+        troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
+    }
+    troubles.extend(problems.conflicts.iter().map(|name| {
+        format!("{name} exists and does not belong to this mesh; it is not managed: delete or rename one of the two")
+    }));
+    if is_held_up {
+        troubles.extend(problems.failures.iter().cloned());
+    }
+    let mut waiting: Vec<(bool, String)> = unready
+        .iter()
+        .filter_map(|(component, observed)| {
+            let (known, message) = match observed.map(|observed| observed.ready.as_ref())? {
+                Some(c) if c.status == "True" => (false, "not updated yet".to_owned()),
+                Some(c) => (c.reason != "WaitingForPods", format!("{}: {}", c.reason, c.message)),
+                None => (false, "not reported yet".to_owned()),
+            };
+            Some((!known, format!("{} {}: {message}", component.kind.name().to_lowercase(), component.item)))
+        })
+        .collect();
+    waiting.sort();
+    troubles.extend(waiting.into_iter().map(|(_, text)| text));
+    troubles
+}
+
+/// The counts and the first troubles.
+fn message(counted: Option<String>, mut troubles: Vec<String>) -> String {
+    let more = troubles.len().saturating_sub(NAMED);
+    troubles.truncate(NAMED);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    let parts: Vec<String> = counted.into_iter().chain(troubles).chain(rest).collect();
+    parts.join("; ")
 }
 
 /// The conditions about writes that fail while the components are as they are: the mesh waits for a change when one of them

@@ -34,6 +34,7 @@ pub mod presence;
 pub mod process;
 pub mod raw_object;
 pub mod reassign;
+pub mod reconciler;
 mod stale_conditions;
 pub mod stream;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! Prometheus metrics. The set of labels is bounded: names and namespaces of objects are never labels.
 
+use kube::Resource;
+use kube::runtime::reflector::Store;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -259,6 +261,21 @@ pub struct ObjectsByReadiness {
 }
 
 impl ObjectsByReadiness {
+    /// Counts the objects of a cache.
+    ///
+    /// # Errors
+    /// Never in practice: the name is valid.
+    pub fn of<O>(objects: Store<O>, is_ready: fn(&O) -> bool) -> prometheus::Result<Self>
+    where
+        O: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    {
+        Self::new(move || {
+            let all = objects.state();
+            let ready = all.iter().filter(|object| is_ready(object)).count();
+            (ready, all.len() - ready)
+        })
+    }
+
     /// `count` returns the number of ready objects and that of the others.
     ///
     /// # Errors
