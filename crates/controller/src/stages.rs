@@ -21,7 +21,7 @@ pub(crate) enum Early {
     /// The object says something that cannot be rendered.
     Refused(Outcome),
     /// A write failed.
-    FailedWrite {
+    Failed {
         /// The object's workload.
         workload: Box<Workload>,
         /// What to report of the error, should it last.
