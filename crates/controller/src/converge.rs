@@ -34,7 +34,7 @@ use kube::Resource;
 /// The children are as rendered, as far as they may be.
 pub(crate) struct Converged {
     /// The object's workload.
-    pub(crate) workload: Workload,
+    pub(crate) workload: Box<Workload>,
     /// What to report.
     pub(crate) outcome: Outcome,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn converge<K: Component>(
         }
         Err(error) => {
             let failed = failed(&error, &hash, &workload, &backend, cx);
-            Err(Early::Failed { workload: Box::new(workload), failed, error })
+            Err(Early::Failed { workload, failed, error })
         }
     }
 }

@@ -33,8 +33,9 @@ pub(crate) async fn reconcile<K: Component>(
         return Box::pin(finalize::finish(&object, &cx)).await;
     }
     let mut progress = Progress::default();
-    let end = stages(&object, &cx, &mut progress).await;
-    report_end(&object, end, progress, &cx).await
+    // On the heap: it holds rendered objects while it waits.
+    let end = Box::pin(stages(&object, &cx, &mut progress)).await;
+    Box::pin(report_end(&object, end, progress, &cx)).await
 }
 
 /// The stages before the report.
@@ -52,7 +53,7 @@ async fn stages<K: Component>(
     let lowered = Lowered::of(object)?;
     let dereferenced = Dereferenced::of(lowered, cx);
     let rendered = Rendered::of(object, &dereferenced, cx);
-    converge(object, dereferenced, rendered, cx, progress).await
+    Box::pin(converge(object, dereferenced, rendered, cx, progress)).await
 }
 
 /// What follows the report.
@@ -62,7 +63,7 @@ enum Then {
     /// The same again after a pause.
     Retry(ApplyError),
     /// The children are as rendered: their writes are awaited in the caches.
-    Converged(Workload),
+    Converged(Box<Workload>),
 }
 
 /// Reports how the stages ended.

@@ -32,19 +32,19 @@ pub(crate) enum Early {
 }
 
 /// An object that was decoded and checked.
-pub(crate) struct Lowered(Workload);
+pub(crate) struct Lowered(Box<Workload>);
 
 impl Lowered {
     /// Of an object.
     pub(crate) fn of<K: Component>(object: &Object<K>) -> Result<Self, Early> {
-        lower(object).map(Self).map_err(Early::Refused)
+        lower(object).map(Box::new).map(Self).map_err(Early::Refused)
     }
 }
 
 /// A workload with the content of the objects that it refers to.
 pub(crate) struct Dereferenced {
     /// The workload.
-    pub(crate) workload: Workload,
+    pub(crate) workload: Box<Workload>,
     /// What the `BackendConfig`s contribute.
     pub(crate) backend: Backend,
 }

@@ -218,8 +218,8 @@ async fn observed<K: Component>(
         return Ok(Action::await_change());
     }
     // On the heap: it holds rendered objects while it waits.
-    let reconciled = Box::pin(reconcile(turn.object.clone(), context));
-    Ok(reconciler.run(turn.object.as_ref(), reconciled).await)
+    let work = Box::pin(reconcile(turn.object.clone(), context));
+    Ok(reconciler.run(turn.object.as_ref(), work).await)
 }
 
 fn is_ready<K: Component>(object: &Object<K>) -> bool {

@@ -119,8 +119,8 @@ async fn observed(
     if futures::try_join!(functions, sources, sinks).is_err() {
         return Ok(Action::await_change());
     }
-    let reconciled = reconcile(turn.object.clone(), context.clone());
-    Ok(reconciler.run(turn.object.as_ref(), reconciled).await)
+    let work = reconcile(turn.object.clone(), context.clone());
+    Ok(reconciler.run(turn.object.as_ref(), work).await)
 }
 
 fn is_ready(mesh: &Mesh) -> bool {

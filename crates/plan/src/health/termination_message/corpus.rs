@@ -43,9 +43,8 @@ fn reported(sample: &Sample) -> (Reason, String) {
         "message": sample.message,
     }}}]});
     let status = serde_json::from_value(status).unwrap();
-    let diagnoses =
-        crate::health::diagnosis::diagnoses(&status, &crate::observed::pod_status::Spec::default());
-    let (diagnosis, _) = diagnoses.into_iter().next().unwrap();
+    let found = crate::health::diagnosis::diagnoses(&status, &crate::observed::pod_status::Spec::default());
+    let (diagnosis, _) = found.into_iter().next().unwrap();
     (diagnosis.reason, diagnosis.message)
 }
 
