@@ -117,8 +117,12 @@ fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
 }
 
 /// Whether the controller deleted the `StatefulSet` because a user asked for it: the recreated one is not on record yet.
-fn is_recreated(write: &SetWrite, recorded: Option<&StatefulSetStatusRef>, policy: &RolloutPolicy) -> bool {
-    let SetWrite::Create(desired) = write else { return false };
+fn is_recreated(
+    write: &StatefulSetWrite,
+    recorded: Option<&StatefulSetStatusRef>,
+    policy: &RolloutPolicy,
+) -> bool {
+    let StatefulSetWrite::Create(desired) = write else { return false };
     let (hash, recorded) = (rendered_hash(desired), recorded.map(|recorded| recorded.rendered_hash.as_str()));
     policy.recreate.is_some() && policy.recreate.as_deref() == hash && recorded != hash
 }
