@@ -1,4 +1,4 @@
-//! The namespaces a cluster lives in, and how they are left without a trace.
+//! The kernel namespaces of a cluster, and their removal.
 
 use crate::paths;
 use crate::shell::{Fatal, command, log_to, output, run, until};

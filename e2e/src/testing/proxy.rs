@@ -264,7 +264,7 @@ fn kill(process: u32) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Notes that a watch is open, as long as it lives.
+/// Notes that a watch is open, until it is dropped.
 struct Open {
     shared: Arc<Shared>,
     number: u64,
