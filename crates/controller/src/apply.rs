@@ -20,35 +20,35 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use std::fmt::Debug;
 
-/// What was written before the end, also when the end was an error.
+/// The writes so far, also after an error.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Number of writes.
     pub(crate) writes: u32,
     /// Kinds of the children that were applied.
     pub(crate) kinds: Vec<String>,
-    /// The `StatefulSet` as it was left, when it was written: an error after it must not make it be written again.
+    /// The `StatefulSet` after its write. An error in a later write must not cause it to be written again.
     pub(crate) stateful_set: Option<StatefulSetStatusRef>,
-    /// Whether the `StatefulSet` was written and its spec was what was written already.
+    /// Whether the `StatefulSet` was written although its spec was unchanged.
     pub(crate) set_was_same: bool,
-    /// Whether the template and the number of the pods are as the object says.
+    /// Whether the pod template and the replicas match the spec.
     pub(crate) pods_are_current: bool,
-    /// What could not be read for the text of a condition.
+    /// The error of a read that was only needed for the message of a condition.
     pub(crate) unread: Option<ApplyError>,
 }
 
-/// How the children were left.
+/// The children after the writes.
 #[derive(Debug)]
 pub(crate) struct Children {
     /// The newest form of the `StatefulSet`; none while it is being recreated.
     pub(crate) live: Option<StatefulSetView>,
-    /// What the status is to say of it.
+    /// What the status records of it.
     pub(crate) recorded: Option<StatefulSetStatusRef>,
-    /// The rendering that waits.
+    /// The pending update.
     pub(crate) pending: Option<Pending>,
 }
 
-/// Writes what the plan says.
+/// Carries out the plan.
 ///
 /// # Errors
 /// When the API server refuses or fails; what was written before is in `progress`.
@@ -101,7 +101,7 @@ pub(crate) async fn apply_plan<K: Component>(
     Ok(Children { live, recorded, pending })
 }
 
-/// Whether an error is about the content of an object, which another object does not share.
+/// Whether an error concerns the content of one object only.
 pub(crate) fn is_of_content(error: &ApplyError) -> bool {
     matches!(
         error.refusal(),
@@ -109,7 +109,7 @@ pub(crate) fn is_of_content(error: &ApplyError) -> bool {
     )
 }
 
-/// Keeps the first refusal of the content of an object for the end when the rest does not depend on it.
+/// Keeps the first refusal of an object's content until the end, if the other writes do not depend on it.
 fn go_on<T>(
     result: Result<T, ApplyError>,
     independent: bool,
@@ -125,7 +125,7 @@ fn go_on<T>(
     }
 }
 
-/// The `StatefulSet`: its newest form, and what the status is to say of it.
+/// Writes the `StatefulSet`. Returns its newest form, and what the status records of it.
 async fn set(
     wanted: Option<StatefulSetWrite>,
     live: Option<StatefulSetView>,
@@ -139,7 +139,7 @@ async fn set(
         (None, live) => return Ok((live, left)),
         (Some(StatefulSetWrite::Create(object)), _) => (Write::Create(object), None),
         (Some(StatefulSetWrite::Update(object)), live) => (Write::Update(object), live),
-        // Only what is there is adjusted.
+        // Only an existing StatefulSet is adjusted.
         (
             Some(StatefulSetWrite::Adjust(_) | StatefulSetWrite::Adopt { .. } | StatefulSetWrite::Recreate),
             None,
@@ -201,7 +201,7 @@ where
             if live.is_inherited() {
                 take_over(&live, writer, progress).await?;
             }
-            // Fails when the child was deleted and made again meanwhile: by force it would be taken from its new owner.
+            // Fails if the child was deleted and recreated meanwhile; with force it would be taken from its new owner.
             object.meta_mut().uid = live.uid();
             (ApplyMode::Update, object)
         }
@@ -223,8 +223,8 @@ where
     Ok(Some(answer))
 }
 
-/// Takes the fields of the Go operator into our name, once, so that the apply that follows removes those that are not
-/// rendered. Without its hash the child is applied even if this process ends in between.
+/// Takes over the fields that the Go operator owns, once, so that the following apply removes those that are not rendered.
+/// Because the child then has no hash, it is applied even if this process ends in between.
 async fn take_over<V: View>(live: &V, writer: &Writer, progress: &mut Progress) -> Result<(), ApplyError> {
     let manager = writer.manager();
     let inherit = |entries| managed_fields::inherit(entries, manager, &V::api_version(&()), clock::now());

@@ -6,7 +6,7 @@ use functionmesh_render::RenderArgs;
 use functionmesh_runtime::args::{WatchArgs, duration};
 use std::time::Duration;
 
-/// Flags besides those of the process.
+/// Flags of these controllers, in addition to those of the process.
 #[derive(Args, Clone, Debug)]
 pub struct ComponentArgs {
     /// Caches and the queue.

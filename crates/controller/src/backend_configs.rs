@@ -11,10 +11,10 @@ use kube::{Api, Client};
 use serde::de::IgnoredAny;
 use tracing::{debug, warn};
 
-/// A `BackendConfig` as it is cached. One that does not decode stops only who needs it.
+/// A `BackendConfig` as it is cached. One that fails to decode affects only the objects that use it.
 pub(crate) type Config = RawObject<BackendConfig, IgnoredAny>;
 
-/// The caches: of the one for all namespaces, and of those for one namespace each.
+/// The caches of the global `BackendConfig` and of those of each namespace.
 #[derive(Clone, Default)]
 pub(crate) struct BackendConfigs {
     /// Namespace, name and cache of the first.
@@ -27,7 +27,7 @@ impl BackendConfigs {
     /// Waits until the caches were filled once.
     ///
     /// # Errors
-    /// When a watch ended for good.
+    /// When a watch ended permanently.
     pub(crate) async fn filled(&self) -> Result<(), WriterDropped> {
         let global = self.global.iter().map(|(_, _, store)| store);
         for store in global.chain(self.namespaced.iter().map(|(_, store)| store)) {
@@ -36,8 +36,8 @@ impl BackendConfigs {
         Ok(())
     }
 
-    /// What holds in a namespace. One that cannot be read, or has content that the API server refuses in a pod, is left
-    /// out and noted.
+    /// The `BackendConfig`s that apply in a namespace. One that fails to decode, or has content that the API server refuses in a
+    /// pod, is left out and reported.
     pub(crate) fn of(&self, namespace: &str) -> Backend {
         let global = self.global.as_ref().and_then(|(namespace, name, store)| read(store, namespace, name));
         let namespaced = self.namespaced.as_ref().and_then(|(name, store)| read(store, namespace, name));

@@ -34,12 +34,12 @@ use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// The renderer: a value, so that another one can be tried.
+/// The renderer: a value, so that tests can use another one.
 pub type Render = fn(&Workload, &Environment, &Defaults) -> Desired;
 
-/// Caches, the way to write, and the operator's configuration.
+/// Caches, API access and the operator's configuration.
 pub(crate) struct Context<K: Component> {
-    /// Writes in the name of this controller.
+    /// Writes with the field manager of this controller.
     pub(crate) writer: Writer,
     /// Publishes Events.
     pub(crate) events: Events,
@@ -49,21 +49,21 @@ pub(crate) struct Context<K: Component> {
     pub(crate) environment: Environment,
     /// Its hash.
     pub(crate) operator: OperatorHash,
-    /// What the administrator said about the rollouts of all objects.
+    /// The rollout policy for all objects.
     pub(crate) policy: RolloutPolicy,
     /// Defaults for the components of a namespace, or of all.
     pub(crate) backend_configs: BackendConfigs,
-    /// The pods' sets.
+    /// The `StatefulSet`s.
     pub(crate) stateful_sets: MutationCache<StatefulSetView>,
     /// The headless Services.
     pub(crate) services: MutationCache<ServiceView>,
-    /// What scales the objects.
+    /// The `HorizontalPodAutoscaler`s.
     pub(crate) horizontal_autoscalers: MutationCache<AutoscalerView<HorizontalPodAutoscaler>>,
-    /// What adjusts the resources of pods, on clusters that have it.
+    /// The `VerticalPodAutoscaler`s, in clusters that have the kind.
     pub(crate) vertical_autoscalers: Arc<Optional<optional_api::View>>,
-    /// What cleans up after objects that are deleted.
+    /// The cleanup Jobs.
     pub(crate) jobs: MutationCache<JobView>,
-    /// The pods, for what is wrong with them.
+    /// The pods, for their diagnosis.
     pub(crate) pods: Store<PodView>,
     /// The last status written of each object, until the cache shows it.
     pub(crate) statuses: PendingWrites<Object<K>, ComponentStatus>,
@@ -71,18 +71,18 @@ pub(crate) struct Context<K: Component> {
     pub(crate) deferred_statuses: DeferredStatuses,
     /// Objects whose writes fail.
     pub(crate) failing: Failing,
-    /// Whether we added the finalizer to an object or removed it, until the cache shows it.
+    /// Finalizers that this controller added or removed, until the cache shows it.
     pub(crate) finalizers: PendingWrites<Object<K>, bool>,
     /// The deleted objects that are cleaned up.
     pub(crate) cleanups: Cleanups<K>,
-    /// Namespaces that are being deleted.
+    /// Terminating namespaces.
     pub(crate) terminating_namespaces: TerminatingNamespaces,
     /// Whether every cache was filled once.
     pub(crate) filled: OnceCell<()>,
 }
 
 impl<K: Component> Context<K> {
-    /// The newest known status of an object: our own write when the cache is behind. Conditions that others keep in it are
+    /// The newest known status of an object: the controller's own write if the cache is behind. Conditions of other writers are
     /// left out.
     pub(crate) fn current_status(&self, object: &Object<K>) -> ComponentStatus {
         let status = self.statuses.newest(object, |object| object.status.clone());
@@ -90,7 +90,7 @@ impl<K: Component> Context<K> {
         ComponentStatus { conditions: status.conditions.with(ours), ..status }
     }
 
-    /// The same with a delayed status: what we did, written or not.
+    /// The same including a delayed status that is not written yet.
     pub(crate) fn recorded_status(&self, object: &Object<K>) -> ComponentStatus {
         self.deferred_statuses.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }
@@ -111,7 +111,7 @@ impl<K: Component> Context<K> {
         }
     }
 
-    /// Whether a child was written that its cache does not show yet, or no more.
+    /// Whether a write or deletion of a child is not in its cache yet.
     pub(crate) fn awaits_children(&self, workload: &Workload) -> bool {
         let names = ChildNames::of(workload);
         self.services.awaits(&names.service())
@@ -120,7 +120,7 @@ impl<K: Component> Context<K> {
             || self.vertical_autoscalers.cache.awaits(&names.same())
     }
 
-    /// What the pods of an object tell now. `newest` is the revision of the newest template, when it is known.
+    /// The combined diagnosis of the pods of an object now. `newest` is the revision of the newest template, when it is known.
     pub(crate) fn pods_of(&self, object: &Object<K>, newest: Option<&str>, now: Timestamp) -> Pods {
         let pods = self.pods.state();
         Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)), newest, now)
@@ -135,7 +135,7 @@ impl<K: Component> Context<K> {
     /// for the caches, the others for it: of several that wait for a cache, kube wakes only the last one.
     ///
     /// # Errors
-    /// When a watch ended for good, which only the end of the process explains.
+    /// When a watch ended permanently, which happens only when the process ends.
     pub(crate) async fn caches_filled(&self) -> Result<(), WriterDropped> {
         self.filled.get_or_try_init(|| self.wait()).await.copied()
     }

@@ -14,8 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Entries that were left behind by objects that are gone are dropped so long after their time: longer than the pause after
-/// which a write that fails is tried again.
+/// How long after their time entries of deleted objects are dropped: longer than the longest backoff of a failed write.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses that are not written yet, or could not be, by the uid of their object.
@@ -26,12 +25,12 @@ pub(crate) struct DeferredStatuses {
 }
 
 impl DeferredStatuses {
-    /// Postpones by so much; not at all when that is zero.
+    /// With this delay; zero writes every status at once.
     pub(crate) fn by(delay: Duration) -> Self {
         Self { delay, waiting: Mutex::default() }
     }
 
-    /// Keeps a status back, and says for how long still; none when its time has come.
+    /// Delays a status. Returns the remaining delay; none when it is due.
     pub(crate) fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
         let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
         let mut waiting = self.without_leftovers();
@@ -41,7 +40,7 @@ impl DeferredStatuses {
         Some(left)
     }
 
-    /// Puts a status on record that is about to be written, whatever becomes of the write.
+    /// Records a status that is about to be written, whether or not the write succeeds.
     pub(crate) fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
         let Some(uid) = object.uid.clone() else { return };
         let mut waiting = self.without_leftovers();
@@ -54,7 +53,7 @@ impl DeferredStatuses {
         waiting
     }
 
-    /// Forgets it, because the object says it.
+    /// Drops the entry of an object whose status is written.
     pub(crate) fn written(&self, object: &ObjectMeta) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(object.uid.as_deref().unwrap_or_default());

@@ -6,8 +6,8 @@ use crate::object::Object;
 use functionmesh_plan::drift::{Drift, DriftKind};
 use functionmesh_render::Component;
 
-/// Publishes an Event for each repair that was written, whatever became of the writes after it. An edit that our write did
-/// not change anything of was none of our fields.
+/// Publishes an Event for each repair that was written, even if a later write failed. If the write changed nothing, the edit was
+/// not one of the operator's fields.
 pub(crate) async fn publish<K: Component>(
     object: &Object<K>,
     drifts: Vec<Drift>,

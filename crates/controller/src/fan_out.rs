@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 /// The objects that wait, and those that were released and whose reconcile has not ended.
 #[derive(Debug)]
 pub(crate) struct FanOut<Key> {
-    /// Most that are released at a time.
+    /// Maximum number of released objects.
     most: usize,
     /// Number of released ones below or at which more are released.
     few: usize,
@@ -38,7 +38,7 @@ struct State<Key> {
 }
 
 impl<Key: Hash + Eq> FanOut<Key> {
-    /// For a number of objects that are worked on at the same time.
+    /// For a number of objects that are reconciled at the same time.
     pub(crate) fn new(concurrency: u16) -> Self {
         let concurrency = usize::from(concurrency.max(1));
         let state = State {
@@ -69,7 +69,7 @@ impl<Key: Hash + Eq> FanOut<Key> {
         })
     }
 
-    /// A reconcile of an object begins; it ends when the answer is dropped.
+    /// A reconcile of an object begins; it ends when the returned value is dropped.
     pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Run<Key> {
         let mut state = self.state();
         // The reconcile sees whatever the object waits for.
@@ -81,7 +81,7 @@ impl<Key: Hash + Eq> FanOut<Key> {
         Run { fan_out: self.clone(), key }
     }
 
-    /// An object is no more: there will be no reconcile of it.
+    /// An object is deleted: there will be no reconcile of it.
     pub(crate) fn gone(&self, key: &Key) {
         let mut state = self.state();
         state.leave(key);
@@ -155,7 +155,7 @@ impl<Key: Hash + Eq> State<Key> {
     }
 }
 
-/// A reconcile that runs, whatever ends it.
+/// A running reconcile.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Run<Key: Hash + Eq> {

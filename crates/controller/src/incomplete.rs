@@ -29,7 +29,7 @@ pub(crate) fn outcome<K: Component>(
     }
 }
 
-/// The end of a failure that is not reported: what was written is on record all the same.
+/// The end of a reconcile with an error that is not reported: the writes are recorded all the same.
 pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, cx: &Context<K>) -> Done {
     if progress.stateful_set.is_some() {
         let before = cx.recorded_status(object);
@@ -39,7 +39,7 @@ pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, 
     Done::applied(progress.writes)
 }
 
-/// The outcome of a failure that is to be reported.
+/// The outcome of an error that is reported.
 pub(crate) fn failed_outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,

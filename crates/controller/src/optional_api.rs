@@ -8,10 +8,10 @@ use functionmesh_plan::observed::autoscaler::AutoscalerView;
 use functionmesh_render::VerticalPodAutoscaler;
 use functionmesh_runtime::presence::Absence;
 
-/// A trimmed autoscaler.
+/// The cached form of an autoscaler.
 pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;
 
-/// The condition of an object that wants one in vain.
+/// The condition of an object that asks for one although the kind is missing.
 pub(crate) fn missing(absence: &Absence) -> DesiredCondition {
     const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
     let message = match absence {

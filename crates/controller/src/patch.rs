@@ -15,13 +15,12 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 pub(crate) struct Adjusted {
     /// Its newest form.
     pub(crate) live: StatefulSetView,
-    /// What the status is to say of it.
+    /// What the status records of it.
     pub(crate) recorded: Option<StatefulSetStatusRef>,
 }
 
-/// Changes what an adjustment says. The patch tests the generation, so that it applies to what was seen only, and notes
-/// the generation it leads to: should this process end before the status says so, the next one does not take the change
-/// for one by another field manager.
+/// The patch of an adjustment. It tests the generation it was planned for, and records the resulting generation: if this process
+/// ends before it writes the status, the next one does not mistake the change for that of another field manager.
 ///
 /// # Errors
 /// When the API server refuses or fails; a concurrent change is a conflict.
@@ -44,8 +43,7 @@ pub(crate) async fn adjust(
     Ok(Adjusted { live, recorded })
 }
 
-/// Takes over a set that the Go operator made. Says besides whether fields that cannot change stand in the way of what is
-/// rendered.
+/// Adopts a `StatefulSet` that the Go operator created. Returns also whether immutable fields prevent the rendering.
 ///
 /// # Errors
 /// When the API server refuses or fails.

@@ -21,10 +21,10 @@ use functionmesh_runtime::terminating_namespaces::HOLD;
 use kube::Resource;
 use std::sync::Arc;
 
-/// Brings the cluster to what the object says, and reports in its status how that went.
+/// Makes the cluster match the object, and reports the result in its status.
 ///
 /// # Errors
-/// What only trying again can help: the API server refused, failed or did not answer.
+/// Errors to retry: the API server refused, failed or did not answer.
 pub(crate) async fn reconcile<K: Component>(
     object: Arc<Object<K>>,
     cx: Arc<Context<K>>,
@@ -56,11 +56,11 @@ async fn stages<K: Component>(
     Box::pin(converge(object, dereferenced, rendered, cx, progress)).await
 }
 
-/// What follows the report.
+/// What happens after the report.
 enum Then {
     /// Nothing, until something changes.
     Settled,
-    /// The same again after a pause.
+    /// A retry with backoff.
     Retry(ApplyError),
     /// The children are as rendered: their writes are awaited in the caches.
     Converged(Box<Workload>),
@@ -77,7 +77,7 @@ async fn report_end<K: Component>(
         Ok(Converged { workload, outcome }) => (Some(outcome), Then::Converged(workload)),
         Err(Early::Unmanaged) => return Ok(Done::unchanged()),
         Err(Early::Hold(wait)) => return Ok(Done::unchanged().again_in(wait)),
-        // The object is about to be deleted with its namespace: there is nobody to report to.
+        // The object is about to be deleted with its namespace: a report is of no use.
         Err(Early::NamespaceTerminating) => {
             cx.terminating_namespaces.note(object.meta());
             return Ok(Done::unchanged().again_in(HOLD));
@@ -88,7 +88,7 @@ async fn report_end<K: Component>(
             Err(error) => (Some(rescale::with(refused, &progress, None)), Then::Retry(error)),
         },
         Err(Early::Failed { workload, failed, error }) => {
-            // Trying the same again cannot help.
+            // A retry of the same cannot help.
             let settled = matches!(failed.reason, Reason::RecreateRequired | Reason::TooLarge);
             let lasts = cx.failing.failed(object.meta()) || !error.is_transient();
             let failed = Some(failed).filter(|_| lasts);

@@ -32,7 +32,7 @@ pub(crate) async fn report<K: Component>(
     };
     let pods = cx.pods_of(object, newest, now.0);
     let readiness = Readiness::of(outcome, &pods, &before, generation, &now);
-    // What was applied may be on record only here.
+    // The applied state may be recorded only here.
     let recorded =
         ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
     let mut after = status(&recorded, outcome, &readiness, generation, &now);
@@ -76,7 +76,7 @@ pub(crate) async fn report<K: Component>(
     Ok([kept, readiness.again].into_iter().flatten().fold(done, Done::again_in))
 }
 
-/// A record of an earlier release gets what it lacks when the status is written anyway.
+/// Completes a record of an earlier release when the status is written for another reason.
 fn complete(after: &mut ComponentStatus, outcome: &Outcome) {
     let (Outcome::Applied { stateful_set: live, .. }, Some(set)) = (outcome, &mut after.stateful_set) else {
         return;

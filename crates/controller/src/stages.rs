@@ -10,15 +10,15 @@ use functionmesh_render::{Component, Desired, Workload, rendered_hash};
 use functionmesh_runtime::apply_error::ApplyError;
 use std::time::Duration;
 
-/// Why a reconcile ends before the children are as rendered.
+/// Why a reconcile ends before the children match the rendering.
 pub(crate) enum Early {
     /// The user opted the object out.
     Unmanaged,
-    /// There is no use in trying for so long.
+    /// A retry before this time is of no use.
     Hold(Duration),
     /// The namespace is being deleted.
     NamespaceTerminating,
-    /// The object says something that cannot be rendered.
+    /// The spec cannot be rendered.
     Refused(Outcome),
     /// A write failed.
     Failed {
@@ -57,13 +57,13 @@ impl Dereferenced {
     }
 }
 
-/// What is to be brought about.
+/// The rendered children.
 pub(crate) struct Rendered {
     /// The children.
     pub(crate) desired: Desired,
     /// Hash of the `StatefulSet`: the name by which it is approved.
     pub(crate) hash: String,
-    /// Whether something is to be removed in the end.
+    /// Whether the deletion of the object needs a cleanup.
     pub(crate) cleanup: bool,
 }
 

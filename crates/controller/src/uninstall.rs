@@ -19,7 +19,7 @@ const PAGE: u32 = 500;
 /// Objects that are named.
 const NAMED: usize = 100;
 
-/// What a controller does besides its work.
+/// Tasks of a controller's binary other than running the controller.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
     /// Fail if an object has the cleanup finalizer: without this controller, its deletion would hang.
@@ -43,7 +43,7 @@ pub async fn check<K: Component>(args: &WatchArgs) -> anyhow::Result<()> {
     };
     let mut found = Vec::new();
     for api in apis {
-        // Whatever the labels: an object that lost them is the first to be forgotten.
+        // Regardless of labels: objects that lost them are easily overlooked.
         let mut page = ListParams::default().limit(PAGE);
         loop {
             let list = match api.list_metadata(&page).await {

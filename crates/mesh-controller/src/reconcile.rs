@@ -54,7 +54,7 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     let done = cx.carry_out(&mesh, steps, &labels).await;
     let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
-        // The mesh is deleted as well: there is nobody to report to.
+        // The mesh is deleted as well: a report is of no use.
         cx.terminating_namespaces.note(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }

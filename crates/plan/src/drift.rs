@@ -18,16 +18,16 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::core::ObjectMeta;
 
-/// What another field manager did to a child.
+/// The change that another field manager made to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriftKind {
-    /// A field of ours has another value, or none.
+    /// A field of the operator has another value, or none.
     Edited,
-    /// It is gone. A child without the label by which we watch looks the same.
+    /// The child is missing. One that lost the label that the watch selects looks the same.
     Deleted,
-    /// Its owner reference is gone.
+    /// The owner reference is missing.
     WithoutOwner,
-    /// A label of ours is gone or has another value.
+    /// A label of the operator is missing or has another value.
     WithoutLabel,
 }
 
@@ -36,14 +36,14 @@ pub enum DriftKind {
 pub struct Drift {
     /// The child.
     pub child: ObjectReference,
-    /// What was wrong with it.
+    /// The change that is reverted.
     pub found: DriftKind,
-    /// The field manager that did it, where the API server knows.
+    /// The field manager that made the change, if the API server records it.
     pub by: Option<Box<str>>,
 }
 
 impl DriftKind {
-    /// For machines, in the Event. Different for each: Events that differ in the message only are counted as one.
+    /// The action of the Event, different for each drift: Events that differ only in the message are counted as one.
     pub fn action(self) -> &'static str {
         match self {
             Self::Edited => "RepairEdited",
@@ -53,7 +53,7 @@ impl DriftKind {
         }
     }
 
-    /// For people.
+    /// The text of the Event.
     pub fn message(self, child: &ObjectReference, by: Option<&str>) -> String {
         let name = |text: &Option<String>| text.clone().unwrap_or_default();
         let child = format!("{} {}", name(&child.kind), name(&child.name));

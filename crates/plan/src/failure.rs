@@ -10,16 +10,16 @@ use functionmesh_objects::refusal::Refusal;
 pub struct WriteError {
     /// Why the API server refused, when it did.
     pub refusal: Option<Refusal>,
-    /// Whether an object that we never saw and do not own has the name.
+    /// Whether an unknown foreign object has the name.
     pub is_name_conflict: bool,
-    /// For people, with the answer of the API server.
+    /// The message, with the response of the API server.
     pub message: String,
 }
 
 /// As reported by the API server for fields of a `StatefulSet` that cannot change.
 const IMMUTABLE: &str = "updates to statefulset spec for fields other than";
 
-/// What to tell of an error, should it last. `hash` is that of the rendering.
+/// How an error is reported if it lasts. `hash` is that of the rendering.
 pub fn failed(error: WriteError, hash: &str) -> FailedWrite {
     let WriteError { refusal, is_name_conflict, message } = error;
     let reason = match refusal {

@@ -13,21 +13,21 @@ pub enum Outcome {
     Refused {
         /// The kind of refusal.
         reason: Reason,
-        /// What is wrong and what to do.
+        /// The message: what is wrong, and what to do.
         message: String,
         /// The `StatefulSet`, when it was written before something went wrong.
         written: Option<Box<StatefulSetStatusRef>>,
         /// The same as last seen, where that is known.
         live: Option<Box<StatefulSetView>>,
     },
-    /// The object is deleted and not cleaned up.
+    /// The object is deleted, and its cleanup is not complete.
     CleanupPending {
         /// Whether that may still end well.
         reason: Reason,
         /// What it waits for, or what went wrong.
         message: String,
     },
-    /// The children are as rendered.
+    /// The children match the rendering.
     Applied {
         /// The `StatefulSet` as last seen.
         stateful_set: Box<StatefulSetView>,
@@ -37,19 +37,19 @@ pub enum Outcome {
         selector: BTreeMap<String, String>,
         /// Further conditions.
         notices: Vec<DesiredCondition>,
-        /// Why what the object says cannot be brought about, when it cannot.
+        /// Why the spec cannot be applied, if it cannot.
         blocked: Option<String>,
-        /// What fails although the pods are as the object says.
+        /// A failing write although the pods match the spec.
         failed: Option<FailedWrite>,
     },
 }
 
-/// A write that fails: for good, or again and again.
+/// A write that is refused or fails repeatedly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedWrite {
     /// The kind of failure.
     pub reason: Reason,
-    /// What is wrong and what to do.
+    /// The message: what is wrong, and what to do.
     pub message: String,
 }
 

@@ -7,9 +7,8 @@ use crate::plan::Adjustment;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-/// Changes what an adjustment says. The patch tests the generation, so that it applies to what was seen only, and notes
-/// the generation it leads to: should this process end before the status says so, the next one does not take the change
-/// for one by another field manager.
+/// The patch of an adjustment. It tests the generation it was planned for, and records the resulting generation: if this process
+/// ends before it writes the status, the next one does not mistake the change for that of another field manager.
 pub fn patch(adjustment: &Adjustment, live: &StatefulSetView) -> Value {
     let Adjustment { replicas, labels, owner, settles } = adjustment;
     let generation = live.metadata.generation.unwrap_or_default();

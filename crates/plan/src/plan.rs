@@ -19,16 +19,16 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What the caches show of the children.
+/// The children as the caches show them.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The headless Service.
     pub service: Option<ServiceView>,
     /// The StatefulSet.
     pub stateful_set: Option<StatefulSetView>,
-    /// What scales the custom resource.
+    /// The `HorizontalPodAutoscaler`.
     pub horizontal_autoscaler: Option<AutoscalerView<HorizontalPodAutoscaler>>,
-    /// What adjusts the resources of the pods.
+    /// The `VerticalPodAutoscaler`.
     pub vertical_autoscaler: Option<AutoscalerView<VerticalPodAutoscaler>>,
 }
 
@@ -37,9 +37,9 @@ pub struct Observed {
 pub enum Write<T> {
     /// Nothing of that name was seen: written without force, so that an unseen foreign object refuses it.
     Create(Box<T>),
-    /// Ours and different.
+    /// The object's own child, which differs.
     Update(Box<T>),
-    /// Ours and no longer wanted.
+    /// The object's own child, which is no longer desired.
     Delete,
 }
 
@@ -48,18 +48,18 @@ pub enum Write<T> {
 pub enum StatefulSetWrite {
     /// As [`Write::Create`].
     Create(Box<StatefulSet>),
-    /// All of it, as rendered.
+    /// Apply the whole rendering.
     Update(Box<StatefulSet>),
-    /// What is not the template.
+    /// Patch everything but the template.
     Adjust(Adjustment),
-    /// The note of what the Go operator made it from, and then all of it, as rendered, where that has not to wait.
+    /// Adopt a `StatefulSet` of the Go operator: add its provenance, and apply the rendering if that need not wait.
     Adopt {
-        /// As rendered, with its note.
+        /// The rendering with its provenance.
         desired: Box<StatefulSet>,
-        /// Whether what is rendered is written as well.
+        /// Whether the rendering is applied as well.
         roll: bool,
     },
-    /// Delete it and leave its pods.
+    /// Delete it and orphan its pods.
     Recreate,
 }
 
@@ -76,31 +76,31 @@ pub struct Adjustment {
     pub settles: bool,
 }
 
-/// A rendering that waits.
+/// A pending update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
-    /// For what.
+    /// The reason.
     pub reason: Reason,
     /// Fields that cannot change, for which the whole waits; empty when there is none.
     pub immutable: String,
-    /// What would be applied; its hash is the name by which it is approved.
+    /// The pending rendering; its hash is used to approve it.
     pub desired: Box<StatefulSet>,
 }
 
 /// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// First, so that pods find their names.
+    /// Written first, so that pods have DNS names.
     pub service: Option<Write<Service>>,
-    /// After what its pods refer to.
+    /// Written after the objects that its pods refer to.
     pub stateful_set: Option<StatefulSetWrite>,
     /// After the pods.
     pub horizontal_autoscaler: Option<Write<HorizontalPodAutoscaler>>,
     /// Last.
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
-    /// What is left as it is although it would be rendered differently now.
+    /// The pending update.
     pub pending: Option<Pending>,
-    /// What the status is to say of a `StatefulSet` whose template stays unchanged.
+    /// What the status records of a `StatefulSet` whose template stays unchanged.
     pub left: Option<StatefulSetStatusRef>,
     /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
     pub fallback: Option<Adjustment>,
@@ -114,7 +114,7 @@ impl Plan {
     }
 }
 
-/// Why nothing can be written.
+/// An obstacle: why nothing can be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// A foreign object has the name.
@@ -145,7 +145,7 @@ pub struct PlanInputs {
     pub recorded: Option<StatefulSetStatusRef>,
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
-    /// What was asked for.
+    /// The rollout policy.
     pub policy: RolloutPolicy,
     /// The object.
     pub owner: OwnerReference,
@@ -153,10 +153,10 @@ pub struct PlanInputs {
     pub frozen: bool,
 }
 
-/// Compares.
+/// Plans the writes.
 ///
 /// # Errors
-/// What stands in the way, when something does.
+/// The obstacle, if there is one.
 pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Result<Plan, Obstacle> {
     // Taken apart without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
@@ -186,14 +186,14 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
     })
 }
 
-/// What is done with a `StatefulSet`.
+/// The plan for a `StatefulSet`.
 #[derive(Default)]
 struct Pinned {
     /// The write of it.
     write: Option<StatefulSetWrite>,
-    /// What of its rendering waits.
+    /// Its pending update.
     pending: Option<Pending>,
-    /// What the status is to say of it.
+    /// What the status records of it.
     left: Option<StatefulSetStatusRef>,
     /// See [`Plan::fallback`].
     fallback: Option<Adjustment>,
@@ -275,7 +275,7 @@ where
     K: Resource<DynamicType = ()> + Serialize,
 {
     let Some(desired) = desired else {
-        // Only what is ours is deleted; what leaves already, or goes with a predecessor, needs no help.
+        // Only the object's own children are deleted; a terminating child, or one of a deleted predecessor, goes by itself.
         let ours = |live: &AutoscalerView<K>| {
             ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
         };
@@ -287,12 +287,12 @@ where
     Ok(write(desired, exists, same))
 }
 
-/// The `StatefulSet` when it is ours, and stays.
+/// The `StatefulSet` if it belongs to the object and is not being deleted.
 pub fn observed_set(live: Option<StatefulSetView>, owner: &OwnerReference) -> Option<StatefulSetView> {
     live.filter(|live| matches!(check("StatefulSet", Some(&live.metadata), owner), Ok(true)))
 }
 
-/// Whether the child exists and is ours.
+/// Whether the child exists and belongs to the object.
 fn check(kind: &str, live: Option<&ObjectMeta>, owner: &OwnerReference) -> Result<bool, Obstacle> {
     let Some(live) = live else { return Ok(false) };
     let (kind, name) = (kind.to_owned(), live.name.clone().unwrap_or_default());

@@ -73,14 +73,14 @@ pub fn is_observed(status: &ComponentStatus, object: &ObjectMeta) -> bool {
     status.observed_generation.is_none() || status.observed_generation == object.generation
 }
 
-/// What failed although the pods were as the object says.
+/// The failed write, if the pods match the spec.
 pub fn failed_before(status: &ComponentStatus) -> Option<FailedWrite> {
     let condition = status.conditions.get(RECONCILE_FAILED)?;
     let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == condition.reason)?;
     Some(FailedWrite { reason, message: condition.message.clone() })
 }
 
-/// The conditions of a status that a failed write says nothing about.
+/// The conditions of a status that a failed write does not affect.
 pub fn notices(status: &ComponentStatus) -> Vec<DesiredCondition> {
     let kept = [UPDATE_AVAILABLE, MISSING, UNSAFE_SETTINGS].into_iter().filter_map(|type_| {
         let condition = status.conditions.get(type_)?;

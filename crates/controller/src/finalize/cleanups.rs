@@ -8,7 +8,7 @@ use functionmesh_render::Component;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::runtime::reflector::ObjectRef;
 
-/// What is known of the deleted objects of a controller, besides the caches.
+/// State about the deleted objects of a controller that the caches do not have.
 pub(crate) struct Cleanups<K: Component> {
     /// Which of them may run their Job.
     pub(crate) turns: Turns,
@@ -18,14 +18,14 @@ pub(crate) struct Cleanups<K: Component> {
 }
 
 impl<K: Component> Cleanups<K> {
-    /// Nothing yet; and the objects to wake when it is their turn.
+    /// An empty state, and the stream of objects to reconcile when it is their turn.
     pub(crate) fn new(args: &CleanupArgs) -> (Self, UnboundedReceiver<ObjectRef<Object<K>>>) {
         let (woken, wake) = unbounded();
         let turns = Turns::new(args.cleanup_concurrency.into());
         (Self { turns, clock: Clock::new(args.cleanup_timeout), woken }, wake)
     }
 
-    /// Wakes the objects for whose Job there is room.
+    /// Triggers the objects whose Job may start.
     pub(crate) fn wake_next(&self, known: &impl Known) {
         for place in self.turns.next(known) {
             // The receiver lives as long as the controller.

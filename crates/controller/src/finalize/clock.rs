@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// After how long an object is forgotten that went without us.
+/// How long after the deletion without this controller an object is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The clocks of all deleted objects, by uid.
@@ -25,12 +25,12 @@ struct Times {
 }
 
 impl Clock {
-    /// With so much time for each cleanup.
+    /// With this time limit for each cleanup.
     pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, known: Mutex::default() }
     }
 
-    /// The time for each cleanup.
+    /// The time limit of each cleanup.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
@@ -40,13 +40,13 @@ impl Clock {
         self.entry(uid, |_| ()).seen.elapsed()
     }
 
-    /// What is left of the time for the cleanup, which has been attempted.
+    /// The remaining time of a cleanup that has been attempted.
     pub(crate) fn left(&self, uid: &str) -> Duration {
         let times = self.entry(uid, |times| times.tried = times.tried.or_else(|| Some(Instant::now())));
         self.limit.saturating_sub(times.tried.map(|since| since.elapsed()).unwrap_or_default())
     }
 
-    /// The object goes.
+    /// The object is deleted.
     pub(crate) fn forget(&self, uid: &str) {
         self.state().remove(uid);
     }

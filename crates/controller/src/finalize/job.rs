@@ -10,7 +10,7 @@ use functionmesh_render::{Component, Workload, cleanup};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
-/// The Job to run once the object is deleted; none when there is nothing to remove, or it was asked not to.
+/// The Job to run once the object is deleted; none if there is nothing to remove, or the cleanup is disabled.
 pub(crate) fn job<K: Component>(
     object: &Object<K>,
     workload: &Workload,

@@ -42,14 +42,14 @@ use kube::{Resource, ResourceExt};
 use std::time::Duration;
 use tracing::warn;
 
-/// How long the Job waits for the pods. A pod on a node that is gone never ends; the Job tries more than once.
+/// How long the Job waits for the pods. A pod on a lost node never terminates; the Job tries more than once.
 const PODS: Duration = Duration::from_secs(90);
 /// How long a Job may take to start its pod before that is reported, and no longer counts as one of those that run: what cannot start
 /// must not hold up the others.
 const START: Duration = Duration::from_secs(60);
 /// When to check again what should have triggered an event.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Finalizer of the garbage collector: it takes the owner references of the children away, which stay.
+/// Finalizer of the garbage collector while it orphans children: it removes their owner references.
 const ORPHAN: &str = "orphan";
 
 /// Keeps the finalizer where there is something to clean up, and only there; removes the sleeping Job of the Go operator.
@@ -76,7 +76,7 @@ pub(crate) async fn prepare<K: Component>(
     Ok(())
 }
 
-/// What is left to do for an object that is being deleted.
+/// Continues the deletion of an object.
 ///
 /// # Errors
 /// What trying again can help, until the time for the cleanup is over.
@@ -86,7 +86,7 @@ pub(crate) async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) ->
         return Ok(Done::unchanged());
     }
     let finished = Box::pin(step(object, cx)).await;
-    // Whatever it was, it may have left a slot free.
+    // It may have freed a slot.
     cx.cleanups.wake_next(cx);
     finished
 }
@@ -136,7 +136,7 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
     }
 }
 
-/// Where the cleanup stands.
+/// The state of the cleanup.
 enum Step {
     /// What it waits for, and when to check again.
     Wait(String, Duration),
@@ -146,7 +146,7 @@ enum Step {
     Failed(String),
 }
 
-/// Goes on from where the caches show it to be.
+/// Continues from the state that the caches show.
 async fn run<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -191,7 +191,7 @@ async fn run<K: Component>(
     };
     let applied = cx.writer.apply(&workload.namespace, ApplyMode::Create, &job).await;
     let mut answer: JobView = match applied {
-        // One of ours without the label by which it is watched: it gets that again.
+        // A Job of this operator that lost the label that the watch selects: the label is restored.
         Err(conflict @ ApplyError::NameConflict { .. }) => {
             let owner = object.controller_owner_ref(&()).unwrap_or_default();
             if !cx.find("Job", workload, &owner).await? {
@@ -212,7 +212,7 @@ async fn run<K: Component>(
     Ok(step)
 }
 
-/// What the Job tells.
+/// The result of the Job.
 fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> Step {
     let name = job.name_any();
     match &job.end {
@@ -264,7 +264,7 @@ impl<K: Component> Known for Context<K> {
 enum Unplanned {
     /// There is nothing to clean up.
     Nothing,
-    /// The object itself says nothing that can be run.
+    /// The spec of the object cannot be rendered.
     Invalid(String),
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a slot is kept for an object that was woken for it.
+/// How long a slot is reserved for an object that was triggered for it.
 const INVITED: Duration = Duration::from_secs(5);
 
 /// A deleted object: when it was deleted, its namespace and its name.
@@ -39,7 +39,7 @@ impl Place {
     }
 }
 
-/// What the caches show, when it is asked for.
+/// Queries of the caches.
 pub(crate) trait Known {
     /// Number of Jobs that run.
     fn running(&self) -> usize;
@@ -64,12 +64,12 @@ struct State {
 }
 
 impl Turns {
-    /// For so many Jobs at a time.
+    /// For this number of Jobs at a time.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), state: Mutex::default() }
     }
 
-    /// Most Jobs that run at a time.
+    /// Maximum number of Jobs at a time.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }

@@ -8,10 +8,10 @@ use crate::time::after;
 use functionmesh_objects::text::bounded;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-/// Something known to be wrong with a pod.
+/// A known failure of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnosis {
-    /// What kind of trouble. Ordered by how sure it is that waiting does not help.
+    /// The kind of failure, ordered by how certain it is that waiting does not help.
     pub reason: Reason,
     /// Human-readable, without volatile text and secrets.
     pub message: String,
@@ -52,7 +52,7 @@ pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<
     diagnoses
 }
 
-/// What is wrong with a container. `ends` says that it is to end by itself, as an init container does.
+/// The diagnosis of a container. `ends` is true for containers that are expected to terminate, such as init containers.
 fn container_diagnosis(
     container: &ContainerStatus,
     pod: &Status,
@@ -98,7 +98,7 @@ fn container_diagnosis(
     (!ends || ended.exit_code != 0).then(|| (end(container, ended, spec, ends), until))
 }
 
-/// What the end of a container tells.
+/// The diagnosis of a terminated container.
 fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool) -> Diagnosis {
     let (name, restarts) = (&container.name, restarts(container.restart_count));
     if ended.reason == "OOMKilled" {
@@ -117,7 +117,7 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
     Diagnosis { reason, message: one_line(&message) }
 }
 
-/// How often a container was started again, in steps.
+/// The number of restarts of a container, in steps.
 fn restarts(count: i32) -> String {
     match RESTARTS.iter().rev().find(|step| count >= **step) {
         None => String::new(),

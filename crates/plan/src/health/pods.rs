@@ -8,25 +8,25 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
 const START: SignedDuration = SignedDuration::from_secs(30);
-/// What the pods of one object tell together.
+/// The combined diagnosis of the pods of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pods {
-    /// How many there are, those that end included.
+    /// Number of pods, terminating ones included.
     pub number: usize,
-    /// The worst thing known about them.
+    /// The most severe diagnosis.
     pub diagnosis: Option<Diagnosis>,
-    /// When the youngest of those that are not ready was made.
+    /// Creation time of the youngest pod that is not ready.
     pub youngest: Option<Timestamp>,
-    /// What is taken for the cause from some time on, when there is no other.
+    /// The diagnosis from some time on, if there is no other.
     pub later: Option<(Timestamp, Diagnosis)>,
-    /// When a cause stops to count although nothing happens.
+    /// When a diagnosis expires although nothing happens.
     pub until: Option<Timestamp>,
-    /// From when on a pod is lost with its node, whatever else is known.
+    /// From when on a pod counts as lost with its node, regardless of other diagnoses.
     pub lost: Option<(Timestamp, Diagnosis)>,
 }
 
 impl Pods {
-    /// Puts pods together. Terminating pods are ignored, unless their node does not let them end; so are those of another
+    /// Combines pods. Terminating pods are ignored, unless their node does not let them end; so are those of another
     /// template than the newest, when that is known: the StatefulSet controller is about to replace them.
     pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>, newest: Option<&str>, now: Timestamp) -> Self {
         let mut all = Self::default();

@@ -16,24 +16,24 @@ use std::time::Duration;
 /// How long a rollout counts as progressing after it began, its last pod was created or it stopped being available: that
 /// of Deployments.
 const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
-/// How long the controller of StatefulSets may take to make pods.
+/// How long the StatefulSet controller may take to create pods.
 const CREATION: SignedDuration = SignedDuration::from_secs(20);
 
-/// The answer.
+/// The readiness of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// Why it runs or not.
+    /// The reason.
     pub reason: Reason,
-    /// For people.
+    /// The message.
     pub message: String,
     /// Whether the rollout timed out.
     overdue: bool,
-    /// When another answer may be due although nothing happens.
+    /// When the readiness has to be computed again although nothing happens.
     pub again: Option<Duration>,
 }
 
 impl Readiness {
-    /// Judges what was done by what the pods tell.
+    /// Derives the readiness from the outcome of the reconcile and the pods.
     pub fn of(
         outcome: &Outcome,
         pods: &Pods,
@@ -165,7 +165,7 @@ impl Readiness {
 /// Since when the rollout is in progress, by the previous status.
 #[derive(Clone, Copy)]
 enum Started {
-    /// It begins.
+    /// It starts now.
     Now,
     /// Since then.
     At(Timestamp),

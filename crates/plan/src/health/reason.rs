@@ -10,9 +10,9 @@ use std::fmt;
 
 type Conditions = &'static [(&'static str, bool)];
 
-/// Everything is there.
+/// Everything runs.
 const READY_TRUE: Conditions = &[(READY, true)];
-/// Not there yet, or in trouble that may end well: the controller goes on by itself.
+/// In progress, or failing in a way that may clear without help.
 const IN_PROGRESS: Conditions = &[(READY, false), (PROGRESSING, true), (RECONCILING, true)];
 /// The pods would be rendered differently now, and stay as they are.
 const UPDATE_HELD: Conditions = &[(UPDATE_AVAILABLE, true)];
@@ -25,7 +25,7 @@ const REFUSED: Conditions =
 const RETRIED: Conditions =
     &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (RECONCILE_FAILED, true)];
 
-/// What a reason says about the object. Everything that is asked of a reason follows from it.
+/// The class of a reason, from which all its properties follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// The object runs. What waits for an approval, or lacks an autoscaler, runs as well.

@@ -24,16 +24,16 @@ use std::marker::PhantomData;
 pub struct AutoscalerView<K> {
     /// Name, owner, labels and the hash it was rendered with.
     pub metadata: ObjectMeta,
-    /// The fields below `spec` that we hold, as the API server lists them: one tree for each kind of write.
+    /// The fields below `spec` that the operator owns, as the API server lists them: one tree for each kind of write.
     held: Vec<Value>,
-    /// The field manager that changed it last, when that is another one.
+    /// The field manager that changed it last, if it is another one.
     pub editor: Option<Box<str>>,
     inherited: bool,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K> AutoscalerView<K> {
-    /// Whether what was applied last is what would be applied now, whatever became of it since.
+    /// Whether the last apply is the one that would be made now, regardless of later edits.
     pub fn was_rendered_as(&self, metadata: &ObjectMeta) -> bool {
         let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
         !self.inherited && hash(metadata).is_some() && hash(&self.metadata) == hash(metadata)

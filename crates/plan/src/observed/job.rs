@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What is read of a Job. Trimming turns it into the end, which is all that is kept.
+/// The parts of a Job that are read. Pruning keeps only the result.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Job)]
 pub struct JobView {
@@ -20,7 +20,7 @@ pub struct JobView {
     pub metadata: ObjectMeta,
     #[serde(default, skip_serializing)]
     status: Status,
-    /// How it ended, if it did.
+    /// The result, if it has finished.
     #[serde(skip)]
     pub end: Option<End>,
     /// Whether a pod of it has started.
@@ -31,12 +31,12 @@ pub struct JobView {
     created: Option<i64>,
 }
 
-/// How a Job ended.
+/// The result of a Job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// Everything was removed.
     Complete,
-    /// It gave up; with the message of the Job controller.
+    /// It failed, with the message of the Job controller.
     Failed(String),
 }
 

@@ -4,11 +4,11 @@ use functionmesh_objects::hash::hash_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 
-/// Who holds which fields of a child, as reported by the API server.
+/// The owners of a child's fields, as the API server records them.
 pub(crate) struct OwnedFields {
     /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
     pub(crate) fields: Option<Box<str>>,
-    /// The last field manager to change something that we write, when that is another one.
+    /// The last field manager to change a field that the operator writes, if it is another one.
     pub(crate) editor: Option<Box<str>>,
 }
 

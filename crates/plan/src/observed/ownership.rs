@@ -3,20 +3,20 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 
-/// To whom a child belongs.
+/// The owner of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// To the object in hand.
+    /// This object.
     Ours,
-    /// To an object of the same kind and name that is gone: garbage collection is about to remove the child.
+    /// A deleted object of the same kind and name: the garbage collector is about to delete the child.
     Predecessor,
-    /// To another object, or to none.
+    /// Another object, or none.
     Foreign,
 }
 
-/// Finds out to whom a child of the object's name belongs; the uid decides, since names are used again. A child that lost
-/// its owner is ours when we applied it, which the API server says. Labels do not count: its name says for which object it
-/// was applied.
+/// Determines the owner of a child by its uid, because names are reused. A child without owner reference belongs to this object
+/// if the operator's field manager applied it, which `managedFields` record. Labels do not count: its name shows for which object
+/// it was applied.
 pub fn ownership(child: &ObjectMeta, owner: &OwnerReference) -> Ownership {
     match controller(child) {
         Some(r) if r.uid == owner.uid => Ownership::Ours,

@@ -10,9 +10,9 @@ use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-/// Label by which the controller of `StatefulSet`s says from which template a pod was made.
+/// Label with which the StatefulSet controller marks the revision of the template a pod was created from.
 const REVISION: &str = "controller-revision-hash";
-/// What is read of a pod. [`PodView::prune`] turns it into what is kept.
+/// The parts of a pod that are read. [`PodView::prune`] reduces them to what is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct PodView {
@@ -44,7 +44,7 @@ pub struct PodView {
 }
 
 impl PodView {
-    /// Finds the cause and drops everything else.
+    /// Computes the diagnosis and drops everything else.
     pub fn prune(&mut self) {
         let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
         self.diagnoses = diagnoses(&status, &spec);

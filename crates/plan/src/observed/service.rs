@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What is cached of a headless Service: it has no generation, so its content is compared.
+/// The cached form of a headless Service. It has no generation, so its content is compared.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
 #[resource(inherit = Service)]
 pub struct ServiceView {
@@ -84,13 +84,13 @@ impl View for ServiceView {
 }
 
 impl ServiceView {
-    /// Whether the last one to write it as a whole were we, with what is rendered now.
+    /// Whether the operator was the last to write it as a whole, with the current rendering.
     pub fn was_rendered_as(&self, desired: &Service) -> bool {
         let hash = desired.metadata.annotations.as_ref().and_then(|all| all.get(RENDERED_HASH));
         !self.inherited && hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)
     }
 
-    /// Whether the live object is what was rendered.
+    /// Whether the live object matches the rendering.
     pub fn matches(&self, desired: &Service) -> bool {
         let Some(spec) = &desired.spec else { return false };
         self.was_rendered_as(desired)

@@ -23,7 +23,7 @@ pub struct StatefulSetView {
     /// The desired number of pods.
     #[serde(default)]
     pub spec: StatefulSetSpecView,
-    /// What became of the pods.
+    /// The status of the pods.
     #[serde(default)]
     pub status: StatefulSetStatusView,
     /// Hash of the list of fields below `spec` that we applied, the number of replicas left out.
@@ -61,7 +61,7 @@ pub struct StatefulSetStatusView {
     pub update_revision: Option<Box<str>>,
 }
 
-/// Whether the live set is in the state that the last write left.
+/// Whether the live `StatefulSet` is in the state that the last write left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace {
     /// It is.
@@ -83,7 +83,7 @@ impl View for StatefulSetView {
 }
 
 impl StatefulSetView {
-    /// What the status of the owner says of it, so that foreign edits are seen.
+    /// What the status of the owner records of it, so that edits by others are detected.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
         let inputs_hash = Provenance::on(&self.metadata).and_then(|note| note.spec_hash().map(str::to_owned));
@@ -111,8 +111,8 @@ impl StatefulSetView {
             None => Trace::Unknown,
             Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
             Some(_) if self.adjusted_generation() == generation => Trace::Untouched,
-            // Others changed the number of replicas, or added something that is not ours to remove: what `kubectl rollout
-            // restart` and Reloader do.
+            // Another writer changed the replicas, or added a field that the operator does not own, like `kubectl rollout
+            // restart` and Reloader.
             Some(recorded) if self.holds(recorded) == Some(true) => Trace::Untouched,
             Some(_) => Trace::Edited,
         }
@@ -124,7 +124,7 @@ impl StatefulSetView {
         Some(recorded.fields_hash.as_deref()? == self.fields.as_deref()?)
     }
 
-    /// Whether its spec was changed since our last write, in whatever way.
+    /// Whether its spec was changed since the last write.
     pub fn moved(&self, recorded: Option<&StatefulSetStatusRef>) -> bool {
         let generation = self.metadata.generation;
         self.record(recorded).is_some_and(|recorded| Some(recorded.generation) != generation)

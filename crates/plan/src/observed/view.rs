@@ -5,7 +5,7 @@ use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// A trimmed view of a child that we write.
+/// The cached form of a child.
 pub trait View:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone

@@ -8,7 +8,7 @@ use functionmesh_objects::hash::hash_of;
 use functionmesh_render::{Defaults, check_backend_config};
 use serde::{Deserialize, Serialize};
 
-/// What holds in one namespace.
+/// The `BackendConfig`s that apply in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Backend {
     /// Merged, for the renderer. Without those that are refused.
@@ -23,7 +23,7 @@ pub struct Backend {
     pub namespaced: Option<Part>,
 }
 
-/// One `BackendConfig` as it was when something was rendered.
+/// A `BackendConfig` at the time of a rendering.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Hash of its content.
@@ -33,7 +33,7 @@ pub struct Part {
     pub auto: bool,
 }
 
-/// A `BackendConfig` as it was found.
+/// A `BackendConfig` from the cache.
 #[derive(Clone, Debug)]
 pub struct Read {
     /// Its namespace and name.

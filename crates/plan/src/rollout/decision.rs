@@ -21,20 +21,20 @@ use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_render::rendered_hash;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// What to do with a `StatefulSet` that exists and is ours.
+/// What to do with an existing `StatefulSet` of the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is as it would be rendered, and as we left it.
+    /// It matches the rendering and was not edited.
     Same,
-    /// Write what is rendered.
+    /// Apply the rendering.
     Apply,
-    /// Leave it as it is, for the reason given.
+    /// Keep the update pending, for this reason.
     Hold(Reason),
-    /// The Go operator made it, or changed its pods' template since: note on it what it came from, and leave its pods unchanged.
+    /// The Go operator created it, or changed its pod template since: add its provenance, and do not change its pods.
     Adopt,
-    /// The same, and then write what is rendered.
+    /// The same, and then apply the rendering.
     TakeOver,
-    /// The change is of fields that cannot change; their names.
+    /// The change is of immutable fields; their names.
     Blocked(String),
     /// Delete it without its pods, to be recreated.
     Recreate,
@@ -44,13 +44,13 @@ pub enum Decision {
 pub struct RolloutInputs<'a> {
     /// As the cache shows it.
     pub live: &'a StatefulSetView,
-    /// As it would be rendered, with its note.
+    /// The rendering with its provenance.
     pub desired: &'a StatefulSet,
-    /// What the object's status says of the last write.
+    /// What the object's status records of the last write.
     pub recorded: Option<&'a StatefulSetStatusRef>,
     /// Whether the last one to look after the object had seen its newest spec.
     pub observed: bool,
-    /// What was asked for.
+    /// The rollout policy.
     pub policy: &'a RolloutPolicy,
 }
 
@@ -79,7 +79,7 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// Why the newer rendering has to wait, if it has to.
+    /// Why the newer rendering is pending, if it is.
     fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
         // Of a note that does not tell the spec, the status does: whether its newest form was seen.
@@ -131,7 +131,7 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// Whether the status names the rendering as the one that waits.
+    /// Whether the status names the rendering as the pending one.
     fn is_pending(&self) -> bool {
         self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
     }

@@ -3,21 +3,21 @@
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 use kube::core::ObjectMeta;
 
-/// What the user, or the administrator for all, said about rollouts.
+/// The rollout policy of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolloutPolicy {
-    /// The rendering that may replace what runs.
+    /// Hash of the approved rendering.
     pub approved: Option<String>,
-    /// Every rendering may.
+    /// Every rendering is approved.
     pub approve_all: bool,
     /// Only a change of the object's own spec may reach its pods.
     pub paused: bool,
-    /// The rendering for which the `StatefulSet` may be deleted and recreated.
+    /// Hash of the rendering for which the `StatefulSet` may be deleted and recreated.
     pub recreate: Option<String>,
 }
 
 impl RolloutPolicy {
-    /// Reads them from the object, beside those for all.
+    /// The policy of an object: its annotations, and the policy for all objects.
     pub fn of(object: &ObjectMeta, for_all: &Self) -> Self {
         let annotation = |key: &str| object.annotations.as_ref()?.get(key).cloned();
         Self {

@@ -14,10 +14,10 @@ use serde_json::{Map, Value, json};
 /// Annotation of a `StatefulSet`: what it was rendered from.
 pub const RENDERED_FROM: &str = "compute.functionmesh.io/rendered-from";
 
-/// Stands for what another release noted in a form that cannot be read.
+/// Value of a field that another release recorded in an unknown form.
 const UNKNOWN: &str = "unknown";
 
-/// Fields of a spec that say how many pods there are, and nothing about what they are.
+/// Fields of a spec that set the number of pods, and do not affect the pods themselves.
 const SCALING: [&str; 3] = [REPLICAS, "minReplicas", "maxReplicas"];
 const REPLICAS: &str = "replicas";
 /// The same below `pod`.
@@ -44,7 +44,7 @@ pub struct Provenance {
     global: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespaced: Option<Part>,
-    /// The fields that cannot change.
+    /// Hashes of the immutable fields.
     pub immutable: Immutable,
 }
 
@@ -54,14 +54,14 @@ pub struct Provenance {
 pub struct Immutable([String; 4]);
 
 impl Provenance {
-    /// Reads the note, if there is one. One in a form that is not known is of another release, never of the Go operator, which
+    /// Reads the annotation, if there is one. An unknown form comes from another release, never from the Go operator, which
     /// writes none.
     pub fn on(metadata: &ObjectMeta) -> Option<Self> {
         let text = metadata.annotations.as_ref()?.get(RENDERED_FROM)?;
         serde_json::from_str(text).ok().or_else(|| Self::of_another_release(text))
     }
 
-    /// What can be read of a note in another form. What cannot be read is unknown, which is no difference.
+    /// Reads the known fields of another form. Unknown fields do not count as a difference.
     fn of_another_release(text: &str) -> Option<Self> {
         let note: Map<String, Value> = serde_json::from_str(text).ok()?;
         let word = |field: &str| note.get(field).and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();
@@ -88,13 +88,13 @@ impl Provenance {
         stateful_set.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), text);
     }
 
-    /// As it stands in the annotation.
+    /// The value of the annotation.
     pub fn text(&self) -> String {
         // Texts and flags only: encoding cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What a rendered object comes from. `spec` is the object's, as text.
+    /// The provenance of a rendering. `spec` is that of the object, as text.
     pub fn of(spec: &str, rendered: &StatefulSet, operator: &OperatorHash, backend: &Backend) -> Self {
         let version = renderer_version(rendered).unwrap_or_default();
         Self {
@@ -177,7 +177,7 @@ impl Immutable {
         Self([UNKNOWN; 4].map(str::to_owned))
     }
 
-    /// Whether a field is noted to be the Go operator's and other than ours, whatever that was.
+    /// Whether a field is recorded as the Go operator's, and different from any rendering.
     pub fn is_of_the_go_operator(&self) -> bool {
         self.0.iter().any(|hash| hash == MADE_BY_GO_OPERATOR)
     }
@@ -282,7 +282,7 @@ fn digest(mut spec: Value) -> String {
     short(&hash_of(meaning(spec).to_string().as_bytes()))
 }
 
-/// A spec without what says nothing about the pods.
+/// A spec without the parts that do not affect the pods.
 fn meaning(mut spec: Value) -> Value {
     if let Value::Object(fields) = &mut spec {
         if fields.get(PRECISE) != Some(&Value::Bool(true)) {
@@ -296,7 +296,7 @@ fn meaning(mut spec: Value) -> Value {
     spec
 }
 
-/// Drops what says nothing.
+/// Drops empty values.
 fn prune(fields: &mut Map<String, Value>) {
     fields.retain(|_, value| {
         if let Value::Object(below) = value {

@@ -9,7 +9,7 @@ use functionmesh_render::Defaults;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
-/// What to tell of a `StatefulSet` that the API server refused, with the `BackendConfig`s that contributed to it. `render`
+/// How a refused `StatefulSet` is reported, with the `BackendConfig`s that contributed to it. `render`
 /// renders it with other defaults.
 pub fn blamed(
     failed: FailedWrite,

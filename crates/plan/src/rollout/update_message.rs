@@ -32,7 +32,7 @@ pub fn message(reason: Reason, hash: &str, changes: &str, fixed: &str) -> String
     }
 }
 
-/// What to say of a change of immutable fields. `hash` is that of the pending rendering.
+/// The message about a change of immutable fields. `hash` is that of the pending rendering.
 pub fn blocked(fields: &str, hash: &str) -> String {
     format!(
         "{fields} of a StatefulSet cannot be changed; revert the change, or annotate the object with \

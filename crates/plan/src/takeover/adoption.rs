@@ -10,11 +10,11 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Value, json};
 
-/// The patch of a set that the Go operator made, and whether fields that cannot change stand in the way of what is rendered.
+/// The patch that adopts a `StatefulSet` of the Go operator, and whether immutable fields prevent the rendering.
 pub struct Adoption {
     /// The steps.
     pub patch: Value,
-    /// Whether fields that cannot change differ.
+    /// Whether immutable fields differ.
     pub is_blocked: bool,
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 /// Label of the cleanup Jobs of the Go operator: the uid of the object. They have no owner reference.
 pub(crate) const LABEL_OWNER: &str = "owner";
 
-/// What stands on a `StatefulSet` of the Go operator for the hash and the renderer, once it was taken over.
+/// Value of the hash and the renderer on an adopted `StatefulSet` of the Go operator.
 pub const MADE_BY_GO_OPERATOR: &str = "original";
 
 /// Whether the Go operator, which writes whole objects by PUT, holds a field of the pods' template that it wrote after our

@@ -6,12 +6,12 @@
 use crate::health::reason::Reason;
 use crate::health::termination_message::lines::{Kind, Level, Line, lines};
 
-/// What a termination message says.
+/// The classification of a termination message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Classification {
     /// The kind of failure, if it is a known one.
     pub(crate) reason: Option<Reason>,
-    /// The line that names it, or what there is of the message without noise.
+    /// The line that names it, or the message without noise.
     pub(crate) text: String,
 }
 
@@ -105,7 +105,7 @@ fn refused_in_the_handshake(reason: Reason, lines: &[Line]) -> Option<String> {
     })
 }
 
-/// What is shown of a failure that is not known.
+/// The text of an unknown failure.
 fn unknown(lines: &[Line], end: Option<&Line>) -> String {
     if let Some(end) = end {
         return end.text.clone();
@@ -130,10 +130,10 @@ fn unknown(lines: &[Line], end: Option<&Line>) -> String {
     }
 }
 
-/// Says whether a line tells of a failure.
+/// Whether a line reports a failure.
 type Says = fn(&Line) -> bool;
 
-/// The failures that are known, the most telling first: an instance that may not log in also fails to open its source.
+/// The known failures, the most specific first: an instance that may not log in also fails to open its source.
 const KNOWN: [(Reason, Says); 10] = [
     (Reason::OutOfMemory, |line| {
         has(line, &["java.lang.OutOfMemoryError", "OutOfDirectMemoryError", "runtime: out of memory"])

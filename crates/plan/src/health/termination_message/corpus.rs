@@ -48,7 +48,7 @@ fn reported(sample: &Sample) -> (Reason, String) {
     (diagnosis.reason, diagnosis.message)
 }
 
-/// What is wrong with how a sample is reported.
+/// The difference between the expected and the actual classification of a sample.
 fn fault(sample: &Sample) -> Option<String> {
     let (reason, message) = reported(sample);
     let expected = &sample.header["expected"];

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// A line and how loud it was logged.
+/// A line with its log level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// The text after the logger's prefix.
@@ -61,7 +61,7 @@ static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
 });
 
-/// Lines that say nothing: stack frames, and what the rendered command prints before the program starts.
+/// Lines without information: stack frames, and output of the rendered command before the program starts.
 static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let parts = [
         // Java.

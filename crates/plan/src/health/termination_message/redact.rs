@@ -4,7 +4,7 @@ use crate::health::termination_message::patterns::compiled;
 use regex_lite::Regex;
 use std::sync::LazyLock;
 
-/// What stands where a secret was.
+/// The replacement of a secret.
 pub(super) const HIDDEN: &str = "<redacted>";
 
 /// Patterns of secrets, each with what takes its place.

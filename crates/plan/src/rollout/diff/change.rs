@@ -3,18 +3,18 @@
 use crate::rollout::provenance::Immutable;
 use std::fmt;
 
-/// One thing that would change.
+/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Where it is.
     pub place: Place,
     /// What it is, such as `env X` or `securityContext.runAsNonRoot`; empty for a container as a whole.
     pub item: String,
-    /// What becomes of it.
+    /// How it changes.
     pub fate: Fate,
 }
 
-/// Where something changes.
+/// The place of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the `StatefulSet` besides its pods.
@@ -27,16 +27,16 @@ pub enum Place {
     Pod,
 }
 
-/// What becomes of something.
+/// The kind of difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is new.
+    /// It is added.
     Added,
-    /// It goes.
+    /// It is removed.
     Removed,
-    /// It becomes different.
+    /// It changes.
     Changed,
-    /// It becomes different, with both values, which are no secrets.
+    /// It changes, with both values, which are no secrets.
     Became(String, String),
 }
 

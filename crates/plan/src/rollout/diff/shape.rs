@@ -1,6 +1,6 @@
 //! How each field of a `StatefulSet` is compared.
 
-/// How a field is looked at.
+/// How a field is compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     /// As a whole, by its name only.
