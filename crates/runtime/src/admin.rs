@@ -18,19 +18,19 @@ use tokio::net::TcpListener;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// What has to be there before the process is ready.
+/// The conditions for the readiness of the process.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<Mutex<Parts>>);
 
 #[derive(Default)]
 struct Parts {
-    /// What has to be there; none when it is.
+    /// What is missing; none if it is present.
     needed: BTreeMap<String, Option<String>>,
-    /// What is missing and does not keep the process from being ready for the rest.
+    /// What is missing although the process is ready.
     notes: BTreeMap<String, String>,
 }
 
-/// One thing that has to be there.
+/// One condition of readiness.
 #[must_use = "the process is not ready before set_ready is called"]
 pub struct ReadyHandle {
     readiness: Readiness,
@@ -38,7 +38,7 @@ pub struct ReadyHandle {
 }
 
 impl Readiness {
-    /// Adds something that is not there yet.
+    /// Adds a condition that is not met yet.
     pub fn register(&self, name: &str) -> ReadyHandle {
         self.set(name, Some("not there yet".to_owned()));
         ReadyHandle { readiness: self.clone(), name: name.to_owned() }
@@ -57,7 +57,7 @@ impl Readiness {
         parts.notes.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
     }
 
-    /// Says that something is missing without which the process is ready all the same, or that it is there.
+    /// Records that something optional is missing, or present.
     pub(crate) fn note(&self, name: &str, missing: Option<String>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match missing {
@@ -72,18 +72,18 @@ impl Readiness {
 }
 
 impl ReadyHandle {
-    /// It is there.
+    /// The condition is met.
     pub fn set_ready(&self) {
         self.readiness.set(&self.name, None);
     }
 
-    /// It is not there, or not any more.
+    /// The condition is not met, or no longer.
     pub fn set_missing(&self, reason: String) {
         self.readiness.set(&self.name, Some(reason));
     }
 }
 
-/// Where to listen.
+/// A listen address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A port of all addresses, of IPv6 and IPv4.
@@ -157,7 +157,7 @@ impl Admin {
     /// Binds the addresses, before anything else is started.
     ///
     /// # Errors
-    /// When one of them is taken or not of this machine.
+    /// When an address is in use or not one of this machine.
     pub fn bind(addresses: &[Address], metrics: Arc<Metrics>, readiness: Readiness) -> anyhow::Result<Self> {
         let listen = |address: &Address| {
             address.listen().with_context(|| {

@@ -16,17 +16,17 @@ use std::sync::Arc;
 /// How an object is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyMode {
-    /// No object of that name was seen. Without force, so that an unseen object of another owner answers with a
-    /// conflict of managers instead of being taken over.
+    /// No object of that name is known. Without force, so that an unknown object of another owner causes a conflict instead of
+    /// being taken over.
     Create,
-    /// The object is ours: with force, so that foreign edits of our fields are repaired.
+    /// The object belongs to the operator. With force, so that edits of its fields by other managers are reverted.
     Update,
 }
 
 /// As reported by the API server for a JSON patch that does not fit the object.
 const REJECTED_TEST: &str = "the server rejected our request due to an error in our request";
 
-/// Writes in the name of one controller.
+/// Writes with the field manager of one controller.
 #[derive(Clone)]
 pub struct Writer {
     pub(crate) client: Client,
@@ -45,7 +45,7 @@ impl Writer {
         self.manager
     }
 
-    /// Applies an object and reads the answer as `V`, usually a trimmed view of the same kind.
+    /// Applies an object and decodes the response as `V`, usually the cached form of the same kind.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -89,8 +89,8 @@ impl Writer {
         })
     }
 
-    /// Changes an object of ours by a JSON patch and reads the answer as `V`. A test in the patch that fails, because
-    /// the object changed meanwhile, is a conflict.
+    /// Changes an object of the operator by a JSON patch and decodes the response as `V`. If a test in the patch fails because the
+    /// object changed meanwhile, that is a conflict.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -101,7 +101,7 @@ impl Writer {
         let (kind, name) = (V::kind(&()).into_owned(), object.name_any());
         let answer: kube::Result<V> = self.json_patch(object, body).await;
         answer.map_err(|error| match ApplyError::from_request(&kind, &name, error) {
-            // What the API server answers to a test that fails has no cause in it.
+            // The API server's response to a failed test has no cause.
             ApplyError::Refused { kind, name, reason: Refusal::Invalid, message }
                 if message.contains(REJECTED_TEST) =>
             {
@@ -127,7 +127,7 @@ impl Writer {
         answer
     }
 
-    /// Reads an object of ours as it is, with all its fields. Only where a cache does not hold what is needed.
+    /// Reads an object of the operator with all its fields, where the cached form is not sufficient.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -144,8 +144,8 @@ impl Writer {
         value.map_err(|error| ApplyError::from_request(&kind, &name, error))
     }
 
-    /// Looks for an object of which a cache knows nothing, by its name. It is a list of one, for which the permission to list
-    /// suffices that every cache has.
+    /// Reads an object that is in no cache, by name. The request is a list with one name, for which the permission to list is
+    /// sufficient that every cache has.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -159,11 +159,11 @@ impl Writer {
         found.map_err(|error| ApplyError::from_request(&V::kind(&()), name, error))
     }
 
-    /// Deletes an object of ours; one that is gone already is fine. The request carries the uid and the version of the object
-    /// that was looked at: neither one that was recreated under the same name is deleted, nor one that is no longer ours,
-    /// such as a component that a user took out of its mesh a moment ago.
+    /// Deletes an object of the operator; a missing object is not an error. The request has a precondition on uid and
+    /// resourceVersion: neither an object that was recreated under the same name is deleted, nor one that no longer belongs to
+    /// the operator, such as a component that a user just took out of its mesh.
     ///
-    /// A newer version is a conflict, to be tried again with what the watch says by then.
+    /// A newer version is a conflict, to be retried with the newer state from the watch.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -174,8 +174,8 @@ impl Writer {
         self.delete_with(object, DeleteParams::background()).await
     }
 
-    /// The same, but what belongs to the object stays and loses its owner: the pods of a `StatefulSet` go on running,
-    /// and the next one of that selector takes them over.
+    /// The same, but orphans the children: the pods of a `StatefulSet` keep running, and the next one with that selector adopts
+    /// them.
     ///
     /// # Errors
     /// See [`ApplyError`].

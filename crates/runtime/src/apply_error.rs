@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// An object of that name exists that we never saw and do not own.
+    /// An unknown object of another owner has the name.
     #[error(
         "{kind} {name} exists and does not belong to this object; it is not managed: delete or rename it, or rename this object"
     )]
@@ -18,7 +18,7 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// The API server answered that it does not carry out the request.
+    /// The API server refused the request.
     #[error("{kind} {name} was refused: {message}")]
     Refused {
         /// Kind of the object.
@@ -43,8 +43,7 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// What a condition says: with the words of the API server, where it answered, but without those that are others each
-    /// time.
+    /// The text for a condition: with the API server's message, if there is one, without the parts that differ each time.
     pub fn user_message(&self) -> String {
         wording::stable(&self.whole())
     }
@@ -66,8 +65,8 @@ impl ApplyError {
         }
     }
 
-    /// Whether the same request may well succeed in a moment: it was not answered, the API server failed, or the object
-    /// changed meanwhile. Everything else is refused again until a user changes something.
+    /// Whether a retry may succeed: the request was not answered, the API server failed, or the object changed meanwhile. All
+    /// other requests are refused until a user changes something.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unanswered { .. } => true,

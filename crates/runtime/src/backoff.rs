@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Backoff<Key> {
     failures: HashMap<Key, Failed>,
-    /// Source of differences between objects, so that they do not come back in waves.
+    /// Source of the jitter between objects.
     random: RandomState,
 }
 
@@ -28,7 +28,7 @@ impl<Key> Default for Backoff<Key> {
 }
 
 impl<Key: Hash + Eq> Backoff<Key> {
-    /// Notes a failure and says how long to wait.
+    /// Records a failure and returns how long to wait.
     pub fn failed(&mut self, key: Key, generation: Option<i64>) -> Duration {
         let random = &self.random;
         let entry = self.failures.entry(key);
@@ -43,7 +43,7 @@ impl<Key: Hash + Eq> Backoff<Key> {
         about(wait, random.hash_one((salt, failed.times)))
     }
 
-    /// Forgets an object that succeeded or is gone.
+    /// Forgets an object that succeeded or was deleted.
     pub fn succeeded(&mut self, key: &Key) {
         self.failures.remove(key);
     }

@@ -14,21 +14,21 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::util::MapRequest;
 use tower::{BoxError, Layer, Service};
 
-/// Time for a connection to be made.
+/// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Time until the head of an answer; a watch may then go on for ever.
+/// Time limit until the response headers; a watch may then last indefinitely.
 const ANSWER: Duration = Duration::from_secs(15);
-/// The same for the lease, which must not wait behind anything.
+/// The same for lease requests.
 const LEASE_ANSWER: Duration = Duration::from_secs(5);
 
-/// How long a watch lasts: ten minutes, less what keeps it from ending at the same time as others' timers.
+/// How long a watch lasts: ten minutes, minus some seconds so that it does not end together with other timers.
 const WATCH_SECONDS: u32 = 590;
 
 /// The two connections of a process.
 pub struct Clients {
-    /// For the work.
+    /// For all requests of the workers.
     pub work: Client,
-    /// For the lease alone, so that work never starves its renewal.
+    /// For the lease only, so that the workers never delay its renewal.
     pub lease: Client,
 }
 
@@ -47,7 +47,7 @@ pub async fn connect(
         "no API server: set KUBECONFIG to a kubeconfig file, or run inside a cluster with a service account",
     )?;
     config.connect_timeout = Some(CONNECT);
-    // The controller's queue is the one place that tries again: a hidden retry would hold its slot for minutes.
+    // Retries are made only by the controller's queue: a hidden retry would block a worker for minutes.
     config.default_retry = false;
     let agent = format!("{name}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((http::header::USER_AGENT, agent.parse().context("user agent")?));

@@ -2,7 +2,7 @@
 
 use kube::runtime::watcher;
 
-/// Why a kind cannot be watched until a user fixes it; none when trying again may help.
+/// Why a kind cannot be watched until a user fixes it; none if a retry may help.
 pub(crate) fn denial(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return None;

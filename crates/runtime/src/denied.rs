@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// After how long an object of such a namespace is resynced. Costs no request.
+/// When an object of such a namespace is checked again. Costs no request.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Which caches are denied in which namespace, and why.
@@ -37,7 +37,7 @@ impl Denied {
         Self { reasons: Arc::default(), readiness, metrics }
     }
 
-    /// How long to leave the objects of a namespace alone; none when all caches that they need are watched.
+    /// How long the objects of a namespace are not reconciled; none if all caches that they need are watched.
     pub fn hold(&self, namespace: &str) -> Option<Duration> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.get(namespace).is_some_and(blocks).then_some(AGAIN)
@@ -56,7 +56,7 @@ impl Denied {
         reasons.retain(|_, caches| !caches.is_empty());
     }
 
-    /// Notes that a cache may not be filled in a namespace, or that it was. Tells whether that is news.
+    /// Records that a cache may not be filled in a namespace, or that it was. Returns whether that changed.
     pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, message: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let caches = reasons.entry(namespace.to_owned()).or_default();

@@ -5,7 +5,7 @@ use functionmesh_objects::text::bounded;
 use kube::runtime::watcher;
 use std::error::Error;
 
-/// Longest text of an error, in characters. The API server's words repeat what they are about.
+/// Longest text of an error, in characters. The API server's messages repeat the object they are about.
 const LIMIT: usize = 1024;
 
 /// An error of a watch.

@@ -23,10 +23,10 @@ const NORMAL: &str = "Normal";
 /// See above.
 const WARNING: &str = "Warning";
 
-/// Publishes Events in the name of the controller.
+/// Publishes Events of the controller (docs/decisions/0034-events-are-not-aggregated.md).
 ///
-/// Each is one request, and nothing of it is remembered: kube's recorder keeps all of the last six minutes in memory to count
-/// equal ones in a row. Here there are none, as an Event tells of a change.
+/// Each Event is one request and is not kept: kube's recorder keeps those of the last six minutes to count equal ones in a row.
+/// Here there are none, because an Event reports a change.
 #[derive(Clone)]
 pub struct Events {
     client: Client,

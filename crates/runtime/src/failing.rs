@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures in a row from which on it is no weather: half a minute, by the pauses between attempts.
+/// Number of consecutive failures after which a failure is reported: half a minute, by the backoff.
 const LASTING: u32 = 6;
-/// Entries of objects that are gone are dropped so long after their last failure: longer than the longest pause between
-/// attempts.
+/// How long after their last failure entries of deleted objects are dropped: longer than the longest backoff.
 const KEPT: Duration = Duration::from_secs(1200);
 
 /// Failures in a row, by the uid of the object.
@@ -27,7 +26,7 @@ struct Failures {
 }
 
 impl Failing {
-    /// Notes a failure, and says whether it lasts.
+    /// Records a failure. Returns whether it has lasted long enough to be reported.
     pub fn failed(&self, object: &ObjectMeta) -> bool {
         let (uid, generation, now) =
             (object.uid.clone().unwrap_or_default(), object.generation, Instant::now());

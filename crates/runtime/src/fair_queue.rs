@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// How many may wait in order. Behind them kube's queue goes on in none.
+/// How many objects may wait in order. Beyond them, kube's queue has no order.
 const WAITING: u16 = 256;
 
 /// Number of objects that kube's queue may run at the same time.
@@ -18,7 +18,7 @@ pub(crate) fn places(concurrency: u16) -> u16 {
     concurrency.saturating_add(WAITING)
 }
 
-/// The line of one controller.
+/// The queue of one controller.
 #[derive(Clone)]
 pub struct FairQueue {
     turns: Arc<Semaphore>,
@@ -47,7 +47,7 @@ impl FairQueue {
     }
 }
 
-/// Counts one that waits as long as it lives: it may be dropped before its turn comes.
+/// Counts a waiting object until it is dropped, which may be before its turn.
 struct Waiting<'a> {
     metrics: &'a Metrics,
     since: Instant,

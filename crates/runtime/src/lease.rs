@@ -28,22 +28,22 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// Without renewal for so long, another may take the lease.
+    /// Time without renewal after which another replica may take the lease.
     duration: Duration,
-    /// Without renewal for so long, the holder stops writing and ends.
+    /// Time without renewal after which the leader stops writing and exits.
     deadline: Duration,
-    /// Between two looks of one that waits, and two attempts of a holder whose renewal failed.
+    /// Interval at which a standby checks the lease, and at which a leader retries a failed renewal.
     retry: Duration,
 }
 
 impl Times {
-    /// Between two renewals that succeed: half of the deadline, so that one may fail.
+    /// Interval between successful renewals: half of the deadline, so that one may fail.
     fn interval(self) -> Duration {
         self.deadline / 2
     }
 }
 
-/// One process that wants to lead.
+/// A candidate in the election.
 #[derive(Clone)]
 pub(crate) struct Election {
     leases: Api<Lease>,
@@ -119,7 +119,7 @@ pub(crate) fn election(
 }
 
 impl Election {
-    /// Waits for the lease, and works while it is held. The lease is released when the work ends.
+    /// Waits for the lease, and runs the work while it is held. The lease is released when the work ends.
     ///
     /// # Errors
     /// Those of the work; when the lease is lost, the work is dropped.
@@ -197,7 +197,7 @@ impl Election {
         }
     }
 
-    /// Keeps the lease, and tells why once it is lost.
+    /// Keeps the lease, and returns the reason once it is lost.
     async fn renew_until_lost(self, mut held: Held) -> String {
         let Times { deadline, retry, .. } = self.times;
         sleep((held.since + self.times.interval()).saturating_sub(now())).await;
@@ -246,12 +246,12 @@ impl Election {
                 let lease = Lease { spec: Some(self.entry(Some(&spec), Some(&spec))), ..stored };
                 (true, self.leases.replace(&self.name, &PostParams::default(), &lease).await)
             }
-            // Deleted. Those who wait believe in us for as long as if it were there.
+            // Deleted. Standbys count it as held for as long as if it existed.
             None => (false, self.create().await),
         };
         match written {
             Ok(lease) => Ok(Some(lease)),
-            // Between our look and our write another replica created it and leads now.
+            // Another replica created it between the read and the write, and leads now.
             Err(kube::Error::Api(status)) if status.code == 409 && !stored => Ok(None),
             Err(error) => Err(error),
         }
@@ -278,7 +278,7 @@ impl Election {
         }
     }
 
-    /// Gives the lease back, so that another one need not wait until it ends. Nothing depends on its success.
+    /// Releases the lease, so that a standby need not wait until it expires. Best effort.
     async fn release(&self) {
         let released = async {
             let Some(lease) = self.leases.get_opt(&self.name).await? else { return Ok(()) };

@@ -104,12 +104,12 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
         events
     }
 
-    /// Goes on without the first list of a namespace: what comes of it later is a change.
+    /// Continues without the first list of a namespace; later objects of it are changes.
     fn without(&mut self, namespace: &str) -> Vec<Event<K>> {
         if self.listed.contains(namespace) { Vec::new() } else { self.translate(namespace, Event::InitDone) }
     }
 
-    /// What the cache has of a namespace and its new list has not.
+    /// Objects of a namespace that are in the cache but not in the new list.
     fn missing(&mut self, namespace: &str) -> Vec<K> {
         let seen = self.relisting.remove(namespace).unwrap_or_default();
         let state = self.store.state();

@@ -11,21 +11,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// How long an answer outranks a cache that does not show the object at all: longer than a watch lags, short enough
-/// that an object deleted right after our write is missed for seconds only.
+/// How long a response outranks a cache that does not show the object at all: longer than a watch lags, and short enough that a
+/// deletion right after the write is noticed within seconds.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// A cache of objects that we write, with our own writes laid over it.
+/// A cache of objects that the controller writes, overlaid with its own writes.
 pub struct MutationCache<V: Resource<DynamicType = ()> + 'static> {
     store: Store<V>,
     written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
-    /// Uids of objects that we deleted and the cache may still show.
+    /// Uids of objects that the controller deleted and the cache may still show.
     removed: Mutex<HashMap<ObjectRef<V>, Option<String>>>,
     filled: OnceCell<()>,
 }
 
 impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
-    /// Lays an empty memory over a cache.
+    /// Wraps a cache, without writes yet.
     pub fn over(store: Store<V>) -> Self {
         Self { store, written: Mutex::default(), removed: Mutex::default(), filled: OnceCell::new() }
     }
@@ -33,7 +33,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     /// Waits until the cache was filled once. Any number of tasks may wait: kube's own future wakes only the last one.
     ///
     /// # Errors
-    /// When the watch ended for good.
+    /// When the watch ended permanently.
     pub async fn filled(&self) -> Result<(), WriterDropped> {
         self.filled.get_or_try_init(|| self.store.wait_until_ready()).await.copied()
     }
@@ -54,7 +54,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         }
     }
 
-    /// Remembers that an object was deleted, so that it is not deleted again because the cache is behind.
+    /// Records a deletion, so that it is not repeated while the cache is behind.
     pub fn removed(&self, key: ObjectRef<V>, object: &V) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,14 +62,14 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         removed.insert(key, object.uid());
     }
 
-    /// Whether what the cache shows is what we deleted. An object that waits for its finalizers is still there.
+    /// Whether the cached object is the deleted one. An object that waits for its finalizers still exists.
     fn is_removed(&self, key: &ObjectRef<V>, cached: &V) -> bool {
         let removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
         removed.get(key).is_some_and(|uid| *uid == cached.uid()) && cached.meta().deletion_timestamp.is_none()
     }
 
-    /// Whether our writes are all there is to know of some object that `wanted` is true of: the cache does not show it
-    /// yet, or no more. Only time tells, so it has to be checked again after [`GRACE`].
+    /// Whether some object that matches `wanted` is known only by the controller's own writes: the cache does not show it yet, or
+    /// no longer. It has to be checked again after [`GRACE`].
     pub fn unconfirmed(&self, wanted: impl Fn(&V) -> bool) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.iter().any(|(key, (_, object))| wanted(object) && self.store.get(key).is_none())
@@ -110,7 +110,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         cached.count() + written.values().filter(|(_, object)| wanted(object)).count()
     }
 
-    /// Remembers the answer to a write.
+    /// Records the response to a write.
     pub fn wrote(&self, key: ObjectRef<V>, object: V) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         // What the cache shows by now needs no remembering: only a handful is ever left.
@@ -127,14 +127,14 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     }
 }
 
-/// What we last wrote about objects that others own, such as their status, until the cache of those objects shows it.
+/// The last writes to users' objects, such as their status, until the cache of those objects shows them.
 pub struct PendingWrites<O: Resource<DynamicType = ()> + 'static, T> {
     store: Store<O>,
     written: Mutex<HashMap<ObjectRef<O>, (u64, T)>>,
 }
 
 impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O, T> {
-    /// Lays an empty memory over a cache.
+    /// Wraps a cache, without writes yet.
     pub fn over(store: Store<O>) -> Self {
         Self { store, written: Mutex::default() }
     }

@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 /// Longest reconcile.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a reconcile came to.
+/// The result of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
     /// `applied`, `unchanged` or `refused`.
@@ -35,7 +35,7 @@ impl Done {
         Self { outcome: "applied", writes, again: None }
     }
 
-    /// Everything was as it should be.
+    /// Nothing had to change.
     pub fn unchanged() -> Self {
         Self { outcome: "unchanged", writes: 0, again: None }
     }
@@ -86,7 +86,7 @@ impl FailureReason {
     }
 }
 
-/// An error that only trying again can help.
+/// An error to be retried.
 pub trait Failure: Error + Send + Sync + 'static {
     /// For the metric and the log.
     fn reason(&self) -> FailureReason;
@@ -112,7 +112,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
         Self { metrics, backoff: Mutex::default(), resync }
     }
 
-    /// Runs one reconcile. Whatever happens in it stays with this object.
+    /// Runs one reconcile. Errors and panics in it affect only this object.
     pub async fn run<E: Failure>(
         &self,
         key: Key,
@@ -166,7 +166,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
         }
     }
 
-    /// Forgets an object that is gone: one that was deleted while it failed is tried once more, and not found.
+    /// Forgets a deleted object: one that was deleted while it failed is retried once, and not found.
     pub fn gone(&self, key: &Key) {
         self.forget(key);
     }
@@ -194,7 +194,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
     }
 }
 
-/// Counts a reconcile as long as it lives: one that is dropped in the middle has ended as well.
+/// Counts a running reconcile until it is dropped, also if it is cancelled.
 struct Running<'a>(&'a IntGauge);
 
 impl<'a> Running<'a> {
@@ -210,8 +210,8 @@ impl Drop for Running<'_> {
     }
 }
 
-/// From two thirds of the longest pause to all of it: a different time for each reconcile, so that objects do not come back
-/// in waves.
+/// From two thirds of the longest pause to all of it: with jitter, so that objects are not
+/// resynced in waves.
 fn pause(longest: Duration, started: Instant) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);

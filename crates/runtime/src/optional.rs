@@ -23,17 +23,17 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-/// Pause before a kind that is absent is asked for again; doubles up to the longest.
+/// Interval at which an absent kind is looked up again; doubles up to the longest.
 const AGAIN: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
-/// A kind that was there for so long came to stay.
+/// After this time without interruption the interval starts over.
 const CALM: Duration = Duration::from_secs(60);
-/// Pause after a question that was not answered.
+/// Interval after a lookup without a response.
 const SOON: Duration = Duration::from_secs(3);
-/// How long a question that is not answered may hold up the start.
+/// How long a lookup without a response may delay startup.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An optional kind: its cache, and whether it is there.
+/// An optional kind: its cache, and whether the kind exists.
 pub struct Optional<V: Resource<DynamicType = ()> + 'static> {
     /// The objects; empty while the kind is absent.
     pub cache: MutationCache<V>,
@@ -63,13 +63,13 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
         }
     }
 
-    /// Waits until it is known whether the kind is there, and if so until its cache was filled.
+    /// Waits until it is known whether the kind exists, and if so until its cache was filled.
     pub async fn known(&self) {
         // The sender is ours: it cannot be gone.
         let _ = self.presence.subscribe().wait_for(|presence| *presence != Presence::Unknown).await;
     }
 
-    /// Says that a write was answered as if there were no such kind.
+    /// Records that the response to a write was that the kind does not exist.
     pub fn lost(&self) {
         // At once, for the reconcile that found out; the watch follows.
         let was_there = self.presence.send_if_modified(|presence| {
@@ -84,8 +84,8 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
         }
     }
 
-    /// Tells each time that the kind came or went: then every object is to be reconciled. What is found out at the start is no
-    /// change.
+    /// Notifies each time the kind appears or disappears; then every object has to be reconciled. The result of the first lookup
+    /// is not a change.
     pub fn turns(&self) -> impl Stream<Item = ()> + Send + use<V> {
         stream::unfold(self.presence.subscribe(), |mut presence| async move {
             loop {
@@ -128,7 +128,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
     }
 }
 
-/// Watches a kind while it is there.
+/// Watches a kind while it exists.
 struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
     client: Client,
     source: Source<V>,
@@ -191,7 +191,7 @@ where
         }
     }
 
-    /// Opens the watch if the kind is there.
+    /// Opens the watch if the kind exists.
     async fn ask(&mut self) {
         if !self.pause.is_zero() {
             sleep(self.pause).await;
@@ -253,7 +253,7 @@ where
         self.pause = self.pause.saturating_mul(2).clamp(AGAIN, LONGEST);
     }
 
-    /// Trouble of the API server may be over soon; if it is not, the others do not wait.
+    /// Waits a limited time for an API server that fails; then startup continues without the kind.
     fn give_up_waiting(&self) {
         if *self.presence.borrow() == Presence::Unknown && self.began.elapsed() > PATIENCE {
             self.tell(Presence::Absent(Absence::Unavailable));

@@ -7,17 +7,17 @@ pub enum Absence {
     Missing,
     /// The controller may not list or watch it; as reported by the API server.
     Forbidden(String),
-    /// The API server does not answer the question.
+    /// The API server does not answer the lookup.
     Unavailable,
 }
 
-/// What is known of a kind.
+/// Whether a kind exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// Nothing yet.
     Unknown,
-    /// It is there and its cache was filled.
+    /// It exists and its cache was filled.
     Present,
-    /// It is not there.
+    /// It does not exist or cannot be used.
     Absent(Absence),
 }

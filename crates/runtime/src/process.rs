@@ -20,17 +20,17 @@ use tracing::{error, info};
 /// Time for running reconciles to finish after the process was asked to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Everything that a controller's work needs from its process.
+/// Everything that a controller needs from its process.
 pub struct Process {
     /// Name of the controller: of its lease and its field manager.
     pub name: &'static str,
     /// Connection to the API server.
     pub client: Client,
-    /// What Prometheus sees.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What `/readyz` says.
+    /// The readiness of the process.
     pub readiness: Readiness,
-    /// Told to stop: finish what runs, begin nothing.
+    /// Cancelled at shutdown: running reconciles finish, no new ones start.
     pub shutdown: CancellationToken,
     admin: Admin,
     election: Option<Election>,
@@ -71,7 +71,7 @@ impl Process {
     /// Runs the work while leading. Returns after the process was asked to stop and the work finished.
     ///
     /// # Errors
-    /// When anything ends that should not: the work, the admin server, or the lease.
+    /// When the work, the admin server or the lease ends unexpectedly.
     pub async fn lead<W>(self, work: W) -> anyhow::Result<()>
     where
         W: Future<Output = anyhow::Result<()>>,
@@ -139,7 +139,7 @@ async fn run_until_stopped(
             ended?;
             if shutdown.is_cancelled() { Ok(()) } else { bail!("the controller's loop ended") }
         }
-        // A replica that stands by has nothing to finish.
+        // A standby has nothing to finish.
         () = &mut stopped => if metrics.leader.get() == 0 { Ok(()) } else { match tokio::time::timeout(GRACE, work).await {
             Ok(ended) => ended,
             Err(_) => bail!("reconciles did not finish within {GRACE:?}"),

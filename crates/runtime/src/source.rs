@@ -32,7 +32,7 @@ pub(crate) struct Source<K: Resource<DynamicType = ()> + 'static> {
     pub(crate) need: Need,
 }
 
-/// What depends on a cache.
+/// The consequence of a cache that cannot be filled.
 #[derive(Clone)]
 pub(crate) enum Need {
     /// The process is ready when it was filled.

@@ -75,7 +75,7 @@ impl Selection {
     }
 }
 
-/// What depends on a cache being filled.
+/// The consequence of a cache that is not filled.
 enum Filled {
     /// The process, which is not ready while the watch is denied.
     One(Arc<ReadyHandle>),
@@ -97,7 +97,7 @@ impl Watches {
         }
     }
 
-    /// The objects that users declare: wakes on a new generation, label, annotation or finalizer, never on a status.
+    /// Users' objects: triggers on a new generation, label, annotation or finalizer, never on a status.
     pub fn primary<K>(&self) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -113,8 +113,8 @@ impl Watches {
         (store, changes.predicate_filter(meaningful, PredicateConfig::default()).boxed())
     }
 
-    /// Objects that belong to others, trimmed before they are kept: wakes on every change. What is not dropped by `trim`
-    /// is kept, `managedFields` included.
+    /// Other objects, pruned before they are cached: triggers on every change. Everything that `trim` does not drop is kept,
+    /// `managedFields` included.
     pub fn owned<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -144,7 +144,7 @@ impl Watches {
         (Arc::new(optional), changes)
     }
 
-    /// Objects of one name, in one namespace or in all that are watched: wakes on every change.
+    /// Objects of one name, in one namespace or in all that are watched: triggers on every change.
     pub fn named<K>(&self, namespace: Option<&str>, name: &str) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,

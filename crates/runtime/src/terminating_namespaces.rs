@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a refusal counts: most namespaces are gone by then.
+/// How long a refusal counts: most namespaces are deleted by then.
 pub const HOLD: Duration = Duration::from_secs(60);
 
-/// The namespaces of which the API server said so.
+/// The namespaces that the API server reported as terminating.
 #[derive(Debug, Default)]
 pub struct TerminatingNamespaces(Mutex<HashMap<String, (Instant, Time)>>);
 
@@ -25,7 +25,7 @@ impl TerminatingNamespaces {
         known.insert(namespace, (Instant::now(), crate::clock::now()));
     }
 
-    /// How long there is no use in trying, if there is none. An object that is younger than the refusal is in another
+    /// How long the objects of a namespace are not reconciled, if at all. An object that is younger than the refusal is in another
     /// namespace of the same name.
     pub fn hold(&self, object: &ObjectMeta) -> Option<Duration> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -51,7 +51,7 @@ mod tests {
         object
     }
 
-    /// What a stream of events becomes, as words, and what is in the cache at the end.
+    /// The resulting events as text, and the content of the cache at the end.
     async fn through(events: Vec<Event<ConfigMap>>) -> (Vec<String>, Vec<String>) {
         let (store, writer) = reflector::store();
         let events = stream::iter(events.into_iter().map(Ok));

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(20);
-/// After how long without a failure it starts over.
+/// Time without failure after which the backoff starts over.
 const CALM: Duration = Duration::from_secs(120);
 
-/// The pace of one watch.
+/// The backoff of one watch.
 #[derive(Debug, Default)]
 pub(crate) struct WatchBackoff {
     failed: Option<Failed>,
@@ -37,7 +37,7 @@ impl WatchBackoff {
                 self.failed = None;
                 Duration::ZERO
             }
-            // What may be listed may not be watched, or fail at once: a list is no success.
+            // A kind that can be listed may still not be watchable, so a list is not a success.
             Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => Duration::ZERO,
         }
     }

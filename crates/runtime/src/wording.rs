@@ -4,7 +4,7 @@
 use regex_lite::Regex;
 use std::sync::LazyLock;
 
-/// Patterns of text that changes, each with what takes its place.
+/// Patterns of variable text, with their replacements.
 static VOLATILE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let patterns = [
         // How much of a quota is used changes with every object of the namespace.
@@ -21,7 +21,7 @@ static VOLATILE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     patterns.into_iter().filter_map(|(pattern, by)| Some((Regex::new(pattern).ok()?, by))).collect()
 });
 
-/// An answer of the API server without what changes from one answer to the next.
+/// A message of the API server without variable text.
 pub(crate) fn stable(answer: &str) -> String {
     VOLATILE
         .iter()

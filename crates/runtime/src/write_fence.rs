@@ -13,12 +13,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{BoxError, Layer, Service};
 
-/// Whether writes may leave: while the lease is held, or always where there is no election.
+/// Whether writes may be sent: while the lease is held, or always without leader election.
 #[derive(Clone, Debug)]
 pub struct WriteFence(Option<Arc<AtomicU64>>);
 
 impl WriteFence {
-    /// Open for ever, for a process without leader election.
+    /// Always open, for a process without leader election.
     pub fn open() -> Self {
         Self(None)
     }
@@ -46,7 +46,7 @@ impl WriteFence {
     }
 }
 
-/// Time since the machine started, its sleep included.
+/// Time since boot, including suspend.
 pub fn now() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
