@@ -3,9 +3,9 @@
 use crate::checked;
 use crate::rules::{self, Rules};
 use crate::schema;
-use crate::settings::{self, Kind};
 use crate::size;
 use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
+use crate::{Kind, settings};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaPropsOrArray,
 };
@@ -53,9 +53,7 @@ fn finished(
             if definition.spec.names.kind == "BackendConfig" {
                 checked::backend_config(spec);
             }
-            if let Some((kind, _)) =
-                Kind::ALL.into_iter().find(|(kind, _)| kind.name() == definition.spec.names.kind)
-            {
+            if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == definition.spec.names.kind) {
                 settings::describe(kind, spec);
             }
             schema::add_rules(spec, &rules.spec);

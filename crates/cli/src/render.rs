@@ -224,7 +224,7 @@ fn lower<K: Component>(object: &Value) -> Result<Workload, Vec<String>> {
     };
     let spec = decode::<K::Spec>(&member("spec")).map_err(|invalid| told(invalid.0))?;
     let mut problems = told(refused_at_creation(K::common(&spec)));
-    let unsafe_settings = settings::refused(K::ROLE.component(), &member("spec"));
+    let unsafe_settings = settings::refused(K::KIND, &member("spec"));
     problems.extend(unsafe_settings.iter().map(|text| located(object, text)));
     match K::lower(&metadata, spec) {
         Ok(workload) if problems.is_empty() => Ok(workload),

@@ -152,7 +152,7 @@ async fn attempt<K: Component>(
     // Asked again: the kind may have been found missing by the write.
     let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);
     let mut notices: Vec<_> = absence.iter().map(optional_api::missing).collect();
-    notices.extend(unsafe_settings(K::ROLE.component(), object.spec_text()));
+    notices.extend(unsafe_settings(K::KIND, object.spec_text()));
     let (notice, blocked) = match &pending {
         Some(pending) => waits(pending, &live, &status, cx, progress).await,
         None => (None, None),

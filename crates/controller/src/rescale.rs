@@ -53,7 +53,7 @@ pub(crate) fn with(refused: Outcome, progress: &Progress, live: Option<Box<State
 
 fn key<K: Component>(object: &Object<K>) -> Option<ObjectRef<StatefulSetView>> {
     let metadata = object.meta();
-    let name = WorkloadName::new(metadata.name.as_deref()?, K::ROLE).ok()?;
+    let name = WorkloadName::new(metadata.name.as_deref()?, K::KIND).ok()?;
     Some(ObjectRef::new(name.as_str()).within(metadata.namespace.as_deref()?))
 }
 

@@ -74,7 +74,7 @@ impl<K: Component> Context<K> {
     /// Kinds of the autoscalers of an object that the caches show.
     pub(crate) fn autoscalers_of(&self, object: &Object<K>) -> Vec<String> {
         let metadata = object.meta();
-        let name = metadata.name.as_deref().and_then(|name| WorkloadName::new(name, K::ROLE).ok());
+        let name = metadata.name.as_deref().and_then(|name| WorkloadName::new(name, K::KIND).ok());
         let (Some(name), Some(namespace)) = (name, metadata.namespace.as_deref()) else { return Vec::new() };
         let name = name.as_str();
         let horizontal = self.horizontal_autoscalers.get(&ObjectRef::new(name).within(namespace)).is_some();

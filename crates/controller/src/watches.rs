@@ -64,7 +64,7 @@ pub fn run<K: Component>(
     // Nothing is watched before the lease is held: a replica that stands by costs nothing.
     async move {
         let environment = environment?;
-        let selector = format!("{LABEL_COMPONENT}={}", K::ROLE.word());
+        let selector = format!("{LABEL_COMPONENT}={}", K::KIND.singular());
         let (objects, changed) = watches.primary::<Object<K>>();
         let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
         let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);

@@ -10,39 +10,7 @@ use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// The three kinds of component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
-    /// A Function.
-    Function,
-    /// A Source.
-    Source,
-    /// A Sink.
-    Sink,
-}
-
-impl Kind {
-    /// All of them, in the order in which they are made.
-    pub(crate) const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
-
-    /// The kind of the object.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Function => "Function",
-            Self::Source => "Source",
-            Self::Sink => "Sink",
-        }
-    }
-
-    /// The list in the `spec` of the mesh.
-    fn list(self) -> &'static str {
-        match self {
-            Self::Function => "functions",
-            Self::Source => "sources",
-            Self::Sink => "sinks",
-        }
-    }
-}
+pub(crate) use functionmesh_api::Kind;
 
 /// A component as the mesh wants it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,16 +35,16 @@ pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Pro
     let (mut wanted, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let mut names = BTreeSet::new();
-        let list = match spec.get(kind.list()) {
+        let list = match spec.get(kind.plural()) {
             None | Some(Value::Null) => continue,
             Some(Value::Array(list)) => list,
             Some(_) => {
-                problems.push(format!("spec.{}: must be a list", kind.list()));
+                problems.push(format!("spec.{}: must be a list", kind.plural()));
                 continue;
             }
         };
         for (i, item) in list.iter().enumerate() {
-            let field = format!("spec.{}[{i}].name", kind.list());
+            let field = format!("spec.{}[{i}].name", kind.plural());
             let spec = item.as_object().cloned().unwrap_or_default();
             let Some(item) = spec.get("name").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
                 problems.push(format!("{field}: must be set: it becomes part of the component's name"));

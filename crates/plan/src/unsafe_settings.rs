@@ -3,8 +3,9 @@
 
 use crate::conditions::UNSAFE_SETTINGS;
 use crate::health::reason::Reason;
+use functionmesh_api::Kind;
 use functionmesh_api::condition::DesiredCondition;
-use functionmesh_api::settings::{Kind, refused};
+use functionmesh_api::settings::refused;
 
 /// The condition of an object with such settings, by the text of its spec.
 pub fn unsafe_settings(kind: Kind, spec: &str) -> Option<DesiredCondition> {

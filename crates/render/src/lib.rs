@@ -42,7 +42,7 @@ pub use resource::labels::selector_labels;
 pub use resource::names::WorkloadName;
 pub use resource::vpa::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
 pub use text::quantity::Decimal;
-pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, Role, RunnerImages, Workload};
+pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, RunnerImages, Workload};
 
 /// Renders a workload to the objects that run it.
 ///

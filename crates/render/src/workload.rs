@@ -6,6 +6,7 @@ use crate::instance::package::Package;
 use crate::instance::pulsar_connection::Messaging;
 use crate::resource::names::WorkloadName;
 use crate::resource::vpa::VerticalPodAutoscaler;
+use functionmesh_api::Kind;
 use functionmesh_api::common::SecretRef;
 use functionmesh_api::pod::PodPolicy;
 use functionmesh_api::runtime::RuntimeLogConfigRef;
@@ -13,55 +14,6 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRe
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceRequirements, Service, VolumeMount};
 use std::collections::BTreeMap;
-
-/// Which kind of component a workload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Consumes, computes, produces.
-    Function,
-    /// Brings messages into Pulsar.
-    Source,
-    /// Takes messages out of Pulsar.
-    Sink,
-}
-
-impl Role {
-    /// The word in names, labels and container names.
-    pub fn word(self) -> &'static str {
-        match self {
-            Role::Function => "function",
-            Role::Source => "source",
-            Role::Sink => "sink",
-        }
-    }
-
-    /// The kind of component, as the table of settings knows it.
-    pub fn component(self) -> functionmesh_api::settings::Kind {
-        match self {
-            Role::Function => functionmesh_api::settings::Kind::Function,
-            Role::Source => functionmesh_api::settings::Kind::Source,
-            Role::Sink => functionmesh_api::settings::Kind::Sink,
-        }
-    }
-
-    /// The kind of the custom resource.
-    pub fn kind(self) -> &'static str {
-        match self {
-            Role::Function => "Function",
-            Role::Source => "Source",
-            Role::Sink => "Sink",
-        }
-    }
-
-    /// The name Pulsar has for it.
-    pub(crate) fn component_type(self) -> &'static str {
-        match self {
-            Role::Function => "FUNCTION",
-            Role::Source => "SOURCE",
-            Role::Sink => "SINK",
-        }
-    }
-}
 
 /// The custom resource that owns the rendered objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +28,7 @@ pub struct Owner {
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// Kind of component.
-    pub role: Role,
+    pub kind: Kind,
     /// The custom resource.
     pub owner: Owner,
     /// Kubernetes namespace of everything rendered.

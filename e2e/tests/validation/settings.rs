@@ -5,7 +5,8 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
 use e2e::testing::objects::{AVAILABLE, create, functions, merge, until_condition, until_ready};
 use e2e::testing::{Controller, TestEnv};
-use functionmesh_api::settings::{Kind, refused, rules, without_effect};
+use functionmesh_api::Kind;
+use functionmesh_api::settings::{refused, rules, without_effect};
 use kube::ResourceExt;
 use kube::client::Body;
 use serde::Deserialize;
@@ -80,9 +81,7 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
         let (mut wrong, mut covered) = (Vec::new(), BTreeSet::new());
         let cases: Vec<Case> = serde_yaml::from_str(include_str!("settings.yaml"))?;
         for case in &cases {
-            for (kind, list) in
-                Kind::ALL.into_iter().filter(|(kind, _)| case.kinds.contains(&kind.name().to_owned()))
-            {
+            for kind in Kind::ALL.into_iter().filter(|kind| case.kinds.contains(&kind.name().to_owned())) {
                 let spec = spec(kind.name(), &case.spec);
                 let (expected, warned) = (refused(kind, &spec), without_effect(kind, &spec));
                 covered.extend((0..rules.len()).filter(|i| rules[*i].applies(kind, &spec)));
@@ -90,7 +89,10 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
                 item["name"] = "item".into();
                 for (whose, (refusal, warnings)) in [
                     ("", answer(&env, &namespace, kind.name(), &spec).await?),
-                    ("mesh: ", answer(&env, &namespace, "FunctionMesh", &json!({list: [item]})).await?),
+                    (
+                        "mesh: ",
+                        answer(&env, &namespace, "FunctionMesh", &json!({kind.plural(): [item]})).await?,
+                    ),
                 ] {
                     let mut problem =
                         |text: String| wrong.push(format!("{whose}{}: {}: {text}", kind.name(), case.spec));

@@ -2,8 +2,8 @@
 
 use super::Effect::{Dangerous, Nothing, Works};
 use super::Evidence::{Read, Rendered, Run};
-use super::Kind::{Function, Sink};
 use super::{Setting, When};
+use crate::Kind::{Function, Sink};
 
 /// The table's second part.
 pub(super) const SETTINGS: &[Setting] = &[

@@ -1,6 +1,7 @@
 //! The descriptions of fields: what the table says about them, at their end.
 
-use super::{Effect, Kind, Runtime, Setting, settings};
+use super::{Effect, Runtime, Setting, settings};
+use crate::Kind;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };

@@ -16,6 +16,7 @@ mod when;
 pub(crate) use describe::describe;
 pub use when::When;
 
+use crate::Kind;
 use serde_json::Value;
 use std::fmt;
 
@@ -63,32 +64,6 @@ impl fmt::Display for Runtime {
             Self::Go => "Go",
             Self::Generic => "generic",
         })
-    }
-}
-
-/// A kind of component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Function.
-    Function,
-    /// Source.
-    Source,
-    /// Sink.
-    Sink,
-}
-
-impl Kind {
-    /// All of them, with the list of a mesh that they are in.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Function, "functions"), (Self::Source, "sources"), (Self::Sink, "sinks")];
-
-    /// As objects spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Function => "Function",
-            Self::Source => "Source",
-            Self::Sink => "Sink",
-        }
     }
 }
 

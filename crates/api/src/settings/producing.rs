@@ -2,8 +2,8 @@
 
 use super::Effect::{Dangerous, Nothing, Works};
 use super::Evidence::{Read, Rendered, Run};
-use super::Kind::{Function, Source};
 use super::{Setting, When};
+use crate::Kind::{Function, Source};
 
 const CRYPTO: When =
     When::All(&[When::Text("output.topic"), When::Given("output.producerConf.cryptoConfig")]);

@@ -2,8 +2,8 @@
 
 use super::Effect::{Dangerous, Nothing, Works};
 use super::Evidence::{Read, Rendered, Run};
-use super::Kind::{Function, Sink, Source};
 use super::{Setting, When};
+use crate::Kind::{Function, Sink, Source};
 
 const TOKEN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
 

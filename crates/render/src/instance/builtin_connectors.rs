@@ -9,6 +9,7 @@
 use crate::instance::function_details::FunctionDetails;
 use crate::text::shell::{Piece, quote, write_word};
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 
 /// Where images have their connectors.
 const FOLDER: &str = "/pulsar/connectors";
@@ -41,7 +42,7 @@ pub(crate) fn builtin(workload: &Workload, file: &str) -> Option<Builtin> {
     let FunctionDetails { source, sink, .. } = &workload.details;
     let named = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
     let (from, to) = (named(&source.builtin), named(&sink.builtin));
-    if workload.role != crate::workload::Role::Function || from.is_none() && to.is_none() {
+    if workload.kind != Kind::Function || from.is_none() && to.is_none() {
         return None;
     }
     let mut details = workload.details.clone();

@@ -15,9 +15,9 @@ use crate::resource::names::WorkloadName;
 use crate::text::quantity::Decimal;
 use crate::workload::Autoscaling;
 use crate::workload::Owner;
-use crate::workload::Role;
 use crate::workload::Workload;
 use crate::workload::{CryptoSecret, Images, Leftovers, Log, StateStore};
+use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, LogTopicAgent, ProcessingGuarantee};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -69,31 +69,31 @@ pub(crate) fn text(value: Option<&String>) -> String {
 
 /// Brings the shared fields and the specific part together.
 pub(crate) fn workload(
-    role: Role,
+    kind: Kind,
     metadata: &ObjectMeta,
     common: Common,
     specific: Specific,
     mut problems: Problems,
 ) -> Result<Workload, Invalid> {
     let object_name = metadata.name.clone().unwrap_or_default();
-    let name = WorkloadName::new(&object_name, role);
+    let name = WorkloadName::new(&object_name, kind);
     if let Err(problem) = &name {
         problems.add("metadata.name", problem);
     }
     let replicas = common.replicas.or(common.min_replicas).unwrap_or(1);
-    validate::common(role, &common, &mut problems);
+    validate::common(kind, &common, &mut problems);
     validate::crypto_paths(&specific.crypto_secrets, &mut problems);
 
     let pulsar_name = PulsarName::of(metadata, &common);
-    let log = log(role, &common);
-    let program = program(role, &common, specific.java, specific.go, &pulsar_name, &log);
+    let log = log(kind, &common);
+    let program = program(kind, &common, specific.java, specific.go, &pulsar_name, &log);
     let details = FunctionDetails {
         tenant: pulsar_name.tenant,
         namespace: pulsar_name.namespace,
         name: pulsar_name.name,
         class_name: specific.class_name,
-        log_topic: match role {
-            Role::Function if !log.sidecar => text(log.topic.as_ref()),
+        log_topic: match kind {
+            Kind::Function if !log.sidecar => text(log.topic.as_ref()),
             _ => String::new(),
         },
         processing_guarantees: guarantee(specific.guarantee.or(common.processing_guarantee)),
@@ -112,7 +112,7 @@ pub(crate) fn workload(
         resources: requested(common.resources.as_ref(), &mut problems),
         retry_details: specific.retry,
         runtime_flags: text(common.runtime_flags.as_ref()),
-        component_type: role.component_type(),
+        component_type: component_type(kind),
         retain_ordering: specific.retain_ordering,
         retain_key_ordering: specific.retain_key_ordering,
     };
@@ -120,10 +120,10 @@ pub(crate) fn workload(
         return Err(problems.unless_any(()).err().unwrap_or(Invalid(Vec::new())));
     };
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let connector = role != Role::Function;
+    let connector = kind != Kind::Function;
     let state = common.stateful_config.and_then(|state| state.pulsar).filter(|s| !s.service_url.is_empty());
     problems.unless_any(Workload {
-        role,
+        kind,
         owner: Owner { name: object_name, uid: metadata.uid.clone().unwrap_or_default() },
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name,
@@ -167,26 +167,26 @@ pub(crate) fn workload(
 
 /// Where the log goes. Once there is a topic, a Function sends to it itself and a connector has a sidecar for that,
 /// unless the object says otherwise. A sidecar reads files, which only Java and Python programs write.
-pub(crate) fn log(role: Role, common: &Common) -> Log {
+pub(crate) fn log(kind: Kind, common: &Common) -> Log {
     let topic = common.log_topic.clone().filter(|topic| !topic.is_empty());
-    let writes_files = role != Role::Function || common.java.is_some() || common.python.is_some();
+    let writes_files = kind != Kind::Function || common.java.is_some() || common.python.is_some();
     let sidecar = match common.log_topic_agent {
         Some(agent) => agent == LogTopicAgent::Sidecar && writes_files,
-        None => role != Role::Function && topic.is_some(),
+        None => kind != Kind::Function && topic.is_some(),
     };
     Log { topic, sidecar }
 }
 
 /// The program and its package. A connector is a Java program always; a Function has one of the runtimes.
 fn program(
-    role: Role,
+    kind: Kind,
     common: &Common,
     java: JavaExtras,
     go: GoExtras,
     name: &PulsarName,
     log: &Log,
 ) -> Option<(Runtime, Package)> {
-    let function = role == Role::Function;
+    let function = kind == Kind::Function;
     let found = if let Some(spec) = &common.java {
         let package = Package::new(&spec.jar, spec.jar_location.as_ref());
         // A connector does not send its log itself.
@@ -205,6 +205,15 @@ fn program(
         return None;
     };
     Some(found)
+}
+
+/// The name that Pulsar has for the kind.
+fn component_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Function => "FUNCTION",
+        Kind::Source => "SOURCE",
+        Kind::Sink => "SINK",
+    }
 }
 
 fn guarantee(guarantee: Option<ProcessingGuarantee>) -> Option<&'static str> {

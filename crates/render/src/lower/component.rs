@@ -1,8 +1,8 @@
 //! The seam between the custom resources and the renderer.
 
 use crate::lower::problems::Invalid;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::common::Common;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ pub trait Component:
     kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Send + Sync + 'static
 {
     /// Which kind it is.
-    const ROLE: Role;
+    const KIND: Kind;
 
     /// The type of its `spec`.
     type Spec: DeserializeOwned + Send;

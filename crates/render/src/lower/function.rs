@@ -13,8 +13,8 @@ use crate::lower::problems::Problems;
 use crate::lower::topic;
 use crate::lower::window;
 use crate::text::go_json;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, Consumption, ProcessingGuarantee};
 use functionmesh_api::function::{Function, FunctionSpec};
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy as Retention;
@@ -22,7 +22,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Map;
 
 impl Component for Function {
-    const ROLE: Role = Role::Function;
+    const KIND: Kind = Kind::Function;
     type Spec = FunctionSpec;
 
     fn common(spec: &FunctionSpec) -> &Common {
@@ -60,7 +60,7 @@ impl Component for Function {
                 pending_async_requests: Some(spec.max_pending_async_requests.unwrap_or(1000)),
             },
         };
-        let mut lowered = workload(Self::ROLE, metadata, spec.common, specific, problems)?;
+        let mut lowered = workload(Self::KIND, metadata, spec.common, specific, problems)?;
         lowered.volume_claim_templates = spec.volume_claim_templates.unwrap_or_default();
         lowered.claim_retention = spec
             .persistent_volume_claim_retention_policy

@@ -7,14 +7,14 @@ use crate::lower::input;
 use crate::lower::problems::Invalid;
 use crate::lower::problems::Problems;
 use crate::text::go_json;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::common::Common;
 use functionmesh_api::sink::{Sink, SinkSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 impl Component for Sink {
-    const ROLE: Role = Role::Sink;
+    const KIND: Kind = Kind::Sink;
     type Spec = SinkSpec;
 
     fn common(spec: &SinkSpec) -> &Common {
@@ -51,6 +51,6 @@ impl Component for Sink {
             crypto_secrets: input::crypto_secrets(&spec.consumption),
             ..Specific::default()
         };
-        workload(Self::ROLE, metadata, spec.common, specific, problems)
+        workload(Self::KIND, metadata, spec.common, specific, problems)
     }
 }

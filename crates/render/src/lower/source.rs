@@ -10,8 +10,8 @@ use crate::lower::problems::Invalid;
 use crate::lower::problems::Problems;
 use crate::text::go_json;
 use crate::workload::Leftovers;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::common::Common;
 use functionmesh_api::io::ProducerConfig;
 use functionmesh_api::source::{BatchSourceConfig, Source, SourceSpec};
@@ -23,7 +23,7 @@ const BATCH_CONFIG_KEY: &str = "__BATCHSOURCECONFIGS__";
 const BATCH_CLASS_KEY: &str = "__BATCHSOURCECLASSNAME__";
 
 impl Component for Source {
-    const ROLE: Role = Role::Source;
+    const KIND: Kind = Kind::Source;
     type Spec = SourceSpec;
 
     fn common(spec: &SourceSpec) -> &Common {
@@ -79,7 +79,7 @@ impl Component for Source {
             leftovers: batch.map(|_| intermediate(&name)),
             ..Specific::default()
         };
-        workload(Self::ROLE, metadata, spec.common, specific, problems)
+        workload(Self::KIND, metadata, spec.common, specific, problems)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::pod::log_sidecar;
 use crate::resource::hpa::BuiltinRule;
 use crate::text::quantity::Decimal;
 use crate::workload::CryptoSecret;
-use crate::workload::Role;
+use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, LogTopicAgent};
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
@@ -17,17 +17,17 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
 /// Notes what is wrong with the fields that all kinds share.
-pub(crate) fn common(role: Role, common: &Common, problems: &mut Problems) {
+pub(crate) fn common(kind: Kind, common: &Common, problems: &mut Problems) {
     services(common, problems);
-    program(role, common, problems);
+    program(kind, common, problems);
     replicas(common, problems);
     if let Some(resources) = &common.resources {
         self::resources(resources, problems);
     }
     if let Some(pod) = &common.pod {
-        self::pod(role, pod, common.max_replicas.is_some(), problems);
-        let log = common::log(role, common);
-        container_names(role, pod, log.sidecar && log.topic.is_some(), problems);
+        self::pod(kind, pod, common.max_replicas.is_some(), problems);
+        let log = common::log(kind, common);
+        container_names(kind, pod, log.sidecar && log.topic.is_some(), problems);
     }
     let policy = common.image_pull_policy.as_deref().unwrap_or_default();
     problems.when(
@@ -58,10 +58,10 @@ fn services(common: &Common, problems: &mut Problems) {
 }
 
 /// The program and its class. Only a Function has a choice of runtimes.
-fn program(role: Role, common: &Common, problems: &mut Problems) {
+fn program(kind: Kind, common: &Common, problems: &mut Problems) {
     let class = common.class_name.as_ref().is_some_and(|class| !class.is_empty());
     problems.when(
-        !class && (common.java.is_some() || (role == Role::Function && common.python.is_some())),
+        !class && (common.java.is_some() || (kind == Kind::Function && common.python.is_some())),
         "spec.className",
         "must be set: it is the class that runs",
     );
@@ -70,7 +70,7 @@ fn program(role: Role, common: &Common, problems: &mut Problems) {
         "spec.java.jar",
         "must be the path of the package in the container",
     );
-    if role != Role::Function {
+    if kind != Kind::Function {
         problems.when(common.java.is_none(), "spec.java", "must be set: connectors run as Java programs");
         return;
     }
@@ -191,7 +191,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
     }
 }
 
-fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
+fn pod(kind: Kind, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     for key in pod.labels.iter().flat_map(BTreeMap::keys).filter(|key| selects(key)) {
         problems
             .add(format!("spec.pod.labels.{key}"), "the pods are selected by this label; use another key");
@@ -214,7 +214,7 @@ fn pod(kind: Role, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
             "must be set; '*' means every container",
         );
     }
-    if kind == Role::Function {
+    if kind == Kind::Function {
         let mut seen = Vec::new();
         for (i, name) in pod.builtin_autoscaler.iter().flatten().enumerate() {
             let Some(BuiltinRule { resource, .. }) = BuiltinRule::named(name) else { continue };
@@ -253,8 +253,8 @@ fn probes(pod: &PodPolicy, problems: &mut Problems) {
 }
 
 /// No container of the user's own has the name of one of ours, which the API server refuses.
-fn container_names(role: Role, pod: &PodPolicy, sends_log: bool, problems: &mut Problems) {
-    let main = format!("pulsar-{}", role.word());
+fn container_names(kind: Kind, pod: &PodPolicy, sends_log: bool, problems: &mut Problems) {
+    let main = format!("pulsar-{}", kind.singular());
     for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
         for (i, container) in containers.iter().flatten().enumerate() {
             problems.when(

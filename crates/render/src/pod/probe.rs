@@ -7,8 +7,8 @@
 
 use crate::instance::command::Runtime;
 use crate::pod::template::METRICS_PORT;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -42,7 +42,7 @@ impl Evidence {
     /// effectively-once, whose producers are of one partition of the source, and not with a schema that records bring.
     pub(crate) fn of(workload: &Workload) -> Self {
         let (source, sink) = (&workload.details.source, &workload.details.sink);
-        let consumes = source.class_name.is_empty() && workload.role != Role::Source;
+        let consumes = source.class_name.is_empty() && workload.kind != Kind::Source;
         let produces = sink.class_name.is_empty()
             && !sink.topic.is_empty()
             && workload.details.processing_guarantees != Some("EFFECTIVELY_ONCE")

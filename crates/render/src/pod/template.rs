@@ -14,8 +14,8 @@ use crate::pod::volumes::Storage;
 use crate::resource::labels::selector_labels;
 use crate::text::quantity;
 use crate::workload::Environment;
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, LocalObjectReference, PodSecurityContext, PodSpec,
     PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
@@ -178,7 +178,7 @@ pub(crate) fn bare_container(
     };
     let policy = environment.image_pull_policy.as_ref().or(workload.images.pull_policy.as_ref());
     Container {
-        name: format!("pulsar-{}", workload.role.word()),
+        name: format!("pulsar-{}", workload.kind.singular()),
         image: Some(image),
         image_pull_policy: Some(policy.cloned().unwrap_or_else(|| "IfNotPresent".to_owned())),
         ports: Some(vec![port(GRPC_PORT), port(METRICS_PORT)]),
@@ -226,15 +226,15 @@ pub(crate) fn image(workload: &Workload, environment: &Environment) -> String {
     if let Some(image) = &workload.images.main {
         return image.clone();
     }
-    match (&workload.runtime, workload.role) {
-        (Runtime::Java(_), Role::Function) => images.java.clone(),
+    match (&workload.runtime, workload.kind) {
+        (Runtime::Java(_), Kind::Function) => images.java.clone(),
         (Runtime::Python(_), _) => images.python.clone(),
         (Runtime::Go(_), _) => images.go.clone(),
         (Runtime::Generic(generic), _) => images.generic.get(&generic.language).cloned().unwrap_or_default(),
-        (Runtime::Java(_), Role::Source | Role::Sink) if workload.package.is_from_pulsar() => {
+        (Runtime::Java(_), Kind::Source | Kind::Sink) if workload.package.is_from_pulsar() => {
             images.java.clone()
         }
-        (Runtime::Java(_), Role::Source | Role::Sink) => images.connectors.clone(),
+        (Runtime::Java(_), Kind::Source | Kind::Sink) => images.connectors.clone(),
     }
 }
 

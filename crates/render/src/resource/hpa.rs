@@ -44,7 +44,7 @@ impl BuiltinRule {
                 ..MetricSpec::default()
             };
         }
-        let container = format!("pulsar-{}", workload.role.word());
+        let container = format!("pulsar-{}", workload.kind.singular());
         MetricSpec {
             type_: "ContainerResource".to_owned(),
             container_resource: Some(ContainerResourceMetricSource { container, name, target }),

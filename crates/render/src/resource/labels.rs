@@ -1,7 +1,7 @@
 //! Labels and annotations (behaviour reference 2.2 and 2.3).
 
-use crate::workload::Role;
 use crate::workload::Workload;
+use functionmesh_api::Kind;
 use functionmesh_api::constants;
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> = [
         ("app.kubernetes.io/name", name),
         ("app.kubernetes.io/instance", name),
-        (constants::LABEL_COMPONENT, workload.role.word()),
+        (constants::LABEL_COMPONENT, workload.kind.singular()),
         (constants::LABEL_NAME, &workload.owner.name),
         (constants::LABEL_NAMESPACE, &workload.namespace),
-        ("component", workload.role.word()),
+        ("component", workload.kind.singular()),
         ("name", &workload.owner.name),
         ("namespace", &workload.namespace),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();
-    if workload.role == Role::Function {
+    if workload.kind == Kind::Function {
         labels.insert(constants::LABEL_APP.to_owned(), constants::APP.to_owned());
         labels.insert("app".to_owned(), constants::APP.to_owned());
     }

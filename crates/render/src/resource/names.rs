@@ -1,10 +1,10 @@
 //! Names of rendered objects (behaviour reference 2.1).
 
-use crate::workload::Role;
+use functionmesh_api::Kind;
 use functionmesh_api::constants::MAX_NAME_LENGTH;
 use std::fmt;
 
-/// Name of the `StatefulSet`, `<name>-<role>`: short enough for every name derived from it.
+/// Name of the `StatefulSet`, `<name>-<kind>`: short enough for every name derived from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadName(String);
 
@@ -13,7 +13,7 @@ impl WorkloadName {
     ///
     /// # Errors
     /// What to do about a name that is too long, or that a Service cannot have.
-    pub fn new(name: &str, role: Role) -> Result<Self, String> {
+    pub fn new(name: &str, kind: Kind) -> Result<Self, String> {
         if name.is_empty() {
             return Err("must be set".to_owned());
         }
@@ -38,7 +38,7 @@ impl WorkloadName {
                     .to_owned(),
             );
         }
-        Ok(Self(format!("{name}-{}", role.word())))
+        Ok(Self(format!("{name}-{}", kind.singular())))
     }
 
     /// Name of the `StatefulSet`.
@@ -92,11 +92,11 @@ mod tests {
     #[test]
     fn names_fit_everything_derived_from_them() {
         let longest = "a".repeat(MAX_NAME_LENGTH);
-        let name = WorkloadName::new(&longest, Role::Function).unwrap();
+        let name = WorkloadName::new(&longest, Kind::Function).unwrap();
         assert!(name.as_str().len() + "-0123456789".len() <= 63);
         assert!(name.service().len() <= 63);
         for wrong in ["", "a.b", "A", "-a", "a-", "3rd-party", &"a".repeat(MAX_NAME_LENGTH + 1)] {
-            assert!(WorkloadName::new(wrong, Role::Sink).is_err(), "{wrong}");
+            assert!(WorkloadName::new(wrong, Kind::Sink).is_err(), "{wrong}");
         }
     }
 

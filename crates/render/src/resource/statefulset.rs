@@ -52,7 +52,7 @@ pub(crate) fn metadata(workload: &Workload, name: String) -> ObjectMeta {
         labels: Some(selector_labels(workload)),
         owner_references: Some(vec![OwnerReference {
             api_version: API_VERSION.to_owned(),
-            kind: workload.role.kind().to_owned(),
+            kind: workload.kind.name().to_owned(),
             name: workload.owner.name.clone(),
             uid: workload.owner.uid.clone(),
             controller: Some(true),

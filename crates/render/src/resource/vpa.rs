@@ -36,7 +36,7 @@ pub struct VerticalPodAutoscalerSpec {
 pub(crate) fn target(workload: &Workload) -> CrossVersionObjectReference {
     CrossVersionObjectReference {
         api_version: Some(API_VERSION.to_owned()),
-        kind: workload.role.kind().to_owned(),
+        kind: workload.kind.name().to_owned(),
         name: workload.owner.name.clone(),
     }
 }

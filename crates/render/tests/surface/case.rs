@@ -1,5 +1,6 @@
 //! One input of the renderer, and what becomes of it.
 
+pub use functionmesh_api::Kind;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
 use functionmesh_render::{Component, Defaults, Desired, Environment, Invalid, cleanup, render};
 use k8s_openapi::api::batch::v1::Job;
@@ -8,26 +9,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-/// A kind that runs in pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Function,
-    Source,
-    Sink,
-}
-
-impl Kind {
-    pub const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Function => "Function",
-            Self::Source => "Source",
-            Self::Sink => "Sink",
-        }
-    }
-}
 
 /// An object with what else rendering depends on.
 #[derive(Clone, Debug)]

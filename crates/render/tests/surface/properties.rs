@@ -150,7 +150,7 @@ fn any_mesh_and_backend_config_decodes_and_encodes() {
     let configs = Values(schema::spec("BackendConfig")).prop_filter("null", |spec| !spec.is_null());
     runner.run(&configs, |spec| stable(round_trips::<BackendConfigSpec>(&spec))).unwrap();
     // The items of a mesh are rendered as the objects they become.
-    let lists = [("functions", Kind::Function), ("sources", Kind::Source), ("sinks", Kind::Sink)];
+    let lists = Kind::ALL.map(|kind| (kind.plural(), kind));
     runner
         .run(&meshes, |spec| {
             for (list, kind) in lists {

@@ -2,7 +2,8 @@
 
 use super::Page;
 use super::markdown::{Table, code};
-use functionmesh_api::settings::{Effect, Kind, LINE, Runtime, Setting, settings};
+use functionmesh_api::Kind;
+use functionmesh_api::settings::{Effect, LINE, Runtime, Setting, settings};
 
 /// The page.
 pub(super) fn page() -> Page {
