@@ -1,7 +1,7 @@
 //! Flags that decide what is rendered: the same for the controllers and for offline rendering (behaviour reference 6.1).
 
 use crate::config::OperatorConfig;
-use crate::workload::Environment;
+use crate::environment::Environment;
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 

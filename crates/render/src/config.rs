@@ -1,10 +1,8 @@
 //! The operator's configuration file (behaviour reference 6.2).
 
+use crate::environment::{Environment, Helper, RunnerImages};
+use crate::resource::labels::is_selector_label;
 use crate::text::quantity::Decimal;
-use crate::workload::Environment;
-use crate::workload::Helper;
-use crate::workload::RunnerImages;
-use functionmesh_api::constants;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -77,7 +75,7 @@ impl OperatorConfig {
             }
             _ => return Err("must be a map of settings".to_owned()),
         };
-        if let Some(key) = config.resource_labels.keys().find(|key| selects(key)) {
+        if let Some(key) = config.resource_labels.keys().find(|key| is_selector_label(key)) {
             return Err(format!("resourceLabels.{key}: the pods are selected by this label; choose another"));
         }
         for (key, policy) in [
@@ -133,13 +131,6 @@ fn amounts(key: &str, container: &Container) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Whether the pods of some component are selected by this label (behaviour reference 2.2).
-pub(crate) fn selects(label: &str) -> bool {
-    ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
-        .contains(&label)
-        || label.strip_prefix(constants::GROUP).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// `cpu: 1` is the same as `cpu: "1"` in Kubernetes.

@@ -17,6 +17,8 @@
 mod args;
 mod backend_defaults;
 mod config;
+mod desired;
+mod environment;
 mod instance;
 mod lower;
 mod pod;
@@ -29,6 +31,8 @@ mod workload;
 pub use args::RenderArgs;
 pub use backend_defaults::Defaults;
 pub use config::OperatorConfig;
+pub use desired::{Desired, render};
+pub use environment::{Environment, Helper, RunnerImages};
 pub use lower::component::Component;
 pub use lower::decode::decode;
 pub use lower::pod_policy::check_backend_config;
@@ -42,16 +46,4 @@ pub use resource::labels::selector_labels;
 pub use resource::names::WorkloadName;
 pub use resource::vpa::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
 pub use text::quantity::Decimal;
-pub use workload::{Autoscaling, Desired, Environment, Helper, Owner, RunnerImages, Workload};
-
-/// Renders a workload to the objects that run it.
-///
-/// Infallible: whatever could be wrong was found by [`Component::lower`].
-pub fn render(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Desired {
-    Desired {
-        service: resource::service::service(workload),
-        stateful_set: resource::statefulset::stateful_set(workload, environment, defaults),
-        horizontal_autoscaler: resource::hpa::horizontal_autoscaler(workload),
-        vertical_autoscaler: resource::vpa::vertical_autoscaler(workload),
-    }
-}
+pub use workload::{Autoscaling, Owner, Workload};

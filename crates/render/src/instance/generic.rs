@@ -1,42 +1,47 @@
 //! The generic runtime: programs in further languages (behaviour reference 3.5).
 
-use crate::instance::command::{instance_arguments, state_arguments};
-use crate::pod::env;
+use crate::instance::arguments::{instance_arguments, state_arguments};
+use crate::instance::runtime::{Generic, Runtime};
 use crate::text::shell::quote;
 use crate::workload::Workload;
+use std::collections::BTreeSet;
 
-/// A program with everything about it checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Generic {
-    /// Language, such as `nodejs`.
-    pub(crate) language: String,
+/// The part of the command that runs the instance.
+pub(crate) fn script(generic: &Generic, workload: &Workload, file: &str) -> String {
+    // `env` sets variables of any name.
+    let passed: Vec<String> = renamed(workload)
+        .iter()
+        .map(|(name, from)| format!("{}\"${from}\" ", quote(&format!("{name}="))))
+        .collect();
+    let with = if passed.is_empty() { String::new() } else { format!("env {}", passed.concat()) };
+    let mut run = vec![format!(
+        "exec {with}pulsar_rust_instance --function_file {} --language {}",
+        quote(file),
+        quote(&generic.language)
+    )];
+    run.extend(instance_arguments(workload));
+    let provider = match generic.language.as_str() {
+        "python" => Some("secrets_provider.EnvironmentBasedSecretsProvider"),
+        "nodejs" => Some("EnvironmentBasedSecretsProvider"),
+        // The other languages read the variables themselves.
+        _ => None,
+    };
+    run.extend(provider.filter(|_| !workload.secrets.is_empty()).map(|p| format!("--secrets_provider {p}")));
+    run.extend(state_arguments(workload));
+    run.join(" ")
 }
 
-impl Generic {
-    /// The part of the command that runs the instance.
-    pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
-        // `env` sets variables of any name.
-        let passed: Vec<String> = env::renamed(workload)
-            .iter()
-            .map(|(name, from)| format!("{}\"${from}\" ", quote(&format!("{name}="))))
-            .collect();
-        let with = if passed.is_empty() { String::new() } else { format!("env {}", passed.concat()) };
-        let mut run = vec![format!(
-            "exec {with}pulsar_rust_instance --function_file {} --language {}",
-            quote(file),
-            quote(&self.language)
-        )];
-        run.extend(instance_arguments(workload));
-        let provider = match self.language.as_str() {
-            "python" => Some("secrets_provider.EnvironmentBasedSecretsProvider"),
-            "nodejs" => Some("EnvironmentBasedSecretsProvider"),
-            // The other languages read the variables themselves.
-            _ => None,
-        };
-        run.extend(
-            provider.filter(|_| !workload.secrets.is_empty()).map(|p| format!("--secrets_provider {p}")),
-        );
-        run.extend(state_arguments(workload));
-        run.join(" ")
-    }
+/// Variables that a shell such as dash does not pass on to what it runs, as their names are none of its own, and the names under
+/// which the container has them as well. Only where that shell runs the program: bash passes all on.
+pub(crate) fn renamed(workload: &Workload) -> Vec<(String, String)> {
+    let passes = |name: &str| {
+        let mut all = name.chars();
+        all.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && all.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let Runtime::Generic(_) = &workload.runtime else { return Vec::new() };
+    let own = workload.pod.env.iter().flatten().map(|variable| &variable.name);
+    let names: BTreeSet<&String> = workload.secrets.keys().chain(own).filter(|name| !passes(name)).collect();
+    let numbered = names.into_iter().enumerate();
+    numbered.map(|(i, name)| (name.clone(), format!("FUNCTION_VARIABLE_{i}"))).collect()
 }

@@ -3,157 +3,110 @@
 
 use crate::instance::function_details::ConsumerSpec;
 use crate::instance::pulsar_connection::{Auth, TOKEN_PLUGIN, Tls};
+use crate::instance::runtime::Go;
 use crate::instance::token_renewal;
 use crate::text::quantity::Decimal;
 use crate::text::shell::{Piece, quote, write_word};
 use crate::workload::Workload;
-use functionmesh_api::runtime::{GoRuntime, LogLevel};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A Go program with everything about it checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Go {
-    /// Value of the variable that sets the level of its log; without it the program has a configuration of its own.
-    pub(crate) log_level: Option<&'static str>,
-    extras: GoExtras,
+/// The part of the command that runs the program.
+pub(crate) fn script(go: &Go, workload: &Workload, file: &str) -> String {
+    let file = quote(file);
+    let (preparation, configuration) = (credentials(workload), configuration(go, workload));
+    format!("ls -l {file} && chmod +x {file} && {preparation}exec {file} -instance-conf {configuration}")
 }
 
-/// What the configuration of a Go program says besides Pulsar's description of the function.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct GoExtras {
-    /// The topic that the configuration has room for.
-    pub(crate) topic: String,
-    /// All topics, when there are more or when they have settings. The instance has read them since Pulsar 3.0; the
-    /// original leaves them out (behaviour reference 8.6 #45).
-    pub(crate) input_specs: BTreeMap<String, ConsumerSpec>,
-    pub(crate) is_pattern: bool,
-    pub(crate) timeout_ms: i32,
-    pub(crate) max_message_retries: i32,
-    pub(crate) dead_letter_topic: String,
+/// The configuration as one word of the shell, in which the ordinal and the address are still variables.
+fn configuration(go: &Go, workload: &Workload) -> String {
+    let mut word = vec![
+        Piece::literal("{\"pulsarServiceURL\":\""),
+        Piece::variable("brokerServiceURL"),
+        Piece::literal("\",\"instanceID\":"),
+        Piece::variable("SHARD_ID"),
+        Piece::literal(",\"funcID\":\""),
+        Piece::variable("SHARD_ID"),
+    ];
+    let mut rest = vec![format!("-{}\"", workload.owner.uid)];
+    let fields = fixed(go, workload).into_iter().chain(connection(workload));
+    rest.extend(fields.map(|(name, value)| format!("\"{name}\":{value}")));
+    let from_secrets = [
+        (matches!(workload.pulsar.auth(), Auth::Environment), AUTHENTICATION),
+        (workload.pulsar.tls() == Tls::Environment, TLS),
+    ];
+    let fixed = rest.join(",");
+    if from_secrets.iter().any(|(used, _)| *used) {
+        word.push(Piece::literal(&fixed));
+        word.extend(from_secrets.iter().filter(|(used, _)| *used).map(|(_, name)| Piece::variable(name)));
+        word.push(Piece::literal("}"));
+    } else {
+        word.push(Piece::literal(&(fixed + "}")));
+    }
+    write_word(&word)
 }
 
-/// Value of `LOGGING_LEVEL`, behaviour reference 2.5.
-fn log_level(go: &GoRuntime) -> Option<&'static str> {
-    let log = go.log.as_ref();
-    if log.is_some_and(|log| log.log_config.is_some()) {
-        return None;
+/// Everything that is known now.
+fn fixed(go: &Go, workload: &Workload) -> Vec<(&'static str, Value)> {
+    let details = &workload.details;
+    let request = |resource: &str| {
+        let requests = workload.resources.as_ref()?.requests.as_ref()?;
+        Decimal::parse(&requests.get(resource)?.0).map(Decimal::ceiling)
+    };
+    let amount =
+        |resource: &str| json!(request(resource).and_then(|n| i64::try_from(n).ok()).unwrap_or_default());
+    let guarantee = match details.processing_guarantees {
+        Some("ATMOST_ONCE") => 1,
+        Some("EFFECTIVELY_ONCE") => 2,
+        Some("MANUAL") => 3,
+        _ => 0,
+    };
+    let mut fields = vec![
+        ("funcVersion", json!("0")),
+        ("maxBufTuples", json!(100)),
+        ("port", json!(9093)),
+        ("clusterName", json!(workload.cluster_name)),
+        ("killAfterIdleMs", json!(0)),
+        ("tenant", json!(details.tenant)),
+        ("nameSpace", json!(details.namespace)),
+        ("name", json!(details.name)),
+        ("logTopic", json!(details.log_topic)),
+        ("processingGuarantees", json!(guarantee)),
+        ("secretsMap", json!("")),
+        ("runtime", json!(3)),
+        ("autoAck", json!(details.auto_ack)),
+        ("parallelism", json!(details.parallelism)),
+        ("subscriptionType", json!(subscription_type(details.source.subscription_type))),
+        ("timeoutMs", json!(go.extras.timeout_ms)),
+        ("subscriptionName", json!(details.source.subscription_name)),
+        ("cleanupSubscription", json!(details.source.cleanup_subscription)),
+        ("subscriptionPosition", json!(i32::from(details.source.subscription_position.is_some()))),
+        ("sourceSpecsTopic", json!(go.extras.topic)),
+        ("sourceSchemaType", json!("")),
+        ("isRegexPatternSubscription", json!(go.extras.is_pattern)),
+        ("receiverQueueSize", json!(0)),
+        ("sinkSpecsTopic", json!(details.sink.topic)),
+        ("sinkSchemaType", json!("")),
+        ("cpu", amount("cpu")),
+        ("ram", amount("memory")),
+        ("disk", amount("storage")),
+        ("maxMessageRetries", json!(go.extras.max_message_retries)),
+        ("deadLetterTopic", json!(go.extras.dead_letter_topic)),
+        ("expectedHealthCheckInterval", json!(-1)),
+        ("userConfig", json!(details.user_config.as_deref().unwrap_or_default())),
+        ("metricsPort", json!(9094)),
+    ];
+    if !go.extras.input_specs.is_empty() {
+        let text = |spec: &ConsumerSpec| json!(serde_json::to_string(spec).unwrap_or_default());
+        let specs: BTreeMap<&String, Value> =
+            go.extras.input_specs.iter().map(|(topic, spec)| (topic, text(spec))).collect();
+        fields.push(("sourceInputSpecs", json!(specs)));
     }
-    Some(match log.and_then(|log| log.level) {
-        Some(LogLevel::Debug) => "debug",
-        Some(LogLevel::Trace) => "trace",
-        Some(LogLevel::Warn) => "warn",
-        Some(LogLevel::Error) => "error",
-        Some(LogLevel::Fatal) => "fatal",
-        Some(LogLevel::Panic) => "panic",
-        Some(LogLevel::Info | LogLevel::Off | LogLevel::All) | None => "info",
-    })
+    // All of it once more, in Pulsar's own form. The SDK reads it since Pulsar 3.3, in the place of the fields above that
+    // describe the function, and finds more settings there; an older one ignores the field.
+    fields.push(("functionDetails", json!(details.to_json())));
+    fields
 }
-
-impl Go {
-    /// Reads `spec.golang`.
-    pub(crate) fn lower(go: &GoRuntime, extras: GoExtras) -> Self {
-        Self { log_level: log_level(go), extras }
-    }
-
-    /// The part of the command that runs the program.
-    pub(crate) fn script(&self, workload: &Workload, file: &str) -> String {
-        let file = quote(file);
-        let (preparation, configuration) = (credentials(workload), self.configuration(workload));
-        format!("ls -l {file} && chmod +x {file} && {preparation}exec {file} -instance-conf {configuration}")
-    }
-
-    /// The configuration as one word of the shell, in which the ordinal and the address are still variables.
-    fn configuration(&self, workload: &Workload) -> String {
-        let mut word = vec![
-            Piece::literal("{\"pulsarServiceURL\":\""),
-            Piece::variable("brokerServiceURL"),
-            Piece::literal("\",\"instanceID\":"),
-            Piece::variable("SHARD_ID"),
-            Piece::literal(",\"funcID\":\""),
-            Piece::variable("SHARD_ID"),
-        ];
-        let mut rest = vec![format!("-{}\"", workload.owner.uid)];
-        let fields = self.fixed(workload).into_iter().chain(connection(workload));
-        rest.extend(fields.map(|(name, value)| format!("\"{name}\":{value}")));
-        let from_secrets = [
-            (matches!(workload.pulsar.auth(), Auth::Environment), AUTHENTICATION),
-            (workload.pulsar.tls() == Tls::Environment, TLS),
-        ];
-        let fixed = rest.join(",");
-        if from_secrets.iter().any(|(used, _)| *used) {
-            word.push(Piece::literal(&fixed));
-            word.extend(from_secrets.iter().filter(|(used, _)| *used).map(|(_, name)| Piece::variable(name)));
-            word.push(Piece::literal("}"));
-        } else {
-            word.push(Piece::literal(&(fixed + "}")));
-        }
-        write_word(&word)
-    }
-
-    /// Everything that is known now.
-    fn fixed(&self, workload: &Workload) -> Vec<(&'static str, Value)> {
-        let details = &workload.details;
-        let request = |resource: &str| {
-            let requests = workload.resources.as_ref()?.requests.as_ref()?;
-            Decimal::parse(&requests.get(resource)?.0).map(Decimal::ceiling)
-        };
-        let amount =
-            |resource: &str| json!(request(resource).and_then(|n| i64::try_from(n).ok()).unwrap_or_default());
-        let guarantee = match details.processing_guarantees {
-            Some("ATMOST_ONCE") => 1,
-            Some("EFFECTIVELY_ONCE") => 2,
-            Some("MANUAL") => 3,
-            _ => 0,
-        };
-        let mut fields = vec![
-            ("funcVersion", json!("0")),
-            ("maxBufTuples", json!(100)),
-            ("port", json!(9093)),
-            ("clusterName", json!(workload.cluster_name)),
-            ("killAfterIdleMs", json!(0)),
-            ("tenant", json!(details.tenant)),
-            ("nameSpace", json!(details.namespace)),
-            ("name", json!(details.name)),
-            ("logTopic", json!(details.log_topic)),
-            ("processingGuarantees", json!(guarantee)),
-            ("secretsMap", json!("")),
-            ("runtime", json!(3)),
-            ("autoAck", json!(details.auto_ack)),
-            ("parallelism", json!(details.parallelism)),
-            ("subscriptionType", json!(subscription_type(details.source.subscription_type))),
-            ("timeoutMs", json!(self.extras.timeout_ms)),
-            ("subscriptionName", json!(details.source.subscription_name)),
-            ("cleanupSubscription", json!(details.source.cleanup_subscription)),
-            ("subscriptionPosition", json!(i32::from(details.source.subscription_position.is_some()))),
-            ("sourceSpecsTopic", json!(self.extras.topic)),
-            ("sourceSchemaType", json!("")),
-            ("isRegexPatternSubscription", json!(self.extras.is_pattern)),
-            ("receiverQueueSize", json!(0)),
-            ("sinkSpecsTopic", json!(details.sink.topic)),
-            ("sinkSchemaType", json!("")),
-            ("cpu", amount("cpu")),
-            ("ram", amount("memory")),
-            ("disk", amount("storage")),
-            ("maxMessageRetries", json!(self.extras.max_message_retries)),
-            ("deadLetterTopic", json!(self.extras.dead_letter_topic)),
-            ("expectedHealthCheckInterval", json!(-1)),
-            ("userConfig", json!(details.user_config.as_deref().unwrap_or_default())),
-            ("metricsPort", json!(9094)),
-        ];
-        if !self.extras.input_specs.is_empty() {
-            let text = |spec: &ConsumerSpec| json!(serde_json::to_string(spec).unwrap_or_default());
-            let specs: BTreeMap<&String, Value> =
-                self.extras.input_specs.iter().map(|(topic, spec)| (topic, text(spec))).collect();
-            fields.push(("sourceInputSpecs", json!(specs)));
-        }
-        // All of it once more, in Pulsar's own form. The SDK reads it since Pulsar 3.3, in the place of the fields above that
-        // describe the function, and finds more settings there; an older one ignores the field.
-        fields.push(("functionDetails", json!(details.to_json())));
-        fields
-    }
-}
-
 /// The number of Pulsar's enum.
 fn subscription_type(name: Option<&str>) -> i32 {
     match name {

@@ -7,10 +7,7 @@
 //! its log is the only place that says why (design section 4).
 
 use crate::text::shell::quote;
-use crate::workload::Log;
-use functionmesh_api::runtime::{
-    JavaLog4jConfigFileType, LogFormat, LogLevel, LogRotatePolicy, RuntimeLogConfig, RuntimeLogConfigRef,
-};
+use functionmesh_api::runtime::{JavaLog4jConfigFileType, LogFormat, LogRotatePolicy, RuntimeLogConfigRef};
 use serde_json::{Value, json};
 
 /// Directory of the configuration.
@@ -26,9 +23,9 @@ const TERMINATION_PATTERN: &str =
 const BOOKKEEPER: &str = "org.apache.pulsar.functions.runtime.shaded.org.apache.bookkeeper";
 /// The class of Pulsar's client that logs why TLS failed, as a warning; the error that ends the instance only says that the
 /// connection was closed.
-const CONNECTION: &str = "org.apache.pulsar.client.impl.ClientCnx";
+pub(crate) const CONNECTION: &str = "org.apache.pulsar.client.impl.ClientCnx";
 /// The loggers of what sends the log to its topic. Each of their messages below INFO is about a message of the log.
-const SENDERS: [&str; 4] =
+pub(crate) const SENDERS: [&str; 4] =
     ["org.apache.pulsar.client", "org.apache.pulsar.common", "io.netty", "org.apache.pulsar.shade"];
 
 /// The log configuration of one component.
@@ -38,33 +35,14 @@ pub(crate) struct Log4j {
     pub(crate) level: Option<&'static str>,
     /// A `ConfigMap` of the user's own, which replaces the generated file.
     pub(crate) config_map: Option<RuntimeLogConfigRef>,
-    format: LogFormat,
-    rotation: Option<LogRotatePolicy>,
-    file_type: JavaLog4jConfigFileType,
+    pub(crate) format: LogFormat,
+    pub(crate) rotation: Option<LogRotatePolicy>,
+    pub(crate) file_type: JavaLog4jConfigFileType,
     /// Whether the instance sends its log to a topic.
-    publishes: bool,
+    pub(crate) publishes: bool,
 }
 
 impl Log4j {
-    /// Reads `spec.java.log`; all of it has defaults.
-    ///
-    /// A sidecar reads files, so it needs one that rolls.
-    pub(crate) fn lower(log: Option<&RuntimeLogConfig>, destination: &Log) -> Self {
-        let sidecar = destination.sidecar;
-        Self {
-            level: log.and_then(|l| l.level).map(level),
-            config_map: log.and_then(|l| l.log_config.clone()),
-            format: log.and_then(|l| l.format).unwrap_or(LogFormat::Text),
-            rotation: log
-                .and_then(|l| l.rotate_policy)
-                .or(sidecar.then_some(LogRotatePolicy::SizedPolicyWith10MB)),
-            file_type: log
-                .and_then(|l| l.java_log4j_config_file_type)
-                .unwrap_or(JavaLog4jConfigFileType::Xml),
-            publishes: destination.topic.is_some() && !sidecar,
-        }
-    }
-
     /// Name of the file, below [`DIRECTORY`].
     pub(crate) fn file(&self) -> &'static str {
         match self.file_type {
@@ -93,7 +71,7 @@ impl Log4j {
     }
 
     /// The configuration as log4j2 reads it from YAML or, as elements, from XML.
-    fn configuration(&self) -> Value {
+    pub(crate) fn configuration(&self) -> Value {
         let level = self.level.unwrap_or("INFO");
         // The YAML variant of the original always has the file appender, rolling or not.
         let rolling = self.rotation.is_some() || matches!(self.file_type, JavaLog4jConfigFileType::Yaml);
@@ -204,20 +182,6 @@ fn set(element: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// Name of the level for log4j; `panic` has none of its own.
-fn level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Off => "OFF",
-        LogLevel::Trace => "TRACE",
-        LogLevel::Debug => "DEBUG",
-        LogLevel::Info | LogLevel::Panic => "INFO",
-        LogLevel::Warn => "WARN",
-        LogLevel::Error => "ERROR",
-        LogLevel::Fatal => "FATAL",
-        LogLevel::All => "ALL",
-    }
-}
-
 /// Writes a value as XML elements, indented: an array repeats its element.
 fn xml(name: &str, value: &Value, depth: usize) -> String {
     let indent = "  ".repeat(depth);
@@ -230,36 +194,5 @@ fn xml(name: &str, value: &Value, depth: usize) -> String {
         // All texts are our own and hold neither `<` nor `&`.
         Value::String(text) => format!("{indent}<{name}>{text}</{name}>"),
         other => format!("{indent}<{name}>{other}</{name}>"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn levels(level: LogLevel, destination: &Log) -> Vec<(String, String)> {
-        let log = RuntimeLogConfig { level: Some(level), ..RuntimeLogConfig::default() };
-        let configuration = Log4j::lower(Some(&log), destination).configuration();
-        let loggers = configuration["Loggers"]["Logger"].as_array().unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        loggers.iter().map(|logger| (text(&logger["name"]), text(&logger["level"]))).collect()
-    }
-
-    #[test]
-    fn what_sends_the_log_to_its_topic_logs_nothing_about_it() {
-        let topic = Log { topic: Some("logs".to_owned()), sidecar: false };
-        for level in [LogLevel::Debug, LogLevel::Trace, LogLevel::All] {
-            let capped = levels(level, &topic);
-            let is = |name: &str| capped.contains(&(name.to_owned(), "INFO".to_owned()));
-            assert!(SENDERS.iter().all(|name| is(name)) && is(CONNECTION), "{capped:?}");
-        }
-        for (level, destination) in [
-            (LogLevel::Info, &topic),
-            (LogLevel::Debug, &Log::default()),
-            (LogLevel::Debug, &Log { sidecar: true, ..topic.clone() }),
-        ] {
-            let found = levels(level, destination);
-            assert!(found.iter().all(|(name, _)| !SENDERS.contains(&name.as_str())), "{found:?}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What runs in the main container: the command of each kind of Pulsar instance.
 
 pub(crate) mod admin_cli;
+pub(crate) mod arguments;
 pub(crate) mod builtin_connectors;
 pub(crate) mod command;
 pub(crate) mod function_details;
@@ -11,4 +12,6 @@ pub(crate) mod log4j;
 pub(crate) mod package;
 pub(crate) mod pulsar_connection;
 pub(crate) mod python;
+pub(crate) mod python_log;
+pub(crate) mod runtime;
 pub(crate) mod token_renewal;

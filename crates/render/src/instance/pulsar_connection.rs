@@ -3,7 +3,7 @@
 use crate::text::shell::{option_if_set, or_default, quote};
 use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config, PulsarMessaging};
 use k8s_openapi::api::core::v1::{ConfigMapEnvSource, EnvFromSource, SecretEnvSource};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Class of the Java plugin for OAuth 2.
 pub(crate) const OAUTH2_PLUGIN: &str = "org.apache.pulsar.client.impl.auth.oauth2.AuthenticationOAuth2";
@@ -240,6 +240,13 @@ impl Messaging {
             Auth::Plugin(generic) => format!("{option} {}", quote(&generic.client_authentication_parameters)),
         })
     }
+}
+
+/// The parameters of the OAuth 2 plugin; `None` when they are no JSON object of strings.
+pub(crate) fn oauth2_parameters(generic: &GenericAuth) -> Option<Map<String, Value>> {
+    let parameters: Map<String, Value> =
+        serde_json::from_str(&generic.client_authentication_parameters).ok()?;
+    parameters.values().all(Value::is_string).then_some(parameters)
 }
 
 fn given(value: Option<&String>) -> Option<&str> {

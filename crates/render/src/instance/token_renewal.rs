@@ -6,8 +6,8 @@
 //! copy without that word, in memory, and follows the mounted key, which the kubelet renews. Everything else than a token stays
 //! as it was.
 
-use crate::instance::command::Runtime;
 use crate::instance::pulsar_connection::Side;
+use crate::instance::runtime::Runtime;
 use crate::text::shell::protect;
 use crate::workload::Workload;
 

@@ -1,24 +1,15 @@
 //! The part of lowering that Function, Source and Sink share.
 
-use crate::instance::command::Runtime;
 use crate::instance::function_details::{FunctionDetails, Resources, RetryDetails, SinkSpec, SourceSpec};
-use crate::instance::generic::Generic;
-use crate::instance::go::{Go, GoExtras};
-use crate::instance::java::{Java, JavaExtras};
-use crate::instance::package::Package;
 use crate::instance::pulsar_connection::{Messaging, Side};
-use crate::instance::python::Python;
-use crate::lower::problems::Invalid;
-use crate::lower::problems::Problems;
-use crate::lower::validate;
+use crate::instance::runtime::{GoExtras, JavaExtras, Runtime};
+use crate::lower::problems::{Invalid, Problems};
+use crate::lower::{log_topic, runtime, validate};
 use crate::resource::names::WorkloadName;
 use crate::text::quantity::Decimal;
-use crate::workload::Autoscaling;
-use crate::workload::Owner;
-use crate::workload::Workload;
-use crate::workload::{CryptoSecret, Images, Leftovers, Log, StateStore};
+use crate::workload::{Autoscaling, CryptoSecret, Images, Leftovers, Owner, StateStore, Workload};
 use functionmesh_api::Kind;
-use functionmesh_api::common::{Common, LogTopicAgent, ProcessingGuarantee};
+use functionmesh_api::common::{Common, ProcessingGuarantee};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -85,8 +76,8 @@ pub(crate) fn workload(
     validate::crypto_paths(&specific.crypto_secrets, &mut problems);
 
     let pulsar_name = PulsarName::of(metadata, &common);
-    let log = log(kind, &common);
-    let program = program(kind, &common, specific.java, specific.go, &pulsar_name, &log);
+    let log = log_topic::log(kind, &common);
+    let program = runtime::program(kind, &common, specific.java, specific.go, &pulsar_name.name, &log);
     let details = FunctionDetails {
         tenant: pulsar_name.tenant,
         namespace: pulsar_name.namespace,
@@ -163,48 +154,6 @@ pub(crate) fn workload(
         claim_retention: None,
         leftovers: specific.leftovers,
     })
-}
-
-/// Where the log goes. Once there is a topic, a Function sends to it itself and a connector has a sidecar for that,
-/// unless the object says otherwise. A sidecar reads files, which only Java and Python programs write.
-pub(crate) fn log(kind: Kind, common: &Common) -> Log {
-    let topic = common.log_topic.clone().filter(|topic| !topic.is_empty());
-    let writes_files = kind != Kind::Function || common.java.is_some() || common.python.is_some();
-    let sidecar = match common.log_topic_agent {
-        Some(agent) => agent == LogTopicAgent::Sidecar && writes_files,
-        None => kind != Kind::Function && topic.is_some(),
-    };
-    Log { topic, sidecar }
-}
-
-/// The program and its package. A connector is a Java program always; a Function has one of the runtimes.
-fn program(
-    kind: Kind,
-    common: &Common,
-    java: JavaExtras,
-    go: GoExtras,
-    name: &PulsarName,
-    log: &Log,
-) -> Option<(Runtime, Package)> {
-    let function = kind == Kind::Function;
-    let found = if let Some(spec) = &common.java {
-        let package = Package::new(&spec.jar, spec.jar_location.as_ref());
-        // A connector does not send its log itself.
-        let log = Log { topic: log.topic.clone().filter(|_| function), ..*log };
-        (Runtime::Java(Java::lower(spec, &name.name, &log, java)), package)
-    } else if let Some(spec) = common.python.as_ref().filter(|_| function) {
-        let package = Package::new(&spec.py, spec.py_location.as_ref());
-        (Runtime::Python(Python::lower(spec, &name.name, log.sidecar)), package)
-    } else if let Some(spec) = common.golang.as_ref().filter(|_| function) {
-        let package = Package::new(&spec.go, spec.go_location.as_ref());
-        (Runtime::Go(Go::lower(spec, go)), package)
-    } else if let Some(spec) = common.generic_runtime.as_ref().filter(|_| function) {
-        let package = Package::new(&spec.function_file, spec.function_file_location.as_ref());
-        (Runtime::Generic(Generic { language: spec.language.clone() }), package)
-    } else {
-        return None;
-    };
-    Some(found)
 }
 
 /// The name that Pulsar has for the kind.

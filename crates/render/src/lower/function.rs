@@ -1,17 +1,12 @@
 //! What only a Function has.
 
 use crate::instance::function_details::{SinkSpec, SourceSpec, WINDOW_FUNCTION_EXECUTOR};
-use crate::instance::go::GoExtras;
-use crate::instance::java::JavaExtras;
+use crate::instance::runtime::{GoExtras, JavaExtras};
 use crate::lower::common::{PulsarName, Specific, text, workload};
 use crate::lower::component::Component;
 use crate::lower::connector::connector;
-use crate::lower::input;
-use crate::lower::output;
-use crate::lower::problems::Invalid;
-use crate::lower::problems::Problems;
-use crate::lower::topic;
-use crate::lower::window;
+use crate::lower::problems::{Invalid, Problems};
+use crate::lower::{free_form, input, output, topic, window};
 use crate::text::go_json;
 use crate::workload::Workload;
 use functionmesh_api::Kind;
@@ -167,7 +162,7 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
         (spec.source_config.as_ref().and_then(|source| source.configs.as_ref()), "spec.sourceConfig.configs"),
         (spec.sink_config.as_ref().and_then(|sink| sink.configs.as_ref()), "spec.sinkConfig.configs"),
     ] {
-        go_json::check(config.map_or(&Map::new(), |config| &config.0), path, problems);
+        free_form::check(config.map_or(&Map::new(), |config| &config.0), path, problems);
     }
     check_ordering(&spec.common, &spec.consumption, problems);
     if let Some(window) = &spec.window_config {

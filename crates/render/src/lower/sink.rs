@@ -3,9 +3,8 @@
 use crate::instance::function_details::{IDENTITY_FUNCTION, SinkSpec as SinkDetails};
 use crate::lower::common::{PulsarName, Specific, text, workload};
 use crate::lower::component::Component;
-use crate::lower::input;
-use crate::lower::problems::Invalid;
-use crate::lower::problems::Problems;
+use crate::lower::problems::{Invalid, Problems};
+use crate::lower::{free_form, input};
 use crate::text::go_json;
 use crate::workload::Workload;
 use functionmesh_api::Kind;
@@ -29,7 +28,7 @@ impl Component for Sink {
             "must be set: it is the connector's configuration",
         );
         if let Some(config) = &spec.sink_config {
-            go_json::check(config, "spec.sinkConfig", &mut problems);
+            free_form::check(config, "spec.sinkConfig", &mut problems);
         }
         let name = PulsarName::of(metadata, &spec.common);
         let mut source = input::source_spec(&spec.common, &spec.consumption, true, &mut problems);

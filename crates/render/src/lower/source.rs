@@ -5,12 +5,10 @@ use crate::instance::function_details::{
 };
 use crate::lower::common::{PulsarName, Specific, text, workload};
 use crate::lower::component::Component;
-use crate::lower::output;
-use crate::lower::problems::Invalid;
-use crate::lower::problems::Problems;
+use crate::lower::problems::{Invalid, Problems};
+use crate::lower::{free_form, output};
 use crate::text::go_json;
-use crate::workload::Leftovers;
-use crate::workload::Workload;
+use crate::workload::{Leftovers, Workload};
 use functionmesh_api::Kind;
 use functionmesh_api::common::Common;
 use functionmesh_api::io::ProducerConfig;
@@ -46,7 +44,7 @@ impl Component for Source {
                 "spec.batchSourceConfig.discoveryTriggererConfig",
             ),
         ] {
-            go_json::check(config.map_or(&Map::new(), |config| &config.0), path, &mut problems);
+            free_form::check(config.map_or(&Map::new(), |config| &config.0), path, &mut problems);
         }
         let name = PulsarName::of(metadata, &spec.common);
         let class_name = text(spec.common.class_name.as_ref());

@@ -1,16 +1,16 @@
 //! Rules that hold for every kind (behaviour reference 5.2). What is refused here can never run.
 
-use crate::config::selects;
 use crate::instance::package;
-use crate::lower::common;
-use crate::lower::pod_policy;
+use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, oauth2_parameters};
 use crate::lower::problems::{Problem, Problems};
-use crate::pod::log_sidecar;
+use crate::lower::{log_topic, pod_policy};
 use crate::resource::hpa::BuiltinRule;
+use crate::resource::labels::is_selector_label;
 use crate::text::quantity::Decimal;
 use crate::workload::CryptoSecret;
 use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, LogTopicAgent};
+use functionmesh_api::messaging::AuthConfig;
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -26,7 +26,7 @@ pub(crate) fn common(kind: Kind, common: &Common, problems: &mut Problems) {
     }
     if let Some(pod) = &common.pod {
         self::pod(kind, pod, common.max_replicas.is_some(), problems);
-        let log = common::log(kind, common);
+        let log = log_topic::log(kind, common);
         container_names(kind, pod, log.sidecar && log.topic.is_some(), problems);
     }
     let policy = common.image_pull_policy.as_deref().unwrap_or_default();
@@ -51,10 +51,18 @@ fn services(common: &Common, problems: &mut Problems) {
     );
     let auth = common.pulsar.as_ref().and_then(|p| p.auth_config.as_ref());
     if common.log_topic_agent == Some(LogTopicAgent::Sidecar)
-        && let Some(problem) = auth.and_then(log_sidecar::problem)
+        && let Some(problem) = auth.and_then(log_sidecar_problem)
     {
         problems.add("spec.pulsar.authConfig.genericAuth.clientAuthenticationParameters", problem);
     }
+}
+
+/// What keeps the sidecar from authenticating. The original leaves it out without a word then, and the log is lost
+/// (behaviour reference 8.6 #50).
+fn log_sidecar_problem(config: &AuthConfig) -> Option<&'static str> {
+    let generic = config.generic_auth.as_ref()?;
+    (generic.client_authentication_plugin == OAUTH2_PLUGIN && oauth2_parameters(generic).is_none())
+        .then_some("must be a JSON object of strings, so that the log sidecar can authenticate with it")
 }
 
 /// The program and its class. Only a Function has a choice of runtimes.
@@ -192,7 +200,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
 }
 
 fn pod(kind: Kind, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
-    for key in pod.labels.iter().flat_map(BTreeMap::keys).filter(|key| selects(key)) {
+    for key in pod.labels.iter().flat_map(BTreeMap::keys).filter(|key| is_selector_label(key)) {
         problems
             .add(format!("spec.pod.labels.{key}"), "the pods are selected by this label; use another key");
     }

@@ -1,13 +1,13 @@
 //! Environment variables of the main container (behaviour reference 2.5).
 
-use crate::instance::command::Runtime;
-use crate::instance::go::Go;
+use crate::instance::generic::renamed;
 use crate::instance::pulsar_connection::Messaging;
+use crate::instance::runtime::{Go, Runtime};
 use crate::workload::Workload;
 use k8s_openapi::api::core::v1::{
     Container, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A list of variables in which each name stands once: a second one under the same name would be refused by
 /// server-side apply.
@@ -45,21 +45,6 @@ pub(crate) fn pod_name() -> EnvVar {
 /// Python 3.11 and newer mark the failing part of each line of a traceback with `^^^^` on a line of its own. The kubelet keeps
 /// the last 2048 bytes of what a container printed, and the marks would take a third of them.
 const NO_MARKS: (&str, &str) = ("PYTHONNODEBUGRANGES", "1");
-
-/// Variables that a shell such as dash does not pass on to what it runs, as their names are none of its own, and the names under
-/// which the container has them as well. Only where that shell runs the program: bash passes all on.
-pub(crate) fn renamed(workload: &Workload) -> Vec<(String, String)> {
-    let passes = |name: &str| {
-        let mut all = name.chars();
-        all.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && all.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let Runtime::Generic(_) = &workload.runtime else { return Vec::new() };
-    let own = workload.pod.env.iter().flatten().map(|variable| &variable.name);
-    let names: BTreeSet<&String> = workload.secrets.keys().chain(own).filter(|name| !passes(name)).collect();
-    let numbered = names.into_iter().enumerate();
-    numbered.map(|(i, name)| (name.clone(), format!("FUNCTION_VARIABLE_{i}"))).collect()
-}
 
 /// The pod's name, what the runtime needs, the secrets sorted by name, the user's own in their order, then the log level of a
 /// Go program, and what the shell needs.

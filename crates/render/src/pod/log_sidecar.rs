@@ -1,20 +1,15 @@
 //! The sidecar that sends the log files to the log topic (behaviour reference 2.11).
 
-use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, TOKEN_PLUGIN};
-use crate::pod::env;
+use crate::environment::Environment;
+use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, TOKEN_PLUGIN, oauth2_parameters};
 use crate::pod::env::EnvVarSet;
-use crate::pod::template;
 use crate::pod::volumes::Storage;
-use crate::workload::Environment;
+use crate::pod::{container, env};
 use crate::workload::Workload;
-use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config};
+use functionmesh_api::messaging::{AuthConfig, OAuth2Config};
 use k8s_openapi::api::core::v1::{Container, EnvVar, SecurityContext};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-/// Name of the volume with the log files.
-pub(crate) const VOLUME: &str = "filebeat-logs";
-/// Where the log files are.
-pub(crate) const LOG_DIRECTORY: &str = "/pulsar/logs/functions";
 const IMAGE: &str = "streamnative/filebeat:v0.6.0";
 /// User of that image.
 const USER: i64 = 1000;
@@ -66,7 +61,7 @@ pub(crate) fn container(
         name: "filebeat".to_owned(),
         image: Some(image.cloned().unwrap_or_else(|| IMAGE.to_owned())),
         image_pull_policy: Some(configured.pull_policy()),
-        resources: configured.resources.clone().map(template::canonical),
+        resources: configured.resources.clone().map(container::canonical),
         command: Some(["/bin/sh", "-c", "--", script.as_str()].map(str::to_owned).to_vec()),
         env: Some(set.into_vec()),
         env_from: Some(workload.pulsar.env_from_tls_first()),
@@ -75,7 +70,7 @@ pub(crate) fn container(
         security_context: Some(SecurityContext {
             run_as_user: Some(USER),
             run_as_non_root: Some(true),
-            ..template::no_privileges()
+            ..container::no_privileges()
         }),
         ..Container::default()
     })
@@ -100,13 +95,6 @@ fn credentials(workload: &Workload, config: &AuthConfig) -> Vec<(&'static str, S
     }
 }
 
-/// The parameters of the OAuth 2 plugin; `None` when they are no JSON object of strings.
-fn oauth2_parameters(generic: &GenericAuth) -> Option<Map<String, Value>> {
-    let parameters: Map<String, Value> =
-        serde_json::from_str(&generic.client_authentication_parameters).ok()?;
-    parameters.values().all(Value::is_string).then_some(parameters)
-}
-
 fn oauth2(issuer: String, audience: String, key: String, scope: String) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         ("oauth2Enabled", "true".to_owned()),
@@ -118,14 +106,6 @@ fn oauth2(issuer: String, audience: String, key: String, scope: String) -> Vec<(
         variables.push(("oauth2Scope", scope));
     }
     variables
-}
-
-/// What keeps the sidecar from authenticating. The original leaves it out without a word then, and the log is lost
-/// (behaviour reference 8.6 #50).
-pub(crate) fn problem(config: &AuthConfig) -> Option<&'static str> {
-    let generic = config.generic_auth.as_ref()?;
-    (generic.client_authentication_plugin == OAUTH2_PLUGIN && oauth2_parameters(generic).is_none())
-        .then_some("must be a JSON object of strings, so that the log sidecar can authenticate with it")
 }
 
 /// A variable whose value is taken literally: `$(NAME)` in it is not another variable.

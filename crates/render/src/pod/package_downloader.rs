@@ -1,11 +1,11 @@
 //! The init container that downloads the package (behaviour reference 2.10).
 
 use crate::backend_defaults::Defaults;
+use crate::environment::Environment;
 use crate::instance::admin_cli::AdminTool;
 use crate::instance::package::{self, DOWNLOADS, Tools};
-use crate::pod::template;
+use crate::pod::container;
 use crate::pod::volumes::Storage;
-use crate::workload::Environment;
 use crate::workload::Workload;
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 
@@ -38,10 +38,10 @@ pub(crate) fn container(
         // pulsarctl writes its settings to the home directory, which the image has none of for our user.
         env: Some(vec![EnvVar { name: "HOME".to_owned(), value: Some("/tmp".to_owned()), value_from: None }]),
         env_from: Some(service.env_from()),
-        resources: configured.resources.clone().map(template::canonical),
+        resources: configured.resources.clone().map(container::canonical),
         volume_mounts: Some(storage.downloader_mounts(workload)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        security_context: Some(template::main_security_context(workload, defaults)),
+        security_context: Some(container::main_security_context(workload, defaults)),
         ..Container::default()
     })
 }

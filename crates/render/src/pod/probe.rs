@@ -5,8 +5,8 @@
 //! they have in common is the protocol: a consumer and a producer need a TCP connection to a broker that stays. So the probe
 //! looks for one in the kernel's table of the pod's connections, with the shell that runs the command as well and `cat`.
 
-use crate::instance::command::Runtime;
-use crate::pod::template::METRICS_PORT;
+use crate::instance::runtime::Runtime;
+use crate::pod::ports::METRICS_PORT;
 use crate::workload::Workload;
 use functionmesh_api::Kind;
 use functionmesh_api::pod::Liveness;

@@ -1,20 +1,20 @@
 //! Volumes of the pod and where its containers mount them (behaviour reference 2.9 and 2.10).
 
-use crate::instance::command::Runtime;
-use crate::instance::log4j;
-use crate::instance::package;
+use crate::environment::Environment;
 use crate::instance::pulsar_connection::Messaging;
-use crate::instance::python;
-use crate::instance::token_renewal;
-use crate::pod::log_sidecar;
+use crate::instance::runtime::Runtime;
+use crate::instance::{log4j, package, python_log, token_renewal};
 use crate::resource::names::volume_name;
-use crate::workload::Environment;
 use crate::workload::Workload;
 use functionmesh_api::runtime::RuntimeLogConfigRef;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount,
 };
 
+/// Name of the volume with the log files.
+const LOG_VOLUME: &str = "filebeat-logs";
+/// Where the log files are.
+const LOG_DIRECTORY: &str = "/pulsar/logs/functions";
 /// Name of the volume that the init container downloads to.
 pub(crate) const DOWNLOADER_VOLUME: &str = "downloader-volume";
 
@@ -37,8 +37,8 @@ impl Storage {
         let mut storage =
             Self { volumes: workload.pod.volumes.clone().unwrap_or_default(), ..Self::default() };
         if workload.log.sidecar {
-            storage.add(empty_dir(log_sidecar::VOLUME));
-            storage.logs.push(mount(log_sidecar::VOLUME, log_sidecar::LOG_DIRECTORY));
+            storage.add(empty_dir(LOG_VOLUME));
+            storage.logs.push(mount(LOG_VOLUME, LOG_DIRECTORY));
         }
         storage.runtime_credentials = storage.credentials(&workload.pulsar);
         if let Some(secret) = token_renewal::secret(workload) {
@@ -168,7 +168,7 @@ impl Storage {
             self.log_config_map(config_map, "java", file, log4j::DIRECTORY);
         }
         if let Some(config_map) = python {
-            self.log_config_map(config_map, "python", python::LOG_FILE, python::LOG_DIRECTORY);
+            self.log_config_map(config_map, "python", python_log::LOG_FILE, python_log::LOG_DIRECTORY);
         }
     }
 

@@ -4,15 +4,14 @@
 //! component; it says by its exit code how it went, and it can run again: what is gone already is no failure.
 
 use crate::backend_defaults::Defaults;
+use crate::environment::Environment;
 use crate::instance::admin_cli::{Admin, AdminTool};
-use crate::pod::template;
-use crate::pod::template::{Parts, assemble, bare_container, labels, non_empty};
+use crate::pod::container::{self, bare_container, non_empty};
+use crate::pod::template::{Parts, assemble, labels};
 use crate::pod::volumes::Storage;
-use crate::resource::statefulset::metadata;
+use crate::resource::metadata::metadata;
 use crate::text::shell::quote;
-use crate::workload::Environment;
-use crate::workload::Workload;
-use crate::workload::{Leftovers, Log};
+use crate::workload::{Leftovers, Log, Workload};
 use functionmesh_api::constants;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
@@ -52,7 +51,7 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     };
     let environment = Environment { init_containers: false, ..environment.clone() };
     let storage = Storage::of(&workload, &environment);
-    let container = container(&workload, &environment, defaults, leftovers, &storage);
+    let container = cleanup_container(&workload, &environment, defaults, leftovers, &storage);
     let name = workload.name.cleanup();
     // Not those by which the pods of the component are selected: this one answers no request and counts for no average.
     let own: BTreeMap<String, String> = [
@@ -92,16 +91,16 @@ fn without_scraping(mut annotations: BTreeMap<String, String>) -> Option<BTreeMa
     (!annotations.is_empty()).then_some(annotations)
 }
 
-fn container(
+fn cleanup_container(
     workload: &Workload,
     environment: &Environment,
     defaults: &Defaults,
     leftovers: &Leftovers,
     storage: &Storage,
 ) -> Container {
-    let main_image = template::image(workload, environment);
+    let main_image = container::image(workload, environment);
     let image = workload.images.cleanup.clone().unwrap_or(main_image);
-    let tool = template::tools(workload, &image).admin;
+    let tool = container::tools(workload, &image).admin;
     let mut mounts = storage.cleanup_mounts(workload);
     // The claims of a StatefulSet's pod are its own.
     mounts.retain(|mount| storage.volumes.iter().any(|volume| volume.name == mount.name));

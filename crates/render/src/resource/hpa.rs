@@ -1,7 +1,6 @@
 //! The `HorizontalPodAutoscaler` (behaviour reference 2.12). It scales the custom resource, not the `StatefulSet`.
 
-use crate::resource::statefulset::metadata;
-use crate::resource::vpa::target;
+use crate::resource::metadata::{metadata, scale_target};
 use crate::text::quantity::Decimal;
 use crate::workload::Workload;
 use k8s_openapi::api::autoscaling::v2::{
@@ -98,7 +97,7 @@ pub(crate) fn horizontal_autoscaler(workload: &Workload) -> Option<HorizontalPod
     Some(HorizontalPodAutoscaler {
         metadata: metadata(workload, workload.name.to_string()),
         spec: HorizontalPodAutoscalerSpec {
-            scale_target_ref: target(workload),
+            scale_target_ref: scale_target(workload),
             min_replicas: Some(bounds.min),
             max_replicas: bounds.max,
             metrics: metrics.filter(|metrics| !metrics.is_empty()),

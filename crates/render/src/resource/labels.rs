@@ -27,3 +27,10 @@ pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
     }
     labels
 }
+
+/// Whether the pods of some component are selected by this label (behaviour reference 2.2).
+pub(crate) fn is_selector_label(label: &str) -> bool {
+    ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
+        .contains(&label)
+        || label.strip_prefix(constants::GROUP).is_some_and(|rest| rest.starts_with('/'))
+}

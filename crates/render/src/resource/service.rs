@@ -1,8 +1,8 @@
 //! The headless Service (behaviour reference 2.8).
 
-use crate::pod::template;
+use crate::pod::ports::{GRPC_PORT, METRICS_PORT};
 use crate::resource::labels::selector_labels;
-use crate::resource::statefulset::metadata;
+use crate::resource::metadata::metadata;
 use crate::workload::Workload;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -21,10 +21,7 @@ pub(crate) fn service(workload: &Workload) -> Service {
         metadata: metadata(workload, workload.name.service()),
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
-            ports: Some(vec![
-                port(template::GRPC_PORT.0, template::GRPC_PORT.1),
-                port(template::METRICS_PORT.0, template::METRICS_PORT.1),
-            ]),
+            ports: Some(vec![port(GRPC_PORT.0, GRPC_PORT.1), port(METRICS_PORT.0, METRICS_PORT.1)]),
             selector: Some(selector_labels(workload)),
             ..ServiceSpec::default()
         }),

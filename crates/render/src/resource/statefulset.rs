@@ -1,15 +1,15 @@
 //! The `StatefulSet` (behaviour reference 2.2 and 2.3).
 
 use crate::backend_defaults::Defaults;
+use crate::environment::Environment;
 use crate::pod::probe::Evidence;
 use crate::pod::template;
 use crate::resource::hash;
 use crate::resource::labels::selector_labels;
-use crate::workload::Environment;
+use crate::resource::metadata::metadata;
 use crate::workload::Workload;
-use functionmesh_api::constants::API_VERSION;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 /// Renders the `StatefulSet`, stamped with its own hash.
 pub(crate) fn stateful_set(
@@ -42,22 +42,4 @@ pub(crate) fn stateful_set(
     };
     hash::stamp(&mut stateful_set, hash::RENDERER_VERSION);
     stateful_set
-}
-
-/// Metadata of an object that belongs to the component and goes with it.
-pub(crate) fn metadata(workload: &Workload, name: String) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name),
-        namespace: Some(workload.namespace.clone()),
-        labels: Some(selector_labels(workload)),
-        owner_references: Some(vec![OwnerReference {
-            api_version: API_VERSION.to_owned(),
-            kind: workload.kind.name().to_owned(),
-            name: workload.owner.name.clone(),
-            uid: workload.owner.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }]),
-        ..ObjectMeta::default()
-    }
 }

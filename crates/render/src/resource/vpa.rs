@@ -1,8 +1,7 @@
 //! The `VerticalPodAutoscaler` (behaviour reference 2.13).
 
-use crate::resource::statefulset::metadata;
+use crate::resource::metadata::{metadata, scale_target};
 use crate::workload::Workload;
-use functionmesh_api::constants::API_VERSION;
 use functionmesh_api::pod::{VpaResourcePolicy, VpaUpdatePolicy};
 use k8s_openapi::api::autoscaling::v2::CrossVersionObjectReference;
 use kube::CustomResource;
@@ -32,22 +31,13 @@ pub struct VerticalPodAutoscalerSpec {
     pub resource_policy: Option<VpaResourcePolicy>,
 }
 
-/// The custom resource as the target of an autoscaler.
-pub(crate) fn target(workload: &Workload) -> CrossVersionObjectReference {
-    CrossVersionObjectReference {
-        api_version: Some(API_VERSION.to_owned()),
-        kind: workload.kind.name().to_owned(),
-        name: workload.owner.name.clone(),
-    }
-}
-
 /// Renders it when `spec.pod.vpa` is there, be it empty.
 pub(crate) fn vertical_autoscaler(workload: &Workload) -> Option<VerticalPodAutoscaler> {
     let policy = workload.pod.vpa.as_ref()?;
     Some(VerticalPodAutoscaler {
         metadata: metadata(workload, workload.name.to_string()),
         spec: VerticalPodAutoscalerSpec {
-            target_ref: target(workload),
+            target_ref: scale_target(workload),
             update_policy: policy.update_policy.clone(),
             resource_policy: policy.resource_policy.clone(),
         },
