@@ -9,6 +9,7 @@ mod install;
 mod policy;
 mod rbac;
 mod settings;
+mod structure;
 mod tenancy;
 mod yaml;
 
@@ -36,6 +37,8 @@ enum Command {
     Docs(Mode),
     /// The operator for `kubectl apply -k`: into config/default. Needs helm when the chart changed.
     Install(Mode),
+    /// Check the shape of the workspace: cycles between files, upward arrows, public modules, sizes, pure crates.
+    Structure,
 }
 
 #[derive(clap::Args)]
@@ -68,6 +71,7 @@ fn main() -> Result<()> {
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
         Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
+        Command::Structure => return structure::check(),
         Command::Install(mode) => (&[install::generate], "cargo xtask install", mode),
     };
     let mut files = Files::default();

@@ -1,0 +1,33 @@
+//! Crates that decide and do nothing else: no I/O among their dependencies.
+
+use crate::structure::workspace::{Workspace, cargo};
+use anyhow::Result;
+
+/// Crates without I/O, and the command line, which reads files and talks to no cluster.
+const PURE: [&str; 4] = ["functionmesh-api", "functionmesh-render", "functionmesh-plan", "kubectl-fmesh"];
+/// What does I/O: an asynchronous runtime, clients of the API server and of HTTP.
+const FORBIDDEN: [&str; 6] = ["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "async-std"];
+
+/// What the pure crates of the workspace depend on and must not.
+pub fn problems(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for name in PURE.into_iter().filter(|name| workspace.packages.iter().any(|package| package.name == *name))
+    {
+        let tree =
+            cargo(&["tree", "--package", name, "--edges", "normal", "--prefix", "none", "--format", "{p}"])?;
+        problems.extend(forbidden(name, &tree));
+    }
+    Ok(problems)
+}
+
+pub fn forbidden(name: &str, tree: &str) -> Vec<String> {
+    let dependencies = tree.lines().filter_map(|line| line.split(' ').next());
+    let wrong = dependencies.filter(|dependency| FORBIDDEN.contains(dependency));
+    wrong
+        .map(|dependency| {
+            format!(
+                "{name}: depends on {dependency}, which does I/O; see `cargo tree -p {name} -i {dependency}`"
+            )
+        })
+        .collect()
+}
