@@ -244,5 +244,5 @@ pub struct StateStoreJavaProvider {
     pub class_name: String,
     /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<crate::FreeForm>,
+    pub config: Option<crate::free_form::FreeForm>,
 }

@@ -1,11 +1,16 @@
 //! The `CustomResourceDefinition`s, as they are installed.
 
+use crate::backend_config::BackendConfig;
 use crate::checked;
+use crate::function::Function;
+use crate::kind::Kind;
+use crate::mesh::FunctionMesh;
 use crate::rules::{self, Rules};
 use crate::schema;
+use crate::settings;
+use crate::sink::Sink;
 use crate::size;
-use crate::{BackendConfig, Function, FunctionMesh, Sink, Source};
-use crate::{Kind, settings};
+use crate::source::Source;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaPropsOrArray,
 };

@@ -1,7 +1,7 @@
 //! Kind Function (behaviour reference 1.2 and 1.4).
 
-use crate::FreeForm;
 use crate::common::{Common, Consumption};
+use crate::free_form::FreeForm;
 use crate::io::OutputConf;
 use crate::source::BatchSourceConfig;
 use crate::status::ComponentStatus;

@@ -11,7 +11,7 @@
 //! * Quantities may be numbers, and are checked.
 
 use crate::limits;
-use crate::rules::Rule;
+use crate::rules::rule::Rule;
 use crate::size;
 use crate::status::NOT_OBSERVED;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

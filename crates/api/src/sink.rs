@@ -1,7 +1,7 @@
 //! Kind Sink (behaviour reference 1.3).
 
-use crate::FreeForm;
 use crate::common::{Common, Consumption};
+use crate::free_form::FreeForm;
 use crate::status::ComponentStatus;
 use kube::CustomResource;
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! Kind Source (behaviour reference 1.3).
 
-use crate::FreeForm;
 use crate::common::Common;
+use crate::free_form::FreeForm;
 use crate::io::OutputConf;
 use crate::status::ComponentStatus;
 use kube::CustomResource;

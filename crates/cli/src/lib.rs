@@ -5,11 +5,12 @@ mod output;
 mod render;
 mod schema;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use functionmesh_render::RenderArgs;
 use input::Input;
 use output::Output;
 use render::Rendered;
+use schema::Validation;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -65,17 +66,6 @@ const EXAMPLES: &str = "Examples:
 
   # The images that would run
   kubectl fmesh render -f function.yaml -o json | jq -r '.items[].spec.template.spec.containers[]?.image'";
-
-/// What happens to unknown fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Validation {
-    /// Refused.
-    Strict,
-    /// Dropped, with a line on standard error.
-    Warn,
-    /// Dropped.
-    Ignore,
-}
 
 /// Runs the command: 0 when all is well, 1 when an object is invalid, 2 when the input cannot be read.
 pub fn run(cli: Cli) -> ExitCode {

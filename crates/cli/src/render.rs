@@ -1,10 +1,9 @@
 //! Offline rendering, with the crates of the controllers.
 
-use crate::Validation;
-use crate::schema::{Findings, Schemas};
+use crate::schema::{Findings, Schemas, Validation};
 use functionmesh_api::constants::API_VERSION;
 use functionmesh_api::settings;
-use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
+use functionmesh_api::{BackendConfigSpec, Function, Kind, Sink, Source};
 use functionmesh_render::RenderArgs;
 use functionmesh_render::{
     Component, Defaults, Desired, Environment, Workload, check_backend_config, cleanup, decode,
@@ -17,9 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Uid of objects that have none: they were never stored.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
-
-/// The kinds that a mesh consists of, in the order in which they are printed.
-const COMPONENTS: [(&str, &str); 3] = [("functions", "Function"), ("sources", "Source"), ("sinks", "Sink")];
 
 /// What rendering depends on besides the input.
 pub struct Renderer<'a> {
@@ -184,7 +180,7 @@ impl Renderer<'_> {
     fn mesh(&self, object: &Value, configs: &Configs) -> Result<Vec<Value>, Vec<String>> {
         let (mut rendered, mut problems) = (Vec::new(), Vec::new());
         let name = text(object, "/metadata/name", "");
-        for (list, kind) in COMPONENTS {
+        for (list, kind) in Kind::ALL.map(|kind| (kind.plural(), kind.name())) {
             let items = object.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
             let mut seen = BTreeSet::new();
             for (i, item) in items.into_iter().flatten().enumerate() {

@@ -1,11 +1,23 @@
 //! What the schema of a kind says about an object, in the words of the API server. The rules between fields are checked where
 //! the object is lowered; here are its shape and its names, which a decoder passes over.
 
+use clap::ValueEnum;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// What happens to unknown fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Validation {
+    /// Refused.
+    Strict,
+    /// Dropped, with a line on standard error.
+    Warn,
+    /// Dropped.
+    Ignore,
+}
 
 /// Fields of `metadata` (`ObjectMeta` of apimachinery).
 const METADATA: [&str; 15] = [

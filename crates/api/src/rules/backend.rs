@@ -1,7 +1,7 @@
 //! Rules for a BackendConfig: what would make the API server refuse the pods of every component that it holds for. Values
 //! are checked by the schema ([`crate::checked`]), keys here, as a schema knows nothing of keys.
 
-use super::Rule;
+use crate::rules::rule::Rule;
 
 /// The key of a label, or of an annotation, whose prefix may have any case.
 const KEY: &str = "(?i)^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?\

@@ -1,6 +1,6 @@
 //! Rules for what the API server refuses in every pod, so that no StatefulSet could be made.
 
-use super::{Rule, given, if_given};
+use crate::rules::rule::{Rule, given, if_given};
 
 /// Labels by which the pods are selected, and that begin the name of ours.
 const SELECTING: &str = "['app', 'component', 'name', 'namespace', 'app.kubernetes.io/name', \

@@ -1,6 +1,6 @@
 //! Rules for the program, its package and the services it talks to.
 
-use super::{Rule, given, if_given, text};
+use crate::rules::rule::{Rule, given, if_given, text};
 
 /// A location that can be downloaded (behaviour reference 5.3); the scheme may have any case, and a version is any text, as
 /// in `@release/1.2`. `\x40` is the at sign, which has another meaning in our expressions.

@@ -1,6 +1,6 @@
 //! Rules for replicas, autoscalers and resources.
 
-use super::{Rule, given, if_given};
+use crate::rules::rule::{Rule, given, if_given};
 
 /// Replicas, autoscalers and resources of every component.
 pub(super) fn rules() -> Vec<Rule> {

@@ -1,6 +1,6 @@
 //! Rules for what is consumed and produced.
 
-use super::{Rule, given, if_given, on, text};
+use crate::rules::rule::{Rule, given, if_given, on, text};
 
 /// A topic: `topic`, `tenant/namespace/topic`, or the latter with a domain in front, when it may contain anything
 /// (behaviour reference 5.3). Short, as the API server counts its length against the number and size of topics.

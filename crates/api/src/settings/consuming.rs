@@ -1,9 +1,10 @@
 //! Settings of what is consumed.
 
-use super::Effect::{Dangerous, Nothing, Works};
-use super::Evidence::{Read, Rendered, Run};
-use super::{Setting, When};
-use crate::Kind::{Function, Sink};
+use crate::kind::Kind::{Function, Sink};
+use crate::settings::setting::Effect::{Dangerous, Nothing};
+use crate::settings::setting::Evidence::{Read, Rendered, Run};
+use crate::settings::setting::{Setting, UNKNOWN_ACTION, WORKS};
+use crate::settings::when::When;
 
 /// The table's second part.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -12,11 +13,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "timeout",
         kinds: &[Function, Sink],
         when: When::Between("timeout", i64::MIN, -1),
-        java: Dangerous(NEGATIVE),
-        python: Dangerous(NEGATIVE),
-        go: Dangerous(NEGATIVE),
-        generic: Dangerous(NEGATIVE),
-        evidence: [Run, Run, Read],
+        ..Setting::everywhere(Dangerous(NEGATIVE))
     },
     Setting {
         name: "timeout: 1 to 999",
@@ -26,30 +23,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         java: Dangerous("Java programs end at the start; set at least 1000, or 0 for none"),
         python: Dangerous(SHORT_PYTHON),
         go: Nothing(NO_TIMEOUT),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "timeout: 1000 to 9999",
         field: "timeout",
         kinds: &[Function],
         when: When::Between("timeout", 1000, 9999),
-        java: Works,
         python: Dangerous(SHORT_PYTHON),
         go: Nothing(NO_TIMEOUT),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "timeout: 10000 or more",
         field: "timeout",
         kinds: &[Function],
         when: When::Between("timeout", 10_000, i64::MAX),
-        java: Works,
-        python: Works,
         go: Nothing(NO_TIMEOUT),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "negativeAckRedeliveryDelayMs: negative",
@@ -57,10 +48,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Sink],
         when: When::Between("negativeAckRedeliveryDelayMs", i64::MIN, -1),
         java: Dangerous(NEGATIVE),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Run, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "retainOrdering with maxMessageRetry or deadLetterTopic",
@@ -73,61 +62,51 @@ pub(super) const SETTINGS: &[Setting] = &[
         java: Dangerous(
             "messages of such a subscription never get to the dead letters and are retried for ever; remove one of them",
         ),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "maxMessageRetry and deadLetterTopic",
         field: "maxMessageRetry",
         kinds: &[Function],
         when: When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::Text("deadLetterTopic")]),
-        java: Works,
         python: Nothing("a message that fails is delivered again for ever; catch the exception in your code"),
         go: Nothing(
             "the program ends when a message fails, and gets it again for ever; return no error for it",
         ),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "retainKeyOrdering",
         field: "retainKeyOrdering",
         kinds: &[Function],
         when: When::Switch("retainKeyOrdering", true),
-        java: Works,
-        python: Works,
         go: Dangerous(
             "Go programs have no such subscription and would process the messages of a key in any order; use retainOrdering",
         ),
-        generic: Works,
         evidence: [Run, Read, Read],
+        ..WORKS
     },
     Setting {
         name: "subscriptionPosition: earliest",
         field: "subscriptionPosition",
         kinds: &[Function],
         when: When::OneOf("subscriptionPosition", &["earliest"]),
-        java: Works,
-        python: Works,
         go: Nothing(
             "their SDK begins a new subscription with the newest message; create the subscription before the first start: \
              pulsar-admin topics create-subscription",
         ),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "skipToLatest",
         field: "skipToLatest",
         kinds: &[Function],
         when: When::Switch("skipToLatest", true),
-        java: Works,
         python: Nothing("the backlog is processed; skip it by pulsar-admin topics skip-all"),
         go: Nothing("the backlog is processed; skip it by pulsar-admin topics skip-all"),
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "autoAck: false",
@@ -138,10 +117,8 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Not(&When::OneOf("processingGuarantee", &["atmost_once", "effectively_once", "manual"])),
         ]),
         java: Nothing("Java programs acknowledge all the same; set spec.processingGuarantee: manual"),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Read, Read, Rendered],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs with isRegexPattern and receiverQueueSize: 0",
@@ -152,32 +129,28 @@ pub(super) const SETTINGS: &[Setting] = &[
             &When::All(&[When::Switch("isRegexPattern", true), When::Between("receiverQueueSize", 0, 0)]),
         ),
         java: Dangerous("Java programs end at the start, as with a partitioned topic; set at least 1"),
-        python: Works,
         go: Nothing("their SDK takes 0 as its default"),
-        generic: Works,
         evidence: [Run, Read, Read],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs.*.consumerProperties",
         field: "input.sourceSpecs.*.consumerProperties",
         kinds: &[Function],
         when: When::AnyValue("input.sourceSpecs", &When::MoreThan("consumerProperties", 0)),
-        java: Works,
         python: Nothing("the instance does not read them"),
         go: Nothing("the instance does not read them"),
-        generic: Works,
         evidence: [Run, Read, Read],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs.*.schemaProperties",
         field: "input.sourceSpecs.*.schemaProperties",
         kinds: &[Function],
         when: When::AnyValue("input.sourceSpecs", &When::MoreThan("schemaProperties", 0)),
-        java: Works,
-        python: Works,
         go: Nothing("Go programs get the bytes of each message and know no schema"),
-        generic: Works,
         evidence: [Run, Read, Read],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs.*.schemaProperties without schemaType",
@@ -187,22 +160,17 @@ pub(super) const SETTINGS: &[Setting] = &[
             "input.sourceSpecs",
             &When::All(&[When::MoreThan("schemaProperties", 0), When::Not(&When::Text("schemaType"))]),
         ),
-        java: Works,
         python: Nothing("only schemas of your own, named by schemaType, read them"),
-        go: Works,
-        generic: Works,
         evidence: [Run, Read, Read],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs.*.cryptoConfig",
         field: "input.sourceSpecs.*.cryptoConfig",
         kinds: &[Function],
         when: When::AnyValue("input.sourceSpecs", &When::Given("cryptoConfig")),
-        java: Works,
-        python: Works,
         go: Nothing("they decrypt nothing; encrypted messages are not processed"),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "input.sourceSpecs.*.cryptoConfig.consumerCryptoFailureAction other than FAIL, DISCARD and CONSUME",
@@ -218,11 +186,8 @@ pub(super) const SETTINGS: &[Setting] = &[
                 )),
             ]),
         ),
-        java: Dangerous(ACTION),
-        python: Dangerous(ACTION),
-        go: Dangerous(ACTION),
-        generic: Dangerous(ACTION),
         evidence: [Run, Rendered, Rendered],
+        ..Setting::everywhere(Dangerous(UNKNOWN_ACTION))
     },
     Setting {
         name: "input.sourceSpecs.*.cryptoConfig.consumerCryptoFailureAction",
@@ -232,15 +197,12 @@ pub(super) const SETTINGS: &[Setting] = &[
             "input.sourceSpecs",
             &When::OneOf("cryptoConfig.consumerCryptoFailureAction", &["DISCARD", "CONSUME"]),
         ),
-        java: Works,
         python: Nothing("they do as with FAIL"),
         go: Nothing("they decrypt nothing"),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
 ];
 
 const NEGATIVE: &str = "it is negative, and the program ends at the start; set 0 for none";
 const SHORT_PYTHON: &str = "Python programs end at the start below 10000; set at least that, or 0 for none";
 const NO_TIMEOUT: &str = "the instance does not read it";
-const ACTION: &str = "the instance knows no other and would take it for FAIL, or end; use one of them";

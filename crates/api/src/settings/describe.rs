@@ -1,7 +1,8 @@
 //! The descriptions of fields: what the table says about them, at their end.
 
-use super::{Effect, Runtime, Setting, settings};
-use crate::Kind;
+use crate::kind::Kind;
+use crate::settings::setting::{Effect, Runtime, Setting};
+use crate::settings::table::settings;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };

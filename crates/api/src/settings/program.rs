@@ -1,9 +1,10 @@
 //! Settings of the program, its log, its credentials and its pods.
 
-use super::Effect::{Dangerous, Nothing, Works};
-use super::Evidence::{Read, Rendered, Run};
-use super::{Setting, When};
-use crate::Kind::{Function, Sink, Source};
+use crate::kind::Kind::{Function, Sink, Source};
+use crate::settings::setting::Effect::{Dangerous, Nothing};
+use crate::settings::setting::Evidence::{Read, Rendered, Run};
+use crate::settings::setting::{Setting, WORKS};
+use crate::settings::when::When;
 
 const TOKEN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
 
@@ -21,11 +22,8 @@ pub(super) const SETTINGS: &[Setting] = &[
                 When::Not(&When::Text("pulsar.authConfig.genericAuth.clientAuthenticationParameters")),
             ]),
         ]),
-        java: Dangerous(UNAUTHENTICATED),
-        python: Dangerous(UNAUTHENTICATED),
-        go: Dangerous(UNAUTHENTICATED),
-        generic: Dangerous(UNAUTHENTICATED),
         evidence: [Read, Read, Read],
+        ..Setting::everywhere(Dangerous(UNAUTHENTICATED))
     },
     Setting {
         name: "pulsar.authConfig with another plugin than that for tokens",
@@ -38,24 +36,18 @@ pub(super) const SETTINGS: &[Setting] = &[
                 When::Not(&When::OneOf("pulsar.authConfig.genericAuth.clientAuthenticationPlugin", &[TOKEN])),
             ]),
         ]),
-        java: Works,
-        python: Works,
         go: Nothing(
             "they authenticate with tokens only, by genericAuth or spec.pulsar.authSecret; the program connects without credentials",
         ),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "processingGuarantee: effectively_once",
         field: "processingGuarantee",
         kinds: &[Function],
         when: When::OneOf("processingGuarantee", &["effectively_once"]),
-        java: Works,
-        python: Works,
         go: Dangerous("Go programs cannot do it and end at the start; use atleast_once, or another runtime"),
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "processingGuarantee: effectively_once with several topics in input, or without output.topic",
@@ -65,27 +57,23 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::OneOf("processingGuarantee", &["effectively_once"]),
             When::Any(&[When::SeveralInputs, When::Not(&When::Text("output.topic"))]),
         ]),
-        java: Works,
         python: Dangerous(
             "Python programs end at the start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
         ),
-        // Said above for Go.
-        go: Works,
-        generic: Works,
-        evidence: [Run, Run, Read],
+        ..WORKS
     },
     Setting {
         name: "windowConfig",
         field: "windowConfig",
         kinds: &[Function],
         when: When::Given("windowConfig"),
-        java: Works,
         python: Dangerous(
             "windows exist in Java programs only, and Python programs end at the start; remove it",
         ),
         go: Nothing("windows exist in Java programs only; each message is processed by itself"),
         generic: Nothing("windows exist in Java programs only; each message is processed by itself"),
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "windowConfig.processingGuarantees with processingGuarantee: effectively_once",
@@ -96,10 +84,8 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::OneOf("processingGuarantee", &["effectively_once"]),
         ]),
         java: Nothing("the instance acknowledges each message by itself; remove one of them"),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Read, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "maxMessageRetry with windowConfig",
@@ -110,10 +96,8 @@ pub(super) const SETTINGS: &[Setting] = &[
             "the messages of a window that failed are not sent back one by one (apache/pulsar#9137), so none of them gets to the \
              dead letters",
         ),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Read, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "maxPendingAsyncRequests: 0 or less",
@@ -121,10 +105,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::Between("maxPendingAsyncRequests", i64::MIN, 0),
         java: Dangerous("Java programs end at the start; set at least 1, or remove it"),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Read, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "maxPendingAsyncRequests",
@@ -135,55 +117,51 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Given("maxPendingAsyncRequests"),
             When::Not(&When::Between("maxPendingAsyncRequests", 1000, 1000)),
         ]),
-        java: Works,
         python: Nothing("only Java programs send results asynchronously"),
         go: Nothing("only Java programs send results asynchronously"),
         generic: Nothing("only Java programs send results asynchronously"),
         evidence: [Run, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "sourceConfig without input",
         field: "sourceConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sourceConfig"), When::Not(&INPUT)]),
-        java: Works,
         python: Dangerous(NO_SOURCE),
         go: Dangerous(NO_SOURCE),
-        generic: Works,
         evidence: [Read, Read, Rendered],
+        ..WORKS
     },
     Setting {
         name: "sourceConfig",
         field: "sourceConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sourceConfig"), INPUT]),
-        java: Works,
         python: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
         go: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
-        generic: Works,
         evidence: [Read, Read, Rendered],
+        ..WORKS
     },
     Setting {
         name: "sinkConfig without output.topic",
         field: "sinkConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sinkConfig"), When::Not(&When::Text("output.topic"))]),
-        java: Works,
         python: Dangerous(NO_SINK),
         go: Dangerous(NO_SINK),
-        generic: Works,
         evidence: [Read, Read, Rendered],
+        ..WORKS
     },
     Setting {
         name: "sinkConfig",
         field: "sinkConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sinkConfig"), When::Text("output.topic")]),
-        java: Works,
         python: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
         go: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
-        generic: Works,
         evidence: [Read, Read, Rendered],
+        ..WORKS
     },
     Setting {
         name: "batchSourceConfig with className: org.apache.pulsar.functions.source.batch.BatchSourceExecutor",
@@ -196,43 +174,36 @@ pub(super) const SETTINGS: &[Setting] = &[
         java: Dangerous(
             "the executor would run itself and end at the start; set spec.className to the class of the batch source",
         ),
-        python: Works,
-        go: Works,
-        generic: Works,
         evidence: [Read, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "statefulConfig.pulsar.javaProvider",
         field: "statefulConfig.pulsar.javaProvider",
         kinds: &[Function],
         when: When::Text("statefulConfig.pulsar.javaProvider.className"),
-        java: Works,
         python: Nothing("it is a class of Java"),
-        go: Works,
         generic: Nothing("it is a class of Java"),
         evidence: [Read, Rendered, Rendered],
+        ..WORKS
     },
     Setting {
         name: "runtimeFlags",
         field: "runtimeFlags",
         kinds: &[Function, Source, Sink],
         when: When::Text("runtimeFlags"),
-        java: Nothing(FLAGS),
-        python: Nothing(FLAGS),
-        go: Nothing(FLAGS),
-        generic: Nothing(FLAGS),
         evidence: [Read, Read, Read],
+        ..Setting::everywhere(Nothing(FLAGS))
     },
     Setting {
         name: "logTopicAgent: sidecar",
         field: "logTopicAgent",
         kinds: &[Function],
         when: When::All(&[When::OneOf("logTopicAgent", &["sidecar"]), When::Text("logTopic")]),
-        java: Works,
-        python: Works,
         go: Nothing("they write no log file for the sidecar, and send their log themselves, as with runtime"),
         generic: Nothing("they write no log file for the sidecar, and are given the topic, as with runtime"),
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "python.log.rotatePolicy with logTopic and without logTopicAgent: sidecar",
@@ -243,14 +214,12 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
             When::Given("python.log.rotatePolicy"),
         ]),
-        java: Works,
         python: Dangerous(
             "Python programs write neither to the file nor to the console after the first message; remove it, or set \
              spec.logTopicAgent: sidecar",
         ),
-        go: Works,
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "python.log.format: json with logTopic and without logTopicAgent: sidecar",
@@ -261,33 +230,27 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
             When::OneOf("python.log.format", &["json"]),
         ]),
-        java: Works,
         python: Nothing("the log is text after the first message; set spec.logTopicAgent: sidecar for JSON"),
-        go: Works,
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "python.log.level: off, trace or all",
         field: "python.log.level",
         kinds: &[Function],
         when: When::OneOf("python.log.level", &["off", "trace", "all"]),
-        java: Works,
         python: Nothing("Python has no such level; info is used"),
-        go: Works,
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "golang.log.level: off or all",
         field: "golang.log.level",
         kinds: &[Function],
         when: When::OneOf("golang.log.level", &["off", "all"]),
-        java: Works,
-        python: Works,
         go: Nothing("Go has no such level; info is used"),
-        generic: Works,
         evidence: [Run, Run, Rendered],
+        ..WORKS
     },
     Setting {
         name: "maxReplicas without resources.requests.cpu",
@@ -303,11 +266,8 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Not(&When::Given("resources.requests.cpu")),
             When::Not(&When::Given("resources.limits.cpu")),
         ]),
-        java: Nothing(NO_CPU),
-        python: Nothing(NO_CPU),
-        go: Nothing(NO_CPU),
-        generic: Nothing(NO_CPU),
         evidence: [Read, Read, Read],
+        ..Setting::everywhere(Nothing(NO_CPU))
     },
 ];
 

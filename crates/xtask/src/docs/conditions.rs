@@ -1,7 +1,7 @@
 //! The page on conditions and their reasons.
 
-use super::Page;
 use super::markdown::{Table, code};
+use super::page::Page;
 use functionmesh_api::condition::{Health, ReasonDocs};
 use functionmesh_plan::health::reason::Reason;
 

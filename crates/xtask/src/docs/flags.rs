@@ -1,7 +1,7 @@
 //! The page on flags, from the command lines themselves.
 
-use super::Page;
 use super::markdown::{Table, code};
+use super::page::Page;
 use clap::{Arg, Args, Command, CommandFactory};
 use functionmesh_controller::ComponentArgs;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};

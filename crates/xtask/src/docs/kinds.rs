@@ -1,11 +1,10 @@
 //! One page for each kind.
 
-use super::Page;
 use super::fields::{Field, Item, Reader};
 use super::markdown::{Table, anchor, code};
+use super::page::Page;
 use super::rules::rules;
-use super::since::{since, unknown};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use functionmesh_api::crds;
 use serde_json::Value;
 use std::fmt::Write;
@@ -39,16 +38,11 @@ fn page(definition: &Value, items: &[Item]) -> Result<Page> {
             .map_or(Ok(Vec::new()), |schema| reader.below(schema, name))
     };
     let (spec, status) = (part("spec")?, part("status")?);
-    let paths: Vec<&str> = spec.iter().chain(&status).map(|field| field.path.as_str()).collect();
-    let unknown = unknown(&kind, &paths);
-    if !unknown.is_empty() {
-        bail!("{kind} has no field {}; correct the table in since.rs", unknown.join(", "));
-    }
 
     let summary = text(root, "/description");
     let mut body =
         format!("{summary} {}\n\n{}\n", text(root, "/properties/spec/description"), identity(definition));
-    let sections = Sections::of(&kind, &spec);
+    let sections = Sections::of(&spec);
     let _ = write!(body, "\n## `spec`\n\n{}", sections.table(&sections.top, true));
     for section in &sections.nested {
         let heading = code(&section.path);
@@ -93,7 +87,6 @@ fn identity(definition: &Value) -> String {
 
 /// The fields of a spec: those directly in it, and a section for each that has fields of its own.
 struct Sections<'a> {
-    kind: &'a str,
     top: Vec<&'a Field>,
     nested: Vec<Section<'a>>,
 }
@@ -106,7 +99,7 @@ struct Section<'a> {
 }
 
 impl<'a> Sections<'a> {
-    fn of(kind: &'a str, fields: &'a [Field]) -> Self {
+    fn of(fields: &'a [Field]) -> Self {
         let (mut top, mut nested): (Vec<&Field>, Vec<Section>) = (Vec::new(), Vec::new());
         for field in fields {
             if field.path.matches('.').count() == 1 {
@@ -119,7 +112,7 @@ impl<'a> Sections<'a> {
                 _ => nested.push(Section { path: parent, fields: vec![field], same_as: None }),
             }
         }
-        let mut sections = Self { kind, top, nested };
+        let mut sections = Self { top, nested };
         sections.find_repeated();
         sections
     }
@@ -140,7 +133,7 @@ impl<'a> Sections<'a> {
 
     /// `linked`: fields with a section of their own lead there.
     fn table(&self, fields: &[&Field], linked: bool) -> Table {
-        let mut table = Table::new(&["Field", "Type", "Default", "Validation", "Since", "Note"]);
+        let mut table = Table::new(&["Field", "Type", "Default", "Validation", "Note"]);
         for field in fields {
             let mut name = code(&field.path);
             if linked && self.nested.iter().any(|section| section.path == field.path) {
@@ -151,7 +144,6 @@ impl<'a> Sections<'a> {
                 field.type_.clone(),
                 field.default.clone(),
                 field.validation.join("<br>"),
-                since(self.kind, &field.path).to_owned(),
                 field.note.clone(),
             ]);
         }

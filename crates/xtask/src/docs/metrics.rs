@@ -1,7 +1,7 @@
 //! The page on metrics, from the registry of a controller.
 
-use super::Page;
 use super::markdown::{Table, code};
+use super::page::Page;
 use anyhow::Result;
 use functionmesh_runtime::metrics::{Metrics, ObjectsByReadiness};
 

@@ -16,25 +16,15 @@ mod flags;
 mod kinds;
 mod markdown;
 mod metrics;
+mod page;
 mod rules;
 mod settings;
-mod since;
 mod troubleshooting;
 
 use crate::files::Files;
 use anyhow::Result;
 use markdown::Table;
-
-/// One page.
-struct Page {
-    /// Name below `docs/reference`.
-    file: String,
-    title: String,
-    /// One sentence for the index.
-    summary: String,
-    /// Everything after the title.
-    body: String,
-}
+use page::Page;
 
 /// Adds the pages and their index.
 pub fn generate(files: &mut Files) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The page on settings that a runtime does not take.
 
-use super::Page;
 use super::markdown::{Table, code};
+use super::page::Page;
 use functionmesh_api::Kind;
 use functionmesh_api::settings::{Effect, LINE, Runtime, Setting, settings};
 

@@ -1,0 +1,112 @@
+//! The rules that follow from the table: what is refused, and what there is a warning about.
+
+use crate::kind::Kind;
+use crate::settings::setting::{Effect, Runtime, Setting};
+use crate::settings::table::settings;
+use crate::settings::when::{self, When};
+use serde_json::Value;
+
+/// A setting in the runtimes that do the same with it, which is not what it says.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The setting.
+    pub setting: &'static Setting,
+    /// The runtimes.
+    pub runtimes: Vec<Runtime>,
+    /// Whether it is refused; else there is a warning.
+    pub refused: bool,
+    text: &'static str,
+}
+
+impl Rule {
+    /// What a user reads.
+    pub fn message(&self) -> String {
+        let (name, text) = (self.setting.name, self.text);
+        if self.refused {
+            return format!("spec.{name}: {text}");
+        }
+        let runtimes: Vec<String> = self.runtimes.iter().map(ToString::to_string).collect();
+        let of = match self.runtimes.len() {
+            4 => String::new(),
+            _ => format!(" in {} programs", runtimes.join(" and ")),
+        };
+        format!("spec.{name} has no effect{of}: {text}")
+    }
+
+    /// Whether it is about an object.
+    pub fn applies(&self, kind: Kind, spec: &Value) -> bool {
+        self.setting.kinds.contains(&kind)
+            && Runtime::of(kind, spec).is_some_and(|runtime| self.runtimes.contains(&runtime))
+            && self.setting.when.holds(spec)
+    }
+
+    /// The same as an expression about the `spec` of a kind; `None` for another kind.
+    pub fn expression(&self, kind: Kind, spec: &str) -> Option<String> {
+        let of_kind = self.setting.kinds.contains(&kind)
+            && (kind == Kind::Function || self.runtimes.contains(&Runtime::Java));
+        of_kind.then(|| {
+            let when = self.setting.when.expression(spec);
+            if kind != Kind::Function || self.runtimes.len() == Runtime::ALL.len() {
+                return when;
+            }
+            let given = |runtime: &Runtime| match runtime {
+                Runtime::Generic => [Runtime::Java, Runtime::Python, Runtime::Go]
+                    .map(|other| format!("!{}", When::Given(other.field()).expression(spec)))
+                    .join(" && "),
+                runtime => When::Given(runtime.field()).expression(spec),
+            };
+            let runtimes: Vec<String> = self.runtimes.iter().map(given).collect();
+            format!("({}) && {when}", runtimes.join(" || "))
+        })
+    }
+
+    /// An expression for the part of a `spec` that it is about: equal in two objects when nothing of it changed.
+    pub fn part(&self, spec: &str) -> String {
+        let mut paths = Vec::new();
+        self.setting.when.paths(&mut paths);
+        paths.sort_unstable();
+        paths.dedup();
+        let parts: Vec<String> =
+            paths.iter().map(|path| format!("dyn({})", when::value(spec, path))).collect();
+        format!("[{}]", parts.join(", "))
+    }
+}
+
+/// All rules, in the order of the table.
+pub fn rules() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for setting in settings() {
+        let first = rules.len();
+        for runtime in Runtime::ALL {
+            let (refused, text) = match setting.effect(runtime) {
+                Effect::Works => continue,
+                Effect::Nothing(text) => (false, text),
+                Effect::Dangerous(text) => (true, text),
+            };
+            let same = |rule: &&mut Rule| (rule.refused, rule.text) == (refused, text);
+            match rules.iter_mut().skip(first).find(same) {
+                Some(rule) => rule.runtimes.push(runtime),
+                None => rules.push(Rule { setting, runtimes: vec![runtime], refused, text }),
+            }
+        }
+    }
+    rules
+}
+
+/// What is dangerous in an object, each with its field.
+pub fn refused(kind: Kind, spec: &Value) -> Vec<String> {
+    found(kind, spec, true)
+}
+
+/// What has no effect in an object.
+pub fn without_effect(kind: Kind, spec: &Value) -> Vec<String> {
+    found(kind, spec, false)
+}
+
+fn found(kind: Kind, spec: &Value, refused: bool) -> Vec<String> {
+    rules()
+        .iter()
+        .filter(|rule| rule.refused == refused && rule.applies(kind, spec))
+        .map(Rule::message)
+        .collect()
+}
