@@ -1,4 +1,4 @@
-//! Kind BackendConfig (behaviour reference 1.6).
+//! Kind BackendConfig.
 
 use crate::pod::PodPolicy;
 use crate::status::BackendConfigStatus;

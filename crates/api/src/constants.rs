@@ -1,5 +1,4 @@
-//! Names with a meaning for the cluster: group, labels, annotations, finalizers (behaviour reference
-//! 2.2 and A).
+//! Names with a meaning for the cluster: group, labels, annotations, finalizers.
 
 /// API group.
 pub const GROUP: &str = "compute.functionmesh.io";

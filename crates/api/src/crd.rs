@@ -37,8 +37,7 @@ pub fn crd(kind: &str) -> Option<CustomResourceDefinition> {
     })
 }
 
-/// Completes a derived definition. `keep_unknown`: the original keeps unknown fields beside `spec` and `status`
-/// (behaviour reference 1.1).
+/// Completes a derived definition. `keep_unknown`: the Go operator keeps unknown fields beside `spec` and `status`.
 fn finished(
     mut definition: CustomResourceDefinition,
     keep_unknown: bool,

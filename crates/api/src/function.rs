@@ -1,4 +1,4 @@
-//! Kind Function (behaviour reference 1.2 and 1.4).
+//! Kind Function.
 
 use crate::common::{Common, Consumption};
 use crate::free_form::FreeForm;
@@ -117,7 +117,8 @@ pub struct SourceConnectorSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SinkConnectorSpec {
     /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
-    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a sink, or of a source where both are given.
+    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a sink, or of a source
+    /// where both are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
     /// Class of the connector. Defaults to `configs.className`.

@@ -1,4 +1,4 @@
-//! Topics: what is consumed and produced, and how (behaviour reference 1.4).
+//! Topics: what is consumed and produced, and how.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

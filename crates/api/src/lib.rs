@@ -1,9 +1,9 @@
 //! The kinds of Function Mesh as Rust types: Function, Source, Sink, FunctionMesh and BackendConfig of
-//! `compute.functionmesh.io/v1alpha1`, field for field those of the Go Function Mesh (behaviour reference section 1).
+//! `compute.functionmesh.io/v1alpha1`, field for field those of the Go Function Mesh.
 //!
-//! Every field is optional unless the original's schema requires it, JSON names are the original's with all their odd
-//! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. Of the rest of
-//! the workspace the crate needs `functionmesh-objects` only, and it can be used as a client library:
+//! Every field is optional unless the Go operator's schema requires it, JSON names are the Go operator's with all their odd
+//! spellings (`imageHasGet`, `serdeClassname`), and what a user wrote survives decoding and encoding. Of the rest of the
+//! workspace the crate needs `functionmesh-objects` only, and it can be used as a client library:
 //!
 //! ```
 //! use functionmesh_api::{Function, FunctionSpec};

@@ -1,4 +1,4 @@
-//! Kind FunctionMesh (behaviour reference 1.5).
+//! Kind FunctionMesh.
 
 use crate::function::FunctionSpec;
 use crate::sink::SinkSpec;

@@ -1,4 +1,4 @@
-//! The Pulsar cluster a component talks to (behaviour reference 1.4).
+//! The Pulsar cluster a component talks to.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

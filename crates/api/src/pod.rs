@@ -1,4 +1,4 @@
-//! Settings of the pods (behaviour reference 1.4).
+//! Settings of the pods.
 
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscalerBehavior, MetricSpec};
 use k8s_openapi::api::core::v1::{

@@ -1,4 +1,4 @@
-//! The languages a component can be written in, and its log (behaviour reference 1.4).
+//! The languages a component can be written in, and its log.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,7 +144,7 @@ pub enum LogLevel {
 /// When the log file is rolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
-#[allow(clippy::enum_variant_names, reason = "the names are the original's")]
+#[allow(clippy::enum_variant_names, reason = "the names are the Go operator's")]
 pub enum LogRotatePolicy {
     /// Every day.
     TimedPolicyWithDaily,

@@ -2,7 +2,7 @@
 //!
 //! * Descriptions stay on everything that belongs to Function Mesh and go from embedded Kubernetes types: with them
 //!   the five definitions would not fit into an object, and `kubectl explain pod.spec` has them.
-//! * Optional fields of ours may be `null`, which means the same as leaving them out. (The original's webhook removed
+//! * Optional fields of ours may be `null`, which means the same as leaving them out. (The Go operator's webhook removed
 //!   the `null`. Where a field is not nullable, the API server does so too, except in server-side apply, which it
 //!   refuses.) Enumerations and replicas may not: the API server finds no `null` among the values of the former, and
 //!   the scale subresource has to find a number or nothing in the latter.
@@ -68,7 +68,7 @@ pub(crate) fn finish(root: &mut JSONSchemaProps) {
     if let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) {
         // A status is written by controllers only, which leave out what they do not know.
         status.nullable = None;
-        // What is missing in a status is not known yet, or was not known to the original: no defaults, no demands.
+        // What is missing in a status is not known yet, or was not known to the Go operator: no defaults, no demands.
         status.required = None;
         for field in status.properties.iter_mut().flat_map(BTreeMap::values_mut) {
             field.default = None;
@@ -155,7 +155,7 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     }
 }
 
-/// The metadata of an object inside an object: what the original keeps of it (behaviour reference 1.1).
+/// The metadata of an object inside an object: what the Go operator keeps of it.
 fn embedded_metadata() -> JSONSchemaProps {
     let string = || JSONSchemaProps { type_: Some("string".to_owned()), ..JSONSchemaProps::default() };
     let map = || JSONSchemaProps {
@@ -233,7 +233,7 @@ fn amounts(resources: &mut JSONSchemaProps) {
 }
 
 /// Makes a list that is merged by key of one whose keys a Pod keeps unique. The environment of the component is not
-/// among them: a Pod may set a variable twice, and the original took that in `pod.env`, though not in containers.
+/// among them: a Pod may set a variable twice, and the Go operator took that in `pod.env`, though not in containers.
 fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     let keys: &[&str] = match (name, owner) {
         (_, Owner::FunctionMesh) => return,

@@ -1,4 +1,4 @@
-//! Kind Sink (behaviour reference 1.3).
+//! Kind Sink.
 
 use crate::common::{Common, Consumption};
 use crate::free_form::FreeForm;

@@ -1,4 +1,4 @@
-//! Kind Source (behaviour reference 1.3).
+//! Kind Source.
 
 use crate::common::Common;
 use crate::free_form::FreeForm;

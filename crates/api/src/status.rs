@@ -1,7 +1,7 @@
-//! What the controllers report (design section 3).
+//! What the controllers report.
 //!
 //! Reading a status never fails, whoever wrote it: what makes no sense is read as absent, and the fields of the
-//! original that have no successor (behaviour reference 1.5 and 1.7) are ignored.
+//! Go operator that have no successor are ignored.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -100,9 +100,9 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Op
     Ok(serde_json::from_value(Value::deserialize(from)?).ok())
 }
 
-/// The standard list of conditions. Reads the original's map of conditions as well, as an empty list that
+/// The standard list of conditions. Reads the Go operator's map of conditions as well, as an empty list that
 /// [`Conditions::is_legacy`]: server-side apply fails on an object that stores the map, so the first status write has
-/// to be a merge patch (design section 3).
+/// to be a merge patch.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Conditions {
@@ -128,7 +128,7 @@ impl Conditions {
         Self { list, legacy: self.legacy }
     }
 
-    /// Whether the original's map is stored.
+    /// Whether the Go operator's map is stored.
     pub fn is_legacy(&self) -> bool {
         self.legacy
     }
@@ -184,7 +184,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_original_s_map_of_conditions_is_read_as_an_empty_list() {
+    fn the_go_operator_s_map_of_conditions_is_read_as_an_empty_list() {
         let old = json!({"conditions": {"StatefulSet": {"condition": "StatefulSetReady", "status": "True",
             "action": "NoAction"}}, "replicas": 1, "selector": "a=b", "pendingChange": "{}"});
         let status: ComponentStatus = serde_json::from_value(old).unwrap();

@@ -4,7 +4,7 @@
 use schemars::Schema;
 use serde_json::Map;
 
-/// `spec.pod` of a BackendConfig: the fields that are no defaults for anything (behaviour reference 4.5).
+/// `spec.pod` of a BackendConfig: the fields that are no defaults for anything.
 pub(crate) fn in_backend_config(schema: &mut Schema) {
     let ignored = [
         "autoScalingBehavior",
@@ -20,8 +20,7 @@ pub(crate) fn in_backend_config(schema: &mut Schema) {
     mark(schema, &ignored, "Not used in a BackendConfig.");
 }
 
-/// `spec.golang.log`: everything but the level, and a `logConfig`, with which the level is not set (behaviour reference
-/// 2.5 and 8.6 #54).
+/// `spec.golang.log`: everything but the level, and a `logConfig`, with which the level is not set.
 pub(crate) fn in_go_log(schema: &mut Schema) {
     let ignored = ["format", "javaLog4JConfigFileType", "rotatePolicy"];
     mark(schema, &ignored, "Not used by Go programs.");
@@ -40,15 +39,13 @@ pub(crate) fn in_python_log(schema: &mut Schema) {
     mark(schema, &["javaLog4JConfigFileType"], "Not used by Python programs.");
 }
 
-/// `spec` of a Source or Sink: what is different for connectors, which are Java programs (behaviour reference 3.1 and
-/// 3.6).
+/// `spec` of a Source or Sink: what is different for connectors, which are Java programs.
 pub(crate) fn in_connectors(schema: &mut Schema) {
     describe(schema, "className", "Class of the connector, with its package. Required.");
     describe(schema, "java", "The program of the connector. Required.");
     let log = "Who sends the log to `logTopic`: a sidecar container; with `runtime` nobody does. Defaults to `sidecar`.";
     describe(schema, "logTopicAgent", log);
     mark(schema, &["golang", "genericRuntime"], "Not used: connectors are Java programs.");
-    // Behaviour reference D.1 number 9.
     describe(
         schema,
         "python",
@@ -65,7 +62,7 @@ pub(crate) fn in_connectors(schema: &mut Schema) {
     ] {
         describe_at(schema, path, "Not used: connectors are Java programs.");
     }
-    // Behaviour reference 3.6: of the output of a Function only. A Sink has none.
+    // Only the output of a Function has it; a Sink has no output.
     describe_at(schema, &["output", "customSchemaSinks"], "Not used by sources.");
 }
 

@@ -8,7 +8,7 @@ use manifest::{documents, repository, round_trip};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-/// The fields that kinds do not share (behaviour reference 1.2 and 1.3).
+/// The fields that kinds do not share.
 const NOT_IN_SOURCE: &[&str] = &[
     "autoAck",
     "cleanupSubscription",

@@ -1,4 +1,4 @@
-//! The `CustomResourceDefinition`s have what the original's have (behaviour reference 1) and what design section 3 adds.
+//! The `CustomResourceDefinition`s have everything that those of the Go operator have, and rules of their own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use functionmesh_api::{constants, crds};
@@ -156,7 +156,7 @@ fn remove_descriptions(value: &mut Value) {
 }
 
 #[test]
-fn defaults_bounds_and_demands_are_the_original_s() {
+fn defaults_bounds_and_required_fields_are_those_of_the_go_operator() {
     for kind in COMPONENTS {
         let crd = definition(kind);
         let mut defaults = Vec::new();
@@ -212,7 +212,7 @@ fn defaults_bounds_and_demands_are_the_original_s() {
 }
 
 #[test]
-fn enumerations_have_the_original_s_values() {
+fn enumerations_have_the_values_of_the_go_operator() {
     let function = definition("Function");
     let log = "spec.java.log";
     for (path, values) in [
@@ -375,7 +375,7 @@ fn the_keys_of_lists_are_always_there() {
     }
 }
 
-/// Behaviour reference 5.2: the fields that something is wrong with, for each kind.
+/// The fields that something is wrong with, for each kind.
 const RULED: &[(&str, &str)] = &[
     ("spec.sourceConfig", "o"),
     ("spec.sinkConfig", "i"),

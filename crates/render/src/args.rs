@@ -1,4 +1,4 @@
-//! Flags that decide what is rendered: the same for the controllers and for offline rendering (behaviour reference 6.1).
+//! Flags that decide what is rendered: the same for the controllers and for offline rendering.
 
 use crate::config::OperatorConfig;
 use crate::environment::Environment;

@@ -1,4 +1,4 @@
-//! What a `BackendConfig` contributes to every component (behaviour reference 4.5).
+//! What a `BackendConfig` contributes to every component.
 
 use functionmesh_api::backend_config::BackendConfigSpec;
 use functionmesh_api::pod::PodPolicy;
@@ -14,9 +14,9 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// Merges the two configurations. Honoured are `env` and, of `pod`: `labels`, `annotations`, `nodeSelector` (key by
-    /// key), `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe`,
-    /// `serviceAccountName` and `automountServiceAccountToken` (as a whole), `tolerations` and `imagePullSecrets` (the global ones first).
+    /// Merges the two configurations. Honoured are `env` and, of `pod`: `labels`, `annotations`, `nodeSelector` (key by key),
+    /// `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe`, `serviceAccountName` and
+    /// `automountServiceAccountToken` (as a whole), `tolerations` and `imagePullSecrets` (the global ones first).
     pub fn merge(global: Option<&BackendConfigSpec>, namespaced: Option<&BackendConfigSpec>) -> Self {
         let mut merged = Self::default();
         for config in [global, namespaced].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The operator's configuration file (behaviour reference 6.2).
+//! The operator's configuration file.
 
 use crate::environment::{Environment, Helper, RunnerImages};
 use crate::resource::labels::is_selector_label;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The file, in the form of the original: YAML or JSON, all keys optional and of any case, unknown ones ignored.
+/// The file, in the form of the Go operator: YAML or JSON, all keys optional and of any case, unknown ones ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", default)]
 pub struct OperatorConfig {

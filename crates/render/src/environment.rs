@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use std::collections::BTreeMap;
 
-/// What rendering depends on besides the object: the operator's configuration (behaviour reference 6.1 and 6.2).
+/// What rendering depends on besides the object: the operator's configuration.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// Images for components that name none.
@@ -45,7 +45,7 @@ impl Helper {
 }
 
 impl Default for Environment {
-    /// The defaults of the original.
+    /// The defaults of the Go operator.
     fn default() -> Self {
         Self {
             runner_images: RunnerImages::default(),
@@ -61,7 +61,7 @@ impl Default for Environment {
     }
 }
 
-/// Images for components that name none (behaviour reference 2.6).
+/// Images for components that name none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerImages {
     /// For the Java runtime.
@@ -77,7 +77,7 @@ pub struct RunnerImages {
 }
 
 impl Default for RunnerImages {
-    /// The defaults of the original (behaviour reference 6.2).
+    /// The defaults of the Go operator.
     fn default() -> Self {
         let runner =
             |language: &str| format!("streamnative/pulsar-functions-{language}-runner:2.10.0.0-rc10");

@@ -11,8 +11,8 @@
 //! the same bytes, always, because a changed byte restarts every pod of a function. [`Component::lower`] is where user
 //! input is checked; what it lets through renders without an error ([`render`] is infallible).
 //!
-//! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh (behaviour
-//! reference sections 2 and 3), so that an object made by either operator is accepted by the other.
+//! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh, so that an object made
+//! by either operator is accepted by the other.
 
 mod args;
 mod backend_defaults;

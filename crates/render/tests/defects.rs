@@ -1,4 +1,4 @@
-//! The defects of the original that concern rendering (behaviour reference section 8 and D): one test for each, by
+//! The defects of the Go operator that concern rendering: one test for each, by
 //! number, showing that ours does not have it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
@@ -426,7 +426,7 @@ fn d053_volumes_have_names_of_their_own() {
     assert_eq!(mounts, names);
 }
 
-/// The original's pod is refused for ever.
+/// The Go operator's pod is refused for ever.
 #[test]
 fn d053_two_keys_at_one_path_are_refused() {
     let secrets = |a: &str, b: &str| {

@@ -100,16 +100,15 @@ spec:
     .unwrap()
 }
 
-/// Behaviour reference B1, without the subscription cleanup.
 #[test]
-fn details_are_those_of_the_original() {
+fn details_are_those_of_the_go_operator() {
     let want = r#"{"tenant":"public","namespace":"default","name":"fn","className":"org.Example","logTopic":"persistent://public/default/log","userConfig":"{\"a\":1,\"b\":\"p\\u003cq\"}","secretsMap":"{\"name\":{\"path\":\"s\",\"key\":\"username\"}}","autoAck":true,"parallelism":1,"source":{"typeClassName":"[B","inputSpecs":{"persistent://public/default/in":{}},"subscriptionPosition":"EARLIEST"},"sink":{"typeClassName":"[B","topic":"persistent://public/default/out","producerSpec":{"batchBuilder":"KEY_BASED"},"forwardSourceMessageProperty":true},"resources":{"cpu":0.05,"ram":"1000000000"},"componentType":"FUNCTION"}"#;
     assert_eq!(details(&base()), want);
 }
 
-/// Behaviour reference B1, up to the details.
+/// The command up to the details.
 #[test]
-fn the_command_is_that_of_the_original() {
+fn the_command_is_that_of_the_go_operator() {
     let script = script(&base());
     let want = "SHARD_ID=${POD_NAME##*-} && echo shardId=${SHARD_ID} && exec java -cp /pulsar/instances/java-instance.jar:$(echo /pulsar/lib/com.fasterxml.jackson.dataformat-jackson-dataformat-yaml-*.jar):$(echo /pulsar/lib/org.yaml-snakeyaml-*.jar) '-Dpulsar.functions.instance.classpath=/pulsar/lib/*' -Dlog4j.configurationFile=/pulsar/conf/java-log/java_instance_log4j.xml -Dpulsar.function.log.dir=logs/functions -Dpulsar.function.log.file=fn-${SHARD_ID} -Dpulsar.allocator.exit_on_oom=true -XX:MaxRAMPercentage=70 -XX:MaxDirectMemorySize=220M -XX:+UseG1GC -XX:+HeapDumpOnOutOfMemoryError -XX:HeapDumpPath=/pulsar/tmp/heapdump-%p.hprof -XX:+ExitOnOutOfMemoryError '-Xlog:gc*:file=/pulsar/logs/gc.log:time,level,tags:filecount=5,filesize=10M' org.apache.pulsar.functions.instance.JavaInstanceMain --jar /pulsar/examples/api-examples.jar --instance_id ${SHARD_ID} --function_id ${SHARD_ID}-00000000-1111-2222-3333-444444444444 --function_version 0 --function_details ";
     assert!(script.starts_with(want), "{script}");
@@ -117,9 +116,8 @@ fn the_command_is_that_of_the_original() {
     assert!(script.ends_with(tail), "{script}");
 }
 
-/// Behaviour reference B8.
 #[test]
-fn details_of_a_sink_are_those_of_the_original() {
+fn details_of_a_sink_are_those_of_the_go_operator() {
     let object: Value = serde_yaml::from_str(
         r"
 kind: Sink

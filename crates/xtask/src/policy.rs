@@ -1,6 +1,6 @@
-//! The policy beside the CRDs. The one rule that these cannot have: a CPU request above its limit. `cpu` may be a fraction without quotes, of which
-//! a rule in a schema knows nothing; a ValidatingAdmissionPolicy sees every value. It runs inside the API server: no
-//! webhook, no certificate.
+//! The policy beside the CRDs. The one rule that these cannot have: a CPU request above its limit. `cpu` may be a fraction
+//! without quotes, of which a rule in a schema knows nothing; a ValidatingAdmissionPolicy sees every value. It runs inside the
+//! API server: no webhook, no certificate.
 
 use crate::files::Files;
 use crate::yaml;

@@ -239,7 +239,7 @@ mod tests {
                 assert!(!readable, "{text}");
                 assert!(grant.resource != "pods" || grant.verbs == WATCH, "{text}");
                 let own = grant.group == GROUP && *controller == "mesh-controller";
-                // What leaves a spec, what the original left behind, and the pods before their subscription goes.
+                // What leaves a spec, what the Go operator left behind, and the pods before their subscription goes.
                 let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
                 let child = children.contains(&grant.resource);
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");

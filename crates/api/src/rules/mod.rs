@@ -1,8 +1,8 @@
 //! What the API server checks before an object is stored: rules in the Common Expression Language, on create and on
-//! update (behaviour reference 5.2 and 5.3, design section 3).
+//! update.
 //!
 //! A rule never makes an object that is there already impossible to edit: where the stored object breaks a rule, an edit
-//! may leave that as it is. (The original checked on create only, so there may be such objects.) What a rule cannot see
+//! may leave that as it is. (The Go operator checked on create only, so there may be such objects.) What a rule cannot see
 //! is a condition of the controller: other objects, and amounts that may be written as fractions.
 //!
 //! Expressions are written with `@` for the object or its `spec`, and are used twice: for the new one and, negated, for

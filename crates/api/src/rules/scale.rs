@@ -59,7 +59,7 @@ pub(super) fn rules() -> Vec<Rule> {
     [scale, memory()].concat()
 }
 
-/// Memory may be left out, unlike in the original, but not be 0, which no program runs with. `cpu` has no such rules: it
+/// Memory may be left out, unlike in the Go operator, but not be 0, which no program runs with. `cpu` has no such rules: it
 /// may be a fraction without quotes, of which a rule knows nothing.
 fn memory() -> Vec<Rule> {
     let amount = |list: &str| format!("quantity(string(@.resources.{list}.memory))");
@@ -92,7 +92,7 @@ fn memory() -> Vec<Rule> {
     ]
 }
 
-/// Ready-made rules of the autoscaler, which the original checks for Functions only.
+/// Ready-made rules of the autoscaler, which the Go operator checks for Functions only.
 pub(super) fn builtin_rules() -> Vec<Rule> {
     let once = |prefix: &str| {
         let names = ["80", "50", "20"].map(|percent| format!("'{prefix}{percent}'"));

@@ -2,8 +2,8 @@
 
 use crate::rules::rule::{Rule, given, if_given, on, text};
 
-/// A topic: `topic`, `tenant/namespace/topic`, or the latter with a domain in front, when it may contain anything
-/// (behaviour reference 5.3). Short, as the API server counts its length against the number and size of topics.
+/// A topic: `topic`, `tenant/namespace/topic`, or the latter with a domain in front, when it may contain anything. Short, as
+/// the API server counts its length against the number and size of topics.
 const TOPIC: &str = r"(?s)^([^/]+|([-=:.\\w]+/){2}[^/]+|(non-)?persistent://([-=:.\\w]+/){2}.+)$";
 /// Ways to name inputs by key.
 const KEYED: [(&str, &str); 3] = [
@@ -198,7 +198,7 @@ pub(super) fn output_is_input() -> Vec<Rule> {
     )]
 }
 
-/// The topic of the log, which the original checks for Functions only.
+/// The topic of the log, which the Go operator checks for Functions only.
 pub(super) fn log_topic() -> Vec<Rule> {
     vec![topic(
         "logTopic",
@@ -213,7 +213,7 @@ pub(super) fn window() -> Vec<Rule> {
     let field = |name: &str| format!("windowConfig.{name}");
     let lengths = ["windowLengthCount", "windowLengthDurationMs"].map(|name| given(&field(name)));
     let positive = |name: &'static str| if_given(&field(name), &format!("@.windowConfig.{name} > 0"));
-    // An empty name counts as one, as in the original.
+    // An empty name counts as one, as in the Go operator.
     let extractor = given("windowConfig.timestampExtractorClassName");
     let timed = |name: &'static str| format!("!{extractor} || ({})", positive(name));
     let above = |expression: String| {

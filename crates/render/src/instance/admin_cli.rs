@@ -1,4 +1,4 @@
-//! Pulsar's two administration tools as shell commands (behaviour reference 3.2).
+//! Pulsar's two administration tools as shell commands.
 
 use crate::instance::pulsar_connection::{Auth, Messaging, Tls};
 use crate::text::shell::quote;

@@ -5,7 +5,7 @@ use crate::instance::token_renewal;
 use crate::text::shell::{option_if_set, quote};
 use crate::workload::Workload;
 
-/// The arguments that the instances of Java, Python and the generic runtime share (behaviour reference 3.5).
+/// The arguments that the instances of Java, Python and the generic runtime share.
 pub(crate) fn instance_arguments(workload: &Workload) -> Vec<String> {
     arguments_with(workload, &quote(&workload.details.to_json()))
 }

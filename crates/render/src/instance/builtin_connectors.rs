@@ -1,10 +1,10 @@
 //! Connectors of the image inside a Function: `sourceType` and `sinkType`.
 //!
 //! The Java instance of a process of its own knows no connectors by name: it ignores `builtin` in its details, and has no
-//! option for a folder (that of the Go operator, `--connectors_directory`, is unknown to all of Pulsar's releases). What it has is
-//! a class for the source and the sink, loaded from `--jar`, and for Sinks a function in front of them from a jar of its own,
-//! `--transform_function_jar` (since Pulsar 3.0). So the command looks the connector up, puts its class into the details, and
-//! starts the instance with the connector as `--jar` and the package as the other one: each has its own class loader.
+//! option for a folder (that of the Go operator, `--connectors_directory`, is unknown to all of Pulsar's releases). What it has
+//! is a class for the source and the sink, loaded from `--jar`, and for Sinks a function in front of them from a jar of its
+//! own, `--transform_function_jar` (since Pulsar 3.0). So the command looks the connector up, puts its class into the details,
+//! and starts the instance with the connector as `--jar` and the package as the other one: each has its own class loader.
 
 use crate::instance::function_details::FunctionDetails;
 use crate::text::shell::{Piece, quote, write_word};

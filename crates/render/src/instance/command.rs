@@ -12,7 +12,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) download: Option<String>,
 }
 
-/// The container's command (behaviour reference 3.1).
+/// The container's command.
 pub(crate) fn command(workload: &Workload, launch: &Launch<'_>) -> Vec<String> {
     let (shell, program) = match &workload.runtime {
         Runtime::Java(java) => ("bash", java::script(java, workload, launch.file)),

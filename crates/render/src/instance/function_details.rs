@@ -1,8 +1,8 @@
 //! `function_details`: Pulsar's own description of a function, as the instance reads it on its command line.
 //!
-//! The structs follow the protobuf messages in declaration order, because that is the order of the keys (behaviour
-//! reference 3.6). Fields with a zero value are left out, 64-bit integers are strings, and the messages `source`,
-//! `sink` and `resources` are always there, as protojson writes them.
+//! The structs follow the protobuf messages in declaration order, because that is the order of the keys. Fields with a zero
+//! value are left out, 64-bit integers are strings, and the messages `source`, `sink` and `resources` are always there, as
+//! protojson writes them.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -245,7 +245,7 @@ pub struct CryptoSpec {
 /// Protobuf message `Resources`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resources {
-    /// Cores, with the binary noise of the original.
+    /// Cores, with the binary noise of the Go operator.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest")]
     pub cpu: Option<f64>,
     /// Bytes, a 64-bit number as text.

@@ -1,4 +1,4 @@
-//! The generic runtime: programs in further languages (behaviour reference 3.5).
+//! The generic runtime: programs in further languages.
 
 use crate::instance::arguments::{instance_arguments, state_arguments};
 use crate::instance::runtime::{Generic, Runtime};

@@ -1,5 +1,4 @@
-//! The Go instance: the program is the instance, and its configuration is one JSON document (behaviour reference 3.5
-//! and 3.7).
+//! The Go instance: the program is the instance, and its configuration is one JSON document.
 
 use crate::instance::function_details::ConsumerSpec;
 use crate::instance::pulsar_connection::{Auth, TOKEN_PLUGIN, Tls};
@@ -152,7 +151,7 @@ fn credentials(workload: &Workload) -> String {
     steps.into_iter().map(|step| step + " && ").collect()
 }
 
-/// Authentication by token and TLS, in the fields that the Go instance has had since Pulsar 3.1 and that the original
+/// Authentication by token and TLS, in the fields that the Go instance has had since Pulsar 3.1 and that the Go operator
 /// leaves out. The instance refuses every other plugin, so these are left out as before.
 fn connection(workload: &Workload) -> Vec<(&'static str, Value)> {
     let pulsar = &workload.pulsar;

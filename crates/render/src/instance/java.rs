@@ -1,4 +1,4 @@
-//! The Java instance: its command (behaviour reference 3.3).
+//! The Java instance: its command.
 
 use crate::instance::arguments::{arguments_with, instance_arguments, state_arguments};
 use crate::instance::builtin_connectors::{Builtin, builtin};
@@ -104,7 +104,7 @@ fn refers_to_variables(workload: &Workload) -> bool {
     configs.into_iter().flatten().filter_map(|text| serde_json::from_str(text).ok()).any(|v| refers(&v))
 }
 
-/// A fifth of the memory limit; without a limit the JVM decides (design section 3).
+/// A fifth of the memory limit; without a limit the JVM decides.
 fn direct_memory(workload: &Workload) -> Option<String> {
     let limit = workload.resources.as_ref()?.limits.as_ref()?.get("memory")?;
     let bytes = Decimal::parse(&limit.0)?.ceiling();

@@ -1,10 +1,10 @@
-//! The log configuration of a Java instance (behaviour reference 3.4).
+//! The log configuration of a Java instance.
 //!
-//! Written by the command into a file before the JVM starts. The content is quoted as one word, without the
-//! original's tricks of leaving and re-entering a quoted string. Besides the console (and a rolling file when asked
+//! Written by the command into a file before the JVM starts. The content is quoted as one word, without the Go
+//! operator's tricks of leaving and re-entering a quoted string. Besides the console (and a rolling file when asked
 //! for) there is one appender of our own, `TerminationLog`: it copies the first errors to `/dev/termination-log`,
 //! which the kubelet reports in the pod's status. A Java instance ends with exit code 0 after every fatal error, so
-//! its log is the only place that says why (design section 4).
+//! its log is the only place that says why.
 
 use crate::text::shell::quote;
 use functionmesh_api::runtime::{JavaLog4jConfigFileType, LogFormat, LogRotatePolicy, RuntimeLogConfigRef};
@@ -73,7 +73,7 @@ impl Log4j {
     /// The configuration as log4j2 reads it from YAML or, as elements, from XML.
     pub(crate) fn configuration(&self) -> Value {
         let level = self.level.unwrap_or("INFO");
-        // The YAML variant of the original always has the file appender, rolling or not.
+        // The YAML variant of the Go operator always has the file appender, rolling or not.
         let rolling = self.rotation.is_some() || matches!(self.file_type, JavaLog4jConfigFileType::Yaml);
         let mut appenders = json!({
             "Console": self.with_layout(json!({"name": "Console", "target": "SYSTEM_OUT"}), CONSOLE_PATTERN),

@@ -1,5 +1,4 @@
-//! The package of a component: where it lies in the container and where it is downloaded from (behaviour reference
-//! 2.10, 3.2 and 5.3).
+//! The package of a component: where it lies in the container and where it is downloaded from.
 
 use crate::instance::admin_cli::{Admin, AdminTool};
 use crate::instance::pulsar_connection::Messaging;
@@ -160,7 +159,7 @@ fn normal(location: &str) -> String {
     }
 }
 
-/// What is wrong with a location, if anything (behaviour reference 5.3). One without a scheme, such as `public/default/x`, is
+/// What is wrong with a location, if anything. One without a scheme, such as `public/default/x`, is
 /// the path of an upload in Pulsar's function worker. Components that have one keep it.
 pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     const PROBLEM: &str = "must be http://..., https://..., or function://, source:// or sink:// followed by \
@@ -204,7 +203,7 @@ mod tests {
         }
     }
 
-    /// Behaviour reference 2.10, and 8.6 #47: what the image brings stays where it is.
+    /// A package that the image contains stays where it is.
     #[test]
     fn paths_are_below_pulsar_when_init_containers_download() {
         for (file, location, path, mount) in [

@@ -1,4 +1,4 @@
-//! The Pulsar cluster a component talks to, and how it is let in (behaviour reference 1.4, 3.2 and 3.5).
+//! The Pulsar cluster a component talks to, and how it is let in.
 
 use crate::text::shell::{option_if_set, or_default, quote};
 use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config, PulsarMessaging};
@@ -131,7 +131,7 @@ impl Messaging {
         }
     }
 
-    /// Secret and key with the certificate of the authority. Mounted also where TLS is off, as in the original.
+    /// Secret and key with the certificate of the authority. Mounted also where TLS is off, as in the Go operator.
     pub(crate) fn certificate(&self) -> Option<(&str, &str)> {
         let config = self.spec.tls_config.as_ref()?;
         given(config.cert_secret_name.as_ref()).zip(given(config.cert_secret_key.as_ref()))

@@ -1,4 +1,4 @@
-//! The command of a Python instance (behaviour reference 3.4 and 3.5).
+//! The command of a Python instance.
 
 use crate::instance::arguments::{instance_arguments, state_arguments};
 use crate::instance::python_log::{JSON_MODULE, JSON_SOURCE, LOG_DIRECTORY, LOG_FILE};

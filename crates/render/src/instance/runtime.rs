@@ -58,8 +58,8 @@ pub(crate) struct Go {
 pub(crate) struct GoExtras {
     /// The topic that the configuration has room for.
     pub(crate) topic: String,
-    /// All topics, when there are more or when they have settings. The instance has read them since Pulsar 3.0; the
-    /// original leaves them out (behaviour reference 8.6 #45).
+    /// All topics, when there are more or when they have settings. The instance has read them since Pulsar 3.0; the Go
+    /// operator leaves them out.
     pub(crate) input_specs: BTreeMap<String, ConsumerSpec>,
     pub(crate) is_pattern: bool,
     pub(crate) timeout_ms: i32,

@@ -208,7 +208,7 @@ fn requested(resources: Option<&ResourceRequirements>, problems: &mut Problems) 
         }
         amount.filter(|a| a.approximate() != 0.0)
     };
-    // Truncated as the original does; what does not fit 64 bits was refused as a quantity.
+    // Truncated as the Go operator does; what does not fit 64 bits was refused as a quantity.
     let whole = |amount: Decimal| format!("{:.0}", amount.approximate().trunc());
     Resources {
         cpu: found("cpu").map(Decimal::approximate),

@@ -22,7 +22,7 @@ pub trait Component:
     /// The fields that all kinds share.
     fn common(spec: &Self::Spec) -> &Common;
 
-    /// Checks the object, fills in the defaults of behaviour reference 5.1 and brings it to the common form.
+    /// Checks the object, fills in the defaults and brings it to the common form.
     ///
     /// # Errors
     /// Everything that is wrong with it, with the path of each field.

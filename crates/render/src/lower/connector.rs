@@ -1,4 +1,4 @@
-//! Connectors inside a Function: what it reads from or writes to instead of topics (behaviour reference 3.6).
+//! Connectors inside a Function: what it reads from or writes to instead of topics.
 
 use crate::text::go_json;
 use functionmesh_api::FreeForm;
@@ -82,7 +82,6 @@ mod tests {
         connector(type_.map(str::to_owned).as_ref(), None, Some(&configs), type_key)
     }
 
-    /// Behaviour reference B7.
     #[test]
     fn fields_count_before_keys_and_nested_configuration_is_flattened() {
         let source = read(

@@ -68,7 +68,7 @@ impl Component for Function {
 fn source(spec: &FunctionSpec, problems: &mut Problems) -> SourceSpec {
     let owns_input = spec.source_config.is_none();
     let mut source = input::source_spec(&spec.common, &spec.consumption, owns_input, problems);
-    // The original derives the delay from the timeout; existing functions count on it.
+    // The Go operator derives the delay from the timeout; existing functions count on it.
     source.negative_ack_redelivery_delay_ms.clone_from(&source.timeout_ms);
     source.skip_to_latest = spec.skip_to_latest == Some(true);
     if let Some(config) = &spec.source_config {
@@ -192,7 +192,7 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
     }
 }
 
-/// Rules that the original has for Functions only.
+/// Rules that the Go operator has for Functions only.
 fn check_ordering(common: &Common, consumption: &Consumption, problems: &mut Problems) {
     let key_ordered = consumption.retain_key_ordering == Some(true);
     problems.when(

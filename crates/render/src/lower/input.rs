@@ -1,4 +1,4 @@
-//! The consuming side that Function and Sink share: topics, subscription, retries (behaviour reference 3.6 and 5.2).
+//! The consuming side that Function and Sink share: topics, subscription, retries.
 
 use crate::instance::function_details::{
     ConsumerSpec, CryptoSpec, ReceiverQueueSize, RetryDetails, SourceSpec,
@@ -91,7 +91,7 @@ pub(crate) fn secrets_of(crypto: Option<&CryptoConfig>) -> Vec<CryptoSecret> {
         .collect()
 }
 
-/// What is left of the subscription once the component is gone, where it is to be removed (behaviour reference 2.14).
+/// What is left of the subscription once the component is gone, where it is to be removed.
 /// A pattern stands for topics that nobody knows, so its whole namespace of Pulsar is searched for the subscription.
 pub(crate) fn leftovers(
     consumption: &Consumption,
@@ -170,7 +170,7 @@ pub(crate) fn crypto_spec(config: &CryptoConfig) -> CryptoSpec {
     }
 }
 
-/// The enum name, `FAIL` for everything unknown as in the original; being zero it is left out.
+/// The enum name, `FAIL` for everything unknown as in the Go operator; being zero it is left out.
 fn failure_action(action: Option<&str>) -> Option<&'static str> {
     ["DISCARD", "CONSUME", "SEND"].into_iter().find(|known| action == Some(known))
 }

@@ -1,4 +1,4 @@
-//! The producing side that Function and Source share (behaviour reference 3.6 and 5.2).
+//! The producing side that Function and Source share.
 
 use crate::instance::function_details::{ConsumerSpec, ProducerSpec, SinkSpec};
 use crate::lower::common::text;
@@ -26,7 +26,7 @@ pub(crate) fn type_class(output: &OutputConf) -> String {
 }
 
 /// `customSchemaSinks` maps the output topic to the JSON text of a consumer configuration; text that is none says
-/// nothing, as in the original, which reads it for Functions only.
+/// nothing, as in the Go operator, which reads it for Functions only.
 pub(crate) fn schema_of_output(output: &OutputConf) -> ConsumerSpec {
     let found = output.topic.as_ref().and_then(|topic| output.custom_schema_sinks.as_ref()?.get(topic));
     found

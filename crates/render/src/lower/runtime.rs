@@ -141,7 +141,7 @@ fn python_level(level: Option<LogLevel>) -> &'static str {
     }
 }
 
-/// Value of `LOGGING_LEVEL`, behaviour reference 2.5.
+/// Value of `LOGGING_LEVEL`
 fn go_level(go: &GoRuntime) -> Option<&'static str> {
     let log = go.log.as_ref();
     if log.is_some_and(|log| log.log_config.is_some()) {

@@ -51,7 +51,7 @@ impl Component for Source {
         let given = spec.source_config.as_ref().map(|config| &config.0);
         let batch = spec.batch_source_config.as_ref();
         let mut sink = output::sink_spec(&output, spec.forward_source_message_property);
-        // Defaults of behaviour reference 5.1, for sources only.
+        // The Go operator's defaults, which it has for Sources only.
         sink.producer_spec =
             Some(output::producer_spec(&output.producer_conf.clone().unwrap_or(ProducerConfig {
                 max_pending_messages: Some(1000),
@@ -98,7 +98,7 @@ fn batch_config(
     config
 }
 
-/// The topic through which a batch source hands its work to itself (behaviour reference 2.14).
+/// The topic through which a batch source hands its work to itself.
 fn intermediate(name: &PulsarName) -> Leftovers {
     let PulsarName { tenant, namespace, name } = name;
     Leftovers::Topic {

@@ -1,4 +1,4 @@
-//! Names of Pulsar topics (behaviour reference 5.3).
+//! Names of Pulsar topics.
 
 /// Whether Pulsar takes `name` as a topic: `topic`, `tenant/namespace/topic`, or the same with a domain in front.
 pub fn is_valid(name: &str) -> bool {

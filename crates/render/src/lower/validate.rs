@@ -1,4 +1,4 @@
-//! Rules that hold for every kind (behaviour reference 5.2). What is refused here can never run.
+//! Rules that hold for every kind. What is refused here can never run.
 
 use crate::instance::package;
 use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, oauth2_parameters};
@@ -57,8 +57,7 @@ fn services(common: &Common, problems: &mut Problems) {
     }
 }
 
-/// What keeps the sidecar from authenticating. The original leaves it out without a word then, and the log is lost
-/// (behaviour reference 8.6 #50).
+/// What keeps the sidecar from authenticating. The Go operator leaves it out without a word then, and the log is lost.
 fn log_sidecar_problem(config: &AuthConfig) -> Option<&'static str> {
     let generic = config.generic_auth.as_ref()?;
     (generic.client_authentication_plugin == OAUTH2_PLUGIN && oauth2_parameters(generic).is_none())
@@ -126,7 +125,7 @@ fn replicas(common: &Common, problems: &mut Problems) {
 }
 
 /// Rules that hold when an object is created, but not for ever: an autoscaler or `kubectl scale` may have changed the
-/// replicas since, and the original does not check a location again. The API server has them as rules on creation.
+/// replicas since, and the Go operator does not check a location again. The API server has them as rules on creation.
 pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
     let mut problems = Problems::default();
     let min = common.min_replicas.unwrap_or(1);

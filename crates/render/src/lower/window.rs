@@ -1,4 +1,4 @@
-//! Windows of messages (behaviour reference 3.6 and 5.2).
+//! Windows of messages.
 
 use crate::lower::problems::Problems;
 use functionmesh_api::common::ProcessingGuarantee;
@@ -53,7 +53,7 @@ pub(crate) fn guarantee(
 }
 
 /// JSON text of the window. Without a sliding interval, windows follow each other: the interval is the length, for
-/// both kinds of length (the original fails for a length in messages, behaviour reference 8.1 #7).
+/// both kinds of length (the Go operator fails for a length in messages).
 pub(crate) fn json(
     config: &WindowConfig,
     class_name: &str,
@@ -99,7 +99,7 @@ pub(crate) fn check(config: &WindowConfig, problems: &mut Problems) {
     ];
     let timed =
         [("maxLagMs", config.max_lag_ms), ("watermarkEmitIntervalMs", config.watermark_emit_interval_ms)];
-    // An empty name counts as one, as in the original.
+    // An empty name counts as one, as in the Go operator.
     let has_extractor = config.timestamp_extractor_class_name.is_some();
     for (name, value) in positive.into_iter().chain(timed.into_iter().filter(|_| has_extractor)) {
         problems.when(value.is_some_and(|n| n <= 0), &field(name), "must be above 0");

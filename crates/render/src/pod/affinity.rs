@@ -1,4 +1,4 @@
-//! Default anti-affinity (behaviour reference 2.4).
+//! Default anti-affinity.
 
 use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, WeightedPodAffinityTerm};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

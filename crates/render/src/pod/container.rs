@@ -108,7 +108,7 @@ pub(crate) fn no_privileges() -> SecurityContext {
     }
 }
 
-/// Image of the main container: that of the object, else by language (behaviour reference 2.6). A connector runs in the
+/// Image of the main container: that of the object, else by language. A connector runs in the
 /// image with all connectors, unless it is a package of Pulsar.
 pub(crate) fn image(workload: &Workload, environment: &Environment) -> String {
     let images = &environment.runner_images;

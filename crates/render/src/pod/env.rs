@@ -1,4 +1,4 @@
-//! Environment variables of the main container (behaviour reference 2.5).
+//! Environment variables of the main container.
 
 use crate::instance::generic::renamed;
 use crate::instance::pulsar_connection::Messaging;

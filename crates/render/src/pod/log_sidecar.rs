@@ -1,4 +1,4 @@
-//! The sidecar that sends the log files to the log topic (behaviour reference 2.11).
+//! The sidecar that sends the log files to the log topic.
 
 use crate::environment::Environment;
 use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, TOKEN_PLUGIN, oauth2_parameters};
@@ -76,7 +76,7 @@ pub(crate) fn container(
     })
 }
 
-/// Variables for the template. `genericAuth` is looked at first, as in the original; of its plugins, Filebeat knows two.
+/// Variables for the template. `genericAuth` is looked at first, as in the Go operator; of its plugins, Filebeat knows two.
 fn credentials(workload: &Workload, config: &AuthConfig) -> Vec<(&'static str, String)> {
     match (&config.generic_auth, &config.oauth2_config) {
         (Some(generic), _) if generic.client_authentication_plugin == TOKEN_PLUGIN => {

@@ -1,4 +1,4 @@
-//! The init container that downloads the package (behaviour reference 2.10).
+//! The init container that downloads the package.
 
 use crate::backend_defaults::Defaults;
 use crate::environment::Environment;

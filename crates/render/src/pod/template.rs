@@ -1,4 +1,4 @@
-//! The pod template (behaviour reference 2.3 to 2.7).
+//! The pod template.
 
 use crate::backend_defaults::Defaults;
 use crate::environment::Environment;
@@ -116,8 +116,8 @@ pub(crate) fn assemble(
     }
 }
 
-/// User and group of the runner images. The original says `runAsNonRoot: false` here, which Pod Security "restricted"
-/// refuses whatever the containers say; ours says it on the container (design section 4).
+/// User and group of the runner images. The Go operator says `runAsNonRoot: false` here, which Pod Security "restricted"
+/// refuses whatever the containers say; ours says it on the container.
 fn security_context() -> PodSecurityContext {
     PodSecurityContext {
         run_as_user: Some(USER),

@@ -1,4 +1,4 @@
-//! Volumes of the pod and where its containers mount them (behaviour reference 2.9 and 2.10).
+//! Volumes of the pod and where its containers mount them.
 
 use crate::environment::Environment;
 use crate::instance::pulsar_connection::Messaging;

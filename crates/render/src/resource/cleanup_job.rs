@@ -1,6 +1,6 @@
-//! The Job that removes what a component left in Pulsar (behaviour reference 2.14 and B11).
+//! The Job that removes what a component left in Pulsar.
 //!
-//! Unlike the original's, it is created when the component is deleted, so no pod waits for that for the life of the
+//! Unlike the Go operator's, it is created when the component is deleted, so no pod waits for that for the life of the
 //! component; it says by its exit code how it went, and it can run again: what is gone already is no failure.
 
 use crate::backend_defaults::Defaults;

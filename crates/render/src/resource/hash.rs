@@ -1,4 +1,4 @@
-//! What a rendered `StatefulSet` says about its own making, so that nothing is written twice (design section 5).
+//! What a rendered `StatefulSet` says about its own making, so that nothing is written twice.
 
 use functionmesh_objects::hash::hash_of;
 use k8s_openapi::api::apps::v1::StatefulSet;

@@ -1,4 +1,4 @@
-//! The `HorizontalPodAutoscaler` (behaviour reference 2.12). It scales the custom resource, not the `StatefulSet`.
+//! The `HorizontalPodAutoscaler`. It scales the custom resource, not the `StatefulSet`.
 
 use crate::resource::metadata::{metadata, scale_target};
 use crate::text::quantity::Decimal;
@@ -107,7 +107,7 @@ pub(crate) fn horizontal_autoscaler(workload: &Workload) -> Option<HorizontalPod
     })
 }
 
-/// The first rule for each resource, in the order of declaration; unknown names say nothing, as in the original.
+/// The first rule for each resource, in the order of declaration; unknown names say nothing, as in the Go operator.
 fn builtin(workload: &Workload, names: &[String]) -> Vec<MetricSpec> {
     let mut rules: Vec<BuiltinRule> = Vec::new();
     for rule in names.iter().filter_map(|name| BuiltinRule::named(name)) {

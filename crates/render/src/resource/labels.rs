@@ -1,4 +1,4 @@
-//! Labels and annotations (behaviour reference 2.2 and 2.3).
+//! Labels and annotations.
 
 use crate::workload::Workload;
 use functionmesh_api::Kind;
@@ -28,7 +28,7 @@ pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
     labels
 }
 
-/// Whether the pods of some component are selected by this label (behaviour reference 2.2).
+/// Whether the pods of some component are selected by this label.
 pub(crate) fn is_selector_label(label: &str) -> bool {
     ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
         .contains(&label)

@@ -1,4 +1,4 @@
-//! Names of rendered objects (behaviour reference 2.1).
+//! Names of rendered objects.
 
 use functionmesh_api::Kind;
 use functionmesh_api::constants::MAX_NAME_LENGTH;
@@ -64,7 +64,7 @@ impl fmt::Display for WorkloadName {
 }
 
 /// Name of a volume made from user text: lower case, each run of other characters one `-`, at most 63 characters,
-/// no `-` at the ends (behaviour reference 2.9).
+/// no `-` at the ends.
 pub fn volume_name(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let mut replaced = false;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn volume_names_are_those_of_the_original() {
+    fn volume_names_are_those_of_the_go_operator() {
         assert_eq!(
             volume_name("java-function-crypto-sample-crypto-secret-test_ecdsa_privkey.pem"),
             "java-function-crypto-sample-crypto-secret-test-ecdsa-privkey-pe"

@@ -1,4 +1,4 @@
-//! The headless Service (behaviour reference 2.8).
+//! The headless Service.
 
 use crate::pod::ports::{GRPC_PORT, METRICS_PORT};
 use crate::resource::labels::selector_labels;

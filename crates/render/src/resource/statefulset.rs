@@ -1,4 +1,4 @@
-//! The `StatefulSet` (behaviour reference 2.2 and 2.3).
+//! The `StatefulSet`.
 
 use crate::backend_defaults::Defaults;
 use crate::environment::Environment;

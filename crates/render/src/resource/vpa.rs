@@ -1,4 +1,4 @@
-//! The `VerticalPodAutoscaler` (behaviour reference 2.13).
+//! The `VerticalPodAutoscaler`.
 
 use crate::resource::metadata::{metadata, scale_target};
 use crate::workload::Workload;

@@ -1,4 +1,4 @@
-//! Arithmetic on Kubernetes quantities, with the rounding of the Go library (behaviour reference 3.3 and 3.6).
+//! Arithmetic on Kubernetes quantities, with the rounding of the Go library.
 
 /// A quantity as an integer times a power of ten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

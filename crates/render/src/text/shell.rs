@@ -1,6 +1,6 @@
 //! Shell text that means exactly what the user wrote.
 //!
-//! The original pastes user strings into scripts as they are (behaviour reference 8.6 #51). Here every user string goes
+//! The Go operator pastes user strings into scripts as they are. Here every user string goes
 //! through [`quote`] or [`words`], so it reaches the program's argv byte for byte, whatever it contains.
 
 /// Quotes one string as one shell word. Plain words stay as they are, to keep commands readable in `kubectl describe`.
@@ -59,7 +59,7 @@ impl Piece {
 /// Splits `text` into words as a shell would and writes them back safely quoted, joined by single spaces.
 ///
 /// Understands single quotes, double quotes, backslashes and `$NAME`/`${NAME}`; everything else, command substitution
-/// and globs included, is literal (design section 4).
+/// and globs included, is literal.
 ///
 /// # Errors
 /// The problem in words, when a quote is not closed.

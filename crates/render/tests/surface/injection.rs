@@ -306,7 +306,7 @@ fn hostile_text_arrives_unchanged() {
     assert!(missing.is_empty(), "in no command: {missing:?}");
 }
 
-/// Options of the JVM are split as by a shell and may use variables, but run nothing (design section 4).
+/// Options of the JVM are split as by a shell and may use variables, but run nothing.
 #[test]
 fn jvm_options_are_split_and_run_nothing() {
     let mut case = bases::named("java-secrets");
