@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// They hold for the components of one namespace or of the whole cluster, by the name that the operator is configured with.
+/// Defaults, applied to all components in the namespace, or in the cluster for the BackendConfig that the operator is
+/// configured with as the global one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
     singular = "backendconfig",
     shortname = "becfg",
     category = "functionmesh",
-    doc = "Defaults for the pods of Functions, Sources and Sinks.",
+    doc = "BackendConfig sets defaults for the pods of Functions, Sources and Sinks.",
     namespaced,
     status = "BackendConfigStatus",
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -27,19 +28,18 @@ pub struct BackendConfigSpec {
     /// Not used; accepted for compatibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Environment variables of every container of the pods, init containers excepted. A variable that the object
-    /// itself sets counts more.
+    /// Environment variables of every container of the pods except init containers. Variables of the object take
+    /// precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
-    /// Settings of the pods: `labels`, `annotations`, `nodeSelector`, `tolerations`,
-    /// `imagePullSecrets`, `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `serviceAccountName`,
-    /// `automountServiceAccountToken`, `liveness` and `startupProbe`. Those of an object
-    /// count more.
+    /// Pod settings: `labels`, `annotations`, `nodeSelector`, `tolerations`, `imagePullSecrets`, `affinity`,
+    /// `securityContext`, `terminationGracePeriodSeconds`, `serviceAccountName`, `automountServiceAccountToken`,
+    /// `liveness` and `startupProbe`. Settings of the object take precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = crate::unused::in_backend_config)]
     pub pod: Option<PodPolicy>,
-    /// Whether a change of this object reaches running components at once; else each gets it with its own next
-    /// change. Defaults to false.
+    /// Whether a change of this object is rolled out to running components immediately; otherwise it is included in
+    /// each component's next rollout. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_update: Option<bool>,
 }

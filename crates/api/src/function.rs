@@ -10,7 +10,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The code of the function, its topics, the Pulsar cluster and the pods it runs in.
+/// Desired state of the Function: its code, topics, Pulsar cluster and pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
     singular = "function",
     shortname = "fn",
     category = "functionmesh",
-    doc = "A Pulsar Function: consumes, computes, produces.",
+    doc = "Function runs a Pulsar Function on Kubernetes: it consumes topics, processes messages and produces results.",
     namespaced,
     status = "ComponentStatus",
     scale(
@@ -57,35 +57,35 @@ pub struct FunctionSpec {
     /// The fields of kinds that consume.
     #[serde(flatten)]
     pub consumption: Consumption,
-    /// Topic that receives the results, and how they are sent.
+    /// Output topic and producer settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
-    /// Configuration of your code, which reads it from its context; given to it as it is. Java
-    /// programs read its numbers as doubles: write an integer above 2^53 as text.
+    /// User configuration, passed unchanged to the code, which reads it from its context. Java programs read numbers as
+    /// doubles: write an integer above 2^53 as a string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub func_config: Option<FreeForm>,
-    /// A source connector to read from instead of `input`.
+    /// Source connector to read from instead of `input`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_config: Option<SourceConnectorSpec>,
-    /// A sink connector to write to instead of `output`.
+    /// Sink connector to write to instead of `output`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_config: Option<SinkConnectorSpec>,
     /// Copy the properties of each input message to the output. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_source_message_property: Option<bool>,
-    /// Most asynchronous results that may be pending. Java only. Defaults to 1000.
+    /// Maximum number of pending asynchronous results. Java only. Defaults to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_async_requests: Option<i32>,
-    /// Skip the backlog and begin with the newest message at each start. Defaults to false.
+    /// Skip the backlog and start with the newest message at each start. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_to_latest: Option<bool>,
-    /// Process windows of messages instead of single ones: `className` is a window function. Java only.
+    /// Process windows of messages instead of single messages: `className` is a window function. Java only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_config: Option<WindowConfig>,
-    /// Templates of claims for storage; each pod gets claims of its own.
+    /// PersistentVolumeClaim templates; each pod gets its own claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
-    /// What becomes of the claims when the function is deleted or scaled down.
+    /// What happens to the claims when the Function is deleted or scaled down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim_retention_policy: Option<PersistentVolumeClaimRetentionPolicy>,
 }
@@ -94,8 +94,9 @@ pub struct FunctionSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceConnectorSpec {
-    /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
-    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a source.
+    /// Name of a built-in connector: an archive in `/pulsar/connectors` of the image. Defaults to `configs.builtin`,
+    /// then to `configs.archive` without `builtin://`. Java only; requires Pulsar 3.0. The instance then reports the
+    /// metrics of a source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
     /// Not used; accepted for compatibility.
@@ -104,10 +105,10 @@ pub struct SourceConnectorSpec {
     /// Class of the connector. Defaults to `configs.className`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// Not used: `input.typeClassName` takes its place.
+    /// Not used: replaced by `input.typeClassName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Configuration of the connector, given to it as it is.
+    /// Configuration of the connector, passed to it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configs: Option<FreeForm>,
 }
@@ -116,27 +117,27 @@ pub struct SourceConnectorSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkConnectorSpec {
-    /// Name of a connector that the image brings in `/pulsar/connectors`. Defaults to `configs.builtin`, then to
-    /// `configs.archive` without `builtin://`. Java only, from Pulsar 3.0 on. Metrics are then those of a sink, or of a source
-    /// where both are given.
+    /// Name of a built-in connector: an archive in `/pulsar/connectors` of the image. Defaults to `configs.builtin`,
+    /// then to `configs.archive` without `builtin://`. Java only; requires Pulsar 3.0. The instance then reports the
+    /// metrics of a sink, or of a source if both are set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
     /// Class of the connector. Defaults to `configs.className`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// Not used: `output.typeClassName` takes its place.
+    /// Not used: replaced by `output.typeClassName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Configuration of the connector, given to it as it is.
+    /// Configuration of the connector, passed to it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configs: Option<FreeForm>,
 }
 
-/// Windows of messages. Exactly one of the window lengths has to be set.
+/// Windowing. Exactly one of the window lengths must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowConfig {
-    /// Not used: `className` of the function takes its place.
+    /// Not used: replaced by the Function's `className`.
     #[serde(default)]
     pub actual_window_function_class_name: String,
     /// Length of a window in messages. Either this or `windowLengthDurationMs` is required.
@@ -145,31 +146,32 @@ pub struct WindowConfig {
     /// Length of a window in milliseconds. Either this or `windowLengthCount` is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_length_duration_ms: Option<i64>,
-    /// Messages between the starts of two windows. Defaults to `windowLengthCount`.
+    /// Number of messages between the starts of two windows. Defaults to `windowLengthCount`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_count: Option<i32>,
-    /// Milliseconds between the starts of two windows. Defaults to `windowLengthDurationMs`.
+    /// Time between the starts of two windows, in milliseconds. Defaults to `windowLengthDurationMs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_interval_duration_ms: Option<i64>,
-    /// Topic for messages that come too late.
+    /// Topic that receives late messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_data_topic: Option<String>,
-    /// Milliseconds a message may be late, with a timestamp extractor.
+    /// Maximum lateness of a message in milliseconds. Requires a timestamp extractor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lag_ms: Option<i64>,
-    /// Milliseconds between two watermarks, with a timestamp extractor.
+    /// Interval between watermarks in milliseconds. Requires a timestamp extractor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark_emit_interval_ms: Option<i64>,
-    /// Class that finds the time of a message in it. Without it the time of processing counts.
+    /// Class that extracts the event time of a message. If unset, the processing time is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp_extractor_class_name: Option<String>,
-    /// How often a window may be processed: its messages are acknowledged after it (`ATLEAST_ONCE`) or as they come. Not
-    /// with the `processingGuarantee` `manual` or `effectively_once`. Defaults to `ATLEAST_ONCE`, unless that is `atmost_once`.
+    /// When the messages of a window are acknowledged: after the window (`ATLEAST_ONCE`) or on arrival (`ATMOST_ONCE`).
+    /// Not supported with `processingGuarantee` `manual` or `effectively_once`. Defaults to `ATLEAST_ONCE`, unless
+    /// `processingGuarantee` is `atmost_once`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processing_guarantees: Option<WindowProcessingGuarantees>,
 }
 
-/// How often a window may be processed.
+/// When the messages of a window are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -180,14 +182,14 @@ pub enum WindowProcessingGuarantees {
     AtmostOnce,
 }
 
-/// What becomes of the storage of pods.
+/// What happens to the storage of pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersistentVolumeClaimRetentionPolicy {
-    /// What becomes of the claims when the object is deleted: `Retain` or `Delete`. Defaults to `Retain`.
+    /// What happens to the claims when the object is deleted: `Retain` or `Delete`. Defaults to `Retain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_deleted: Option<String>,
-    /// What becomes of the claims of pods that are scaled away: `Retain` or `Delete`. Defaults to `Retain`.
+    /// What happens to the claims of pods that a scale-down removes: `Retain` or `Delete`. Defaults to `Retain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_scaled: Option<String>,
 }

@@ -4,42 +4,41 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is consumed. At least one of the ways to name a topic has to be used.
+/// Input topics. At least one of the fields that name topics must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InputConf {
     /// Java class of the messages. Defaults to `[B`, which is bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Names of topics, such as `persistent://public/default/in`. A name without slashes is one of
-    /// `public/default`.
+    /// Topic names, such as `persistent://public/default/in`. A name without slashes belongs to `public/default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<Vec<String>>,
-    /// Regular expression for the names of topics, such as `persistent://public/default/in-.*`.
+    /// Regular expression that matches topic names, such as `persistent://public/default/in-.*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_pattern: Option<String>,
-    /// Class that deserialises messages, by topic. The topics are consumed without being in `topics`.
+    /// Class that deserializes messages, by topic. These topics need not be in `topics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_serde_sources: Option<BTreeMap<String, String>>,
-    /// Schema type, by topic. The topics are consumed without being in `topics`.
+    /// Schema type, by topic. These topics need not be in `topics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_schema_sources: Option<BTreeMap<String, String>>,
-    /// Settings of the consumer, by topic. The topics are consumed without being in `topics`.
+    /// Consumer settings, by topic. These topics need not be in `topics`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_specs: Option<BTreeMap<String, ConsumerConfig>>,
 }
 
-/// Settings of the consumer of one topic.
+/// Consumer settings of one topic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerConfig {
     /// Schema type, such as `JSON` or `AVRO`, or the class of a schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_type: Option<String>,
-    /// Class that deserialises messages.
+    /// Class that deserializes messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serde_classname: Option<String>,
-    /// Whether the name of the topic is a regular expression. Defaults to false.
+    /// Whether the topic name is a regular expression. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_regex_pattern: Option<bool>,
     /// Properties of the schema.
@@ -48,53 +47,53 @@ pub struct ConsumerConfig {
     /// Properties of the consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_properties: Option<BTreeMap<String, String>>,
-    /// Most messages that are fetched ahead. Defaults to 1000, which is Pulsar's default.
+    /// Maximum number of messages to prefetch. Defaults to 1000, Pulsar's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiver_queue_size: Option<i32>,
-    /// End-to-end encryption: how messages are decrypted.
+    /// End-to-end encryption: decryption of messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_config: Option<CryptoConfig>,
 }
 
-/// What is produced.
+/// Output topic and producer settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputConf {
     /// Java class of the messages. Defaults to `[B`, which is bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_class_name: Option<String>,
-    /// Topic that receives the results, such as `persistent://public/default/out`. Without it nothing is sent.
+    /// Topic that receives the results, such as `persistent://public/default/out`. If unset, results are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Class that serialises results.
+    /// Class that serializes results.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_serde_class_name: Option<String>,
     /// Schema type of the results, such as `JSON` or `AVRO`, or the class of a schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_schema_type: Option<String>,
-    /// Settings of the producer. Defaults to 1000 pending messages and a producer for each thread in sources.
+    /// Producer settings. In Sources, defaults to 1000 pending messages and one producer per thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub producer_conf: Option<ProducerConfig>,
-    /// Properties of the schema and of the consumer, by topic: the JSON text of an item of `input.sourceSpecs`.
-    /// Only that of `topic` counts. Functions only.
+    /// Properties of the schema and of the consumer, by topic: the JSON text of an item of `input.sourceSpecs`. Only
+    /// the item of `topic` is used. Functions only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_schema_sinks: Option<BTreeMap<String, String>>,
 }
 
-/// Settings of the producer.
+/// Producer settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProducerConfig {
-    /// Most messages that wait for an acknowledgement, per partition.
+    /// Maximum number of messages that wait for an acknowledgement, per partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_messages: Option<i32>,
-    /// Most messages that wait for an acknowledgement, over all partitions.
+    /// Maximum number of messages that wait for an acknowledgement, over all partitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_messages_across_partitions: Option<i32>,
-    /// Use a producer of its own for each thread. Defaults to false.
+    /// Use one producer per thread. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_thread_local_producers: Option<bool>,
-    /// End-to-end encryption: how messages are encrypted.
+    /// End-to-end encryption: encryption of messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_config: Option<CryptoConfig>,
     /// Batch builder, such as `KEY_BASED`.
@@ -126,7 +125,7 @@ pub enum CompressionType {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CryptoConfig {
-    /// Java class that reads the keys. Required.
+    /// Class that reads the keys. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_key_reader_class_name: Option<String>,
     /// Configuration of that class.
@@ -141,7 +140,7 @@ pub struct CryptoConfig {
     /// What a consumer does when it cannot decrypt: `FAIL`, `DISCARD` or `CONSUME`. Defaults to `FAIL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_crypto_failure_action: Option<String>,
-    /// Secrets with the keys; each becomes a volume.
+    /// Secrets with the keys; each becomes a volume of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crypto_secrets: Option<Vec<CryptoSecret>>,
 }
@@ -154,7 +153,7 @@ pub struct CryptoSecret {
     pub secret_name: String,
     /// Key in the Secret.
     pub secret_key: String,
-    /// Directory to mount the Secret at. Without it the Secret is a volume that nothing mounts.
+    /// Directory to mount the Secret at. If unset, the volume is not mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_volume: Option<String>,
 }

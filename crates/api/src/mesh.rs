@@ -8,8 +8,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The components. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is
-/// the `name` of the item. A component that leaves the spec is deleted.
+/// Desired components. Each becomes a Function, Source or Sink named `<mesh>-<name>`, where `<name>` is the `name` of
+/// the item. A component that is removed from the spec is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
     singular = "functionmesh",
     shortname = "fmesh",
     category = "functionmesh",
-    doc = "Functions, Sources and Sinks that belong together.",
+    doc = "FunctionMesh manages a group of Functions, Sources and Sinks as one object.",
     namespaced,
     status = "MeshStatus",
     printcolumn(
@@ -44,16 +44,16 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionMeshSpec {
-    /// The sources of the mesh. Each item is the spec of a Source and needs a name of its own.
-    /// `kubectl explain source.spec` says more about its fields.
+    /// Sources of the mesh. Each item is the spec of a Source and needs a unique name. See `kubectl explain
+    /// source.spec` for its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<SourceSpec>>,
-    /// The sinks of the mesh. Each item is the spec of a Sink and needs a name of its own.
-    /// `kubectl explain sink.spec` says more about its fields.
+    /// Sinks of the mesh. Each item is the spec of a Sink and needs a unique name. See `kubectl explain sink.spec` for
+    /// its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sinks: Option<Vec<SinkSpec>>,
-    /// The functions of the mesh. Each item is the spec of a Function and needs a name of its own.
-    /// `kubectl explain function.spec` says more about its fields.
+    /// Functions of the mesh. Each item is the spec of a Function and needs a unique name. See `kubectl explain
+    /// function.spec` for its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionSpec>>,
 }

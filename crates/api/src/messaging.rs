@@ -3,31 +3,32 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A Pulsar cluster and how to authenticate there.
+/// Connection to a Pulsar cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulsarMessaging {
-    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`, and `brokerPorts` where
-    /// brokers advertise other ports than that of the latter, 6650 and 6651: the readiness probe looks for connections to
-    /// these. Required.
+    /// Name of a ConfigMap in the same namespace with the keys `webServiceURL` and `brokerServiceURL`. The optional key
+    /// `brokerPorts` lists the ports that brokers advertise, if these are neither the port of `brokerServiceURL` nor
+    /// 6650 or 6651: the readiness probe looks for connections to them. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulsar_config: Option<String>,
-    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`. A token (`token:...`)
-    /// may be renewed there while Java, Python and Go instances run. Of the plugins, Go programs know that for tokens only.
+    /// Name of a Secret with the keys `clientAuthenticationPlugin` and `clientAuthenticationParameters`. Java, Python
+    /// and Go instances pick up a renewed token (`token:...`) without a restart. Go programs support the token plugin
+    /// only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_secret: Option<String>,
     /// Name of a Secret with the keys `tlsAllowInsecureConnection`, `tlsHostnameVerificationEnable` and
     /// `tlsTrustCertsFilePath`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_secret: Option<String>,
-    /// TLS settings. They take the place of `tlsSecret`.
+    /// TLS settings. They replace `tlsSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_config: Option<PulsarTlsConfig>,
-    /// Authentication. It takes the place of `authSecret`.
+    /// Authentication settings. They replace `authSecret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_config: Option<AuthConfig>,
-    /// Authentication of the job that removes the subscription; in `pulsar` only. Defaults to that of the
-    /// component.
+    /// Authentication of the Job that removes the subscription; in `pulsar` only. Defaults to the component's
+    /// authentication.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_auth_config: Option<AuthConfig>,
 }
@@ -39,13 +40,13 @@ pub struct PulsarTlsConfig {
     /// Whether to use TLS. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Accept any certificate of the server. Defaults to false.
+    /// Accept any server certificate. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_insecure: Option<bool>,
-    /// Check that the certificate is for the name of the server. Defaults to false.
+    /// Verify that the certificate matches the host name of the server. Defaults to false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname_verification: Option<bool>,
-    /// Name of the Secret with the certificate of the authority to trust.
+    /// Name of the Secret with the trusted CA certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_secret_name: Option<String>,
     /// Key in that Secret. The certificate is mounted when both are set.
@@ -53,11 +54,11 @@ pub struct PulsarTlsConfig {
     pub cert_secret_key: Option<String>,
 }
 
-/// Authentication. When both are set, `oauth2Config` counts.
+/// Authentication. When both fields are set, `oauth2Config` is used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthConfig {
-    /// OAuth 2 client credentials. They count before `genericAuth`.
+    /// OAuth 2 client credentials. They take precedence over `genericAuth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth2_config: Option<OAuth2Config>,
     /// Any authentication plugin.
@@ -88,6 +89,6 @@ pub struct OAuth2Config {
 pub struct GenericAuth {
     /// Java class of the plugin.
     pub client_authentication_plugin: String,
-    /// Parameters of the plugin. They can be read in the command of the pods; `authSecret` keeps them in a Secret.
+    /// Parameters of the plugin. They are visible in the pod's command; use `authSecret` to keep them in a Secret.
     pub client_authentication_parameters: String,
 }

@@ -10,21 +10,20 @@ pub struct JavaRuntime {
     /// Path of the package in the container, below `/pulsar` when relative.
     pub jar: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
+    /// `function://tenant/namespace/name@version`. If unset, the image must contain the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jar_location: Option<String>,
-    /// Directory in the image with further libraries.
+    /// Directory in the image with additional libraries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_dependencies_dir: Option<String>,
     /// Log settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<RuntimeLogConfig>,
-    /// Options of the JVM, such as `-Xss2m`. Each item is split into words as a shell does; `$NAME` stands for a
-    /// variable of the environment.
+    /// JVM options, such as `-Xss2m`. Each item is split into words as in a shell; `$NAME` refers to an environment
+    /// variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java_opts: Option<Vec<String>>,
-    /// Path of the jar of Pulsar's instance, which runs the component. Defaults to
-    /// `/pulsar/instances/java-instance.jar`.
+    /// Path of the jar of Pulsar's Java instance. Defaults to `/pulsar/instances/java-instance.jar`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_path: Option<String>,
     /// Main class of that jar. Defaults to `org.apache.pulsar.functions.instance.JavaInstanceMain`.
@@ -39,12 +38,11 @@ pub struct PythonRuntime {
     /// Path of the package in the container, below `/pulsar` when relative: a file, a wheel or a zip.
     pub py: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
+    /// `function://tenant/namespace/name@version`. If unset, the image must contain the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub py_location: Option<String>,
-    /// Whether the dependencies of a wheel are installed from the package index at each start. Without it the image has to
-    /// bring them, and the wheel is unpacked as it is. Not used for a file or a zip, which are installed as they say.
-    /// Defaults to true.
+    /// Whether to install the dependencies of a wheel from the package index at each start. If false, the image must
+    /// contain them and the wheel is unpacked only. Not used for a file or a zip. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install_dependencies: Option<bool>,
     /// Log settings.
@@ -60,10 +58,10 @@ pub struct GoRuntime {
     /// Path of the program in the container, below `/pulsar` when relative.
     pub go: String,
     /// Where to download the program from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`. Without it the image has to bring the program.
+    /// `function://tenant/namespace/name@version`. If unset, the image must contain the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub go_location: Option<String>,
-    /// Log settings, of which Go programs know the level only.
+    /// Log settings. Go programs use the level only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = crate::unused::in_go_log)]
     pub log: Option<RuntimeLogConfig>,
@@ -76,11 +74,11 @@ pub struct GenericRuntime {
     /// Path of the package in the container, below `/pulsar` when relative.
     pub function_file: String,
     /// Where to download the package from: `http://`, `https://` or a Pulsar package such as
-    /// `function://tenant/namespace/name@version`. Without it the image has to bring the package.
+    /// `function://tenant/namespace/name@version`. If unset, the image must contain the package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_file_location: Option<String>,
-    /// Language of the program: `nodejs`, `python`, `executable`, `wasm` or another one that the operator is configured
-    /// with an image for.
+    /// Language of the program: `nodejs`, `python`, `executable`, `wasm`, or another language for which the operator is
+    /// configured with an image.
     pub language: String,
 }
 
@@ -88,21 +86,20 @@ pub struct GenericRuntime {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeLogConfig {
-    /// Least severe level that is written; one that the language does not know counts as `info`. Defaults to
-    /// `info`.
+    /// Minimum level of the log; a level that the language does not have is treated as `info`. Defaults to `info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
-    /// When the log file is rolled. Defaults to `SizedPolicyWith10MB` with a log sidecar; else there is no log
+    /// When the log file is rotated. Defaults to `SizedPolicyWith10MB` with a log sidecar; otherwise there is no log
     /// file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_policy: Option<LogRotatePolicy>,
-    /// Form of each line. Defaults to `text`.
+    /// Format of each line. Defaults to `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<LogFormat>,
-    /// A log configuration of your own, from a ConfigMap, in place of everything else here.
+    /// Custom log configuration from a ConfigMap, which replaces all other fields here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_config: Option<RuntimeLogConfigRef>,
-    /// Form of the log4j configuration; `ini` generates none. Java only. Defaults to `xml`.
+    /// Format of the log4j configuration; with `ini`, none is generated. Java only. Defaults to `xml`.
     #[serde(rename = "javaLog4JConfigFileType", skip_serializing_if = "Option::is_none")]
     pub java_log4j_config_file_type: Option<JavaLog4jConfigFileType>,
 }
@@ -141,7 +138,7 @@ pub enum LogLevel {
     Panic,
 }
 
-/// When the log file is rolled.
+/// When the log file is rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
 #[allow(clippy::enum_variant_names, reason = "the names are the Go operator's")]
@@ -160,7 +157,7 @@ pub enum LogRotatePolicy {
     SizedPolicyWith100MB,
 }
 
-/// Form of a log line.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]
@@ -171,7 +168,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Form of the log4j configuration.
+/// Format of the log4j configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::plain_enum)]
 #[serde(rename_all = "lowercase")]

@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The code of the connector, its topics, the Pulsar cluster and the pods it runs in.
+/// Desired state of the Sink: its connector, topics, Pulsar cluster and pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     singular = "sink",
     shortname = "snk",
     category = "functionmesh",
-    doc = "A Pulsar sink connector: takes messages out of Pulsar.",
+    doc = "Sink runs a Pulsar sink connector on Kubernetes: it writes messages from Pulsar to another system.",
     namespaced,
     status = "ComponentStatus",
     scale(
@@ -58,10 +58,10 @@ pub struct SinkSpec {
     /// Not used; `className` and `image` choose the connector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<String>,
-    /// Configuration of the connector, given to it as it is. Required.
+    /// Configuration of the connector, passed to it unchanged. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_config: Option<FreeForm>,
-    /// Milliseconds before a failed message is delivered again.
+    /// Redelivery delay of a failed message, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_ack_redelivery_delay_ms: Option<i32>,
 }

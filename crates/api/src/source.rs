@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The code of the connector, its topic, the Pulsar cluster and the pods it runs in.
+/// Desired state of the Source: its connector, topic, Pulsar cluster and pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "compute.functionmesh.io",
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     singular = "source",
     shortname = "src",
     category = "functionmesh",
-    doc = "A Pulsar source connector: brings messages into Pulsar.",
+    doc = "Source runs a Pulsar source connector on Kubernetes: it brings data from another system into Pulsar.",
     namespaced,
     status = "ComponentStatus",
     scale(
@@ -53,16 +53,16 @@ pub struct SourceSpec {
     /// The fields that Function, Source and Sink share.
     #[serde(flatten)]
     pub common: Common,
-    /// Topic that receives the records, and how they are sent.
+    /// Output topic and producer settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputConf>,
     /// Not used; `className` and `image` choose the connector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_type: Option<String>,
-    /// Run the connector as a batch source: discover work, then read it piece by piece.
+    /// Run the connector as a batch source: discover tasks, then process them one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_source_config: Option<BatchSourceConfig>,
-    /// Configuration of the connector, given to it as it is. Required.
+    /// Configuration of the connector, passed to it unchanged. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_config: Option<FreeForm>,
     /// Copy the properties of each record to the message. Defaults to true.
@@ -70,13 +70,13 @@ pub struct SourceSpec {
     pub forward_source_message_property: Option<bool>,
 }
 
-/// A source that discovers work and reads it in batches.
+/// A source that discovers tasks and processes them one by one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchSourceConfig {
-    /// Class that starts the discovery of work.
+    /// Class that triggers the discovery of tasks.
     pub discovery_triggerer_class_name: String,
-    /// Configuration of that class, given to it as it is.
+    /// Configuration of that class, passed to it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_triggerer_config: Option<FreeForm>,
 }

@@ -1,4 +1,4 @@
-//! What the controllers report.
+//! The status of the kinds.
 //!
 //! Reading a status never fails, whoever wrote it: what makes no sense is read as absent, and the fields of the
 //! Go operator that have no successor are ignored.
@@ -18,25 +18,25 @@ pub const NOT_OBSERVED: i64 = -1;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
-    /// Generation of the object that the rest of the status speaks of.
+    /// Generation of the object that the rest of the status describes.
     #[serde(default, deserialize_with = "observed", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Number of pods wanted. The scale subresource reports it.
+    /// Desired number of pods, reported by the scale subresource.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
-    /// Number of pods that have been ready for a while (available).
+    /// Number of available pods: ready for the StatefulSet's `minReadySeconds`.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
-    /// Number of pods that run the newest template.
+    /// Number of pods with the newest pod template.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub updated_replicas: Option<i32>,
-    /// Selector of the pods, as `key=value` pairs with commas between. The scale subresource reports it.
+    /// Label selector of the pods, as comma-separated `key=value` pairs, reported by the scale subresource.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// What the controller last applied. With it, foreign edits are seen without reading the StatefulSet.
+    /// What the controller last applied, by which it detects edits of the StatefulSet without reading it.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<StatefulSetStatusRef>,
-    /// Kinds of the autoscalers that the object has. One that is to go is found by it, although it lost its label.
+    /// Kinds of the object's autoscalers, by which the controller finds one to delete even if it lost its label.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub autoscalers: Option<Vec<String>>,
@@ -51,18 +51,18 @@ pub struct ComponentStatus {
 pub struct StatefulSetStatusRef {
     /// Its generation after the controller's last write.
     pub generation: i64,
-    /// Hash of what was rendered.
+    /// Hash of the rendered StatefulSet.
     pub rendered_hash: String,
-    /// Hash of the spec it was rendered from, its fields about scaling left out.
+    /// Hash of the spec that it was rendered from, without the scaling fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub inputs_hash: Option<String>,
-    /// Hash of what would be rendered now, while that differs and is held back. The annotation
-    /// `compute.functionmesh.io/approve-update` with this value lets it through.
+    /// Hash of the pending rendering that waits for approval. Set the annotation
+    /// `compute.functionmesh.io/approve-update` to this value to approve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub pending_hash: Option<String>,
-    /// Hash of the list of fields that the controller applied. While it stays, others only added fields.
+    /// Hash of the list of fields that the controller owns. While it is unchanged, others have only added fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub fields_hash: Option<String>,
@@ -72,7 +72,7 @@ pub struct StatefulSetStatusRef {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MeshStatus {
-    /// Generation of the object that the rest of the status speaks of.
+    /// Generation of the object that the rest of the status describes.
     #[serde(default, deserialize_with = "observed", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of components.

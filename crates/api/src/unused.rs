@@ -24,12 +24,12 @@ pub(crate) fn in_backend_config(schema: &mut Schema) {
 pub(crate) fn in_go_log(schema: &mut Schema) {
     let ignored = ["format", "javaLog4JConfigFileType", "rotatePolicy"];
     mark(schema, &ignored, "Not used by Go programs.");
-    describe(schema, "logConfig", "With it, `level` is left to the program. Nothing is mounted.");
+    describe(schema, "logConfig", "If set, `level` is not passed to the program. Nothing is mounted.");
     for field in ["name", "key"] {
         describe_at(
             schema,
             &["logConfig", field],
-            "Not used by Go programs: only whether there is a `logConfig` counts.",
+            "Not used by Go programs: they only check whether `logConfig` is set.",
         );
     }
 }
@@ -41,15 +41,15 @@ pub(crate) fn in_python_log(schema: &mut Schema) {
 
 /// `spec` of a Source or Sink: what is different for connectors, which are Java programs.
 pub(crate) fn in_connectors(schema: &mut Schema) {
-    describe(schema, "className", "Class of the connector, with its package. Required.");
+    describe(schema, "className", "Fully qualified class of the connector. Required.");
     describe(schema, "java", "The program of the connector. Required.");
-    let log = "Who sends the log to `logTopic`: a sidecar container; with `runtime` nobody does. Defaults to `sidecar`.";
+    let log = "What sends the log to `logTopic`: a sidecar container. With `runtime`, the log is not sent. Defaults to `sidecar`.";
     describe(schema, "logTopicAgent", log);
     mark(schema, &["golang", "genericRuntime"], "Not used: connectors are Java programs.");
     describe(
         schema,
         "python",
-        "Connectors are Java programs; only `log.logConfig` counts, which is mounted all the same.",
+        "Connectors are Java programs; of this field only `log.logConfig` is used, which is mounted.",
     );
     for path in [
         &["python", "py"][..],

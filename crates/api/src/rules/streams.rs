@@ -150,7 +150,7 @@ pub(super) fn ordering() -> Vec<Rule> {
     ]
 }
 
-/// What is produced. The producer's encryption is checked when there is a topic to produce to.
+/// Output topic and producer settings. The producer's encryption is checked when there is a topic to produce to.
 pub(super) fn output(connector: Option<&str>) -> Vec<Rule> {
     let crypto = "output.producerConf.cryptoConfig";
     let encrypted = |condition: &str| {
