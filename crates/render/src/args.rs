@@ -31,7 +31,7 @@ pub struct RenderArgs {
     pub namespaced_backend_config: String,
 }
 
-/// Why there is no configuration.
+/// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -42,21 +42,21 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file says something wrong.
+    /// The file has an invalid value.
     #[error("configuration file {file}: {problem}")]
     Invalid {
         /// The file.
         file: PathBuf,
-        /// What, with the field where it can be told.
+        /// The problem, with the field if it is known.
         problem: String,
     },
 }
 
 impl RenderArgs {
-    /// What rendering depends on besides the objects; reads the configuration file.
+    /// The environment that objects are rendered for; reads the configuration file.
     ///
     /// # Errors
-    /// When the file cannot be read or says something wrong.
+    /// The file cannot be read or has an invalid value.
     pub fn environment(&self) -> Result<Environment, ConfigError> {
         let mut environment = Environment {
             add_default_affinity: self.add_default_affinity,
@@ -73,14 +73,14 @@ impl RenderArgs {
         Ok(environment)
     }
 
-    /// Name of the BackendConfig of all components, and its namespace where one is given, if there is to be one.
+    /// Namespace, if one is given, and name of the global BackendConfig, if it is enabled.
     pub fn global(&self) -> Option<(Option<&str>, &str)> {
         let given = |text: &'_ str| !text.is_empty();
         let (namespace, name) = (&self.global_backend_config_namespace, &self.global_backend_config);
         given(name).then_some((Some(namespace.as_str()).filter(|n| given(n)), name.as_str()))
     }
 
-    /// Name of the BackendConfig of the components of one namespace, if there is to be one.
+    /// Name of the BackendConfig of each namespace, if it is enabled.
     pub fn namespaced(&self) -> Option<&str> {
         Some(self.namespaced_backend_config.as_str()).filter(|name| !name.is_empty())
     }

@@ -4,19 +4,20 @@ use functionmesh_api::backend_config::BackendConfigSpec;
 use functionmesh_api::pod::PodPolicy;
 use std::collections::BTreeMap;
 
-/// The global `BackendConfig` and the one of the namespace, merged: where both say something, the namespace's counts.
+/// The global `BackendConfig` merged with that of the namespace, which takes precedence.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Defaults {
-    /// Environment variables of every container but the init containers. Those of the component count more.
+    /// Environment variables of every container except init containers. The component's variables take precedence.
     pub(crate) env: BTreeMap<String, String>,
     /// Settings of the pods; the fields that [`Defaults::merge`] names.
     pub(crate) pod: PodPolicy,
 }
 
 impl Defaults {
-    /// Merges the two configurations. Honoured are `env` and, of `pod`: `labels`, `annotations`, `nodeSelector` (key by key),
-    /// `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe`, `serviceAccountName` and
-    /// `automountServiceAccountToken` (as a whole), `tolerations` and `imagePullSecrets` (the global ones first).
+    /// Merges the two configurations. Supported are `env` and, of `pod`: `labels`, `annotations`, `nodeSelector` (key
+    /// by key), `affinity`, `securityContext`, `terminationGracePeriodSeconds`, `liveness`, `startupProbe`,
+    /// `serviceAccountName` and `automountServiceAccountToken` (as a whole), `tolerations` and `imagePullSecrets` (the
+    /// global ones first).
     pub fn merge(global: Option<&BackendConfigSpec>, namespaced: Option<&BackendConfigSpec>) -> Self {
         let mut merged = Self::default();
         for config in [global, namespaced].into_iter().flatten() {
@@ -28,7 +29,7 @@ impl Defaults {
         merged
     }
 
-    /// Adds the settings of a configuration that counts more than all before.
+    /// Adds the settings of a configuration with higher precedence than all before.
     fn add(&mut self, pod: &PodPolicy) {
         let merged = &mut self.pod;
         for (into, from) in [

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The file, in the form of the Go operator: YAML or JSON, all keys optional and of any case, unknown ones ignored.
+/// The file, in the format of the Go operator: YAML or JSON, all keys optional and case-insensitive, unknown keys
+/// ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", default)]
 pub struct OperatorConfig {
@@ -26,7 +27,7 @@ pub struct OperatorConfig {
     filebeat: Container,
 }
 
-/// A container beside the main one.
+/// A helper container: package downloader or log sidecar.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", default)]
 struct Container {
@@ -58,14 +59,14 @@ struct Images {
     generic_runtime: BTreeMap<String, String>,
 }
 
-/// Keys whose own keys are the user's and keep their case.
+/// Keys with user-defined keys below them, which keep their case.
 const FREE: &[&str] = &["genericruntime", "resourcelabels", "resourceannotations", "resources"];
 
 impl OperatorConfig {
-    /// Reads the text of the file; an empty one is fine.
+    /// Parses the text of the file, which may be empty.
     ///
     /// # Errors
-    /// What is wrong with it, with the field where it can be told.
+    /// What is wrong, with the field if it is known.
     pub fn parse(text: &str) -> Result<Self, String> {
         let value: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
         let config: Self = match value {
@@ -95,7 +96,7 @@ impl OperatorConfig {
         Ok(config)
     }
 
-    /// Puts the settings over those of `environment`.
+    /// Overrides the settings of `environment`.
     pub fn apply(self, environment: &mut Environment) {
         let RunnerImages { java, python, go, generic, connectors: _ } = &mut environment.runner_images;
         for (image, given) in [
@@ -121,7 +122,7 @@ impl OperatorConfig {
     }
 }
 
-/// Checks the amounts of resources: a wrong one would make the API server refuse each pod.
+/// Checks resource quantities: the API server would reject every pod with an invalid one.
 fn amounts(key: &str, container: &Container) -> Result<(), String> {
     let resources = container.resources.iter();
     let lists = resources.flat_map(|r| [("requests", &r.requests), ("limits", &r.limits)]);
@@ -150,7 +151,7 @@ fn lower_case(map: Map<String, Value>) -> Map<String, Value> {
             let value = match value {
                 Value::Object(inner) if !FREE.contains(&key.as_str()) => lower_case(inner).into(),
                 Value::Object(inner) if key == "resources" => amounts_as_text(inner).into(),
-                // "key: " with nothing behind it says nothing.
+                // A key without a value is treated as absent.
                 Value::Null if key == "runnerimagepullsecrets" => Value::Array(Vec::new()),
                 Value::Null
                     if !["runnerimagepullpolicy", "image", "imagepullpolicy"].contains(&key.as_str()) =>

@@ -12,8 +12,8 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 
 /// The objects of one workload, in the order in which they are applied: the `StatefulSet` after the Service, so that
-/// what its pods refer to exists, and the autoscalers last. Taken apart without `..` where it is applied, so that a new
-/// kind does not compile until handled.
+/// what its pods refer to exists, and the autoscalers last. Consumers destructure it without `..`, so that a new kind
+/// of child does not compile until they handle it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// Headless Service that gives the pods their names.
@@ -28,7 +28,7 @@ pub struct Desired {
 
 /// Renders a workload to the objects that run it.
 ///
-/// Infallible: whatever could be wrong was found by [`Component::lower`].
+/// Infallible: [`Component::lower`](crate::Component::lower) has validated the workload.
 pub fn render(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Desired {
     Desired {
         service: service(workload),

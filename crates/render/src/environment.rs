@@ -1,14 +1,14 @@
-//! The operator's configuration, as rendering depends on it.
+//! The part of the operator's configuration that rendering depends on.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use std::collections::BTreeMap;
 
-/// What rendering depends on besides the object: the operator's configuration.
+/// The operator's configuration, the second input of rendering beside the object.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// Images for components that name none.
+    /// Images for components without `spec.image`.
     pub runner_images: RunnerImages,
-    /// Pull policy of the main container; without it that of the object, then `IfNotPresent`.
+    /// Pull policy of the main container; falls back to that of the object, then to `IfNotPresent`.
     pub image_pull_policy: Option<String>,
     /// Names of Secrets for pulling images, added to those of the object.
     pub image_pull_secrets: Vec<String>,
@@ -16,7 +16,7 @@ pub struct Environment {
     pub resource_labels: BTreeMap<String, String>,
     /// Annotations of every pod.
     pub resource_annotations: BTreeMap<String, String>,
-    /// Whether the pods of a component avoid each other's nodes (flag `--add-default-affinity`).
+    /// Whether the pods of a component are spread over nodes (flag `--add-default-affinity`).
     pub add_default_affinity: bool,
     /// Whether packages are downloaded by an init container instead of the main container's command (flag
     /// `--enable-init-containers`).
@@ -27,12 +27,12 @@ pub struct Environment {
     pub filebeat: Helper,
 }
 
-/// What the operator's configuration says about a container beside the main one.
+/// Configuration of a helper container: package downloader or log sidecar.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Helper {
-    /// Image of components that name none; `None` is the default of Function Mesh.
+    /// Image for components that name none; `None` selects the built-in default.
     pub image: Option<String>,
-    /// Pull policy; `None` is `IfNotPresent`.
+    /// Pull policy; `None` selects `IfNotPresent`.
     pub image_pull_policy: Option<String>,
     /// Requests and limits.
     pub resources: Option<ResourceRequirements>,
@@ -61,7 +61,7 @@ impl Default for Environment {
     }
 }
 
-/// Images for components that name none.
+/// Images for components without `spec.image`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerImages {
     /// For the Java runtime.
@@ -72,7 +72,7 @@ pub struct RunnerImages {
     pub go: String,
     /// For the generic runtime, by language.
     pub generic: BTreeMap<String, String>,
-    /// For everything else: connectors that the image brings.
+    /// For connectors that are built into the image.
     pub connectors: String,
 }
 

@@ -1,4 +1,4 @@
-//! From a Function, Source or Sink to the Kubernetes objects that run it: the shared pod-spec renderer.
+//! Renders a Function, Source or Sink to the Kubernetes objects that run it.
 //!
 //! ```text
 //! Function ─┐
@@ -8,11 +8,11 @@
 //! ```
 //!
 //! Everything here is a pure function of its arguments: no clock, no random order, no I/O. The same input renders to
-//! the same bytes, always, because a changed byte restarts every pod of a function. [`Component::lower`] is where user
-//! input is checked; what it lets through renders without an error ([`render`] is infallible).
+//! the same bytes, always, because a changed byte restarts every pod of a function. [`Component::lower`] validates the
+//! user's input; every [`Workload`] that it returns renders without an error ([`render`] is infallible).
 //!
-//! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh, so that an object made
-//! by either operator is accepted by the other.
+//! Names, labels, selectors, ports, commands and `function_details` are those of the Go Function Mesh, so that either
+//! operator can take over an object of the other.
 
 mod args;
 mod backend_defaults;

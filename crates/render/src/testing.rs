@@ -1,12 +1,12 @@
-//! What tests of scripts need: shells, and folders with programs in place of the image's.
+//! Support for tests of scripts: shells, and directories with fake programs.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
-/// Shells that an image may have as `sh`, those of them that this machine has. A missing one is named, past the capture of the
-/// test runner.
+/// The shells that images have as `sh` and that exist on this machine. Missing ones are reported past the capture of
+/// the test runner.
 pub(crate) fn shells() -> Vec<Vec<&'static str>> {
     let known = [vec!["dash"], vec!["bash"], vec!["busybox", "sh"]];
     let (there, missing): (Vec<_>, Vec<_>) = known.into_iter().partition(|shell| {
@@ -20,7 +20,7 @@ pub(crate) fn shells() -> Vec<Vec<&'static str>> {
     there
 }
 
-/// A folder of this test, removed in the end.
+/// A temporary directory, removed on drop.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -30,7 +30,7 @@ impl Folder {
         Self(path)
     }
 
-    /// A tool that says something and ends with a status.
+    /// Creates a program that prints a text and exits with a status.
     pub(crate) fn tool(&self, name: &str, text: &str, status: u8) -> String {
         let path = self.0.join(name);
         fs::write(&path, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n")).unwrap();

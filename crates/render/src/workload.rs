@@ -1,4 +1,4 @@
-//! The common form of Function, Source and Sink: checked, with its defaults, ready to render.
+//! The common form of Function, Source and Sink, between validation and rendering.
 
 use crate::instance::function_details::FunctionDetails;
 use crate::instance::package::Package;
@@ -22,7 +22,7 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// One long-running Pulsar worker set, whatever kind it was declared as: checked, defaulted, ready to render.
+/// A component of any kind, validated and with its defaults, ready to render.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// Kind of component.
@@ -49,11 +49,11 @@ pub struct Workload {
     pub(crate) cluster_name: String,
     /// The cluster that the component runs against.
     pub(crate) pulsar: Messaging,
-    /// The service that the package comes from, when it is another one.
+    /// The cluster that the package is downloaded from, if it is another one.
     pub(crate) package_service: Option<Messaging>,
     /// Where the component keeps state.
     pub(crate) state: Option<StateStore>,
-    /// Where the log goes.
+    /// Decides where the log goes.
     pub(crate) log: Log,
     /// Secrets given to the component as environment variables.
     pub(crate) secrets: BTreeMap<String, SecretRef>,
@@ -65,24 +65,24 @@ pub struct Workload {
     pub(crate) crypto_secrets: Vec<CryptoSecret>,
     /// Log configuration for the Python runtime of a connector, mounted although connectors run as Java programs.
     pub(crate) python_log_config: Option<RuntimeLogConfigRef>,
-    /// What the user says about the pod.
+    /// The user's pod settings.
     pub(crate) pod: PodPolicy,
     /// Storage of each pod.
     pub(crate) volume_claim_templates: Vec<PersistentVolumeClaim>,
-    /// What becomes of that storage.
+    /// What happens to that storage when the component is deleted or scaled down.
     pub(crate) claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
     /// What is to be removed from Pulsar when the component is deleted.
     pub(crate) leftovers: Option<Leftovers>,
 }
 
 impl Workload {
-    /// The service that packages come from: the one for packages as a whole, else that of the component.
+    /// The cluster that packages are downloaded from.
     pub(crate) fn packages(&self) -> &Messaging {
         self.package_service.as_ref().unwrap_or(&self.pulsar)
     }
 }
 
-/// Images that the object names, `None` where the default is meant.
+/// Images that the object names; `None` selects the default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Images {
     pub(crate) main: Option<String>,
@@ -112,7 +112,8 @@ pub(crate) struct Log {
 /// What is to be removed from Pulsar when the component is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leftovers {
-    /// A subscription: on topics, and wherever it is in namespaces, where the topics are named by a pattern.
+    /// A subscription: on the listed topics, and in the whole of the listed namespaces for topics that are named by a
+    /// pattern.
     Subscription { name: String, topics: Vec<String>, namespaces: Vec<String> },
     /// A subscription and its topic, which only the component itself used.
     Topic { subscription: String, topic: String },
@@ -121,9 +122,9 @@ pub(crate) enum Leftovers {
 /// Bounds of the autoscaler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Autoscaling {
-    /// Fewest pods.
+    /// Minimum number of pods.
     pub min: i32,
-    /// Most pods.
+    /// Maximum number of pods.
     pub max: i32,
 }
 
@@ -132,6 +133,6 @@ pub struct Autoscaling {
 pub(crate) struct CryptoSecret {
     pub secret: String,
     pub key: String,
-    /// Where to mount it; without, the volume is there and a mount of the user's own uses it.
+    /// Where to mount it; if `None`, the user mounts the volume.
     pub mount_path: Option<String>,
 }

@@ -6,15 +6,15 @@ use crate::text::shell::quote;
 /// Which tool the image has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdminTool {
-    /// The one in Go.
+    /// The Go tool.
     Pulsarctl,
-    /// The one that comes with Pulsar.
+    /// The tool in Pulsar's distribution.
     PulsarAdmin,
 }
 
 /// A tool, ready to be followed by a subcommand.
 pub(crate) struct Admin {
-    /// What has to run once before; ends with ` && ` unless empty.
+    /// Commands that must run once before it; ends with ` && ` unless empty.
     pub(crate) preparation: String,
     /// The tool with its connection settings.
     pub(crate) command: String,
@@ -29,7 +29,7 @@ impl Admin {
         }
     }
 
-    /// The whole as one command line.
+    /// The complete command line.
     pub(crate) fn run(&self, arguments: &str) -> String {
         format!("{}{} {arguments}", self.preparation, self.command)
     }
@@ -55,7 +55,7 @@ fn pulsarctl(service: &Messaging, auth: Auth<'_>) -> Admin {
         }
         Auth::Environment | Auth::Plugin(_) => {
             let parameters = service.plugin_parameters(auth, "--auth-params").unwrap_or_default();
-            // Other plugins than OAuth 2 have nothing to activate.
+            // Only OAuth 2 has something to activate.
             steps.push(format!("( pulsarctl oauth2 activate {parameters} || true )"));
             command.extend(service.plugin_options(auth, "--auth-plugin", "--auth-params"));
             command.push(format!("--admin-service-url {address}"));
@@ -87,7 +87,7 @@ fn pulsar_admin(service: &Messaging, auth: Auth<'_>) -> Admin {
     match service.tls() {
         Tls::Off => {}
         Tls::Environment => {
-            // The tool has these two as switches without a value: each is there or not, as the Secret says.
+            // These two options are switches without a value, so the shell adds each one depending on the Secret.
             let set = |variable: &str, pattern: &str, matched: &str, other: &str| {
                 format!(
                     "case \"${{{}{variable}}}\" in {pattern}) {matched} ;; *) {other} ;; esac && ",

@@ -1,16 +1,16 @@
-//! The arguments that the instances of Java, Python and the generic runtime share.
+//! Command-line arguments that the Java, Python and generic instances share.
 
 use crate::instance::pulsar_connection::Tls;
 use crate::instance::token_renewal;
 use crate::text::shell::{option_if_set, quote};
 use crate::workload::Workload;
 
-/// The arguments that the instances of Java, Python and the generic runtime share.
+/// Command-line arguments that the Java, Python and generic instances share.
 pub(crate) fn instance_arguments(workload: &Workload) -> Vec<String> {
     arguments_with(workload, &quote(&workload.details.to_json()))
 }
 
-/// The same with details of its own, as a word of the shell.
+/// The same with other details, given as a shell word.
 pub(crate) fn arguments_with(workload: &Workload, details: &str) -> Vec<String> {
     let mut arguments = vec![
         "--instance_id ${SHARD_ID}".to_owned(),
@@ -59,7 +59,7 @@ fn tls_arguments(workload: &Workload) -> String {
     }
 }
 
-/// The address of the state store, where the component has one.
+/// The address of the state store, if the component has one.
 pub(crate) fn state_arguments(workload: &Workload) -> Option<String> {
     let state = workload.state.as_ref()?;
     Some(format!("--state_storage_serviceurl {}", quote(&state.url)))

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Component class of sources and sinks: the instance moves messages through it unchanged.
+/// Function class of Sources and Sinks, which passes messages on unchanged.
 pub const IDENTITY_FUNCTION: &str = "org.apache.pulsar.functions.api.utils.IdentityFunction";
 /// Runs a window function; the user's class is named in the window configuration.
 pub const WINDOW_FUNCTION_EXECUTOR: &str = "org.apache.pulsar.functions.windowing.WindowFunctionExecutor";
@@ -48,7 +48,7 @@ pub struct FunctionDetails {
     /// Whether the framework acknowledges messages.
     #[serde(skip_serializing_if = "is_false")]
     pub auto_ack: bool,
-    /// Number of instances, as far as the function may know it.
+    /// Number of instances; 1 unless `showPreciseParallelism` is set.
     #[serde(skip_serializing_if = "is_zero")]
     pub parallelism: i32,
     /// Where messages come from.
@@ -103,13 +103,13 @@ pub struct SourceSpec {
     /// Acknowledgement timeout in milliseconds, a 64-bit number as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<String>,
-    /// Name of a connector that the image brings.
+    /// Name of a built-in connector.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub builtin: String,
     /// Subscription, empty for the default `tenant/namespace/name`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subscription_name: String,
-    /// Whether the subscription goes with the function.
+    /// Whether the subscription is removed with the function.
     #[serde(skip_serializing_if = "is_false")]
     pub cleanup_subscription: bool,
     /// `None` is the latest message.
@@ -145,7 +145,7 @@ pub struct SinkSpec {
     /// Class that serialises, spelled as in the protobuf message.
     #[serde(rename = "serDeClassName", skip_serializing_if = "String::is_empty")]
     pub serde_class_name: String,
-    /// Name of a connector that the image brings.
+    /// Name of a built-in connector.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub builtin: String,
     /// Schema of the output.
@@ -189,7 +189,7 @@ pub struct ConsumerSpec {
     pub crypto_spec: Option<CryptoSpec>,
 }
 
-/// A message of its own so that a queue of zero differs from none.
+/// A separate message, so that a queue of zero differs from an unset one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReceiverQueueSize {
     /// Messages.
@@ -245,7 +245,7 @@ pub struct CryptoSpec {
 /// Protobuf message `Resources`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resources {
-    /// Cores, with the binary noise of the Go operator.
+    /// Cores, with the floating-point error of the Go operator.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest")]
     pub cpu: Option<f64>,
     /// Bytes, a 64-bit number as text.

@@ -1,4 +1,4 @@
-//! The generic runtime: programs in further languages.
+//! The command of the generic runtime, for programs in other languages.
 
 use crate::instance::arguments::{instance_arguments, state_arguments};
 use crate::instance::runtime::{Generic, Runtime};
@@ -31,8 +31,8 @@ pub(crate) fn script(generic: &Generic, workload: &Workload, file: &str) -> Stri
     run.join(" ")
 }
 
-/// Variables that a shell such as dash does not pass on to what it runs, as their names are none of its own, and the names under
-/// which the container has them as well. Only where that shell runs the program: bash passes all on.
+/// Variables with names that a shell such as dash does not export, and the valid names under which the container has
+/// copies of them. Needed for the generic runtime only: bash exports all variables.
 pub(crate) fn renamed(workload: &Workload) -> Vec<(String, String)> {
     let passes = |name: &str| {
         let mut all = name.chars();

@@ -1,4 +1,4 @@
-//! The Go instance: the program is the instance, and its configuration is one JSON document.
+//! The command of a Go instance: the program is the instance, and its configuration is one JSON document.
 
 use crate::instance::function_details::ConsumerSpec;
 use crate::instance::pulsar_connection::{Auth, TOKEN_PLUGIN, Tls};
@@ -17,7 +17,7 @@ pub(crate) fn script(go: &Go, workload: &Workload, file: &str) -> String {
     format!("ls -l {file} && chmod +x {file} && {preparation}exec {file} -instance-conf {configuration}")
 }
 
-/// The configuration as one word of the shell, in which the ordinal and the address are still variables.
+/// The configuration as one shell word, with variables for the ordinal and the address.
 fn configuration(go: &Go, workload: &Workload) -> String {
     let mut word = vec![
         Piece::literal("{\"pulsarServiceURL\":\""),
@@ -45,7 +45,7 @@ fn configuration(go: &Go, workload: &Workload) -> String {
     write_word(&word)
 }
 
-/// Everything that is known now.
+/// The fields that are known when the pod is rendered.
 fn fixed(go: &Go, workload: &Workload) -> Vec<(&'static str, Value)> {
     let details = &workload.details;
     let request = |resource: &str| {
@@ -101,8 +101,8 @@ fn fixed(go: &Go, workload: &Workload) -> Vec<(&'static str, Value)> {
             go.extras.input_specs.iter().map(|(topic, spec)| (topic, text(spec))).collect();
         fields.push(("sourceInputSpecs", json!(specs)));
     }
-    // All of it once more, in Pulsar's own form. The SDK reads it since Pulsar 3.3, in the place of the fields above that
-    // describe the function, and finds more settings there; an older one ignores the field.
+    // The same in Pulsar's own format. Since Pulsar 3.3 the SDK reads it instead of the fields above that describe the
+    // function, and it has more settings; older SDKs ignore it.
     fields.push(("functionDetails", json!(details.to_json())));
     fields
 }
@@ -115,13 +115,13 @@ fn subscription_type(name: Option<&str>) -> i32 {
     }
 }
 
-/// Variables of the shell with the part of the configuration that comes from a Secret.
+/// Shell variables with the parts of the configuration that come from Secrets.
 const AUTHENTICATION: &str = "AUTHENTICATION_CONF";
 const TLS: &str = "TLS_CONF";
 
-/// Commands that put what `authSecret` and `tlsSecret` hold, which is in the environment, into a form in which the instance
-/// reads it. A token and a path as texts of JSON; control characters, such as the end of line at the end of a file, are no
-/// part of either. The instance refuses other plugins than that for tokens, and goes on without where it is given none.
+/// Commands that convert the values of `authSecret` and `tlsSecret` from environment variables to JSON. Control
+/// characters, such as a newline at the end of a file, are removed from tokens and paths. The instance supports the
+/// token plugin only and refuses others, so other plugins are omitted.
 fn credentials(workload: &Workload) -> String {
     let text = |name: &str| {
         let short = "value";
@@ -151,8 +151,8 @@ fn credentials(workload: &Workload) -> String {
     steps.into_iter().map(|step| step + " && ").collect()
 }
 
-/// Authentication by token and TLS, in the fields that the Go instance has had since Pulsar 3.1 and that the Go operator
-/// leaves out. The instance refuses every other plugin, so these are left out as before.
+/// Token authentication and TLS, in the fields that the Go instance supports since Pulsar 3.1 and the Go operator
+/// omits. The instance refuses every other plugin, so these are omitted.
 fn connection(workload: &Workload) -> Vec<(&'static str, Value)> {
     let pulsar = &workload.pulsar;
     let mut fields = Vec::new();

@@ -1,4 +1,4 @@
-//! The Java instance: its command.
+//! The command of a Java instance.
 
 use crate::instance::arguments::{arguments_with, instance_arguments, state_arguments};
 use crate::instance::builtin_connectors::{Builtin, builtin};
@@ -45,7 +45,7 @@ fn class_path(java: &Java) -> String {
     format!("{}:{YAML_LIBRARIES}{}", quote(&java.instance), extra.unwrap_or_default())
 }
 
-/// Whether the user chose a garbage collector, by an option or by a variable that the JVM reads options from.
+/// Whether the user selected a garbage collector, in an option or in a variable that the JVM reads options from.
 fn names_collector(java: &Java, workload: &Workload) -> bool {
     let names = |options: &str| {
         let word = |c: char| !c.is_ascii_alphanumeric();
@@ -70,7 +70,7 @@ fn jvm_options(java: &Java, workload: &Workload) -> Vec<String> {
     }
     options.push("-XX:MaxRAMPercentage=70".to_owned());
     options.extend(direct_memory(workload).map(|size| format!("-XX:MaxDirectMemorySize={size}")));
-    // The JVM refuses to start with two.
+    // The JVM does not start with two collectors.
     if !names_collector(java, workload) {
         options.push("-XX:+UseG1GC".to_owned());
     }
@@ -88,13 +88,13 @@ fn jvm_options(java: &Java, workload: &Workload) -> Vec<String> {
     }
     options
 }
-/// Whether the configuration of a connector has a value such as `${NAME}`: the instance puts the variable of that name in its
-/// place if it has the provider of secrets that reads the environment, wherever the variable comes from.
+/// Whether the configuration of a connector has a value such as `${NAME}`, which the instance replaces by the
+/// environment variable if it has the secrets provider that reads the environment.
 fn refers_to_variables(workload: &Workload) -> bool {
     fn refers(value: &Value) -> bool {
         match value {
             Value::String(text) => text.len() > 3 && text.starts_with("${") && text.ends_with('}'),
-            // The instance looks into objects, and not into lists.
+            // The instance replaces values in objects, not in lists.
             Value::Object(map) => map.values().any(refers),
             _ => false,
         }
@@ -104,7 +104,7 @@ fn refers_to_variables(workload: &Workload) -> bool {
     configs.into_iter().flatten().filter_map(|text| serde_json::from_str(text).ok()).any(|v| refers(&v))
 }
 
-/// A fifth of the memory limit; without a limit the JVM decides.
+/// A fifth of the memory limit; without a limit, the JVM's default applies.
 fn direct_memory(workload: &Workload) -> Option<String> {
     let limit = workload.resources.as_ref()?.limits.as_ref()?.get("memory")?;
     let bytes = Decimal::parse(&limit.0)?.ceiling();

@@ -1,10 +1,9 @@
 //! The log configuration of a Java instance.
 //!
-//! Written by the command into a file before the JVM starts. The content is quoted as one word, without the Go
-//! operator's tricks of leaving and re-entering a quoted string. Besides the console (and a rolling file when asked
-//! for) there is one appender of our own, `TerminationLog`: it copies the first errors to `/dev/termination-log`,
-//! which the kubelet reports in the pod's status. A Java instance ends with exit code 0 after every fatal error, so
-//! its log is the only place that says why.
+//! Written by the command into a file before the JVM starts. Besides the console (and a rotated file, if configured)
+//! there is an appender `TerminationLog`, which copies the first errors to `/dev/termination-log`; the kubelet reports
+//! them in the pod's status. A Java instance exits with code 0 after every fatal error, so its log is the only source
+//! for the cause.
 
 use crate::text::shell::quote;
 use functionmesh_api::runtime::{JavaLog4jConfigFileType, LogFormat, LogRotatePolicy, RuntimeLogConfigRef};
@@ -15,25 +14,26 @@ pub(crate) const DIRECTORY: &str = "/pulsar/conf/java-log/";
 const CONSOLE_PATTERN: &str = "%d{ISO8601_OFFSET_DATE_TIME_HHMM} [%t] %-5level %logger{36} - %msg%n";
 const FILE_PATTERN: &str = "%d{yyyy-MMM-dd HH:mm:ss a} [%t] %-5level %logger{36} - %msg%n";
 const LOG_FILE: &str = "${sys:pulsar.function.log.dir}/${sys:pulsar.function.log.file}";
-/// The kubelet keeps 4096 bytes: what was tried, how that went and the root cause, no stack. The exception alone often does
-/// not tell why, as that of a producer that was not allowed to be; the root alone does not tell that it was about Pulsar.
-/// Pulsar's client writes whole stacks into its messages: the frames are taken out of these.
+/// The kubelet keeps 4096 bytes, so the pattern has the message, the exception and the root cause without stacks. The
+/// exception alone often does not show the cause, such as a missing permission to produce; the root cause alone does
+/// not show that Pulsar was involved. Pulsar's client writes whole stacks into its messages, from which the frames are
+/// removed.
 const TERMINATION_PATTERN: &str =
     r"%level %logger{1} - %replace{%msg}{\n\s*(at |\.\.\. )[^\n]*}{}%n%ex{short.message}%n%rEx{1}%n";
 const BOOKKEEPER: &str = "org.apache.pulsar.functions.runtime.shaded.org.apache.bookkeeper";
-/// The class of Pulsar's client that logs why TLS failed, as a warning; the error that ends the instance only says that the
-/// connection was closed.
+/// The class of Pulsar's client that logs a TLS failure, as a warning; the final error only says that the connection
+/// was closed.
 pub(crate) const CONNECTION: &str = "org.apache.pulsar.client.impl.ClientCnx";
-/// The loggers of what sends the log to its topic. Each of their messages below INFO is about a message of the log.
+/// Loggers of the code that sends the log to its topic. Below INFO they log about every log message.
 pub(crate) const SENDERS: [&str; 4] =
     ["org.apache.pulsar.client", "org.apache.pulsar.common", "io.netty", "org.apache.pulsar.shade"];
 
 /// The log configuration of one component.
 #[derive(Clone, Debug)]
 pub(crate) struct Log4j {
-    /// Level for the JVM's system properties, when the user gave one.
+    /// Level for the JVM's system properties, if the user set one.
     pub(crate) level: Option<&'static str>,
-    /// A `ConfigMap` of the user's own, which replaces the generated file.
+    /// The user's `ConfigMap`, which replaces the generated file.
     pub(crate) config_map: Option<RuntimeLogConfigRef>,
     pub(crate) format: LogFormat,
     pub(crate) rotation: Option<LogRotatePolicy>,
@@ -63,7 +63,7 @@ impl Log4j {
         }
         let body = match self.file_type {
             JavaLog4jConfigFileType::Xml => xml("Configuration", &self.configuration(), 0),
-            // JSON is YAML, and needs no indentation to mean the same.
+            // JSON is valid YAML and needs no indentation.
             JavaLog4jConfigFileType::Yaml => json!({"Configuration": self.configuration()}).to_string(),
             JavaLog4jConfigFileType::Ini => return String::new(),
         };
@@ -73,7 +73,7 @@ impl Log4j {
     /// The configuration as log4j2 reads it from YAML or, as elements, from XML.
     pub(crate) fn configuration(&self) -> Value {
         let level = self.level.unwrap_or("INFO");
-        // The YAML variant of the Go operator always has the file appender, rolling or not.
+        // The Go operator's YAML configuration always has the file appender.
         let rolling = self.rotation.is_some() || matches!(self.file_type, JavaLog4jConfigFileType::Yaml);
         let mut appenders = json!({
             "Console": self.with_layout(json!({"name": "Console", "target": "SYSTEM_OUT"}), CONSOLE_PATTERN),
@@ -107,7 +107,7 @@ impl Log4j {
         connection.push(json!({
             "ref": "TerminationLog",
             "level": "WARN",
-            // A broker that restarts causes warnings as well: they must not use up the limit of the appender.
+            // A broker restart causes warnings as well, which must not use up the appender's limit.
             "BurstFilter": {"level": "WARN", "rate": 0.01, "maxBurst": 3},
         }));
         logger.push(termination.clone());
@@ -134,7 +134,8 @@ impl Log4j {
         })
     }
 
-    /// Whether what the client logs while it sends a message of the log would be a message of the log.
+    /// Whether the client's own log messages about sending the log would be sent to the topic as well, in an endless
+    /// loop.
     fn feeds_itself(&self) -> bool {
         self.publishes && matches!(self.level, Some("DEBUG" | "TRACE" | "ALL"))
     }
@@ -191,7 +192,7 @@ fn xml(name: &str, value: &Value, depth: usize) -> String {
             let children: Vec<String> = map.iter().map(|(key, child)| xml(key, child, depth + 1)).collect();
             format!("{indent}<{name}>\n{}\n{indent}</{name}>", children.join("\n"))
         }
-        // All texts are our own and hold neither `<` nor `&`.
+        // All text is generated and contains neither `<` nor `&`.
         Value::String(text) => format!("{indent}<{name}>{text}</{name}>"),
         other => format!("{indent}<{name}>{other}</{name}>"),
     }

@@ -1,4 +1,4 @@
-//! What runs in the main container: the command of each kind of Pulsar instance.
+//! What runs in the main container: the command of each Pulsar instance.
 
 pub(crate) mod admin_cli;
 pub(crate) mod arguments;

@@ -1,10 +1,10 @@
-//! The package of a component: where it lies in the container and where it is downloaded from.
+//! The package of a component: its path in the container and its download location.
 
 use crate::instance::admin_cli::{Admin, AdminTool};
 use crate::instance::pulsar_connection::Messaging;
 use crate::text::shell::quote;
 
-/// Everything of Pulsar is here in a runner image, and its commands start here.
+/// Pulsar's home directory in the runner images, and their working directory.
 const HOME: &str = "/pulsar/";
 /// Where the init container downloads to.
 pub(crate) const DOWNLOADS: &str = "/pulsar/download";
@@ -14,11 +14,11 @@ pub(crate) const DOWNLOADS: &str = "/pulsar/download";
 pub(crate) struct Package {
     /// Its path as the user wrote it, possibly relative to `/pulsar`.
     pub(crate) file: String,
-    /// Where to download it from; `None` when the image brings it.
+    /// Where to download it from; `None` if the image contains it.
     pub(crate) location: Option<String>,
 }
 
-/// What an image has for downloading.
+/// Download tools in an image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tools {
     pub(crate) admin: AdminTool,
@@ -30,7 +30,7 @@ impl Tools {
     pub(crate) const FULL: Self = Self { admin: AdminTool::Pulsarctl, wget: true };
 }
 
-/// Whether the name of an image says that it has pulsarctl and wget.
+/// Whether this is an image that is known to contain pulsarctl and wget.
 pub(crate) fn has_all_tools(image: &str) -> bool {
     image.match_indices("pulsar-functions-").any(|(at, prefix)| {
         let rest = image.get(at + prefix.len()..).unwrap_or_default();
@@ -58,19 +58,19 @@ impl Package {
         if self.file.starts_with('/') { self.file.clone() } else { clean(&format!("{HOME}{}", self.file)) }
     }
 
-    /// The path in the main container when init containers download. What is downloaded, and what is relative, lies
-    /// below `/pulsar`; what the image brings stays where it is.
+    /// The path in the main container if init containers download packages. Downloaded packages and relative paths are
+    /// below `/pulsar`; packages in the image keep their path.
     pub(crate) fn file_below_home(&self) -> String {
         if self.location.is_none() {
             return self.absolute_file();
         }
-        // Another spelling of `/pulsar` is `/pulsar`: the volume must not be mounted over it.
+        // The path is normalized, so that the volume is never mounted over `/pulsar` itself.
         let file = clean(&self.absolute_file());
         if file.starts_with(HOME) { file } else { format!("{HOME}{}", file.trim_start_matches('/')) }
     }
 
-    /// Where the volume with the download is mounted in the main container: the file itself when it lies in `/pulsar`,
-    /// which must not be hidden, else its folder. Returns the path and the part of the volume.
+    /// Where the download volume is mounted in the main container: at the file if it is directly in `/pulsar`, which
+    /// must stay visible, otherwise at its directory. Returns the mount path and the subpath.
     pub(crate) fn mount(&self) -> (String, Option<String>) {
         let file = self.file_below_home();
         match file.rsplit_once('/') {
@@ -80,20 +80,20 @@ impl Package {
         }
     }
 
-    /// Whether it comes from a web server, which needs no Pulsar.
+    /// Whether it is downloaded from a web server.
     pub(crate) fn is_from_web(&self) -> bool {
         self.location.as_deref().is_some_and(is_web)
     }
 
-    /// Whether it comes from Pulsar's package service.
+    /// Whether it is downloaded from Pulsar's package service.
     pub(crate) fn is_from_pulsar(&self) -> bool {
         self.location.as_deref().is_some_and(|location| has_scheme(location, &PACKAGES))
     }
 
-    /// The command that downloads the package to `target`. `None` when the image brings it.
+    /// The command that downloads the package to `target`. `None` if the image contains it.
     ///
-    /// A web address is never given to Pulsar's function worker, which would fetch it for the client (`functions download` of
-    /// a path that begins with `http`) but usually is switched off.
+    /// Web addresses are not passed to Pulsar's function worker, which could download them (`functions download`) but
+    /// is usually disabled.
     pub(crate) fn download(&self, target: &str, tools: Tools, service: &Messaging) -> Option<String> {
         let location = normal(self.location.as_deref()?);
         let (from, to) = (quote(&location), quote(target));
@@ -113,8 +113,9 @@ impl Package {
     }
 }
 
-/// Downloads `$1` to `$2` with what the image has. The address is not in the message, as it may be signed. All of these check
-/// certificates; wget is last, as that of busybox may not. curl would take `[`, `]`, `{` and `}` for a pattern.
+/// Downloads `$1` to `$2` with a tool that the image has. The error message does not contain the address, which may be
+/// signed. wget is tried last, because that of busybox may not verify certificates. curl would expand `[`, `]`, `{` and
+/// `}`.
 const FETCH: &str = "fetch() { has() { command -v \"$1\" > /dev/null 2>&1; }; \
                      if has curl; then curl -fgsSL -o \"$2\" \"$1\"; \
                      elif has python3; then python3 -c 'import shutil, sys, urllib.request; \
@@ -151,7 +152,7 @@ fn is_web(location: &str) -> bool {
     has_scheme(location, &WEB)
 }
 
-/// The location with its scheme in lower case, as Pulsar's tools want it.
+/// The location with its scheme in lower case, as Pulsar's tools expect it.
 fn normal(location: &str) -> String {
     match location.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -159,8 +160,8 @@ fn normal(location: &str) -> String {
     }
 }
 
-/// What is wrong with a location, if anything. One without a scheme, such as `public/default/x`, is
-/// the path of an upload in Pulsar's function worker. Components that have one keep it.
+/// What is wrong with a location, if anything. A location without a scheme, such as `public/default/x`, is the path of
+/// an upload to Pulsar's function worker; existing components may have one.
 pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     const PROBLEM: &str = "must be http://..., https://..., or function://, source:// or sink:// followed by \
                            tenant/namespace/name, with @version at the end if you like; what was uploaded to a path such as \
@@ -172,7 +173,7 @@ pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     if !has_scheme(location, &PACKAGES) {
         return Some(PROBLEM);
     }
-    // A version is any text, as in `@release/1.2`; there is one at most.
+    // A version may contain slashes, as in `@release/1.2`.
     let (name, version) = rest.split_once('@').unwrap_or((rest, ""));
     let parts: Vec<&str> = name.split('/').collect();
     let complete = parts.len() == 3 && parts.iter().all(|part| !part.is_empty());
@@ -246,7 +247,7 @@ mod tests {
         }
     }
 
-    /// Programs that a shell has within itself, busybox above all, are found whatever the `PATH` is.
+    /// Programs that are built into a shell, such as busybox, are found independently of `PATH`.
     #[test]
     fn packages_are_fetched_with_what_the_image_has_in_every_shell() {
         use crate::testing::{Folder, shells};

@@ -1,4 +1,4 @@
-//! The Pulsar cluster a component talks to, and how it is let in.
+//! The connection to a Pulsar cluster: addresses, authentication and TLS.
 
 use crate::text::shell::{option_if_set, or_default, quote};
 use functionmesh_api::messaging::{AuthConfig, GenericAuth, OAuth2Config, PulsarMessaging};
@@ -11,7 +11,7 @@ pub(crate) const OAUTH2_PLUGIN: &str = "org.apache.pulsar.client.impl.auth.oauth
 /// Class of the Java plugin for tokens.
 pub(crate) const TOKEN_PLUGIN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
 
-/// Which of the two services of a component is meant.
+/// One of the two Pulsar clusters that a component may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The cluster that the component runs against.
@@ -46,21 +46,22 @@ impl Side {
     }
 }
 
-/// How a client proves who it is.
+/// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Auth<'a> {
     /// Not at all.
     None,
-    /// By plugin and parameters from the environment, which come from a Secret.
+    /// With plugin and parameters in environment variables from a Secret.
     Environment,
-    /// By OAuth 2 client credentials.
+    /// With OAuth 2 client credentials.
     OAuth2(&'a OAuth2Config),
-    /// By plugin and parameters of the object.
+    /// With plugin and parameters of the object.
     Plugin(&'a GenericAuth),
 }
 
 impl<'a> Auth<'a> {
-    /// What a configuration says; `oauth2Config` counts before `genericAuth`, an empty configuration says "not at all".
+    /// The authentication of a configuration; `oauth2Config` takes precedence over `genericAuth`, an empty
+    /// configuration means none.
     pub(crate) fn of(config: &'a AuthConfig) -> Self {
         match (&config.oauth2_config, &config.generic_auth) {
             (Some(oauth2), _) => Auth::OAuth2(oauth2),
@@ -70,18 +71,18 @@ impl<'a> Auth<'a> {
     }
 }
 
-/// How the connection is protected.
+/// How the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
     /// Not at all.
     Off,
-    /// As the environment says, which comes from a Secret.
+    /// As configured in environment variables from a Secret.
     Environment,
-    /// As the object says.
+    /// As configured in the object.
     On { allow_insecure: bool, hostname_verification: bool },
 }
 
-/// One service and the way to it.
+/// The connection to one Pulsar cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Messaging {
     pub(crate) side: Side,
@@ -93,7 +94,7 @@ impl Messaging {
         Self { side, spec }
     }
 
-    /// How a client proves who it is; `authConfig` replaces `authSecret`.
+    /// How a client authenticates; `authConfig` replaces `authSecret`.
     pub(crate) fn auth(&self) -> Auth<'_> {
         match (&self.spec.auth_config, given(self.spec.auth_secret.as_ref())) {
             (Some(config), _) => Auth::of(config),
@@ -102,24 +103,24 @@ impl Messaging {
         }
     }
 
-    /// The Secret with plugin and parameters, where these are how a client proves who it is.
+    /// The Secret with plugin and parameters, if the client authenticates with it.
     pub(crate) fn auth_secret(&self) -> Option<&str> {
         given(self.spec.auth_secret.as_ref()).filter(|_| self.auth() == Auth::Environment)
     }
 
-    /// The configuration as written, for what reads it in an order of its own.
+    /// The configuration as written, for the log sidecar, which has another precedence.
     pub(crate) fn auth_config(&self) -> Option<&AuthConfig> {
         self.spec.auth_config.as_ref()
     }
 
-    /// The same service as the cleanup talks to it: with credentials of its own where there are some.
+    /// The connection of the cleanup Job, with its own credentials if there are any.
     pub(crate) fn for_cleanup(&self) -> Self {
         let mut spec = self.spec.clone();
         spec.auth_config = spec.cleanup_auth_config.take().or(spec.auth_config);
         Self { side: self.side, spec }
     }
 
-    /// How the connection is protected; `tlsConfig` replaces `tlsSecret`.
+    /// How the connection is encrypted; `tlsConfig` replaces `tlsSecret`.
     pub(crate) fn tls(&self) -> Tls {
         match (&self.spec.tls_config, given(self.spec.tls_secret.as_ref())) {
             (Some(config), _) if config.enabled == Some(true) => Tls::On {
@@ -131,7 +132,7 @@ impl Messaging {
         }
     }
 
-    /// Secret and key with the certificate of the authority. Mounted also where TLS is off, as in the Go operator.
+    /// Secret and key with the certificate of the authority. Also mounted if TLS is disabled, as by the Go operator.
     pub(crate) fn certificate(&self) -> Option<(&str, &str)> {
         let config = self.spec.tls_config.as_ref()?;
         given(config.cert_secret_name.as_ref()).zip(given(config.cert_secret_key.as_ref()))
@@ -155,34 +156,35 @@ impl Messaging {
         format!("{}/{}", self.side.oauth2_directory(), oauth2.key_secret_key)
     }
 
-    /// An option with a variable of this service as its value, for the shell: nothing when the variable is not set.
+    /// A shell option with a variable of this connection as its value; nothing if the variable is unset.
     pub(crate) fn option(&self, option: &str, name: &str) -> String {
         option_if_set(option, &format!("{}{name}", self.side.prefix()))
     }
 
-    /// A variable of this service, for the shell, with a default.
+    /// A shell variable of this connection, with a default.
     pub(crate) fn variable_or(&self, name: &str, default: &str) -> String {
         or_default(&format!("{}{name}", self.side.prefix()), default)
     }
 
-    /// The address that `name` holds, one word always.
+    /// The address in the variable `name`, always one word.
     pub(crate) fn address(&self, name: &str) -> String {
         format!("\"${}{name}\"", self.side.prefix())
     }
 
-    /// The environment of a container that talks to the service: addresses, credentials, TLS settings.
+    /// The environment of a container that connects to the cluster: addresses, credentials, TLS settings.
     pub(crate) fn env_from(&self) -> Vec<EnvFromSource> {
         let [config, auth, tls] = self.references();
         [config, auth, tls].into_iter().flatten().collect()
     }
 
-    /// As [`Messaging::env_from`], in the order of the log sidecar, which the last one of two equal names depends on.
+    /// As [`Messaging::env_from`], in the order of the log sidecar: of two variables with the same name, the last one
+    /// applies.
     pub(crate) fn env_from_tls_first(&self) -> Vec<EnvFromSource> {
         let [config, auth, tls] = self.references();
         [config, tls, auth].into_iter().flatten().collect()
     }
 
-    /// Addresses, credentials and TLS settings, each from an object of its own.
+    /// Addresses, credentials and TLS settings, each from its own ConfigMap or Secret.
     fn references(&self) -> [Option<EnvFromSource>; 3] {
         let prefix = Some(self.side.prefix()).filter(|p| !p.is_empty()).map(str::to_owned);
         let secret = |name: Option<&str>| {
@@ -242,7 +244,7 @@ impl Messaging {
     }
 }
 
-/// The parameters of the OAuth 2 plugin; `None` when they are no JSON object of strings.
+/// The parameters of the OAuth 2 plugin; `None` unless they are a JSON object of strings.
 pub(crate) fn oauth2_parameters(generic: &GenericAuth) -> Option<Map<String, Value>> {
     let parameters: Map<String, Value> =
         serde_json::from_str(&generic.client_authentication_parameters).ok()?;

@@ -19,17 +19,17 @@ pub(crate) fn script(python: &Python, workload: &Workload, file: &str) -> String
         ),
         format!("--logging_config_file {LOG_DIRECTORY}{LOG_FILE}"),
     ];
-    // The instance takes any text for true, `false` as well.
+    // The instance treats any value as true, even `false`.
     run.extend(python.installs_dependencies.then(|| "--install_usercode_dependencies true".to_owned()));
     run.extend(instance_arguments(workload));
     if !workload.secrets.is_empty() {
         run.push("--secrets_provider secretsprovider.EnvironmentBasedSecretsProvider".to_owned());
     }
     run.extend(state_arguments(workload));
-    // Instances before Pulsar 2.11 set a level of their own over that of the configuration. In later images there is
-    // nothing to change, and the folder may be read-only.
+    // Instances before Pulsar 2.11 override the level of the configuration. Later images need no change, and the
+    // directory may be read-only.
     let level = format!("{{ sed -i.bak 's/^  Log.setLevel/#&/' {INSTANCE}/log.py 2> /dev/null || true; }}");
-    // Debian and Pulsar's own images have it under its other name only.
+    // Debian and Pulsar's own images have `python3` only.
     let interpreter =
         "python=python && if ! command -v python > /dev/null 2>&1; then python=python3; fi".to_owned();
     let configuration = python.log.config_map.is_none().then(|| {

@@ -9,14 +9,14 @@ pub(crate) const LOG_DIRECTORY: &str = "/pulsar/conf/python-log/";
 pub(crate) const LOG_FILE: &str = "python_instance_logging.ini";
 /// Name of the module that writes the log as JSON.
 pub(crate) const JSON_MODULE: &str = "json_log.py";
-/// The module. The JSON comes from the handler and not from its formatter: an instance that sends its log to a topic gives each
-/// handler another formatter after every message. It needs nothing but Python.
+/// The module. The handler writes the JSON, not its formatter, because an instance that sends its log to a topic
+/// replaces the formatter of each handler after every message. It uses the standard library only.
 pub(crate) const JSON_SOURCE: &str = include_str!("python_log/json_log.py");
 
 /// The log configuration of a Python program.
 #[derive(Clone, Debug)]
 pub(crate) struct PythonLog {
-    /// A `ConfigMap` of the user's own, which replaces the generated file.
+    /// The user's `ConfigMap`, which replaces the generated file.
     pub(crate) config_map: Option<RuntimeLogConfigRef>,
     pub(crate) level: &'static str,
     pub(crate) format: LogFormat,
@@ -63,7 +63,7 @@ impl PythonLog {
     }
 }
 
-/// Handler, class and arguments that roll the file.
+/// Handler, class and arguments of the rotated file.
 fn handler(rotation: LogRotatePolicy, name: &str) -> (&'static str, &'static str, String) {
     let file = literal(&format!("logs/functions/{name}.log"));
     let sized =
@@ -82,7 +82,7 @@ fn handler(rotation: LogRotatePolicy, name: &str) -> (&'static str, &'static str
     }
 }
 
-/// A string of Python inside a configuration file: Python evaluates the value, after `%` was interpolated.
+/// A Python string literal in a configuration file: `%` is interpolated, then Python evaluates the value.
 fn literal(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {

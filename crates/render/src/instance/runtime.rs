@@ -31,7 +31,7 @@ pub(crate) struct Java {
 /// Arguments that only one kind of component has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JavaExtras {
-    /// Most asynchronous results that may be pending.
+    /// Maximum number of pending asynchronous results.
     pub(crate) pending_async_requests: Option<i32>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct JavaExtras {
 pub(crate) struct Python {
     /// Name of the log file, without the ordinal.
     pub(crate) name: String,
-    /// Whether the instance installs what a wheel depends on.
+    /// Whether the instance installs the dependencies of a wheel.
     pub(crate) installs_dependencies: bool,
     pub(crate) log: PythonLog,
 }
@@ -48,18 +48,18 @@ pub(crate) struct Python {
 /// A Go program, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Go {
-    /// Value of the variable that sets the level of its log; without it the program has a configuration of its own.
+    /// Value of the variable with the log level; `None` if the program configures its log itself.
     pub(crate) log_level: Option<&'static str>,
     pub(crate) extras: GoExtras,
 }
 
-/// What the configuration of a Go program says besides Pulsar's description of the function.
+/// The part of a Go program's configuration that is not in `function_details`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GoExtras {
-    /// The topic that the configuration has room for.
+    /// The first topic, in the field of older instances.
     pub(crate) topic: String,
-    /// All topics, when there are more or when they have settings. The instance has read them since Pulsar 3.0; the Go
-    /// operator leaves them out.
+    /// All topics, if there are several or if they have settings. Supported by the instance since Pulsar 3.0; the Go
+    /// operator omits them.
     pub(crate) input_specs: BTreeMap<String, ConsumerSpec>,
     pub(crate) is_pattern: bool,
     pub(crate) timeout_ms: i32,

@@ -1,10 +1,10 @@
-//! A token of `authSecret` that is renewed while the instance runs.
+//! Renewal of the token of `authSecret` while the instance runs.
 //!
-//! Variables are read once, so an instance with the token in its arguments is cut off when that expires, whatever the Secret
-//! has by then. The clients of Java, Python and Go read a token that is in a file again for each connection and whenever the
-//! broker asks for it. The key of the Secret has the form `token:...`, which such a file must not have: so the command keeps a
-//! copy without that word, in memory, and follows the mounted key, which the kubelet renews. Everything else than a token stays
-//! as it was.
+//! Environment variables are read once, so an instance with the token in its arguments is disconnected when the token
+//! expires, even if the Secret has a new one. The Java, Python and Go clients read a token file again for each
+//! connection and whenever the broker requests it. The Secret's key has the form `token:...`, which a token file must
+//! not have: so the command keeps a copy without the prefix, in memory, and updates it from the mounted key, which the
+//! kubelet renews. Parameters other than tokens are passed as they are.
 
 use crate::instance::pulsar_connection::Side;
 use crate::instance::runtime::Runtime;
@@ -15,24 +15,24 @@ use crate::workload::Workload;
 pub(crate) const KEY: &str = "clientAuthenticationParameters";
 /// Where that key is mounted.
 pub(crate) const DIRECTORY: &str = "/etc/auth/pulsar-functions";
-/// Variable of the shell with the parameters that the instance gets. Not that of the environment, which a program may read.
+/// Shell variable with the parameters for the instance. Not the environment variable, which the program may read.
 pub(crate) const PARAMETERS: &str = "instanceAuthenticationParameters";
-/// The copy. Every container has this folder, in memory and for every user.
+/// The copy. Every container has this directory, in memory and writable by every user.
 const COPY: &str = "/dev/shm/pulsar-functions-token";
 
-/// The Secret to follow, where there is one. How a generic program reads its parameters is not known.
+/// The Secret whose renewal is followed, if any. Not for generic programs, whose clients may not support token files.
 pub(crate) fn secret(workload: &Workload) -> Option<&str> {
     let follows = !matches!(workload.runtime, Runtime::Generic(_)) && workload.pulsar.side == Side::Runtime;
     workload.pulsar.auth_secret().filter(|_| follows)
 }
 
-/// The variable with the parameters, where it is not that of the environment.
+/// The variable with the parameters, if it is not the environment variable.
 pub(crate) fn parameters(workload: &Workload) -> Option<&'static str> {
     secret(workload).map(|_| PARAMETERS)
 }
 
-/// Shell text (bash) that sets [`PARAMETERS`], ready to be followed by a command. The loop ends with the process that the shell
-/// becomes; it waits with a builtin, as the image may have no `sleep`.
+/// Shell text (bash) that sets [`PARAMETERS`], ready to be followed by a command. The loop ends with the process that
+/// replaces the shell; it waits with a shell builtin, because the image may not have `sleep`.
 pub(crate) fn preparation(workload: &Workload) -> String {
     if secret(workload).is_some() { protect(&following()) } else { String::new() }
 }

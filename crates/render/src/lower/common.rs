@@ -1,4 +1,4 @@
-//! The part of lowering that Function, Source and Sink share.
+//! What lowering a Function, Source and Sink has in common.
 
 use crate::instance::function_details::{FunctionDetails, Resources, RetryDetails, SinkSpec, SourceSpec};
 use crate::instance::pulsar_connection::{Messaging, Side};
@@ -13,14 +13,14 @@ use functionmesh_api::common::{Common, ProcessingGuarantee};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// What a kind contributes to its workload: the part that differs.
+/// The part of a workload that depends on the kind.
 #[derive(Default)]
 pub(crate) struct Specific {
     /// Class the instance runs, for details.
     pub class_name: String,
     pub user_config: Option<String>,
     pub auto_ack: bool,
-    /// The guarantee of the instance, where it has to be another one than the object's.
+    /// Overrides the object's processing guarantee.
     pub guarantee: Option<ProcessingGuarantee>,
     pub source: SourceSpec,
     pub sink: SinkSpec,
@@ -33,7 +33,7 @@ pub(crate) struct Specific {
     pub leftovers: Option<Leftovers>,
 }
 
-/// Names under which Pulsar knows the component, defaulted.
+/// The component's tenant, namespace and name in Pulsar, with their defaults.
 pub(crate) struct PulsarName {
     pub tenant: String,
     pub namespace: String,
@@ -58,7 +58,7 @@ pub(crate) fn text(value: Option<&String>) -> String {
     value.cloned().unwrap_or_default()
 }
 
-/// Brings the shared fields and the specific part together.
+/// Combines the shared fields with the part that depends on the kind.
 pub(crate) fn workload(
     kind: Kind,
     metadata: &ObjectMeta,
@@ -96,7 +96,7 @@ pub(crate) fn workload(
             _ => None,
         },
         auto_ack: specific.auto_ack,
-        // The true count in the command would restart every pod whenever the count changes.
+        // With the actual count in the command, every scaling would restart all pods.
         parallelism: if common.show_precise_parallelism == Some(true) { replicas } else { 1 },
         source: specific.source,
         sink: specific.sink,
@@ -174,7 +174,7 @@ fn guarantee(guarantee: Option<ProcessingGuarantee>) -> Option<&'static str> {
     }
 }
 
-/// `{"NAME":{"path":…,"key":…}}`, in the order of the names, members left out when empty.
+/// `{"NAME":{"path":…,"key":…}}`, in the order of the names, empty members omitted.
 fn secrets_json<'a>(
     secrets: impl IntoIterator<Item = (&'a String, &'a functionmesh_api::common::SecretRef)>,
 ) -> String {
@@ -195,7 +195,7 @@ fn secrets_json<'a>(
     format!("{{{}}}", entries.join(","))
 }
 
-/// What is requested, as Pulsar counts it.
+/// The resource requests in Pulsar's units.
 fn requested(resources: Option<&ResourceRequirements>, problems: &mut Problems) -> Resources {
     let mut found = |key: &str| {
         let text = &resources?.requests.as_ref()?.get(key)?.0;
@@ -208,7 +208,7 @@ fn requested(resources: Option<&ResourceRequirements>, problems: &mut Problems) 
         }
         amount.filter(|a| a.approximate() != 0.0)
     };
-    // Truncated as the Go operator does; what does not fit 64 bits was refused as a quantity.
+    // Truncated as by the Go operator; validation rejects quantities beyond 64 bits.
     let whole = |amount: Decimal| format!("{:.0}", amount.approximate().trunc());
     Resources {
         cpu: found("cpu").map(Decimal::approximate),

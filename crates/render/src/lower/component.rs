@@ -1,4 +1,4 @@
-//! The seam between the custom resources and the renderer.
+//! What the renderer and the controllers need to know of a kind.
 
 use crate::lower::problems::Invalid;
 use crate::workload::Workload;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// A custom resource that runs as a set of Pulsar instances.
 ///
-/// Implemented by Function, Source and Sink; the implementations hold only what differs between them.
+/// Implemented by Function, Source and Sink.
 pub trait Component:
     kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Send + Sync + 'static
 {
@@ -22,9 +22,9 @@ pub trait Component:
     /// The fields that all kinds share.
     fn common(spec: &Self::Spec) -> &Common;
 
-    /// Checks the object, fills in the defaults and brings it to the common form.
+    /// Validates the object, fills in the defaults and converts it to the common form.
     ///
     /// # Errors
-    /// Everything that is wrong with it, with the path of each field.
+    /// All problems, each with the path of its field.
     fn lower(metadata: &ObjectMeta, spec: Self::Spec) -> Result<Workload, Invalid>;
 }

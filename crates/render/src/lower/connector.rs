@@ -13,11 +13,11 @@ pub(crate) struct Connector {
     pub(crate) configs: Option<String>,
 }
 
-/// Keys of the configuration that speak of the connector itself.
+/// Keys of the configuration that describe the connector itself.
 const ABOUT: &[&str] = &["archive", "builtin", "className", "typeClassName", "configs"];
 
-/// Reads a connector: fields of its own count before the keys of its configuration. `type_key` is written into the
-/// configuration of a built-in sink, which looks for it there.
+/// Reads a connector: its fields take precedence over the keys of its configuration. `type_key` is added to the
+/// configuration of a built-in sink, which expects it there.
 pub(crate) fn connector(
     type_: Option<&String>,
     class_name: Option<&String>,
@@ -50,12 +50,12 @@ pub(crate) fn connector(
     }
 }
 
-/// A value as Go prints it by default, for a text that somebody wrote as something else.
+/// A value as Go's `%v` prints it, for a string that the user wrote as another type.
 fn go_text(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(b) => b.to_string(),
-        // A double cannot tell larger integers apart.
+        // Doubles cannot represent larger integers exactly.
         Value::Number(n) if n.as_i64().is_some_and(|n| n.unsigned_abs() > 1 << 53) => n.to_string(),
         Value::Number(n) => n.as_f64().map_or_else(|| n.to_string(), go_json::general),
         Value::String(text) => text.clone(),

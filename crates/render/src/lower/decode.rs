@@ -1,4 +1,4 @@
-//! Reading a `spec`, with the path of the field when it is none.
+//! Decodes a `spec` and finds the field that does not decode.
 
 use crate::lower::problems::{Invalid, Problem};
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Decodes the `spec` of an object.
 ///
 /// # Errors
-/// What is wrong, with the path of the field: the smallest part without which the rest decodes, or fails elsewhere.
+/// The problem with the path of its field: the smallest part without which the rest decodes, or fails elsewhere.
 pub fn decode<T: DeserializeOwned>(spec: &Value) -> Result<T, Invalid> {
     let error = match serde_json::from_value::<T>(spec.clone()) {
         Ok(decoded) => return Ok(decoded),
@@ -29,7 +29,7 @@ enum Step {
     Index(usize),
 }
 
-/// Follows the part that the error comes from: without it, the document decodes or has another error.
+/// Descends into the part that causes the error: without it, the document decodes or has another error.
 fn find<T: DeserializeOwned>(root: &Value, error: &str, path: &mut Vec<Step>) {
     let Some(here) = at(root, path) else { return };
     let steps: Vec<Step> = match here {
@@ -42,8 +42,7 @@ fn find<T: DeserializeOwned>(root: &Value, error: &str, path: &mut Vec<Step>) {
         remove(&mut without, path, &step);
         let other = serde_json::from_value::<T>(without).err().map(|e| e.to_string());
         if other.as_deref() != Some(error) {
-            // A field that something else needs is missed when it is away: the error comes from elsewhere then, unless
-            // there is nothing else.
+            // Removing a required field causes an error of its own, which does not show that the field was wrong.
             if other.as_deref().is_some_and(|text| text.starts_with("missing field"))
                 && !is_leaf(root, path, &step)
             {

@@ -1,10 +1,10 @@
-//! Values of free form: what Kubernetes cannot store as it was written.
+//! Checks free-form values for numbers that Kubernetes cannot store exactly.
 
 use crate::lower::problems::Problems;
 use serde_json::{Map, Value};
 
-/// Notes the numbers of which digits are lost: integers beyond 64 bits, which the API server stores as doubles. From 1e21 on
-/// a double is written with an exponent, so that nobody can have meant an integer.
+/// Reports numbers that lose digits: integers beyond 64 bits, which the API server stores as doubles. From 1e21 on a
+/// double has an exponent, so it cannot have been written as an integer.
 pub(crate) fn check(map: &Map<String, Value>, path: &str, problems: &mut Problems) {
     for (key, value) in map {
         check_value(value, &format!("{path}.{key}"), problems);

@@ -1,4 +1,4 @@
-//! What only a Function has.
+//! Lowering a Function: what Sources and Sinks do not have.
 
 use crate::instance::function_details::{SinkSpec, SourceSpec, WINDOW_FUNCTION_EXECUTOR};
 use crate::instance::runtime::{GoExtras, JavaExtras};
@@ -68,7 +68,7 @@ impl Component for Function {
 fn source(spec: &FunctionSpec, problems: &mut Problems) -> SourceSpec {
     let owns_input = spec.source_config.is_none();
     let mut source = input::source_spec(&spec.common, &spec.consumption, owns_input, problems);
-    // The Go operator derives the delay from the timeout; existing functions count on it.
+    // The Go operator derives the delay from the timeout; existing Functions rely on it.
     source.negative_ack_redelivery_delay_ms.clone_from(&source.timeout_ms);
     source.skip_to_latest = spec.skip_to_latest == Some(true);
     if let Some(config) = &spec.source_config {
@@ -116,9 +116,9 @@ fn user_config(spec: &FunctionSpec, class_name: &str) -> Option<String> {
     }
 }
 
-/// Whether the instance has to leave the acknowledgement of messages to what it runs, although `processingGuarantee` does
-/// not say so: to the executor of windows, as Pulsar's own worker does, which knows when a window is done; and to a Go program
-/// that asks for it, as its instance refuses to start otherwise.
+/// Whether the instance must leave acknowledgement to the code although `processingGuarantee` is not `manual`: to the
+/// window executor, as Pulsar's function worker does, because only the executor knows when a window is complete; and to
+/// a Go program with `autoAck: false`, because its instance otherwise does not start.
 fn acknowledges_itself(spec: &FunctionSpec) -> bool {
     let guarantee = spec.common.processing_guarantee;
     let window = spec.window_config.as_ref().filter(|_| spec.common.java.is_some());
@@ -126,12 +126,12 @@ fn acknowledges_itself(spec: &FunctionSpec) -> bool {
     go && is_default(guarantee) || window.is_some_and(|window| window::acts(window, guarantee))
 }
 
-/// Whether it is what the Go operator's webhook stored in every object.
+/// Whether it is the default, which the Go operator's webhook stored in every object.
 fn is_default(guarantee: Option<ProcessingGuarantee>) -> bool {
     matches!(guarantee, None | Some(ProcessingGuarantee::AtleastOnce))
 }
 
-/// What the configuration of a Go program says besides.
+/// The part of a Go program's configuration that is not in `function_details`.
 fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String>) -> GoExtras {
     let input = spec.consumption.input.as_ref();
     let listed = input.and_then(|input| input.topics.as_ref()?.first());
@@ -139,7 +139,7 @@ fn go(spec: &FunctionSpec, source: &SourceSpec, dead_letter_topic: Option<String
     let pattern = pattern.map(|pattern| topic::pattern(pattern));
     let topic =
         listed.or(pattern.as_ref()).or_else(|| source.input_specs.keys().next()).cloned().unwrap_or_default();
-    // One topic without settings needs no more than its name.
+    // One topic without settings is given by its name alone.
     let simple = source.input_specs.len() <= 1
         && source.input_specs.values().all(|spec| {
             let mut plain = spec.clone();
@@ -192,7 +192,7 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
     }
 }
 
-/// Rules that the Go operator has for Functions only.
+/// Ordering rules, which apply to Functions only.
 fn check_ordering(common: &Common, consumption: &Consumption, problems: &mut Problems) {
     let key_ordered = consumption.retain_key_ordering == Some(true);
     problems.when(

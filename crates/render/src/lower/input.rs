@@ -40,7 +40,7 @@ pub(crate) fn source_spec(
         timeout_ms: milliseconds(consumption.timeout),
         subscription_name: text(consumption.subscription_name.as_ref()),
         cleanup_subscription: consumption.cleanup_subscription == Some(true),
-        // Unset means earliest, as every existing function relies on.
+        // Unset means earliest; existing Functions rely on it.
         subscription_position: match consumption.subscription_position {
             Some(SubscriptionPosition::Latest) => None,
             Some(SubscriptionPosition::Earliest) | None => Some("EARLIEST"),
@@ -49,12 +49,12 @@ pub(crate) fn source_spec(
     }
 }
 
-/// A 64-bit number as protojson writes it; zero is left out.
+/// A 64-bit number as protojson writes it; zero is omitted.
 pub(crate) fn milliseconds(value: Option<i32>) -> Option<String> {
     value.filter(|ms| *ms != 0).map(|ms| ms.to_string())
 }
 
-/// Retries and dead letters. Without a topic of the user's own, retries need the default one.
+/// Retries and dead letters. Retries without a dead-letter topic use the default one.
 pub(crate) fn retry_details(consumption: &Consumption, name: &PulsarName) -> Option<RetryDetails> {
     let retries = consumption.max_message_retry.unwrap_or_default();
     let mut dead_letter_topic = text(consumption.dead_letter_topic.as_ref());
@@ -91,8 +91,8 @@ pub(crate) fn secrets_of(crypto: Option<&CryptoConfig>) -> Vec<CryptoSecret> {
         .collect()
 }
 
-/// What is left of the subscription once the component is gone, where it is to be removed.
-/// A pattern stands for topics that nobody knows, so its whole namespace of Pulsar is searched for the subscription.
+/// The subscription to remove when the component is deleted, if `cleanupSubscription` is set. The topics of a pattern
+/// are not known, so its whole Pulsar namespace is searched for the subscription.
 pub(crate) fn leftovers(
     consumption: &Consumption,
     specs: &BTreeMap<String, ConsumerSpec>,
@@ -114,7 +114,7 @@ pub(crate) fn leftovers(
     })
 }
 
-/// All ways to name an input, later ones replacing earlier ones of the same topic.
+/// Merges all fields that name inputs; later ones override earlier ones for the same topic.
 fn input_specs(input: &InputConf) -> BTreeMap<String, ConsumerSpec> {
     let mut specs = BTreeMap::new();
     for topic in input.topics.iter().flatten() {
@@ -170,7 +170,7 @@ pub(crate) fn crypto_spec(config: &CryptoConfig) -> CryptoSpec {
     }
 }
 
-/// The enum name, `FAIL` for everything unknown as in the Go operator; being zero it is left out.
+/// The enum name; unknown values become `FAIL` as in the Go operator, which is zero and therefore omitted.
 fn failure_action(action: Option<&str>) -> Option<&'static str> {
     ["DISCARD", "CONSUME", "SEND"].into_iter().find(|known| action == Some(known))
 }

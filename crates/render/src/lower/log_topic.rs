@@ -1,11 +1,11 @@
-//! Where the log goes.
+//! Decides where the log goes.
 
 use crate::workload::Log;
 use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, LogTopicAgent};
 
-/// Once there is a topic, a Function sends to it itself and a connector has a sidecar for that,
-/// unless the object says otherwise. A sidecar reads files, which only Java and Python programs write.
+/// If there is a topic, by default a Function sends its log itself and a connector has a sidecar for it. A sidecar
+/// reads log files, which only Java and Python programs write.
 pub(crate) fn log(kind: Kind, common: &Common) -> Log {
     let topic = common.log_topic.clone().filter(|topic| !topic.is_empty());
     let writes_files = kind != Kind::Function || common.java.is_some() || common.python.is_some();

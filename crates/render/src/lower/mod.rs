@@ -1,4 +1,4 @@
-//! From a custom resource to a `Workload`: validation, and the defaults.
+//! From a custom resource to a `Workload`: validation and defaults.
 
 pub(crate) mod common;
 pub(crate) mod component;

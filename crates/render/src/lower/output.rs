@@ -20,13 +20,13 @@ pub(crate) fn sink_spec(output: &OutputConf, forward: Option<bool>) -> SinkSpec 
     }
 }
 
-/// Class of the produced messages, bytes when not given.
+/// Class of the produced messages, bytes by default.
 pub(crate) fn type_class(output: &OutputConf) -> String {
     output.type_class_name.clone().filter(|c| !c.is_empty()).unwrap_or_else(|| "[B".to_owned())
 }
 
-/// `customSchemaSinks` maps the output topic to the JSON text of a consumer configuration; text that is none says
-/// nothing, as in the Go operator, which reads it for Functions only.
+/// `customSchemaSinks` maps the output topic to a consumer configuration in JSON; invalid JSON is ignored, as in the Go
+/// operator. Functions only.
 pub(crate) fn schema_of_output(output: &OutputConf) -> ConsumerSpec {
     let found = output.topic.as_ref().and_then(|topic| output.custom_schema_sinks.as_ref()?.get(topic));
     found

@@ -72,7 +72,7 @@ fn node_term(field: &str, term: &NodeSelectorTerm, problems: &mut Problems) {
     }
 }
 
-/// An expression of a selector: whether it has values is up to its operator.
+/// Checks an expression of a selector, whose operator decides whether it has values.
 fn expression(field: &str, operator: &str, values: Option<&[String]>, problems: &mut Problems) {
     let empty = values.is_none_or(<[String]>::is_empty);
     match operator {

@@ -1,5 +1,5 @@
-//! What the API server refuses in a pod template, found before it is asked: for `spec.pod` of an object and of a
-//! `BackendConfig`. Only what every supported release of Kubernetes refuses; the rest is left to the API server.
+//! Validates `spec.pod` of an object and of a `BackendConfig` as the API server validates pod templates. Only what
+//! every supported release of Kubernetes rejects is checked; the rest is left to the API server.
 
 use crate::lower::labels::{NO_KEY, NO_VALUE, is_label_key, is_label_value, is_subdomain, label};
 use crate::lower::pod_affinity::affinity;
@@ -9,13 +9,13 @@ use functionmesh_api::backend_config::BackendConfigSpec;
 use functionmesh_api::pod::PodPolicy;
 use k8s_openapi::api::core::v1::{PodSecurityContext, Toleration};
 
-/// Users and groups above are refused.
+/// Maximum user and group ID.
 const MAX_ID: i64 = 2_147_483_647;
 
 /// Checks a `BackendConfig`: the fields that it contributes to pods.
 ///
 /// # Errors
-/// Every problem, with its field.
+/// All problems, each with the path of its field.
 pub fn check_backend_config(spec: &BackendConfigSpec) -> Result<(), Invalid> {
     let mut problems = Problems::default();
     for name in spec.env.iter().flat_map(|env| env.keys()) {
@@ -85,7 +85,7 @@ fn toleration(field: &str, toleration: &Toleration, problems: &mut Problems) {
         &format!("{field}.operator"),
         "must be Exists when there is no key",
     );
-    // Lt and Gt exist in newer releases of Kubernetes.
+    // Lt and Gt are supported by newer releases of Kubernetes.
     match operator.as_str() {
         "" | "Equal" => problems.when(!is_label_value(&value), &format!("{field}.value"), NO_VALUE),
         "Exists" => {

@@ -6,7 +6,7 @@ use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::Probe;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Checks `liveness`, from which the operator makes a probe.
+/// Checks `liveness`, from which the operator renders a probe.
 pub(crate) fn liveness(field: &str, liveness: &Liveness, problems: &mut Problems) {
     // Without a period there is no probe.
     if liveness.period_seconds.is_none_or(|period| period <= 0) {

@@ -1,8 +1,8 @@
-//! What is wrong with an object, in words for the person who wrote it.
+//! Validation problems, worded for the author of the object.
 
 use std::fmt;
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Path of the field, such as `spec.java.jar`.
@@ -17,34 +17,34 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with an object; never empty.
+/// All problems of an object; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalid(pub Vec<Problem>);
 
-/// Collects problems, so that a user sees all of them at once.
+/// Collects problems, so that the user sees all of them at once.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Notes a problem.
+    /// Adds a problem.
     pub(crate) fn add(&mut self, field: impl Into<String>, problem: impl Into<String>) {
         self.0.push(Problem { field: field.into(), problem: problem.into() });
     }
 
-    /// Notes a problem when `wrong`.
+    /// Adds a problem if `wrong`.
     pub(crate) fn when(&mut self, wrong: bool, field: &str, problem: &str) {
         if wrong {
             self.add(field, problem);
         }
     }
 
-    /// What was noted.
+    /// The collected problems.
     pub(crate) fn into_vec(self) -> Vec<Problem> {
         self.0
     }
 
-    /// The value, when nothing was noted.
+    /// The value, if there are no problems.
     pub(crate) fn unless_any<T>(self, value: T) -> Result<T, Invalid> {
         if self.0.is_empty() { Ok(value) } else { Err(Invalid(self.0)) }
     }

@@ -13,11 +13,11 @@ use functionmesh_api::runtime::{
     RuntimeLogConfig,
 };
 
-/// Where the instance is in a runner image.
+/// Path of the instance in the runner images.
 const INSTANCE: &str = "/pulsar/instances/java-instance.jar";
 const MAIN_CLASS: &str = "org.apache.pulsar.functions.instance.JavaInstanceMain";
 
-/// The program and its package. A connector is a Java program always; a Function has one of the runtimes.
+/// Selects the program and its package. Connectors are always Java programs; a Function has one of the runtimes.
 pub(crate) fn program(
     kind: Kind,
     common: &Common,
@@ -29,7 +29,7 @@ pub(crate) fn program(
     let function = kind == Kind::Function;
     let found = if let Some(spec) = &common.java {
         let package = Package::new(&spec.jar, spec.jar_location.as_ref());
-        // A connector does not send its log itself.
+        // Connectors do not send their log themselves.
         let log = Log { topic: log.topic.clone().filter(|_| function), ..*log };
         (Runtime::Java(self::java(spec, pulsar_name, &log, java_extras)), package)
     } else if let Some(spec) = common.python.as_ref().filter(|_| function) {
@@ -49,7 +49,7 @@ pub(crate) fn program(
 
 /// Reads `spec.java`.
 fn java(java: &JavaRuntime, pulsar_name: &str, log: &Log, extras: JavaExtras) -> Java {
-    // Text that is no list of words, as a quote in it is not closed, is one word.
+    // An option with an unclosed quote is one word.
     let mut options: Vec<String> = java
         .java_opts
         .iter()
@@ -85,9 +85,9 @@ fn go(go: &GoRuntime, extras: GoExtras) -> Go {
     Go { log_level: go_level(go), extras }
 }
 
-/// Reads `spec.java.log`; all of it has defaults.
+/// Reads `spec.java.log`, in which every field has a default.
 ///
-/// A sidecar reads files, so it needs one that rolls.
+/// A sidecar reads files, so it needs a rotated log file.
 fn log4j(log: Option<&RuntimeLogConfig>, destination: &Log) -> Log4j {
     let sidecar = destination.sidecar;
     Log4j {
@@ -102,7 +102,7 @@ fn log4j(log: Option<&RuntimeLogConfig>, destination: &Log) -> Log4j {
     }
 }
 
-/// Name of the level for log4j; `panic` has none of its own.
+/// Name of the level in log4j, which has no `panic`.
 fn java_level(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Off => "OFF",
@@ -116,7 +116,8 @@ fn java_level(level: LogLevel) -> &'static str {
     }
 }
 
-/// Reads `spec.python.log`; all of it has defaults. A sidecar reads files, so `sidecar` asks for one that rolls.
+/// Reads `spec.python.log`, in which every field has a default. With a sidecar, the log is also written to a rotated
+/// file.
 fn python_log(log: Option<&RuntimeLogConfig>, sidecar: bool) -> PythonLog {
     PythonLog {
         config_map: log.and_then(|l| l.log_config.clone()),
@@ -128,7 +129,7 @@ fn python_log(log: Option<&RuntimeLogConfig>, sidecar: bool) -> PythonLog {
     }
 }
 
-/// Name of the level for Python; without one, and for those that Python does not have, `INFO`.
+/// Name of the level in Python; `INFO` if unset or unknown to Python.
 fn python_level(level: Option<LogLevel>) -> &'static str {
     match level {
         Some(LogLevel::Debug) => "DEBUG",
@@ -141,7 +142,7 @@ fn python_level(level: Option<LogLevel>) -> &'static str {
     }
 }
 
-/// Value of `LOGGING_LEVEL`
+/// Value of the variable `LOGGING_LEVEL` of a Go program.
 fn go_level(go: &GoRuntime) -> Option<&'static str> {
     let log = go.log.as_ref();
     if log.is_some_and(|log| log.log_config.is_some()) {

@@ -1,4 +1,4 @@
-//! What only a Sink has.
+//! Lowering a Sink: what other kinds do not have.
 
 use crate::instance::function_details::{IDENTITY_FUNCTION, SinkSpec as SinkDetails};
 use crate::lower::common::{PulsarName, Specific, text, workload};

@@ -1,4 +1,4 @@
-//! What only a Source has.
+//! Lowering a Source: what other kinds do not have.
 
 use crate::instance::function_details::{
     BATCH_SOURCE_EXECUTOR, IDENTITY_FUNCTION, SourceSpec as SourceDetails,
@@ -16,7 +16,7 @@ use functionmesh_api::source::{BatchSourceConfig, Source, SourceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
-/// Keys under which the executor of batch sources finds the discovery and the class to run.
+/// Keys under which the batch source executor finds the discovery configuration and the class to run.
 const BATCH_CONFIG_KEY: &str = "__BATCHSOURCECONFIGS__";
 const BATCH_CLASS_KEY: &str = "__BATCHSOURCECLASSNAME__";
 
@@ -51,7 +51,7 @@ impl Component for Source {
         let given = spec.source_config.as_ref().map(|config| &config.0);
         let batch = spec.batch_source_config.as_ref();
         let mut sink = output::sink_spec(&output, spec.forward_source_message_property);
-        // The Go operator's defaults, which it has for Sources only.
+        // The Go operator has these defaults for Sources only.
         sink.producer_spec =
             Some(output::producer_spec(&output.producer_conf.clone().unwrap_or(ProducerConfig {
                 max_pending_messages: Some(1000),
@@ -81,7 +81,7 @@ impl Component for Source {
     }
 }
 
-/// The connector's configuration with what the executor of batch sources needs.
+/// The connector's configuration, extended for the batch source executor.
 fn batch_config(
     given: Option<&Map<String, Value>>,
     batch: &BatchSourceConfig,
@@ -98,7 +98,7 @@ fn batch_config(
     config
 }
 
-/// The topic through which a batch source hands its work to itself.
+/// The intermediate topic of a batch source, which holds the discovered tasks.
 fn intermediate(name: &PulsarName) -> Leftovers {
     let PulsarName { tenant, namespace, name } = name;
     Leftovers::Topic {

@@ -1,6 +1,6 @@
 //! Names of Pulsar topics.
 
-/// Whether Pulsar takes `name` as a topic: `topic`, `tenant/namespace/topic`, or the same with a domain in front.
+/// Whether Pulsar accepts `name` as a topic: `topic`, `tenant/namespace/topic`, or the same with a domain in front.
 pub fn is_valid(name: &str) -> bool {
     let part = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-=:._".contains(c))
@@ -21,13 +21,13 @@ pub fn is_valid(name: &str) -> bool {
     }
 }
 
-/// A pattern with the namespace that it is matched in. Without one it matches no topic, although a topic without one is in
+/// A pattern with its namespace. Without one it would match no topic, although a topic without a namespace belongs to
 /// `public/default`.
 pub fn pattern(pattern: &str) -> String {
     if pattern.contains('/') {
         return pattern.to_owned();
     }
-    // Alternatives are those of the last part, and the beginning is no longer that of the whole.
+    // The alternatives apply to the last part only, and `^` no longer refers to the start of the name.
     let last = pattern.strip_prefix('^').unwrap_or(pattern);
     let last = if last.contains('|') { format!("({last})") } else { last.to_owned() };
     format!("persistent://public/default/{last}")

@@ -1,4 +1,4 @@
-//! Rules that hold for every kind. What is refused here can never run.
+//! Validation rules of every kind. What they reject can never run.
 
 use crate::instance::package;
 use crate::instance::pulsar_connection::{OAUTH2_PLUGIN, oauth2_parameters};
@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{Probe, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
-/// Notes what is wrong with the fields that all kinds share.
+/// Checks the fields that all kinds share.
 pub(crate) fn common(kind: Kind, common: &Common, problems: &mut Problems) {
     services(common, problems);
     program(kind, common, problems);
@@ -57,14 +57,15 @@ fn services(common: &Common, problems: &mut Problems) {
     }
 }
 
-/// What keeps the sidecar from authenticating. The Go operator leaves it out without a word then, and the log is lost.
+/// Why the log sidecar cannot authenticate. The Go operator silently omits the sidecar in this case and the log is
+/// lost.
 fn log_sidecar_problem(config: &AuthConfig) -> Option<&'static str> {
     let generic = config.generic_auth.as_ref()?;
     (generic.client_authentication_plugin == OAUTH2_PLUGIN && oauth2_parameters(generic).is_none())
         .then_some("must be a JSON object of strings, so that the log sidecar can authenticate with it")
 }
 
-/// The program and its class. Only a Function has a choice of runtimes.
+/// Checks the program and its class. Only a Function has a choice of runtimes.
 fn program(kind: Kind, common: &Common, problems: &mut Problems) {
     let class = common.class_name.as_ref().is_some_and(|class| !class.is_empty());
     problems.when(
@@ -124,8 +125,9 @@ fn replicas(common: &Common, problems: &mut Problems) {
     );
 }
 
-/// Rules that hold when an object is created, but not for ever: an autoscaler or `kubectl scale` may have changed the
-/// replicas since, and the Go operator does not check a location again. The API server has them as rules on creation.
+/// Rules for the creation of an object only: an autoscaler or `kubectl scale` may change the replicas later, and
+/// objects of the Go operator may have locations that these rules reject. The API server checks the same rules on
+/// creation.
 pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
     let mut problems = Problems::default();
     let min = common.min_replicas.unwrap_or(1);
@@ -142,7 +144,7 @@ pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
         "must not be below replicas; raise one or lower the other",
     );
     problems.when(
-        // The API server cannot tell 1 from a number that was left out.
+        // The API server cannot distinguish 1 from an unset field.
         min > replicas && replicas != 1 && !(replicas == 0 && common.max_replicas.is_none()),
         "spec.minReplicas",
         "must not be above replicas; lower one or raise the other",
@@ -188,7 +190,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
     };
     for resource in ["cpu", "memory"] {
         let request = milli(&resources.requests, resource);
-        // A limit of zero is none.
+        // A limit of zero means no limit.
         let limit = milli(&resources.limits, resource).filter(|limit| *limit != 0);
         problems.when(
             request.zip(limit).is_some_and(|(request, limit)| request > limit),
@@ -235,7 +237,8 @@ fn pod(kind: Kind, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     }
 }
 
-/// A probe that does nothing, in a container of the user; that of the component is checked with the other settings.
+/// Checks that probes of the user's containers have a handler; the component's own probe is checked with the pod
+/// settings.
 fn probes(pod: &PodPolicy, problems: &mut Problems) {
     let mut check = |probe: Option<&Probe>, field: &str| {
         let idle = |probe: &Probe| {
@@ -259,7 +262,7 @@ fn probes(pod: &PodPolicy, problems: &mut Problems) {
     }
 }
 
-/// No container of the user's own has the name of one of ours, which the API server refuses.
+/// Checks that no container of the user has the name of one of the operator's containers, which the API server rejects.
 fn container_names(kind: Kind, pod: &PodPolicy, sends_log: bool, problems: &mut Problems) {
     let main = format!("pulsar-{}", kind.singular());
     for (list, containers) in [("initContainers", &pod.init_containers), ("sidecars", &pod.sidecars)] {
@@ -273,7 +276,7 @@ fn container_names(kind: Kind, pod: &PodPolicy, sends_log: bool, problems: &mut 
     }
 }
 
-/// Two keys cannot be mounted at one path; one of them would be missing.
+/// Checks that no two keys are mounted at the same path, where one would hide the other.
 pub(crate) fn crypto_paths(secrets: &[CryptoSecret], problems: &mut Problems) {
     for (i, secret) in secrets.iter().enumerate() {
         let Some(path) = &secret.mount_path else { continue };

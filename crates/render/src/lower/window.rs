@@ -1,14 +1,14 @@
-//! Windows of messages.
+//! Windowing.
 
 use crate::lower::problems::Problems;
 use functionmesh_api::common::ProcessingGuarantee;
 use functionmesh_api::function::{WindowConfig, WindowProcessingGuarantees};
 use serde::Serialize;
 
-/// Key of the user configuration under which the executor finds the window.
+/// Key of the user configuration under which the window executor finds its settings.
 pub(crate) const USER_CONFIG_KEY: &str = "__WINDOWCONFIGS__";
 
-/// The window as the executor reads it.
+/// The window settings as the executor reads them.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Executed<'a> {
@@ -33,8 +33,8 @@ struct Executed<'a> {
     processing_guarantees: Option<WindowProcessingGuarantees>,
 }
 
-/// Whether the executor acknowledges the messages of a window: those of a window with a guarantee of its own, which is what
-/// that guarantee is about, and of one without when the component has the default. `effectively_once` is the instance's.
+/// Whether the executor acknowledges the messages of a window: if the window has its own guarantee, or if it has none
+/// and the component has the default. With `effectively_once` the instance acknowledges.
 pub(crate) fn acts(config: &WindowConfig, component: Option<ProcessingGuarantee>) -> bool {
     match component {
         None | Some(ProcessingGuarantee::AtleastOnce) => true,
@@ -43,7 +43,7 @@ pub(crate) fn acts(config: &WindowConfig, component: Option<ProcessingGuarantee>
     }
 }
 
-/// The guarantee that the executor reads. Without one it never acknowledges.
+/// The guarantee that the executor reads, without which it never acknowledges.
 pub(crate) fn guarantee(
     config: &WindowConfig,
     component: Option<ProcessingGuarantee>,
@@ -52,8 +52,8 @@ pub(crate) fn guarantee(
     config.processing_guarantees.or(default)
 }
 
-/// JSON text of the window. Without a sliding interval, windows follow each other: the interval is the length, for
-/// both kinds of length (the Go operator fails for a length in messages).
+/// The window settings as JSON. The sliding interval defaults to the window length, so windows do not overlap; this
+/// holds for both kinds of length (the Go operator fails for a length in messages).
 pub(crate) fn json(
     config: &WindowConfig,
     class_name: &str,
@@ -75,11 +75,11 @@ pub(crate) fn json(
         timestamp_extractor_class_name: extractor.as_deref(),
         processing_guarantees: guarantee,
     };
-    // Texts and numbers: encoding them cannot fail.
+    // Encoding strings and numbers cannot fail.
     serde_json::to_string(&window).unwrap_or_default()
 }
 
-/// Notes what is wrong with a window.
+/// Checks a window.
 pub(crate) fn check(config: &WindowConfig, problems: &mut Problems) {
     let field = |name: &str| format!("spec.windowConfig.{name}");
     match (config.window_length_count, config.window_length_duration_ms) {
@@ -99,7 +99,7 @@ pub(crate) fn check(config: &WindowConfig, problems: &mut Problems) {
     ];
     let timed =
         [("maxLagMs", config.max_lag_ms), ("watermarkEmitIntervalMs", config.watermark_emit_interval_ms)];
-    // An empty name counts as one, as in the Go operator.
+    // An empty name counts as set, as in the Go operator.
     let has_extractor = config.timestamp_extractor_class_name.is_some();
     for (name, value) in positive.into_iter().chain(timed.into_iter().filter(|_| has_extractor)) {
         problems.when(value.is_some_and(|n| n <= 0), &field(name), "must be above 0");

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, WeightedPodAffinityT
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 
-/// The user's affinity, extended by the wish that pods of one component run on different nodes.
+/// The user's affinity, extended by a preference for running the pods of a component on different nodes.
 pub(crate) fn spread(affinity: Option<&Affinity>, pod_labels: &BTreeMap<String, String>) -> Affinity {
     let mut affinity = affinity.cloned().unwrap_or_default();
     affinity

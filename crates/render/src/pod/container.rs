@@ -30,7 +30,7 @@ pub(crate) fn main_container(
     let file = if environment.init_containers {
         package.file_below_home()
     } else if matches!(workload.runtime, Runtime::Go(_)) {
-        // A shell looks for a program without a slash in its `PATH`.
+        // A shell looks up programs without a slash in `PATH`.
         package.absolute_file()
     } else {
         package.file.clone()
@@ -52,7 +52,7 @@ pub(crate) fn main_container(
     }
 }
 
-/// The container without its command and what belongs to it: also the one that cleans up.
+/// What the main container and the cleanup container have in common.
 pub(crate) fn bare_container(
     workload: &Workload,
     environment: &Environment,
@@ -80,7 +80,7 @@ pub(crate) fn bare_container(
     }
 }
 
-/// The same resources, each amount in the one spelling that Kubernetes has for it.
+/// The same resources, with each quantity in its canonical form.
 pub(crate) fn canonical(mut resources: ResourceRequirements) -> ResourceRequirements {
     for quantity in
         [&mut resources.limits, &mut resources.requests].into_iter().flatten().flat_map(BTreeMap::values_mut)
@@ -92,14 +92,14 @@ pub(crate) fn canonical(mut resources: ResourceRequirements) -> ResourceRequirem
     resources
 }
 
-/// Security settings of the containers that run as the pod's user. Pod Security "restricted" wants `runAsNonRoot`; whoever
-/// chooses the pod's user decides this as well.
+/// Security context of the containers that run as the pod's user. Pod Security "restricted" requires `runAsNonRoot`; it
+/// is omitted if the user or the administrator sets the security context of the pod.
 pub(crate) fn main_security_context(workload: &Workload, defaults: &Defaults) -> SecurityContext {
     let own_user = workload.pod.security_context.is_some() || defaults.pod.security_context.is_some();
     SecurityContext { run_as_non_root: (!own_user).then_some(true), ..no_privileges() }
 }
 
-/// Security settings that no container of ours can do with less than.
+/// Security context of all containers of the operator.
 pub(crate) fn no_privileges() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
@@ -108,8 +108,8 @@ pub(crate) fn no_privileges() -> SecurityContext {
     }
 }
 
-/// Image of the main container: that of the object, else by language. A connector runs in the
-/// image with all connectors, unless it is a package of Pulsar.
+/// Image of the main container: that of the object, otherwise the runner image of the language. A connector runs in the
+/// image with all connectors, unless it is downloaded from Pulsar's package service.
 pub(crate) fn image(workload: &Workload, environment: &Environment) -> String {
     let images = &environment.runner_images;
     if let Some(image) = &workload.images.main {
@@ -127,8 +127,8 @@ pub(crate) fn image(workload: &Workload, environment: &Environment) -> String {
     }
 }
 
-/// What an image has for downloading: what the object says of it, or what its name says. The images of the generic
-/// runtime have everything.
+/// Download tools in an image, from the object or from the name of the image. The images of the generic runtime have
+/// all of them.
 pub(crate) fn tools(workload: &Workload, image: &str) -> Tools {
     if matches!(workload.runtime, Runtime::Generic(_)) || package::has_all_tools(image) {
         return Tools::FULL;
@@ -140,7 +140,7 @@ pub(crate) fn tools(workload: &Workload, image: &str) -> Tools {
     }
 }
 
-/// An absent list and an empty one mean the same; the absent one is written.
+/// `None` for an empty list, which means the same and is not written.
 pub(crate) fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }

@@ -9,13 +9,12 @@ use k8s_openapi::api::core::v1::{
 };
 use std::collections::BTreeMap;
 
-/// A list of variables in which each name stands once: a second one under the same name would be refused by
-/// server-side apply.
+/// A list of variables with unique names: server-side apply rejects duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct EnvVarSet(Vec<EnvVar>);
 
 impl EnvVarSet {
-    /// Adds a variable at the end; one of the same name goes, as the last one wins in Kubernetes.
+    /// Appends a variable and removes an earlier one of the same name, as the last one applies in Kubernetes.
     pub(crate) fn set(&mut self, variable: EnvVar) {
         self.0.retain(|known| known.name != variable.name);
         self.0.push(variable);
@@ -42,12 +41,12 @@ pub(crate) fn pod_name() -> EnvVar {
     }
 }
 
-/// Python 3.11 and newer mark the failing part of each line of a traceback with `^^^^` on a line of its own. The kubelet keeps
-/// the last 2048 bytes of what a container printed, and the marks would take a third of them.
+/// Since Python 3.11 tracebacks mark the failing part of each line with `^^^^` on a separate line. The kubelet keeps
+/// the last 2048 bytes of a container's output, a third of which these marks would use.
 const NO_MARKS: (&str, &str) = ("PYTHONNODEBUGRANGES", "1");
 
-/// The pod's name, what the runtime needs, the secrets sorted by name, the user's own in their order, then the log level of a
-/// Go program, and what the shell needs.
+/// The variables in order: the pod's name, those of the runtime, the secrets sorted by name, the user's own, the log
+/// level of a Go program, and copies for the shell.
 pub(crate) fn variables(workload: &Workload) -> Vec<EnvVar> {
     let mut set = EnvVarSet::default();
     set.set(pod_name());
@@ -94,7 +93,7 @@ pub(crate) fn sources(workload: &Workload) -> Vec<EnvFromSource> {
     services.into_iter().flatten().flat_map(Messaging::env_from).collect()
 }
 
-/// Puts variables in front of those of a container, which count more.
+/// Prepends variables to those of a container, which take precedence.
 pub(crate) fn prepend(container: &mut Container, variables: &BTreeMap<String, String>) {
     let own = container.env.take().unwrap_or_default();
     let missing = variables.iter().filter(|(name, _)| own.iter().all(|variable| variable.name != **name));

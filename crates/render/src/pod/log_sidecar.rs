@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, SecurityContext};
 use serde_json::Value;
 
 const IMAGE: &str = "streamnative/filebeat:v0.6.0";
-/// User of that image.
+/// User ID in that image.
 const USER: i64 = 1000;
 const PROGRAM: &str = "/usr/share/filebeat/filebeat";
 const CONFIGURATION: &str = "/usr/share/filebeat/config/filebeat.yaml";
-/// Filebeat itself expands the variables.
+/// Filebeat expands the variables.
 const TEMPLATE: &str = "filebeat.inputs:
 - type: log
   paths:
@@ -35,7 +35,7 @@ output.pulsar:
 log_level: info
 ";
 
-/// Renders the sidecar, where the object asks for one and names a topic.
+/// Renders the sidecar, if the log has a topic and the sidecar sends it.
 pub(crate) fn container(
     workload: &Workload,
     environment: &Environment,
@@ -76,7 +76,8 @@ pub(crate) fn container(
     })
 }
 
-/// Variables for the template. `genericAuth` is looked at first, as in the Go operator; of its plugins, Filebeat knows two.
+/// Variables for the template. `genericAuth` takes precedence, as in the Go operator; of its plugins, Filebeat supports
+/// two.
 fn credentials(workload: &Workload, config: &AuthConfig) -> Vec<(&'static str, String)> {
     match (&config.generic_auth, &config.oauth2_config) {
         (Some(generic), _) if generic.client_authentication_plugin == TOKEN_PLUGIN => {
@@ -108,7 +109,7 @@ fn oauth2(issuer: String, audience: String, key: String, scope: String) -> Vec<(
     variables
 }
 
-/// A variable whose value is taken literally: `$(NAME)` in it is not another variable.
+/// A variable with a literal value, in which `$(NAME)` is not expanded.
 fn plain(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(crate::text::shell::protect(value)), value_from: None }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 
 const IMAGE: &str = "streamnative/pulsarctl:2.10.2.3";
 
-/// Renders it, where packages are downloaded that way and this one is downloaded at all.
+/// Renders it, if init containers are enabled and the package has a download location.
 pub(crate) fn container(
     workload: &Workload,
     environment: &Environment,
@@ -25,7 +25,7 @@ pub(crate) fn container(
     let service = workload.packages();
     let configured = &environment.downloader;
     let own = workload.images.downloader.as_ref().or(configured.image.as_ref());
-    // Of another image than the default one it is not known how it downloads from web servers.
+    // Images other than the default one may not contain wget.
     let wget = own.is_none_or(|image| package::has_all_tools(image));
     let tools = Tools { admin: AdminTool::Pulsarctl, wget };
     let command = workload.package.download(&target, tools, service)?;
@@ -35,7 +35,7 @@ pub(crate) fn container(
         image: Some(image),
         image_pull_policy: Some(configured.pull_policy()),
         command: Some(["sh", "-c", command.as_str()].map(str::to_owned).to_vec()),
-        // pulsarctl writes its settings to the home directory, which the image has none of for our user.
+        // pulsarctl writes its settings to the home directory, which does not exist in the image for the pod's user.
         env: Some(vec![EnvVar { name: "HOME".to_owned(), value: Some("/tmp".to_owned()), value_from: None }]),
         env_from: Some(service.env_from()),
         resources: configured.resources.clone().map(container::canonical),

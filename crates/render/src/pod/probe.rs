@@ -1,9 +1,9 @@
 //! The probes of the main container.
 //!
-//! Readiness is evidence that the instance consumes or produces. None of Pulsar's instances tells that by HTTP: the metrics port
-//! answers as long as the process lives, whatever became of the broker or of the token (measured, `docs/decisions`). What
-//! they have in common is the protocol: a consumer and a producer need a TCP connection to a broker that stays. So the probe
-//! looks for one in the kernel's table of the pod's connections, with the shell that runs the command as well and `cat`.
+//! Readiness means that the instance consumes or produces. No Pulsar instance reports that over HTTP: the metrics port
+//! answers as long as the process lives, even without a broker or with an expired token. But every consumer and
+//! producer needs a lasting TCP connection to a broker. So the probe looks for one in the kernel's table of the pod's
+//! connections, with the shell and `cat` only.
 
 use crate::instance::runtime::Runtime;
 use crate::pod::ports::METRICS_PORT;
@@ -13,33 +13,34 @@ use functionmesh_api::pod::Liveness;
 use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Seconds a pod has to stay ready before it counts, where readiness is a connection that was there twice in five seconds. An
-/// instance that may not read its topic lost its connection 3 s after it had it, on a machine with a load of 9 per core.
+/// Seconds that a pod must stay ready to be available, if readiness is a connection seen twice within five seconds. In
+/// measurements, an instance without permission to read its topic lost its connection after 3 s on a machine with a
+/// load of 9 per core.
 const SETTLED_SECONDS: i32 = 5;
-/// The same where readiness is the metrics port. A Java instance that fails at its start answers there for 6 to 14 seconds
-/// before it ends with exit code 0; it must never look ready to anybody.
+/// The same if readiness is the metrics port. A Java instance that fails at start answers there for 6 to 14 seconds
+/// before it exits with code 0; it must not become available.
 const SETTLED_PORT_SECONDS: i32 = 15;
-/// Seconds between two looks at an instance that starts.
+/// Period of the startup probe in seconds.
 const START_PERIOD: i32 = 2;
-/// Seconds after which an instance that is not connected is started again: the time after which its status says that it
-/// does not progress. A download is part of it, and the installation of Python packages.
+/// Seconds after which an instance that is not connected is restarted, equal to the progress deadline in the status.
+/// They include the download of the package and the installation of Python packages.
 const START_DEADLINE: i32 = 600;
 
-/// What says that an instance is at work.
+/// What proves that an instance is working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// It has a connection to a broker, from its start to its end.
+    /// It has a connection to a broker all the time.
     Connection,
-    /// Its metrics port answers: nothing else is known of all instances of this kind.
+    /// Its metrics port answers, if nothing better is known.
     Port,
 }
 
 impl Evidence {
-    /// What there is of a workload.
+    /// The evidence that a workload provides.
     ///
-    /// A component that reads topics has a consumer as long as it runs. One with a source connector has none, and a producer
-    /// from its start only where the instance knows topic and schema by then (`PulsarSink` of Pulsar 4.0.6): not with
-    /// effectively-once, whose producers are of one partition of the source, and not with a schema that records bring.
+    /// A component that reads topics has a consumer as long as it runs. A component with a source connector has none,
+    /// and has a producer from the start only if topic and schema are known by then (`PulsarSink` of Pulsar 4.0.6): not
+    /// with effectively-once, which has a producer per source partition, and not if the schema comes with the records.
     pub(crate) fn of(workload: &Workload) -> Self {
         let (source, sink) = (&workload.details.source, &workload.details.sink);
         let consumes = source.class_name.is_empty() && workload.kind != Kind::Source;
@@ -50,7 +51,7 @@ impl Evidence {
             && !sink.type_class_name.starts_with("org.apache.pulsar.client.api.schema.Generic")
             && !sink.schema_type.to_ascii_uppercase().starts_with("AUTO");
         match workload.runtime {
-            // How its client connects is not known.
+            // How its client connects is unknown.
             Runtime::Generic(_) => Self::Port,
             _ if consumes || produces => Self::Connection,
             _ => Self::Port,
@@ -65,8 +66,8 @@ impl Evidence {
         }
     }
 
-    /// Whether the container is at work. Two connections in a row that are there at two looks, as a broker that does not accept
-    /// the credentials is connected to as well, for milliseconds; three without one, as a broker that restarts is no failure.
+    /// The readiness probe. It requires two successes in a row, because a broker that rejects the credentials is also
+    /// connected for milliseconds, and three failures, because a broker restart is no failure.
     pub(crate) fn readiness(self) -> Probe {
         match self {
             Self::Connection => Probe {
@@ -80,14 +81,13 @@ impl Evidence {
                 period_seconds: Some(5),
                 timeout_seconds: Some(5),
                 failure_threshold: Some(3),
-                // Any path answers on every instance; this one does not gather metrics on those that know it.
+                // Every instance answers on any path; this one avoids collecting metrics where it is known.
                 ..http("/-/healthy")
             },
         }
     }
 
-    /// How long the container may take until it is at work for the first time. An instance can hang for ever in opening its
-    /// state store or its connector.
+    /// The startup probe. An instance may hang forever while it opens its state store or connector.
     pub(crate) fn startup(self) -> Option<Probe> {
         (self == Self::Connection).then(|| Probe {
             period_seconds: Some(START_PERIOD),
@@ -98,14 +98,14 @@ impl Evidence {
     }
 }
 
-/// Only when a period is given; the timeout equals the period.
+/// The liveness probe, if it has a period; the timeout equals the period.
 pub(crate) fn liveness(liveness: &Liveness) -> Option<Probe> {
     let period = liveness.period_seconds.filter(|period| *period > 0)?;
     Some(Probe {
         initial_delay_seconds: Some(liveness.initial_delay_seconds.unwrap_or_default().max(0)),
         timeout_seconds: Some(period),
         period_seconds: Some(period),
-        // Zero means "not given" to the API server, which then fills in its default.
+        // The API server replaces zero by its default.
         success_threshold: liveness.success_threshold.filter(|n| *n != 0),
         failure_threshold: liveness.failure_threshold.filter(|n| *n != 0),
         ..http("/")
@@ -129,12 +129,12 @@ fn connected() -> Probe {
     Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
 }
 
-/// Whether the metrics port is open (a Python or Go instance opens it when its consumers are there) and a connection to the
-/// port of a broker is established. A line of the table has the addresses in hexadecimal digits, the own one first, then the
-/// state: 01 is established, 0A is listening. Ports of brokers are those of the service URL, Pulsar's own, and those that the
-/// variable `brokerPorts` names, which is a key of the `ConfigMap` with the service URL; `any` there asks for the open port only.
-/// Where the table cannot be read nothing is known, and the instance counts as ready. Backquotes, since the kubelet takes
-/// `$(NAME)` for a variable.
+/// Checks that the metrics port is open (Python and Go instances open it once their consumers exist) and that a
+/// connection to a broker port is established. A line of the table has the local and the remote address in hexadecimal,
+/// then the state: 01 is established, 0A is listening. Broker ports are that of the service URL, Pulsar's default
+/// ports, and those in the variable `brokerPorts`, a key of the `ConfigMap` with the service URL; with `any` only the
+/// open port is checked. If the table cannot be read, the instance is considered ready. The script has backquotes
+/// because the kubelet expands `$(NAME)`.
 const CONNECTED: &str = r#"table=`cat /proc/net/tcp /proc/net/tcp6 2>/dev/null`; [ -n "$table" ] || exit 0
 case $table in *":2386 00000000:0000 0A "*|*":2386 00000000000000000000000000000000:0000 0A "*) ;; *) echo "port 9094 is not open yet"; exit 1;; esac
 [ "$brokerPorts" != any ] || exit 0

@@ -34,7 +34,7 @@ pub(crate) fn template(
     assemble(workload, environment, defaults, parts)
 }
 
-/// What differs between the pods of a component and the one that cleans up after it.
+/// What differs between the pods of a component and the pod of its cleanup Job.
 pub(crate) struct Parts {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) init_containers: Vec<Container>,
@@ -42,7 +42,7 @@ pub(crate) struct Parts {
     pub(crate) volumes: Vec<Volume>,
 }
 
-/// Labels of a pod: `own`, then those of the operator's configuration, then the user's; later ones win.
+/// Labels of a pod: `own`, those of the operator's configuration and the user's; later ones take precedence.
 pub(crate) fn labels(
     workload: &Workload,
     environment: &Environment,
@@ -51,7 +51,7 @@ pub(crate) fn labels(
     merged([Some(own), Some(&environment.resource_labels), workload.pod.labels.as_ref()])
 }
 
-/// Puts a pod together: what the object says counts, then what the `BackendConfig`s say.
+/// Assembles a pod template; settings of the object take precedence over those of `BackendConfig`s.
 pub(crate) fn assemble(
     workload: &Workload,
     environment: &Environment,
@@ -96,8 +96,8 @@ pub(crate) fn assemble(
             node_selector: (!node_selector.is_empty()).then_some(node_selector),
             tolerations: non_empty(tolerations),
             image_pull_secrets: pull_secrets(workload, environment, defaults),
-            // Under its old name as well: the API server keeps the two the same, and an apply that drops only the new one is
-            // undone by the old one that is left.
+            // The deprecated field as well: the API server keeps both equal, so an apply that removed only the new
+            // field would be undone by the old one.
             service_account: service_account.clone(),
             service_account_name: service_account,
             automount_service_account_token: policy
@@ -116,8 +116,8 @@ pub(crate) fn assemble(
     }
 }
 
-/// User and group of the runner images. The Go operator says `runAsNonRoot: false` here, which Pod Security "restricted"
-/// refuses whatever the containers say; ours says it on the container.
+/// User and group of the runner images. The Go operator sets `runAsNonRoot: false` here, which Pod Security
+/// "restricted" rejects regardless of the containers; here `runAsNonRoot` is set on the containers.
 fn security_context() -> PodSecurityContext {
     PodSecurityContext {
         run_as_user: Some(USER),
@@ -146,7 +146,7 @@ fn pull_secrets(
     non_empty(secrets)
 }
 
-/// Later maps win.
+/// Merges maps; later ones take precedence.
 fn merged<const N: usize>(maps: [Option<&BTreeMap<String, String>>; N]) -> BTreeMap<String, String> {
     maps.into_iter().flatten().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }

@@ -32,7 +32,7 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Collects everything the workload needs.
+    /// Collects the volumes and mounts that the workload needs.
     pub(crate) fn of(workload: &Workload, environment: &Environment) -> Self {
         let mut storage =
             Self { volumes: workload.pod.volumes.clone().unwrap_or_default(), ..Self::default() };
@@ -42,7 +42,7 @@ impl Storage {
         }
         storage.runtime_credentials = storage.credentials(&workload.pulsar);
         if let Some(secret) = token_renewal::secret(workload) {
-            // The pod starts without the key as well: the instance then tells what is wrong.
+            // Optional: without the key the pod starts and the instance reports the error.
             let name = storage.secret(secret, token_renewal::KEY, Some(true));
             storage.authentication.push(mount(&name, token_renewal::DIRECTORY));
         }
@@ -83,13 +83,13 @@ impl Storage {
         with_own(workload, [&self.logs, &self.runtime_credentials])
     }
 
-    /// Mounts of the container that cleans up, which downloads nothing.
+    /// Mounts of the cleanup container, which downloads nothing.
     pub(crate) fn cleanup_mounts(&self, workload: &Workload) -> Vec<VolumeMount> {
         with_own(workload, [&self.logs, &self.runtime_credentials, &self.keys, &self.log_configuration])
     }
 
     /// Mounts of the init container that downloads: the volume to download to, the credentials of the service that
-    /// packages come from unless that is a web server, then the user's.
+    /// packages are downloaded from (unless it is a web server), then the user's.
     pub(crate) fn downloader_mounts(&self, workload: &Workload) -> Vec<VolumeMount> {
         let mut mounts = vec![mount(DOWNLOADER_VOLUME, package::DOWNLOADS)];
         let credentials = if workload.package_service.is_some() {
@@ -100,7 +100,7 @@ impl Storage {
         if !workload.package.is_from_web() {
             mounts.extend(credentials.iter().cloned());
         }
-        // Ours come first here: without them nothing can be downloaded.
+        // The operator's mounts take precedence here: the download needs them.
         for mount in &workload.volume_mounts {
             if mounts.iter().all(|known| known.mount_path != mount.mount_path) {
                 mounts.push(mount.clone());
@@ -109,8 +109,8 @@ impl Storage {
         mounts
     }
 
-    /// Adds a volume. One of the same name and content is shared; one of the same name and other content gets out of
-    /// the way, as names are cut and user text in them loses its special characters. Returns the name.
+    /// Adds a volume and returns its name. A volume with the same name and content is shared. If the content differs,
+    /// the new volume gets another name: names are truncated and sanitized, so they may collide.
     fn add(&mut self, mut volume: Volume) -> String {
         let wanted = volume.name.clone();
         for attempt in 2.. {
@@ -192,8 +192,8 @@ impl Storage {
     }
 }
 
-/// The user's mounts and then ours. Each path once, as the API server wants it: a mount of the user's own at one of our
-/// paths takes the place of ours.
+/// The user's mounts, then the operator's. The API server requires unique paths, so a mount of the user replaces one of
+/// the operator at the same path.
 fn with_own<const N: usize>(workload: &Workload, own: [&Vec<VolumeMount>; N]) -> Vec<VolumeMount> {
     let mut mounts = workload.volume_mounts.clone();
     for mount in own.into_iter().flatten() {

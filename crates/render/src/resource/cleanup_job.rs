@@ -1,7 +1,7 @@
-//! The Job that removes what a component left in Pulsar.
+//! The Job that removes a deleted component's subscriptions and topics from Pulsar.
 //!
-//! Unlike the Go operator's, it is created when the component is deleted, so no pod waits for that for the life of the
-//! component; it says by its exit code how it went, and it can run again: what is gone already is no failure.
+//! Unlike the Go operator's Job, it is created when the component is deleted, so that no pod waits for the deletion.
+//! Its exit code reports the result, and it can be repeated: what does not exist is not a failure.
 
 use crate::backend_defaults::Defaults;
 use crate::environment::Environment;
@@ -18,18 +18,18 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
-/// Time limit of one pod of the Job, in seconds. Of the pod and not of the Job: the clock of a Job runs while its pod waits for
-/// a node, that of a pod begins when a kubelet takes it.
+/// Deadline of each pod of the Job, in seconds. The deadline of a Job would include the time that its pod waits for a
+/// node; that of a pod starts when a kubelet accepts it.
 pub const DEADLINE_SECONDS: i64 = 600;
 
-/// What the tool needs: pulsar-admin is a Java program with a heap of 128 MiB, which runs for seconds. Requests and limits
-/// are both set, so that neither a quota for one of them nor the defaults of a `LimitRange` keep the pod from being created.
+/// Resources of the tool: pulsar-admin is a Java program with a heap of 128 MiB that runs for seconds. Requests and
+/// limits are both set, so that neither a quota nor the defaults of a `LimitRange` prevent the creation of the pod.
 const RESOURCES: [(&str, &str, &str); 2] = [("cpu", "50m", "1"), ("memory", "256Mi", "512Mi")];
 
-/// Runs a command and remembers a failure. That there is nothing of that name, as after an earlier attempt, is none, if it is
-/// Pulsar that says so: pulsar-admin ends with `Reason: Subscription ... not found`, pulsarctl with `code: 404 reason: Topic
-/// ... not found`. A shell that does not find the tool, and a web server that does not know the address
-/// (`Reason: HTTP 404 Not Found`), say it in other words. 126 and 127 are those of a shell: the tool did not run.
+/// Runs a command and records a failure. It is not a failure if Pulsar reports that the subscription or topic does not
+/// exist, for example after an earlier attempt: pulsar-admin ends with `Reason: Subscription ... not found`, pulsarctl
+/// with `code: 404 reason: Topic ... not found`. A missing tool or a wrong address (`Reason: HTTP 404 Not Found`) has
+/// other messages. Exit codes 126 and 127 come from the shell: the tool did not run.
 const FORGET: &str = "forget() { output=$(\"$@\" 2>&1); status=$?; \
                       if [ $status -eq 0 ]; then printf '%s\\n' \"$output\"; return; fi; \
                       printf '%s\\n' \"$output\" >&2; reason=; \
@@ -38,13 +38,13 @@ const FORGET: &str = "forget() { output=$(\"$@\" 2>&1); status=$?; \
                       case $reason in 'Subscription '*'not found'*|'Topic '*'not found'*|'Partitioned '[Tt]'opic '*'not found'*\
                       |'Topic partitions were not yet created'*) ;; *) failed=1 ;; esac; }";
 
-/// The Job that runs once the component is deleted: it removes the subscriptions of a Function or Sink with
+/// Renders the Job that runs when the component is deleted: it removes the subscriptions of a Function or Sink with
 /// `cleanupSubscription`, and the intermediate topic of a batch source. `None` when nothing is to be removed.
 pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaults) -> Option<Job> {
     let leftovers = workload.leftovers.as_ref()?;
     let workload = Workload {
         pulsar: workload.pulsar.for_cleanup(),
-        // It downloads nothing and has no log to send.
+        // It downloads no package and sends no log.
         package_service: None,
         log: Log::default(),
         ..workload.clone()
@@ -53,7 +53,7 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     let storage = Storage::of(&workload, &environment);
     let container = cleanup_container(&workload, &environment, defaults, leftovers, &storage);
     let name = workload.name.cleanup();
-    // Not those by which the pods of the component are selected: this one answers no request and counts for no average.
+    // Not the labels that select the component's pods: the Service and the autoscaler must not select this pod.
     let own: BTreeMap<String, String> = [
         ("app.kubernetes.io/name", &name),
         ("app.kubernetes.io/instance", &name),
@@ -65,7 +65,7 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     let parts = Parts {
         labels: labels(&workload, &environment, &own),
         init_containers: workload.pod.init_containers.clone().unwrap_or_default(),
-        // A sidecar that does not end would keep the Job from ending.
+        // A sidecar that does not exit would prevent the Job from completing.
         containers: vec![container],
         volumes: storage.volumes,
     };
@@ -85,7 +85,7 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     })
 }
 
-/// Annotations without the invitation to Prometheus: the Job has no metrics.
+/// The annotations without those for Prometheus: the Job has no metrics.
 fn without_scraping(mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
     (!annotations.is_empty()).then_some(annotations)
@@ -102,7 +102,7 @@ fn cleanup_container(
     let image = workload.images.cleanup.clone().unwrap_or(main_image);
     let tool = container::tools(workload, &image).admin;
     let mut mounts = storage.cleanup_mounts(workload);
-    // The claims of a StatefulSet's pod are its own.
+    // The Job's pod has none of the StatefulSet's claims.
     mounts.retain(|mount| storage.volumes.iter().any(|volume| volume.name == mount.name));
     Container {
         name: "cleanup".to_owned(),
@@ -114,8 +114,8 @@ fn cleanup_container(
     }
 }
 
-/// Small, however large the component is. Of other resources, such as `ephemeral-storage`, what the component says holds: a
-/// quota may ask for it.
+/// Small, independent of the component's size. `ephemeral-storage` is taken from the component, because a quota may
+/// require it.
 fn resources(component: Option<&ResourceRequirements>) -> ResourceRequirements {
     let own = |pick: fn(&ResourceRequirements) -> Option<&BTreeMap<String, Quantity>>| {
         let stated = component.and_then(pick).into_iter().flatten();
@@ -140,7 +140,7 @@ fn script(workload: &Workload, leftovers: &Leftovers, tool: AdminTool) -> String
     format!("failed=0; newline='\n'; {FORGET}; {preparation}{{ {}exit $failed; }}", commands.concat())
 }
 
-/// What the tool is called with, once for each thing to remove.
+/// The arguments of each call of the tool, one call for each thing to remove.
 fn arguments(leftovers: &Leftovers, tool: AdminTool) -> Vec<String> {
     let unsubscribe = |subscription: &str, topic: &str| match tool {
         AdminTool::Pulsarctl => format!("subscriptions delete {} {}", quote(topic), quote(subscription)),
@@ -160,7 +160,7 @@ fn arguments(leftovers: &Leftovers, tool: AdminTool) -> Vec<String> {
             in_namespaces.chain(topics.iter().map(|topic| unsubscribe(name, topic))).collect()
         }
         Leftovers::Topic { subscription, topic } => {
-            // pulsarctl takes a topic for a partitioned one unless it is said not to be, and the broker answers 409.
+            // By default pulsarctl treats topics as partitioned, and the broker answers 409.
             let flags = match tool {
                 AdminTool::Pulsarctl => "-f --non-partitioned",
                 AdminTool::PulsarAdmin => "-f",

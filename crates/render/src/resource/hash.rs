@@ -1,13 +1,14 @@
-//! What a rendered `StatefulSet` says about its own making, so that nothing is written twice.
+//! The hash and renderer version that a rendered `StatefulSet` carries, by which the controllers detect whether it is
+//! current.
 
 use functionmesh_objects::hash::hash_of;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// Annotation with the hash of the object as rendered, its number of replicas left out.
+/// Annotation with the hash of the rendered object without its replicas.
 pub const RENDERED_HASH: &str = "compute.functionmesh.io/rendered-hash";
 /// Annotation with the version of the renderer.
 pub const RENDERER_VERSION_ANNOTATION: &str = "compute.functionmesh.io/renderer-version";
-/// Version of this renderer; goes up when the same input renders to other bytes.
+/// Version of this renderer, incremented when the same input renders to other bytes.
 pub const RENDERER_VERSION: &str = "4";
 
 /// The hash that a rendered `StatefulSet` carries, if it carries one.
@@ -20,15 +21,15 @@ pub fn renderer_version(stateful_set: &StatefulSet) -> Option<&str> {
     stateful_set.metadata.annotations.as_ref()?.get(RENDERER_VERSION_ANNOTATION).map(String::as_str)
 }
 
-/// Stamps the object with the hash of its own bytes and the version of its renderer; an older stamp is replaced.
+/// Annotates the object with the hash of its own bytes and the version of its renderer, replacing earlier ones.
 ///
-/// The number of replicas is no part of the hash: scaling changes nothing about the pods, and is written by itself.
+/// The hash does not cover the replicas: scaling does not change the pods and is written separately.
 pub fn stamp(stateful_set: &mut StatefulSet, version: &str) {
     let replicas = stateful_set.spec.replicas.take();
     let mut annotations = stateful_set.metadata.annotations.take().unwrap_or_default();
     annotations.retain(|key, _| key != RENDERED_HASH && key != RENDERER_VERSION_ANNOTATION);
     stateful_set.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
-    // Maps with string keys only: encoding cannot fail.
+    // Encoding maps with string keys cannot fail.
     let hash = hash_of(&serde_json::to_vec(&stateful_set).unwrap_or_default());
     annotations.insert(RENDERED_HASH.to_owned(), hash);
     annotations.insert(RENDERER_VERSION_ANNOTATION.to_owned(), version.to_owned());

@@ -8,7 +8,7 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricTarget, ResourceMetricSource,
 };
 
-/// A rule that is known by name.
+/// A predefined rule of the autoscaler.
 pub(crate) struct BuiltinRule {
     /// `cpu` or `memory`.
     pub resource: &'static str,
@@ -26,9 +26,9 @@ impl BuiltinRule {
         Some(Self { resource, percent })
     }
 
-    /// The metric: a percentage of what is requested, stretched so that it speaks of the limit. Beside other containers it
-    /// is that of the main container: a metric of the pod needs a request in each of them, which neither the log sidecar nor
-    /// many sidecars of users have, and without which the autoscaler never scales.
+    /// The metric: a percentage of the request, scaled so that it refers to the limit. If the pod has several
+    /// containers, the metric covers the main container only: a pod metric requires requests in every container, which
+    /// the log sidecar and many users' sidecars lack, and without which the autoscaler never scales.
     fn metric(&self, workload: &Workload) -> MetricSpec {
         let name = self.resource.to_owned();
         let target = MetricTarget {
@@ -76,7 +76,7 @@ fn is_alone(workload: &Workload) -> bool {
     !sends_log && workload.pod.sidecars.as_ref().is_none_or(Vec::is_empty)
 }
 
-/// Renders it when `spec.maxReplicas` is set.
+/// Renders it if `spec.maxReplicas` is set.
 pub(crate) fn horizontal_autoscaler(workload: &Workload) -> Option<HorizontalPodAutoscaler> {
     let bounds = workload.autoscaling?;
     let pod = &workload.pod;
@@ -84,7 +84,7 @@ pub(crate) fn horizontal_autoscaler(workload: &Workload) -> Option<HorizontalPod
     let names = pod.builtin_autoscaler.as_deref().unwrap_or_default();
     let behavior = pod.auto_scaling_behavior.clone();
     let (metrics, behavior) = if bounds.max <= bounds.min {
-        // Nothing to decide. Without metrics the API server fills in one of its own.
+        // The bounds leave no choice. Without metrics the API server sets a default one.
         (given, behavior)
     } else if !names.is_empty() {
         (Some(builtin(workload, names)), None)
@@ -107,7 +107,7 @@ pub(crate) fn horizontal_autoscaler(workload: &Workload) -> Option<HorizontalPod
     })
 }
 
-/// The first rule for each resource, in the order of declaration; unknown names say nothing, as in the Go operator.
+/// The first rule for each resource, in the order of declaration; unknown names are ignored, as in the Go operator.
 fn builtin(workload: &Workload, names: &[String]) -> Vec<MetricSpec> {
     let mut rules: Vec<BuiltinRule> = Vec::new();
     for rule in names.iter().filter_map(|name| BuiltinRule::named(name)) {

@@ -5,8 +5,8 @@ use functionmesh_api::Kind;
 use functionmesh_api::constants;
 use std::collections::BTreeMap;
 
-/// Labels of every rendered object, and the selector of its pods: ten for a Function, eight for a Source or Sink.
-/// A selector cannot change while a `StatefulSet` lives, so these never may.
+/// Labels of every rendered object, and the selector of its pods: ten for a Function, eight for a Source or Sink. The
+/// selector of a `StatefulSet` is immutable, so these labels must never change.
 pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
     let name = workload.name.as_str();
     let mut labels: BTreeMap<String, String> = [
@@ -28,7 +28,7 @@ pub fn selector_labels(workload: &Workload) -> BTreeMap<String, String> {
     labels
 }
 
-/// Whether the pods of some component are selected by this label.
+/// Whether this label selects the pods of a component.
 pub(crate) fn is_selector_label(label: &str) -> bool {
     ["app", "component", "name", "namespace", "app.kubernetes.io/name", "app.kubernetes.io/instance"]
         .contains(&label)

@@ -6,7 +6,7 @@ use functionmesh_api::constants::API_VERSION;
 use k8s_openapi::api::autoscaling::v2::CrossVersionObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-/// Metadata of an object that belongs to the component and goes with it.
+/// Metadata of an object that is owned by the component.
 pub(crate) fn metadata(workload: &Workload, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
@@ -24,7 +24,7 @@ pub(crate) fn metadata(workload: &Workload, name: String) -> ObjectMeta {
     }
 }
 
-/// The custom resource as the target of an autoscaler.
+/// The custom resource as scale target of an autoscaler.
 pub(crate) fn scale_target(workload: &Workload) -> CrossVersionObjectReference {
     CrossVersionObjectReference {
         api_version: Some(API_VERSION.to_owned()),

@@ -12,7 +12,7 @@ impl WorkloadName {
     /// Derives the name.
     ///
     /// # Errors
-    /// What to do about a name that is too long, or that a Service cannot have.
+    /// What to do about a name that is too long or not a valid name of a Service.
     pub fn new(name: &str, kind: Kind) -> Result<Self, String> {
         if name.is_empty() {
             return Err("must be set".to_owned());
@@ -51,7 +51,7 @@ impl WorkloadName {
         format!("{}-headless", self.0)
     }
 
-    /// Name of the Job that cleans up.
+    /// Name of the cleanup Job.
     pub fn cleanup(&self) -> String {
         format!("{}-cleanup", self.0)
     }
@@ -79,7 +79,7 @@ pub fn volume_name(text: &str) -> String {
     }
     name.truncate(63);
     match name.trim_matches('-') {
-        // Only user text without a single usable character gets here.
+        // The text has no valid character at all.
         "" => "volume".to_owned(),
         name => name.to_owned(),
     }

@@ -13,7 +13,7 @@ pub(crate) fn service(workload: &Workload) -> Service {
         name: Some(name.to_owned()),
         port: number,
         target_port: Some(IntOrString::Int(number)),
-        // Also what the API server fills in; without it server-side apply cannot tell the ports apart.
+        // The API server's default; server-side apply needs it as a part of the key of a port.
         protocol: Some("TCP".to_owned()),
         ..ServicePort::default()
     };

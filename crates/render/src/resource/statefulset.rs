@@ -11,7 +11,7 @@ use crate::workload::Workload;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-/// Renders the `StatefulSet`, stamped with its own hash.
+/// Renders the `StatefulSet` with its own hash in an annotation.
 pub(crate) fn stateful_set(
     workload: &Workload,
     environment: &Environment,

@@ -7,8 +7,7 @@ use k8s_openapi::api::autoscaling::v2::CrossVersionObjectReference;
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-/// The part of a `VerticalPodAutoscaler` that is rendered. It is no kind of Kubernetes itself: the cluster has it when
-/// the autoscaler is installed.
+/// The rendered part of a `VerticalPodAutoscaler`, a custom resource that exists if the autoscaler is installed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource)]
 #[kube(
     group = "autoscaling.k8s.io",
@@ -31,7 +30,7 @@ pub struct VerticalPodAutoscalerSpec {
     pub resource_policy: Option<VpaResourcePolicy>,
 }
 
-/// Renders it when `spec.pod.vpa` is there, be it empty.
+/// Renders it if `spec.pod.vpa` is set, even if empty.
 pub(crate) fn vertical_autoscaler(workload: &Workload) -> Option<VerticalPodAutoscaler> {
     let policy = workload.pod.vpa.as_ref()?;
     Some(VerticalPodAutoscaler {

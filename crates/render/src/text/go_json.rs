@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// Encodes an object like Go's `encoding/json` does for a `map[string]interface{}`: keys sorted, fractions as IEEE
-/// doubles in Go's shortest form, and `<`, `>`, `&` escaped. Integers keep all their digits, unlike there.
+/// doubles in Go's shortest form, and `<`, `>`, `&` escaped. Unlike Go, integers keep all their digits.
 pub fn object(map: &Map<String, Value>) -> String {
     let mut out = String::new();
     write_object(&mut out, map);

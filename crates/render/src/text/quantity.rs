@@ -24,7 +24,7 @@ impl Decimal {
         let mantissa: i128 = digits.parse().ok()?;
         let places = i32::try_from(fraction.len()).ok()?;
         let (factor, exponent) = scale(suffix)?;
-        // Beyond 10^18 in either direction nothing is a quantity of anything here.
+        // Quantities beyond 10^18 or below 10^-18 are not supported.
         let exponent = exponent.checked_sub(places).filter(|e| (-30..=18).contains(e))?;
         Some(Self { mantissa: mantissa.checked_mul(factor)?, exponent }.canonical())
     }
@@ -73,9 +73,9 @@ impl Decimal {
     }
 }
 
-/// The one spelling that Kubernetes has for the value of a quantity, so that `1000m` and `1` render to the same bytes:
-/// with a binary suffix where the text has one and the value is a whole number from 1024 on, else decimal. `None` when
-/// the text is no quantity.
+/// The canonical form of a quantity in Kubernetes, so that `1000m` and `1` render to the same bytes: with a binary
+/// suffix where the text has one and the value is a whole number from 1024 on, else decimal. `None` when the text is no
+/// quantity.
 pub fn canonical(text: &str) -> Option<String> {
     let value = Decimal::parse(text)?;
     let whole = value.exponent >= 0 || value.mantissa.rem_euclid(power_of_ten(value.exponent)) == 0;

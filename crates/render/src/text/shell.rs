@@ -1,9 +1,9 @@
-//! Shell text that means exactly what the user wrote.
+//! Quoting of user input for the shell.
 //!
-//! The Go operator pastes user strings into scripts as they are. Here every user string goes
-//! through [`quote`] or [`words`], so it reaches the program's argv byte for byte, whatever it contains.
+//! Every user string passes through [`quote`] or [`words`], so it reaches the program's argv byte for byte, whatever it
+//! contains. (The Go operator inserts user strings into scripts unquoted.)
 
-/// Quotes one string as one shell word. Plain words stay as they are, to keep commands readable in `kubectl describe`.
+/// Quotes one string as one shell word. Plain words stay unquoted, to keep commands readable in `kubectl describe`.
 ///
 /// The kubelet expands `$(NAME)` and `$$` in a container's command before any shell sees it, so both are doubled.
 pub fn quote(text: &str) -> String {
@@ -14,13 +14,13 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", protect(text).replace('\'', r#"'"'"'"#))
 }
 
-/// An option with a variable as its value, for the shell: two words, or nothing at all when the variable is unset or empty.
-/// Every program refuses an option without its value.
+/// A shell option with a variable as its value; nothing if the variable is unset or empty, because programs reject an
+/// option without a value.
 pub(crate) fn option_if_set(option: &str, name: &str) -> String {
     format!("${{{name}:+{option} \"${name}\"}}")
 }
 
-/// A variable for the shell, one word; `default` when it is unset or empty.
+/// A shell variable as one word; `default` if it is unset or empty.
 pub(crate) fn or_default(name: &str, default: &str) -> String {
     format!("\"${{{name}:-{default}}}\"")
 }
@@ -50,7 +50,7 @@ impl Piece {
         Piece::Literal(text.to_owned())
     }
 
-    /// A variable that never falls apart into several words.
+    /// A variable that is never split into several words.
     pub(crate) fn variable(name: &str) -> Self {
         Piece::Variable { name: name.to_owned(), quoted: true }
     }
@@ -62,7 +62,7 @@ impl Piece {
 /// and globs included, is literal.
 ///
 /// # Errors
-/// The problem in words, when a quote is not closed.
+/// The problem, if a quote is not closed.
 pub fn words(text: &str) -> Result<String, String> {
     let mut out: Vec<String> = Vec::new();
     let mut word: Option<Vec<Piece>> = None;
@@ -105,7 +105,7 @@ pub fn words(text: &str) -> Result<String, String> {
     Ok(out.join(" "))
 }
 
-/// Appends to the last literal piece of the word, starting both when needed.
+/// Appends to the last literal piece of the word, starting a new one if needed.
 fn literal(word: &mut Option<Vec<Piece>>, text: &str) {
     let pieces = word.get_or_insert_default();
     if let Some(Piece::Literal(last)) = pieces.last_mut() {
