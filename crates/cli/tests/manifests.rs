@@ -1,10 +1,10 @@
 //! Manifests as people write them: read as kubectl reads them, with the same values and the same refusals.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod common;
+
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 const VERSION: &str = "apiVersion: compute.functionmesh.io/v1alpha1";
 const SPEC: &str = "{className: C, input: {topics: [t]}, pulsar: {pulsarConfig: p}, java: {jar: j}}";
@@ -16,16 +16,7 @@ struct Rendered {
 }
 
 fn render(arguments: &[&str], input: impl AsRef<[u8]>) -> Rendered {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-fmesh"))
-        .args(["render", "-o", "json"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = common::render(&[&["-o", "json"], arguments].concat(), input);
     let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     Rendered {
         code: output.status.code(),

@@ -1,53 +1,12 @@
 //! The `CustomResourceDefinition`s have everything that those of the Go operator have, and rules of their own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
-use functionmesh_api::{constants, crds};
+mod definitions;
+mod rules;
+
+use definitions::*;
+use functionmesh_api::constants;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
-
-const COMPONENTS: [&str; 3] = ["Function", "Source", "Sink"];
-
-/// Deriving the schemas takes a second, so all tests share them.
-static DEFINITIONS: LazyLock<Vec<Value>> =
-    LazyLock::new(|| crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect());
-
-fn definitions() -> &'static [Value] {
-    &DEFINITIONS
-}
-
-fn definition(kind: &str) -> &'static Value {
-    definitions().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap()
-}
-
-fn root(crd: &Value) -> &Value {
-    &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-}
-
-/// The part of a schema at a path of fields, `[]` for the items of a list or the values of a map.
-fn at<'a>(crd: &'a Value, path: &str) -> &'a Value {
-    path.split('.').fold(root(crd), |schema, step| {
-        let inner = match step {
-            "[]" if schema["type"] == "array" => &schema["items"],
-            "[]" => &schema["additionalProperties"],
-            field => &schema["properties"][field],
-        };
-        assert!(inner.is_object(), "{path}: nothing at {step}");
-        inner
-    })
-}
-
-/// Calls back for each part of a schema, with its path.
-fn walk(schema: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
-    see(path, schema);
-    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
-        walk(inner, &format!("{path}.{field}"), see);
-    }
-    for inner in ["items", "additionalProperties"] {
-        if schema[inner].is_object() {
-            walk(&schema[inner], &format!("{path}.[]"), see);
-        }
-    }
-}
 
 #[test]
 fn names_scope_and_subresources() {
@@ -372,85 +331,5 @@ fn the_keys_of_lists_are_always_there() {
                 assert!(required || default.is_some(), "{path}: {key}");
             }
         });
-    }
-}
-
-/// The fields that something is wrong with, for each kind.
-const RULED: &[(&str, &str)] = &[
-    ("spec.sourceConfig", "o"),
-    ("spec.sinkConfig", "i"),
-    ("spec must have exactly one", "f"),
-    ("spec.java must be set", "oi"),
-    ("spec.java.jar", "foi"),
-    ("spec.java.jarLocation", "foi"),
-    ("spec.className", "foi"),
-    ("spec.python.py", "f"),
-    ("spec.python.pyLocation", "f"),
-    ("spec.golang.go", "f"),
-    ("spec.golang.goLocation", "f"),
-    ("spec.replicas", "foi"),
-    ("spec.minReplicas", "foi"),
-    ("spec.maxReplicas", "foi"),
-    ("spec.pod.vpa must", "foi"),
-    ("spec.pod.vpa.resourcePolicy", "foi"),
-    ("spec.resources", "foi"),
-    ("spec.timeout", "fi"),
-    ("spec.maxMessageRetry", "fi"),
-    ("spec.deadLetterTopic", "fi"),
-    ("spec.retainKeyOrdering", "f"),
-    ("spec.input must", "fi"),
-    ("spec.input.topics", "fi"),
-    ("spec.input.topicPattern", "fi"),
-    ("spec.input.sourceSpecs", "fi"),
-    ("spec.output.topic", "fo"),
-    ("spec.output.producerConf.cryptoConfig.cryptoKeyReaderClassName", "fo"),
-    ("spec.output.producerConf.cryptoConfig.encryptionKeys", "fo"),
-    ("spec.logTopic", "f"),
-    ("spec.statefulConfig must", "f"),
-    ("spec.statefulConfig.pulsar.serviceUrl", "f"),
-    ("spec.windowConfig", "f"),
-    ("spec.pulsar.pulsarConfig", "foi"),
-    ("spec.pulsarPackageService.pulsarConfig", "foi"),
-    ("spec.pod.builtinAutoscaler", "f"),
-    ("spec.pod.labels", "foi"),
-    ("spec.pod.startupProbe", "foi"),
-    ("spec.pod.liveness.successThreshold", "foi"),
-    ("the probes of spec.pod.initContainers and spec.pod.sidecars", "foi"),
-];
-
-#[test]
-fn rules_name_the_field_and_what_to_do() {
-    let rules = |kind: &str, path: &str| -> Vec<Value> {
-        let crd = definition(kind);
-        let schema = if path.is_empty() { root(crd).clone() } else { at(crd, path).clone() };
-        schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default()
-    };
-    for (kind, letter) in COMPONENTS.into_iter().zip(['f', 'o', 'i']) {
-        let limit = format!("(self.metadata.name.size() <= {})", constants::MAX_NAME_LENGTH);
-        assert!(rules(kind, "")[0]["rule"].as_str().unwrap().starts_with(&limit));
-        let found = rules(kind, "spec");
-        let messages: Vec<&str> = found.iter().map(|rule| rule["message"].as_str().unwrap()).collect();
-        for (start, kinds) in RULED {
-            let there = messages.iter().any(|message| message.starts_with(start));
-            assert_eq!(there, kinds.contains(letter), "{kind}: {start}");
-        }
-        for rule in &found {
-            let message = rule["message"].as_str().unwrap();
-            assert!(message.contains("spec"), "{message}");
-            // What is stored already never keeps anybody from editing the rest.
-            assert_eq!(rule["optionalOldSelf"], true, "{message}");
-            assert!(rule["reason"].is_string(), "{message}");
-            let whole = message.starts_with("spec must");
-            assert_eq!(rule.get("fieldPath").is_none(), whole, "{message}");
-        }
-    }
-    for (kind, names) in [("FunctionMesh", 1), ("BackendConfig", 0)] {
-        assert!(rules(kind, "").len() == names, "{kind}");
-    }
-    assert!(rules("FunctionMesh", "spec").is_empty());
-    for rule in rules("BackendConfig", "spec") {
-        let (message, field) = (rule["message"].as_str().unwrap(), rule["fieldPath"].as_str().unwrap());
-        assert!(message.starts_with(&format!("spec{field} ")), "{field}: {message}");
-        assert_eq!(rule["optionalOldSelf"], true, "{message}");
     }
 }

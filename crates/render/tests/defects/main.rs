@@ -1,0 +1,10 @@
+//! The defects of the Go operator that concern rendering: one test for each, by
+//! number, showing that ours does not have it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+
+mod cleanup;
+#[path = "../common/mod.rs"]
+mod common;
+mod go_programs;
+mod lowering;
+mod pods;
