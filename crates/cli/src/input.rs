@@ -14,13 +14,13 @@ use std::process::Command;
 #[derive(Args)]
 #[group(id = "input", required = true, multiple = true)]
 pub struct Input {
-    /// File with one or more objects, or a folder with such files; `-` reads standard input. May be given several times.
+    /// File or directory with manifests; `-` reads standard input. May be repeated.
     #[arg(short, long = "filename", group = "input")]
     pub file: Vec<PathBuf>,
-    /// Folders inside the folder of --filename as well.
+    /// Process the directory of --filename recursively.
     #[arg(short = 'R', long, requires = "file")]
     pub recursive: bool,
-    /// Folder of a kustomization; `kubectl kustomize` builds it.
+    /// Kustomization directory, built by `kubectl kustomize`.
     #[arg(short, long, group = "input", conflicts_with = "file")]
     pub kustomize: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `kubectl fmesh`: shows what an object becomes, before it is applied and without a cluster.
+//! `kubectl fmesh`: renders objects offline, before they are applied.
 
 mod input;
 mod output;
@@ -14,7 +14,7 @@ use schema::Validation;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Looks at Function Mesh objects.
+/// Inspect Function Mesh objects.
 #[derive(Parser)]
 #[command(name = "kubectl-fmesh", version)]
 pub struct Cli {
@@ -24,7 +24,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print every object that Functions, Sources, Sinks and FunctionMeshes become, in the order in which they are applied.
+    /// Render Functions, Sources, Sinks and FunctionMeshes to the Kubernetes objects that the controllers would apply.
     ///
     /// Manifests are read as kubectl reads them, and compared with the schemas of the kinds. Objects of other kinds are passed
     /// over. BackendConfigs among the input count as they do in the cluster: the global one by its name and namespace, the
@@ -33,38 +33,38 @@ enum Command {
     Render {
         #[command(flatten)]
         input: Input,
-        /// Namespace of objects that name none.
+        /// Namespace for objects that do not set one.
         #[arg(short, long, default_value = "default")]
         namespace: String,
-        /// What happens to fields that no schema has: `strict` refuses them as kubectl does, `warn` and `ignore` drop them.
+        /// How to treat unknown fields: `strict` rejects them as kubectl does, `warn` and `ignore` drop them.
         #[arg(long, default_value = "strict")]
         validate: Validation,
-        /// Form of the output.
+        /// Output format.
         #[arg(short, long, default_value = "yaml")]
         output: Output,
-        /// Print objects of other kinds as well, as they are.
+        /// Also print objects of other kinds, unchanged.
         #[arg(long)]
         show_others: bool,
-        /// Print the Job as well that removes subscriptions once an object is deleted. Do not apply it before.
+        /// Also print the Job that removes subscriptions when an object is deleted. Do not apply it.
         #[arg(long)]
         include_cleanup: bool,
-        /// What the controllers are started with.
+        /// Flags of the controllers that affect rendering.
         #[command(flatten)]
         operator: RenderArgs,
     },
 }
 
 const EXAMPLES: &str = "Examples:
-  # What a file becomes
+  # Render a file
   kubectl fmesh render -f function.yaml
 
-  # All manifests of a folder, in the namespace in which they will be applied
+  # Render all manifests in a directory tree for a namespace
   kubectl fmesh render -f manifests/ -R -n production
 
-  # A kustomization
+  # Render a kustomization
   kubectl fmesh render -k overlays/production
 
-  # The images that would run
+  # List the images that would run
   kubectl fmesh render -f function.yaml -o json | jq -r '.items[].spec.template.spec.containers[]?.image'";
 
 /// Runs the command: 0 when all is well, 1 when an object is invalid, 2 when the input cannot be read.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// How objects are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Output {
-    /// One document for each object.
+    /// YAML documents, one for each object.
     Yaml,
-    /// One List.
+    /// A JSON List.
     Json,
-    /// Kind and name of each object.
+    /// Resource and name of each object.
     Name,
 }
 

@@ -1,4 +1,4 @@
-//! Offline rendering, with the crates of the controllers.
+//! Renders offline, with the same code as the controllers.
 
 use crate::schema::{Findings, Schemas, Validation};
 use functionmesh_api::constants::API_VERSION;
@@ -14,31 +14,31 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Uid of objects that have none: they were never stored.
+/// UID of objects that have none because they were never stored.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What rendering depends on besides the input.
+/// Options of rendering.
 pub struct Renderer<'a> {
     /// The operator's configuration.
     pub environment: Environment,
     /// Its flags.
     pub operator: &'a RenderArgs,
-    /// Whether the Jobs that run at deletion are printed.
+    /// Whether to print the cleanup Jobs.
     pub include_cleanup: bool,
-    /// Namespace of objects that name none.
+    /// Namespace for objects that do not set one.
     pub namespace: String,
-    /// What happens to fields that no schema has.
+    /// How to treat unknown fields.
     pub validate: Validation,
-    /// Whether objects of other kinds are printed.
+    /// Whether to print objects of other kinds.
     pub show_others: bool,
 }
 
-/// What the input became.
+/// The result of rendering.
 #[derive(Debug, Default)]
 pub struct Rendered {
     /// The objects.
     pub objects: Vec<Value>,
-    /// What is worth knowing and stops nothing.
+    /// Notes for the user, which are no errors.
     pub notes: Vec<String>,
     /// All that is wrong: `<kind>/<name>: <field>: <problem>`.
     pub problems: Vec<String>,
@@ -48,7 +48,7 @@ pub struct Rendered {
 type Configs = BTreeMap<(String, String), BackendConfigSpec>;
 
 impl Renderer<'_> {
-    /// Everything that the input becomes, or all that is wrong with it.
+    /// Renders all documents, or reports all problems.
     pub fn all(&self, documents: Vec<Value>) -> Rendered {
         let (mut rendered, mut schemas) = (Rendered::default(), Schemas::default());
         let mut others: BTreeMap<String, usize> = BTreeMap::new();
@@ -85,12 +85,12 @@ impl Renderer<'_> {
         }
         if !others.is_empty() && !self.show_others {
             let kinds: Vec<String> = others.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
-            rendered.notes.push(format!("passed over, not kinds of Function Mesh: {}", kinds.join(", ")));
+            rendered.notes.push(format!("ignored, not kinds of Function Mesh: {}", kinds.join(", ")));
         }
         rendered
     }
 
-    /// The object in the namespace in which it would be applied.
+    /// Sets the namespace of an object that has none.
     fn in_namespace(&self, mut object: Value) -> Value {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.entry("namespace").or_insert_with(|| json!(self.namespace));
@@ -122,7 +122,7 @@ impl Renderer<'_> {
             Some("Source") => self.component::<Source>(object, configs),
             Some("Sink") => self.component::<Sink>(object, configs),
             Some("FunctionMesh") => self.mesh(object, configs),
-            // A BackendConfig: part of the input, and no object of its own comes from it.
+            // A BackendConfig is an input and renders to no object.
             _ => Ok(Vec::new()),
         }
     }
@@ -130,7 +130,7 @@ impl Renderer<'_> {
     fn component<K: Component>(&self, object: &Value, configs: &Configs) -> Result<Vec<Value>, Vec<String>> {
         let workload = lower::<K>(object)?;
         let defaults = self.defaults(&workload.namespace, configs);
-        // Taken apart without `..`: a new kind of child does not compile until it is printed.
+        // Destructured without `..`, so that a new kind of child does not compile until it is printed.
         let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } =
             render_workload(&workload, &self.environment, &defaults);
         let job = self.include_cleanup.then(|| cleanup(&workload, &self.environment, &defaults)).flatten();
@@ -165,7 +165,7 @@ impl Renderer<'_> {
         })
     }
 
-    /// What the `BackendConfig`s of the input say for a namespace.
+    /// The defaults from the `BackendConfig`s of the input for a namespace.
     fn defaults(&self, namespace: &str, configs: &Configs) -> Defaults {
         let find = |namespace: &str, name: &str| configs.get(&(namespace.to_owned(), name.to_owned()));
         let global = self.operator.global().and_then(|(namespace, name)| match namespace {
@@ -176,7 +176,7 @@ impl Renderer<'_> {
         Defaults::merge(global, namespaced)
     }
 
-    /// The components of a mesh, each followed by what it becomes.
+    /// Renders the components of a mesh, each followed by its children.
     fn mesh(&self, object: &Value, configs: &Configs) -> Result<Vec<Value>, Vec<String>> {
         let (mut rendered, mut problems) = (Vec::new(), Vec::new());
         let name = text(object, "/metadata/name", "");
@@ -232,7 +232,7 @@ fn lower<K: Component>(object: &Value) -> Result<Workload, Vec<String>> {
     }
 }
 
-/// The object that the mesh-controller makes of an item.
+/// The object that the mesh-controller creates for an item.
 fn child(mesh: &Value, mesh_name: &str, kind: &str, name: &str, item: &Value) -> Value {
     json!({
         "apiVersion": API_VERSION,

@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What happens to unknown fields.
+/// How to treat unknown fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Validation {
     /// Refused.

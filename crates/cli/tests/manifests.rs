@@ -66,7 +66,7 @@ fn other_kinds_are_passed_over_or_shown() {
                   apiVersion: serverless.kyma-project.io/v1alpha2\nkind: Function\nmetadata: {name: k}\n---\n";
     let rendered = render(&["-f", "-"], format!("{others}{}", function("f")));
     assert_eq!((rendered.code, sets(&rendered)), (Some(0), vec!["f-function"]), "{}", rendered.said);
-    assert_eq!(rendered.said, "passed over, not kinds of Function Mesh: 1 ConfigMap, 1 Function\n");
+    assert_eq!(rendered.said, "ignored, not kinds of Function Mesh: 1 ConfigMap, 1 Function\n");
     let shown = render(&["-f", "-", "--show-others"], format!("{others}{}", function("f")));
     assert_eq!((shown.objects.len(), shown.said.as_str()), (4, ""));
     assert_eq!(shown.objects[0]["kind"], "ConfigMap");

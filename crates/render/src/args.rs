@@ -8,25 +8,25 @@ use std::path::PathBuf;
 /// What rendering depends on besides the objects.
 #[derive(Args, Clone, Debug)]
 pub struct RenderArgs {
-    /// Spread the pods of a component over nodes, unless the object says otherwise.
+    /// Spread the pods of a component over nodes, unless the object disables it.
     #[arg(long, env = "ADD_DEFAULT_AFFINITY", default_value_t = true, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub add_default_affinity: bool,
-    /// Download packages in an init container instead of in the command of the main container.
+    /// Download packages in an init container instead of in the main container's command.
     #[arg(long, env = "ENABLE_INIT_CONTAINERS", default_value_t = false, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
     pub enable_init_containers: bool,
-    /// File with runner images, pull secrets and policy, and labels and annotations of all pods.
+    /// Configuration file with runner images, pull secrets and policy, and labels and annotations of all pods.
     #[arg(long = "config-file", visible_alias = "config", env = "CONFIG_FILE")]
     pub config_file: Option<PathBuf>,
-    /// Name of the BackendConfig for the components of all namespaces; none when empty.
+    /// Name of the global BackendConfig, for components in all namespaces; empty disables it.
     #[arg(long, env = "GLOBAL_BACKEND_CONFIG", default_value = "")]
     pub global_backend_config: String,
     /// Namespace of that BackendConfig. When empty: the namespace of the controller's pod (POD_NAMESPACE), outside of a
     /// cluster that of the kubeconfig's current context; `kubectl fmesh render` takes the one BackendConfig of that name.
     #[arg(long, env = "GLOBAL_BACKEND_CONFIG_NAMESPACE", default_value = "")]
     pub global_backend_config_namespace: String,
-    /// Name of the BackendConfig for the components of its own namespace; none when empty.
+    /// Name of the BackendConfig for components in its own namespace; empty disables it.
     #[arg(long, env = "NAMESPACED_BACKEND_CONFIG", default_value = "backend-config")]
     pub namespaced_backend_config: String,
 }

@@ -27,24 +27,22 @@ pub(super) fn rules() -> Vec<Rule> {
         Rule::invalid(
             ".env",
             keys(None, "env", VARIABLE),
-            "spec.env has a name that is none of an environment variable: use printable ASCII characters without '='",
+            "spec.env has an invalid variable name: use printable ASCII characters without '='",
         ),
         Rule::invalid(
             ".pod.labels",
             keys(Some("pod"), "labels", KEY),
-            "spec.pod.labels has a key that is none of a label: use letters, digits, '-', '_' and '.', with prefix/ if you like",
+            "spec.pod.labels has an invalid key: use letters, digits, '-', '_' and '.', optionally with a prefix/",
         ),
         Rule::invalid(
             ".pod.annotations",
             keys(Some("pod"), "annotations", KEY),
-            "spec.pod.annotations has a key that is none of an annotation: use letters, digits, '-', '_' and '.', with \
-             prefix/ if you like",
+            "spec.pod.annotations has an invalid key: use letters, digits, '-', '_' and '.', optionally with a prefix/",
         ),
         Rule::invalid(
             ".pod.nodeSelector",
             keys(Some("pod"), "nodeSelector", KEY),
-            "spec.pod.nodeSelector has a key that is none of a label: use letters, digits, '-', '_' and '.', with prefix/ if \
-             you like",
+            "spec.pod.nodeSelector has an invalid key: use letters, digits, '-', '_' and '.', optionally with a prefix/",
         ),
         Rule::invalid(
             ".pod.startupProbe",

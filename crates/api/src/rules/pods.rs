@@ -30,7 +30,7 @@ pub(super) fn rules() -> Vec<Rule> {
         Rule::invalid(
             ".pod.liveness",
             format!("!{} || @.pod.liveness.successThreshold <= 1", given("pod.liveness.successThreshold")),
-            "spec.pod.liveness.successThreshold must be 1, as Kubernetes takes no other for a liveness probe; remove it",
+            "spec.pod.liveness.successThreshold must be 1, because Kubernetes requires it for liveness probes; remove it",
         ),
     ]
 }

@@ -42,7 +42,7 @@ fn java() -> Vec<Rule> {
             "java.jarLocation",
             ".java.jarLocation",
             "spec.java.jarLocation must be http://..., https://..., or function://, source:// or sink:// followed by \
-             tenant/namespace/name, with @version at the end if you like; for a path such as public/default/x see docs/migrate.md",
+             tenant/namespace/name, optionally followed by @version; for a path such as public/default/x see docs/migrate.md",
         ),
     ]
 }
@@ -96,7 +96,7 @@ pub(super) fn function() -> Vec<Rule> {
             "python.pyLocation",
             ".python.pyLocation",
             "spec.python.pyLocation must be http://..., https://..., or function://, source:// or sink:// followed \
-             by tenant/namespace/name, with @version at the end if you like; for a path such as public/default/x see docs/migrate.md",
+             by tenant/namespace/name, optionally followed by @version; for a path such as public/default/x see docs/migrate.md",
         ),
         Rule::required(
             ".golang.go",
@@ -107,7 +107,7 @@ pub(super) fn function() -> Vec<Rule> {
             "golang.goLocation",
             ".golang.goLocation",
             "spec.golang.goLocation must be http://..., https://..., or function://, source:// or sink:// followed \
-             by tenant/namespace/name, with @version at the end if you like; for a path such as public/default/x see docs/migrate.md",
+             by tenant/namespace/name, optionally followed by @version; for a path such as public/default/x see docs/migrate.md",
         ),
         Rule::invalid(
             ".statefulConfig",

@@ -26,7 +26,7 @@ pub(super) fn rules() -> Vec<Rule> {
         Rule::invalid(
             ".replicas",
             format!("!({max} && {replicas}) || @.replicas != 0"),
-            "spec.replicas must not be 0 with spec.maxReplicas, as an autoscaler does nothing then; remove one of them",
+            "spec.replicas must not be 0 with spec.maxReplicas, because autoscaling is disabled at 0 replicas; remove one of them",
         )
         // `kubectl scale --replicas=0` switches the autoscaler off.
         .unless("has(o.maxReplicas) && has(self.maxReplicas) && o.maxReplicas == self.maxReplicas"),
@@ -42,7 +42,7 @@ pub(super) fn rules() -> Vec<Rule> {
         Rule::invalid(
             ".pod.vpa",
             format!("!({max} && {})", given("pod.vpa")),
-            "spec.pod.vpa must not be set with spec.maxReplicas: both autoscalers would work against each other; \
+            "spec.pod.vpa must not be set with spec.maxReplicas: the two autoscalers would conflict; \
              remove one",
         ),
         Rule::required(

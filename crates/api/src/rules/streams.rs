@@ -60,7 +60,7 @@ pub(super) fn input(connector: Option<&str>) -> Vec<Rule> {
                 connector,
                 &format!("!{} || {}", text("input.topicPattern"), is_topic("@.input.topicPattern")),
             ),
-            "spec.input.topicPattern must be a pattern in the place of the topic: persistent://tenant/namespace/pattern",
+            "spec.input.topicPattern must be a regular expression in place of the topic name: persistent://tenant/namespace/pattern",
         ),
     ];
     for (path, field) in KEYED {
@@ -83,7 +83,7 @@ pub(super) fn input(connector: Option<&str>) -> Vec<Rule> {
     rules.push(Rule::invalid(
         ".input.sourceSpecs",
         specs(&format!("!({}) || {} >= 0", there("receiverQueueSize"), of("receiverQueueSize"))),
-        "spec.input.sourceSpecs must have no negative receiverQueueSize; 0 means that nothing is fetched ahead",
+        "spec.input.sourceSpecs must have no negative receiverQueueSize; 0 disables prefetching",
     ));
     rules.push(Rule::required(
         ".input.sourceSpecs",
@@ -119,7 +119,7 @@ pub(super) fn retries() -> Vec<Rule> {
                 text("deadLetterTopic"),
                 given("maxMessageRetry")
             ),
-            "spec.maxMessageRetry must be above 0 when spec.deadLetterTopic is set, else no message ever gets there",
+            "spec.maxMessageRetry must be above 0 when spec.deadLetterTopic is set, otherwise no message is sent there",
         ),
         topic(
             "deadLetterTopic",
@@ -194,7 +194,7 @@ pub(super) fn output_is_input() -> Vec<Rule> {
             given("input.topicPattern"),
             keyed.join(" || ")
         ),
-        "spec.output.topic must not be a topic of spec.input, as every message would come back; choose another",
+        "spec.output.topic must not be a topic of spec.input, because the function would consume its own results; choose another",
     )]
 }
 

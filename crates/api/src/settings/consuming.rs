@@ -20,7 +20,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "timeout",
         kinds: &[Function, Sink],
         when: When::Between("timeout", 1, 999),
-        java: Dangerous("Java programs end at the start; set at least 1000, or 0 for none"),
+        java: Dangerous("Java programs exit at start; set at least 1000, or 0 for none"),
         python: Dangerous(SHORT_PYTHON),
         go: Nothing(NO_TIMEOUT),
         ..WORKS
@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::Text("deadLetterTopic")]),
         ]),
         java: Dangerous(
-            "messages of such a subscription never get to the dead letters and are retried for ever; remove one of them",
+            "messages of such a subscription never reach the dead-letter topic and are redelivered forever; remove one of them",
         ),
         evidence: [Run, Run, Rendered],
         ..WORKS
@@ -70,9 +70,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "maxMessageRetry",
         kinds: &[Function],
         when: When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::Text("deadLetterTopic")]),
-        python: Nothing("a message that fails is delivered again for ever; catch the exception in your code"),
+        python: Nothing("a failed message is redelivered forever; catch the exception in your code"),
         go: Nothing(
-            "the program ends when a message fails, and gets it again for ever; return no error for it",
+            "the program exits when a message fails and receives it again forever; do not return an error for it",
         ),
         ..WORKS
     },
@@ -93,7 +93,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::OneOf("subscriptionPosition", &["earliest"]),
         go: Nothing(
-            "their SDK begins a new subscription with the newest message; create the subscription before the first start: \
+            "their SDK starts a new subscription at the newest message; create the subscription before the first start: \
              pulsar-admin topics create-subscription",
         ),
         ..WORKS
@@ -116,7 +116,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Switch("autoAck", false),
             When::Not(&When::OneOf("processingGuarantee", &["atmost_once", "effectively_once", "manual"])),
         ]),
-        java: Nothing("Java programs acknowledge all the same; set spec.processingGuarantee: manual"),
+        java: Nothing("Java programs acknowledge nevertheless; set spec.processingGuarantee: manual"),
         evidence: [Read, Read, Rendered],
         ..WORKS
     },
@@ -128,8 +128,8 @@ pub(super) const SETTINGS: &[Setting] = &[
             "input.sourceSpecs",
             &When::All(&[When::Switch("isRegexPattern", true), When::Between("receiverQueueSize", 0, 0)]),
         ),
-        java: Dangerous("Java programs end at the start, as with a partitioned topic; set at least 1"),
-        go: Nothing("their SDK takes 0 as its default"),
+        java: Dangerous("Java programs exit at start, as with a partitioned topic; set at least 1"),
+        go: Nothing("their SDK replaces 0 by its default"),
         evidence: [Run, Read, Read],
         ..WORKS
     },
@@ -197,12 +197,12 @@ pub(super) const SETTINGS: &[Setting] = &[
             "input.sourceSpecs",
             &When::OneOf("cryptoConfig.consumerCryptoFailureAction", &["DISCARD", "CONSUME"]),
         ),
-        python: Nothing("they do as with FAIL"),
+        python: Nothing("they behave as with FAIL"),
         go: Nothing("they decrypt nothing"),
         ..WORKS
     },
 ];
 
-const NEGATIVE: &str = "it is negative, and the program ends at the start; set 0 for none";
-const SHORT_PYTHON: &str = "Python programs end at the start below 10000; set at least that, or 0 for none";
+const NEGATIVE: &str = "it is negative, and the program exits at start; set 0 for none";
+const SHORT_PYTHON: &str = "Python programs exit at start below 10000; set at least that, or 0 for none";
 const NO_TIMEOUT: &str = "the instance does not read it";

@@ -47,7 +47,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::All(&[CRYPTO, When::MoreThan("output.producerConf.cryptoConfig.encryptionKeys", 1)]),
         python: Dangerous(
-            "Python programs use the first only, and who has another reads nothing; name one key",
+            "Python programs encrypt with the first key only, so holders of the other keys cannot read; name one key",
         ),
         ..WORKS
     },
@@ -70,7 +70,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "output.producerConf.cryptoConfig.producerCryptoFailureAction",
         kinds: &[Function],
         when: When::OneOf("output.producerConf.cryptoConfig.producerCryptoFailureAction", &["SEND"]),
-        python: Nothing("they do as with FAIL"),
+        python: Nothing("they behave as with FAIL"),
         go: Nothing("they encrypt nothing"),
         ..WORKS
     },

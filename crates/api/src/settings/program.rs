@@ -46,7 +46,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "processingGuarantee",
         kinds: &[Function],
         when: When::OneOf("processingGuarantee", &["effectively_once"]),
-        go: Dangerous("Go programs cannot do it and end at the start; use atleast_once, or another runtime"),
+        go: Dangerous(
+            "Go programs do not support it and exit at start; use atleast_once, or another runtime",
+        ),
         ..WORKS
     },
     Setting {
@@ -58,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Any(&[When::SeveralInputs, When::Not(&When::Text("output.topic"))]),
         ]),
         python: Dangerous(
-            "Python programs end at the start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
+            "Python programs exit at start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
         ),
         ..WORKS
     },
@@ -68,10 +70,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::Given("windowConfig"),
         python: Dangerous(
-            "windows exist in Java programs only, and Python programs end at the start; remove it",
+            "windows are supported in Java programs only, and Python programs exit at start; remove it",
         ),
-        go: Nothing("windows exist in Java programs only; each message is processed by itself"),
-        generic: Nothing("windows exist in Java programs only; each message is processed by itself"),
+        go: Nothing("windows are supported in Java programs only; messages are processed one by one"),
+        generic: Nothing("windows are supported in Java programs only; messages are processed one by one"),
         evidence: [Run, Run, Rendered],
         ..WORKS
     },
@@ -83,7 +85,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::Given("windowConfig.processingGuarantees"),
             When::OneOf("processingGuarantee", &["effectively_once"]),
         ]),
-        java: Nothing("the instance acknowledges each message by itself; remove one of them"),
+        java: Nothing("the instance acknowledges each message itself; remove one of them"),
         evidence: [Read, Rendered, Rendered],
         ..WORKS
     },
@@ -104,7 +106,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "maxPendingAsyncRequests",
         kinds: &[Function],
         when: When::Between("maxPendingAsyncRequests", i64::MIN, 0),
-        java: Dangerous("Java programs end at the start; set at least 1, or remove it"),
+        java: Dangerous("Java programs exit at start; set at least 1, or remove it"),
         evidence: [Read, Rendered, Rendered],
         ..WORKS
     },
@@ -138,8 +140,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "sourceConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sourceConfig"), INPUT]),
-        python: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
-        go: Nothing("connectors run in Java programs only; the topics of spec.input are consumed"),
+        python: Nothing(
+            "connectors are supported in Java programs only; the topics of spec.input are consumed",
+        ),
+        go: Nothing("connectors are supported in Java programs only; the topics of spec.input are consumed"),
         evidence: [Read, Read, Rendered],
         ..WORKS
     },
@@ -158,8 +162,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "sinkConfig",
         kinds: &[Function],
         when: When::All(&[When::Given("sinkConfig"), When::Text("output.topic")]),
-        python: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
-        go: Nothing("connectors run in Java programs only; results go to spec.output.topic"),
+        python: Nothing("connectors are supported in Java programs only; results go to spec.output.topic"),
+        go: Nothing("connectors are supported in Java programs only; results go to spec.output.topic"),
         evidence: [Read, Read, Rendered],
         ..WORKS
     },
@@ -172,7 +176,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             When::OneOf("className", &["org.apache.pulsar.functions.source.batch.BatchSourceExecutor"]),
         ]),
         java: Dangerous(
-            "the executor would run itself and end at the start; set spec.className to the class of the batch source",
+            "the executor would run itself and exit at start; set spec.className to the class of the batch source",
         ),
         evidence: [Read, Rendered, Rendered],
         ..WORKS
@@ -182,8 +186,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "statefulConfig.pulsar.javaProvider",
         kinds: &[Function],
         when: When::Text("statefulConfig.pulsar.javaProvider.className"),
-        python: Nothing("it is a class of Java"),
-        generic: Nothing("it is a class of Java"),
+        python: Nothing("it is a Java class"),
+        generic: Nothing("it is a Java class"),
         evidence: [Read, Rendered, Rendered],
         ..WORKS
     },
@@ -283,9 +287,9 @@ const INPUT: When = When::Any(&[
 const UNAUTHENTICATED: &str =
     "without both, the program connects without credentials; set both, or remove it";
 const NO_SOURCE: &str =
-    "connectors run in Java programs only, so that nothing would be consumed; name topics in spec.input";
+    "connectors are supported in Java programs only, so nothing would be consumed; name topics in spec.input";
 const NO_SINK: &str =
-    "connectors run in Java programs only, so that every result would be lost; set spec.output.topic";
-const FLAGS: &str =
-    "the instance receives it and does nothing with it; options of the JVM belong in spec.java.javaOpts";
-const NO_CPU: &str = "the autoscaler compares the use of CPU with the request, so that it never scales; set spec.resources.requests.cpu";
+    "connectors are supported in Java programs only, so all results would be lost; set spec.output.topic";
+const FLAGS: &str = "the instance ignores it; JVM options belong in spec.java.javaOpts";
+const NO_CPU: &str =
+    "the autoscaler compares CPU usage with the request, so it never scales; set spec.resources.requests.cpu";

@@ -142,4 +142,4 @@ impl Setting {
 pub(crate) const WORKS: Setting = Setting::everywhere(Effect::Works);
 /// Why a crypto failure action that Pulsar does not have is dangerous.
 pub(crate) const UNKNOWN_ACTION: &str =
-    "the instance knows no other and would take it for FAIL, or end; use one of them";
+    "the instance supports no other value and would treat it as FAIL, or exit; use one of these";

@@ -164,7 +164,7 @@ fn normal(location: &str) -> String {
 /// an upload to Pulsar's function worker; existing components may have one.
 pub(crate) fn location_problem(location: &str) -> Option<&'static str> {
     const PROBLEM: &str = "must be http://..., https://..., or function://, source:// or sink:// followed by \
-                           tenant/namespace/name, with @version at the end if you like; what was uploaded to a path such as \
+                           tenant/namespace/name, optionally followed by @version; what was uploaded to a path such as \
                            public/default/x has to be uploaded as a package again, see docs/migrate.md";
     let (_, rest) = location.split_once("://").unwrap_or(("", location));
     if is_web(location) {

@@ -203,7 +203,7 @@ fn requested(resources: Option<&ResourceRequirements>, problems: &mut Problems) 
         if amount.is_none_or(Decimal::is_negative) {
             problems.add(
                 format!("spec.resources.requests.{key}"),
-                format!("{text:?} is not an amount; write a quantity such as 500m or 1Gi"),
+                format!("{text:?} is not a quantity; use one such as 500m or 1Gi"),
             );
         }
         amount.filter(|a| a.approximate() != 0.0)

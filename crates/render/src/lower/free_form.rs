@@ -18,7 +18,7 @@ fn check_value(value: &Value, path: &str, problems: &mut Problems) {
         Value::Number(n) if n.as_i64().is_none() => problems.when(
             n.as_f64().is_some_and(|n| (BEYOND..1e21).contains(&n.abs())),
             path,
-            "is an integer beyond 64 bits, of which Kubernetes keeps 15 to 17 digits only; write it as text, in quotes",
+            "is an integer beyond 64 bits, of which Kubernetes stores 15 to 17 digits only; write it as a string, in quotes",
         ),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {

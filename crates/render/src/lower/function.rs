@@ -187,7 +187,7 @@ fn check(spec: &FunctionSpec, problems: &mut Problems) {
     if let Some(topic) = output.filter(|t| is_input(t)) {
         problems.add(
             "spec.output.topic",
-            format!("{topic:?} is also an input topic, so every message would come back; choose another"),
+            format!("{topic:?} is also an input topic, so the function would consume its own results; choose another"),
         );
     }
 }

@@ -192,7 +192,7 @@ fn check(common: &Common, consumption: &Consumption, problems: &mut Problems) {
     problems.when(
         dead_letters.is_some() && retries <= 0,
         "spec.maxMessageRetry",
-        "must be above 0 when deadLetterTopic is set, else no message ever gets there",
+        "must be above 0 when deadLetterTopic is set, otherwise no message is sent there",
     );
     if let Some(topic) = dead_letters.filter(|t| !topic::is_valid(t)) {
         problems.add("spec.deadLetterTopic", format!("{topic:?} is not a topic name"));

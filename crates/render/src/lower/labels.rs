@@ -3,8 +3,7 @@
 use crate::lower::problems::Problems;
 
 /// What is wrong with a text that is no key of a label.
-pub(crate) const NO_KEY: &str =
-    "is no label key: letters, digits, '-', '_' and '.', at most 63 characters, with prefix/ if you like";
+pub(crate) const NO_KEY: &str = "is not a valid label key: use letters, digits, '-', '_' and '.', at most 63 characters, optionally with a prefix/";
 /// What is wrong with a text that is no value of a label.
 pub(crate) const NO_VALUE: &str =
     "must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";

@@ -67,7 +67,7 @@ pub(crate) fn variable(field: &str, name: &str, problems: &mut Problems) {
     problems.when(
         name.is_empty() || !name.chars().all(|c| (' '..='~').contains(&c) && c != '='),
         field,
-        "is no name of an environment variable: printable ASCII characters without '='",
+        "is not a valid name of an environment variable: use printable ASCII characters without '='",
     );
 }
 

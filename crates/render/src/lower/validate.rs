@@ -136,7 +136,7 @@ pub fn refused_at_creation(common: &Common) -> Vec<Problem> {
     problems.when(
         common.max_replicas.is_some() && replicas == 0,
         "spec.replicas",
-        "must not be 0 with maxReplicas, which would never scale up from there",
+        "must not be 0 with maxReplicas, because autoscaling is disabled at 0 replicas",
     );
     problems.when(
         common.max_replicas.is_some_and(|max| replicas > max),
@@ -180,7 +180,7 @@ fn resources(resources: &ResourceRequirements, problems: &mut Problems) {
             if Decimal::parse(&quantity.0).is_none_or(Decimal::is_negative) {
                 problems.add(
                     format!("spec.resources.{list}.{resource}"),
-                    format!("{:?} is not an amount; write a quantity such as 500m or 1Gi", quantity.0),
+                    format!("{:?} is not a quantity; use one such as 500m or 1Gi", quantity.0),
                 );
             }
         }
@@ -213,7 +213,7 @@ fn pod(kind: Kind, pod: &PodPolicy, autoscaled: bool, problems: &mut Problems) {
     problems.when(
         pod.vpa.is_some() && autoscaled,
         "spec.pod.vpa",
-        "must not be set with maxReplicas: both autoscalers would work against each other; remove one",
+        "must not be set with maxReplicas: the two autoscalers would conflict; remove one",
     );
     let policies = pod.vpa.as_ref().and_then(|vpa| vpa.resource_policy.as_ref()?.container_policies.as_ref());
     for (i, policy) in policies.into_iter().flatten().enumerate() {

@@ -24,17 +24,14 @@ impl WorkloadName {
             ));
         }
         if name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(
-                "must begin with a letter, because it becomes the beginning of the name of a Service; \
+            return Err("must begin with a letter, because the name of a Service starts with it; \
                         create the object under another name"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(label) || name.starts_with('-') || name.ends_with('-') {
             return Err(
-                "must consist of lower-case letters, digits and '-', with no '-' at the ends, because it \
-                        becomes part of the name of a Service"
+                "must consist of lower-case letters, digits and '-', without '-' at the ends, because the name of a Service contains it"
                     .to_owned(),
             );
         }
