@@ -6,28 +6,28 @@ use functionmesh_api::condition::{Health, ReasonDocs};
 use functionmesh_plan::health::reason::Reason;
 
 const INTRO: &str = "\
-The status of every object has conditions, each with a status, a reason and a message for people. `Ready` answers whether \
-all of it runs, `Progressing` whether the controller or Kubernetes is still at work on it. The reason of `Ready` is also in \
-`kubectl get`, and an Event tells of each change. While an object is not ready, one more condition says whether to wait: \
-`Reconciling` is true while the object may become ready without help, `Stalled` when a user has to change something. Each is \
-there only while it is true, and they are never true together. `ReconcileFailed` is true while the pods run as the object says \
-and a write beside that is refused or keeps failing; `Ready` is about pods and stays. An Event with the reason `Repaired` tells of \
-each StatefulSet, Service or autoscaler that another field manager edited or deleted, with its name, and that was restored; what \
-only adds to it (`kubectl rollout restart`, Reloader) stays as it is.
+The status of every object has conditions, each with a status, a reason and a message. `Ready` reports whether all pods are \
+available, `Progressing` whether the controller or Kubernetes is still working on it. `kubectl get` shows the reason of `Ready`, \
+and an Event reports each change. While an object is not ready, one more condition shows whether to wait: `Reconciling` is \
+present while the object may become ready without help, `Stalled` if a user has to change something. Both are present only while \
+they are true, and never together. `ReconcileFailed` is true while the pods run as specified but another write is refused or \
+keeps failing; `Ready` is then unchanged. An Event with the reason `Repaired` reports each StatefulSet, Service or autoscaler \
+that another field manager edited or deleted and the controller restored, with its name. Fields that others add \
+(`kubectl rollout restart`, Reloader) are kept.
 
 ```sh
 kubectl get fn,src,snk,fmesh -o wide        # READY, REASON and, wide, the message
 kubectl wait --for=condition=Ready function/NAME --timeout=5m
-kubectl wait --for=condition=Stalled function/NAME --timeout=5m   # ends as soon as it cannot become ready by itself
+kubectl wait --for=condition=Stalled function/NAME --timeout=5m   # ends as soon as a user has to act
 kubectl events --for function/NAME
 ```
 ";
 
 const TOOLS: &str = "\
-What tools that wait for an object make of each reason. `helm --wait` and Flux compute the status by \
-kstatus (`sigs.k8s.io/cli-utils`): *InProgress* goes on waiting, *Failed* ends the wait. \
+How tools that wait for an object interpret each reason. `helm --wait` and Flux compute the status with \
+kstatus (`sigs.k8s.io/cli-utils`): with *InProgress* they continue to wait, *Failed* ends the wait. \
 Argo CD needs the health script in `config/argocd`. `kubectl wait` ends with the condition in its column. An object that no \
-controller has seen yet has `status.observedGeneration: -1`, which is *InProgress* to kstatus; it stays so for an object that is \
+controller has seen has `status.observedGeneration: -1`, which is *InProgress* in kstatus; so is an object that is \
 created with `compute.functionmesh.io/managed: \"false\"`.
 
 ";

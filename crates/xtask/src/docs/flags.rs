@@ -16,25 +16,25 @@ pub(super) fn page() -> Page {
         (
             "Every controller",
             "`function-controller`, `source-controller`, `sink-controller` and `mesh-controller`: the process and its \
-             lease.",
+             Lease.",
             table(&arguments::<ProcessArgs>()),
         ),
-        ("Objects and work", "Every controller: which objects it works on.", table(&watch)),
+        ("Watched objects", "Every controller: which objects it reconciles.", table(&watch)),
         (
-            "What is rendered",
-            "`function-controller`, `source-controller` and `sink-controller`, and `kubectl fmesh render`, which shows \
-             offline what they would make with the same flags.",
+            "Rendering",
+            "`function-controller`, `source-controller` and `sink-controller`, and `kubectl fmesh render`, which renders \
+             offline with the same flags.",
             table(&render),
         ),
         (
             "kubectl fmesh render",
-            "Besides what is rendered: what to read and how to print it.",
+            "Besides the flags for rendering: input and output.",
             table(&offline(&render)),
         ),
     ];
-    let mut body = "Each flag can be set by an environment variable as well; the flag counts more. The Helm chart sets the \
-                    variables. Flags that are true or false take a value, as in `--leader-elect=false`, and mean true \
-                    without one. Outside of a cluster, `KUBECONFIG` names the way to the API server.\n"
+    let mut body = "Each flag can also be set by an environment variable; the flag takes precedence. The Helm chart sets the \
+                    variables. Boolean flags take a value, as in `--leader-elect=false`; without one they are true. Outside of \
+                    a cluster, the API server is taken from `KUBECONFIG`.\n"
         .to_owned();
     for (heading, intro, table) in sections {
         let _ = write!(body, "\n## {heading}\n\n{intro}\n\n{table}");
@@ -61,7 +61,7 @@ fn offline(shared: &[Arg]) -> Vec<Arg> {
 }
 
 fn table(arguments: &[Arg]) -> Table {
-    let mut table = Table::new(&["Flag", "Environment variable", "Default", "Meaning"]);
+    let mut table = Table::new(&["Flag", "Environment variable", "Default", "Description"]);
     for argument in arguments {
         let names = argument.get_long().into_iter().map(str::to_owned);
         let names =

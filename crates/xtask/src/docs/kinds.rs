@@ -55,8 +55,8 @@ fn page(definition: &Value, items: &[Item]) -> Result<Page> {
         };
     }
     if !rules.is_empty() {
-        body += "\n## Rules\n\nThe API server checks these when an object is created and when it is changed, and answers \
-                 with these words.\n\n";
+        body += "\n## Rules\n\nThe API server checks these rules when an object is created or changed, and rejects it with the \
+                 message.\n\n";
         for rule in &rules {
             let _ = writeln!(body, "* {}", rule.message);
         }

@@ -1,4 +1,4 @@
-//! `docs/reference`: what a user looks up, from what the code says about itself.
+//! Generates `docs/reference` from the code.
 //!
 //! | page | from |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `flags.md` | the command lines |
 //! | `metrics.md` | the registry of a controller |
 //!
-//! And `docs/troubleshooting.md`, from the reasons as well.
+//! And `docs/troubleshooting.md`, from the reasons.
 
 mod conditions;
 mod fields;
@@ -30,13 +30,13 @@ use page::Page;
 pub fn generate(files: &mut Files) -> Result<()> {
     let mut pages = kinds::pages()?;
     pages.extend([settings::page(), conditions::page(), flags::page(), metrics::page()?]);
-    let mut index = Table::new(&["Page", "What it has"]);
+    let mut index = Table::new(&["Page", "Content"]);
     for page in &pages {
         index.row([format!("[{}]({})", page.title, page.file), page.summary.clone()]);
     }
     let body = format!(
-        "Every field, condition, flag and metric, one row each. All of it is also where you work: `kubectl explain \
-         function.spec`, `kubectl describe`, `function-controller --help`.\n\n{index}"
+        "Every field, condition, flag and metric. The same descriptions are shown by `kubectl explain function.spec` and \
+         `function-controller --help`.\n\n{index}"
     );
     let index =
         Page { file: "README.md".to_owned(), title: "Reference".to_owned(), summary: String::new(), body };

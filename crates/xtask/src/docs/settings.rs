@@ -24,18 +24,17 @@ pub(super) fn page() -> Page {
         title: "Settings by runtime".to_owned(),
         summary: "Which settings have no effect in a runtime, and which are refused.".to_owned(),
         body: format!(
-            "Each setting *works*, has *no effect* or is *refused* in a runtime. What is not in this table works in every \
-             runtime as its description says. A setting that has no effect is accepted, as the Go operator accepts it, and \
-             `kubectl apply` prints a warning. A setting is refused where it would publish in plain text what was to be \
-             encrypted, lose messages, or run an instance that can only end: when an object is created, and when that part of \
-             it changes. An object that was stored with such a setting before keeps running, stays editable elsewhere, and has \
-             the condition `UnsafeSettings` ([conditions](conditions.md)). The same holds for the items of a FunctionMesh.\n\n\
-             The policies `functionmesh-settings`, `functionmesh-warnings`, `functionmesh-mesh-settings` and \
-             `functionmesh-mesh-warnings` do this inside the API server. They are installed with the CRDs.\n\n\
-             *Known by*: the real instance was *run*, its source was *read*, or what the operator *rendered* decides; with \
-             instances of Pulsar {LINE}. Sources and Sinks are Java programs. Of Go, the SDK was read as it was up to April \
-             2026 and was not run. Programs of the generic runtime are given every setting; what they do with it is not known \
-             here.\n\n{table}"
+            "In each runtime a setting *works*, has *no effect* or is *refused*. Settings that are not in this table work in every \
+             runtime as described. A setting that has no effect is accepted, as by the Go operator, and `kubectl apply` prints a \
+             warning. A setting is refused if it would publish in plain text what should be encrypted, lose messages, or run an \
+             instance that can only fail: when an object is created, and when that part of it changes. An object that already \
+             has such a setting keeps running, stays editable, and has the condition `UnsafeSettings` \
+             ([conditions](conditions.md)). The same applies to the items of a FunctionMesh.\n\n\
+             The admission policies `functionmesh-settings`, `functionmesh-warnings`, `functionmesh-mesh-settings` and \
+             `functionmesh-mesh-warnings` enforce this in the API server. They are installed with the CRDs.\n\n\
+             *Known by*: the instance was *run*, its source was *read*, or the operator's own *rendered* output decides; with \
+             instances of Pulsar {LINE}. Sources and Sinks are Java programs. The Go SDK was read as of April 2026 and not run. \
+             Programs of the generic runtime receive every setting; how they use it is not known.\n\n{table}"
         ),
     }
 }

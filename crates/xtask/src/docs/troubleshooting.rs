@@ -6,23 +6,22 @@ use functionmesh_plan::health::reason::Reason;
 use std::fmt::Write as _;
 
 const INTRO: &str = "\
-One look first:
+Start here:
 
 ```sh
 kubectl get fmesh,fn,src,snk -o wide          # READY, REASON and the message
 kubectl describe function NAME                # all conditions, since when, and the Events
 ```
 
-`Ready` is false for one reason, the worst that is known; its message has the words of whoever found it: the scheduler, the \
-kubelet, the API server, or the instance itself with its last errors. Tokens and passwords in them are replaced by \
-`<redacted>`, and what is different at each attempt (times, ports, numbers of requests) is left out. `lastTransitionTime` of \
-`Ready` tells since when, and each change of the reason is an Event. Find the reason below. What is mended is noticed without \
-a restart of anything.
+`Ready` is false for one reason, the most severe that is known. Its message quotes the source: the scheduler, the kubelet, \
+the API server, or the instance with its last errors. Tokens and passwords in messages are replaced by `<redacted>`, and values \
+that differ at each attempt (times, ports, request numbers) are removed. `lastTransitionTime` of `Ready` shows since when, and \
+an Event reports each change of the reason. Find the reason below. The controller notices a fix without a restart of anything.
 
-`Progressing` is false once a user has to change something, and when an object has not been available for ten minutes. \
-`Stalled` is true then, which ends `helm --wait`, the health checks of Flux and `kubectl wait --for=condition=Stalled` at \
-once; until then `Reconciling` is true. [Conditions](reference/conditions.md#kstatus-kubectl-wait-and-argo-cd) has what each \
-tool makes of each reason.
+`Progressing` is false if a user has to change something, or if an object has not been available for ten minutes. \
+`Stalled` is then true, which ends `helm --wait`, the health checks of Flux and `kubectl wait --for=condition=Stalled`; until \
+then `Reconciling` is true. [Conditions](reference/conditions.md#kstatus-kubectl-wait-and-argo-cd) shows how each tool \
+interprets each reason.
 ";
 
 /// The page.
