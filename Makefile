@@ -109,9 +109,10 @@ bench-render: toolchain ## Measure the time to lower, render and hash one Functi
 	$(CARGO) bench --quiet --locked --package functionmesh-render --bench render
 
 .PHONY: lint
-lint: toolchain $(DENY) ## Check format, lints, documentation and dependencies
+lint: toolchain $(DENY) ## Check format, lints, structure, documentation and dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(CARGO) xtask structure
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --locked --workspace --no-deps
 	$(DENY) --log-level error check bans licenses sources
 

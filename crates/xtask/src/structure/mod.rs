@@ -26,14 +26,15 @@ mod workspace;
 use anyhow::{Result, bail};
 use workspace::Workspace;
 
-/// Folders that are being brought into this shape. Each goes from the list as soon as it has it, and the list with the last.
-const PENDING: [&str; 4] = ["crates/component/", "crates/mesh-controller/", "crates/runtime/", "e2e/"];
+/// Folders that are being brought into this shape; each is removed from the list as soon as it is.
+const PENDING: [&str; 5] =
+    ["crates/controller/", "crates/mesh-controller/", "crates/plan/", "crates/runtime/", "e2e/"];
 
-/// Checks all rules.
+/// Checks all rules; with `all` also in the folders that are being brought into this shape.
 ///
 /// # Errors
 /// Every place that breaks one.
-pub fn check() -> Result<()> {
+pub fn check(all: bool) -> Result<()> {
     let workspace = Workspace::read()?;
     let mut problems = Vec::new();
     for package in &workspace.packages {
@@ -46,7 +47,7 @@ pub fn check() -> Result<()> {
     }
     problems.extend(facade::problems(&workspace));
     problems.extend(purity::problems(&workspace)?);
-    problems.retain(|problem| !PENDING.iter().any(|folder| problem.starts_with(folder)));
+    problems.retain(|problem| all || !PENDING.iter().any(|folder| problem.starts_with(folder)));
     if !problems.is_empty() {
         problems.sort();
         problems.dedup();
