@@ -1,5 +1,5 @@
-//! `spec` of a BackendConfig: bounds of what it contributes to pods. Its content would otherwise be noticed only when the API
-//! server refuses the pods of everybody whom it concerns.
+//! `spec` of a BackendConfig: bounds of what it contributes to pods. Without them, invalid content would be noticed only when the
+//! API server refuses the pods of all objects it applies to.
 
 use crate::limits;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

@@ -1,5 +1,5 @@
 //! Upper bounds that the rules need: the API server estimates what a rule may cost, and refuses a definition whose rules
-//! look at lists and texts of any size. The bounds are far above anything that anybody has.
+//! look at lists and texts of any size. The bounds are far above anything realistic.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -13,7 +13,7 @@ const TOPIC_LENGTH: i64 = 640;
 const SINGLE_TOPIC_LENGTH: i64 = 32_768;
 /// Most characters in the location of a package: a pre-signed address has some thousand.
 const LOCATION_LENGTH: i64 = 8192;
-/// Most entries of a list that nobody writes by the dozen.
+/// Maximum number of entries of a list that usually has a few.
 const ENTRIES: i64 = 100;
 
 /// Sets the bound of a list of containers of the user's own.

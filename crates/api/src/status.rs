@@ -1,6 +1,6 @@
 //! The status of the kinds.
 //!
-//! Reading a status never fails, whoever wrote it: what makes no sense is read as absent, and the fields of the
+//! Reading a status never fails, whatever controller wrote it: invalid content is read as absent, and the fields of the
 //! Go operator that have no successor are ignored.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

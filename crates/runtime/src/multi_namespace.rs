@@ -184,7 +184,7 @@ mod tests {
         feed("a", Event::InitApply(object("a", "a3")));
         assert_eq!(cached(&store), ["a1", "a3", "b1"]);
         feed("a", Event::InitDone);
-        assert_eq!(cached(&store), ["a3", "b1"], "a1 was deleted while nobody watched");
+        assert_eq!(cached(&store), ["a3", "b1"], "a1 was deleted while there was no watch");
         let mut recreated = object("a", "a3");
         recreated.metadata.uid = Some("another".to_owned());
         merge.translate("a", Event::Init);

@@ -38,8 +38,8 @@ const STATUS: &[&str] = &["patch"];
 const FINALIZERS: &[&str] = &["update"];
 const EVENTS: Grant = grant("events.k8s.io", "events", &["create"]);
 
-/// The rights of each controller, besides its lease. Pods are read for the cause in the status and never written. No secrets,
-/// no config maps, no exec.
+/// The permissions of each controller, besides its lease. Pods are read for their diagnosis and never written. No Secrets,
+/// no ConfigMaps, no exec.
 const TABLE: &[(&str, &[Grant])] = &[
     (
         "function-controller",
@@ -114,8 +114,8 @@ const SCALE: &[&str] = &["get", "patch", "update"];
 /// Roles for people, by the role of Kubernetes that they become a part of. Kubernetes gives `edit` what `view` has, and
 /// `admin` what `edit` has.
 ///
-/// Who may create a Function may run any image as any service account of the namespace: the same as who may create pods, which
-/// `edit` may. A `BackendConfig` changes the pods of everybody in its namespace and is for administrators.
+/// A user who may create a Function can run any image with any ServiceAccount of the namespace, like a user who may create pods,
+/// which `edit` may. A `BackendConfig` changes the pods of all components in its namespace and is for administrators.
 const PEOPLE: &[(&str, &[Grant])] = &[
     (
         "view",
@@ -245,7 +245,7 @@ mod tests {
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
                 // What is read at all is ours to write.
                 assert!(!grant.verbs.contains(&"get") || grant.verbs.contains(&"create"), "{text}");
-                // What is made is also kept right; Events are made and left alone.
+                // Created objects are also repaired; Events are only created.
                 let kept = grant.verbs.contains(&"patch") || grant.resource == "events";
                 assert!(!grant.verbs.contains(&"create") || kept, "{text}");
             }

@@ -66,7 +66,7 @@ fn rules_name_the_field_and_what_to_do() {
         for rule in &found {
             let message = rule["message"].as_str().unwrap();
             assert!(message.contains("spec"), "{message}");
-            // What is stored already never keeps anybody from editing the rest.
+            // Content that is stored already never prevents an edit of other fields.
             assert_eq!(rule["optionalOldSelf"], true, "{message}");
             assert!(rule["reason"].is_string(), "{message}");
             let whole = message.starts_with("spec must");

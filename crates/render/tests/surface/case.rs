@@ -45,7 +45,7 @@ impl Case {
         }
     }
 
-    /// Decodes and renders; the error says why the spec does not decode.
+    /// Decodes and renders; the error is that of the decoding.
     pub fn outcome(&self) -> Result<Outcome, String> {
         self.outcome_of(&self.spec.to_string())
     }

@@ -53,7 +53,7 @@ fn labels(metadata: &ObjectMeta, found: &mut Vec<String>) {
 
 fn template(template: &PodTemplateSpec, case: &Case, claims: &[&str], found: &mut Vec<String>) {
     let spec = &case.spec;
-    // Nothing checks the labels of a BackendConfig: it belongs to whoever runs the cluster.
+    // The labels of a BackendConfig are not checked: it belongs to the administrator.
     let mut metadata = template.metadata.clone().unwrap();
     for config in &case.backend_configs {
         let labels = config.pointer("/pod/labels").and_then(Value::as_object);
@@ -86,7 +86,7 @@ fn template(template: &PodTemplateSpec, case: &Case, claims: &[&str], found: &mu
         unique(&format!("{name}: mount"), mounts().map(|mount| mount.mount_path.as_str()), found);
         for mount in mounts() {
             let known = volumes.contains(&mount.name.as_str()) || claims.contains(&mount.name.as_str());
-            // A mount of the user's own may name a volume that is not there; that is told by the API server.
+            // A user's own mount may name a missing volume; the API server reports it.
             if !known && !users_mounts.contains(&mount.mount_path) {
                 found.push(format!(
                     "{name}: the volume {:?} of {:?} does not exist",

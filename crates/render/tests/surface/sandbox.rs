@@ -14,7 +14,7 @@ const STUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/stub.sh")
 const UNZIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/unzip.sh");
 const MKTEMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/mktemp.sh");
 /// Where containers expect things, and where they are as seen from the working directory. The paths are replaced in the
-/// text of the command: changing the root folder would need rights that a test has not.
+/// text of the command: changing the root directory would need permissions that a test does not have.
 const FOLDERS: [(&str, &str); 2] = [("/pulsar/", "../pulsar/"), ("/usr/share/filebeat/", "../filebeat/")];
 /// What the ConfigMap and the Secrets hold: text that falls apart when it is not quoted.
 const SERVICE: [(&str, &str); 7] = [

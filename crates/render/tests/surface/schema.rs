@@ -48,7 +48,7 @@ pub fn shape(schema: &Value) -> Shape<'_> {
     if schema["properties"].is_object() {
         return Shape::Fields(schema["properties"].as_object().unwrap());
     }
-    // A CPU amount has no type, so that it may be a fraction; what is neither text nor number is told by the controller.
+    // CPU quantities have no type, so that they may be fractions; the controller reports values of other types.
     if schema["type"].is_null() && schema["pattern"].is_string() {
         return Shape::IntOrString { quantity: true };
     }

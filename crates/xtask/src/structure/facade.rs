@@ -1,4 +1,4 @@
-//! Public modules that nobody outside uses.
+//! Public modules that are not used outside their crate.
 
 use crate::structure::source::{Module, Tree};
 use crate::structure::workspace::{Workspace, shown};

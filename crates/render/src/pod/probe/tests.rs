@@ -44,7 +44,7 @@ fn a_connection_to_a_broker_is_found_in_the_table() {
     assert!(ready(&table(&[OPEN6, CONSUMER6]), &url));
     assert!(!ready(&table(&[CONSUMER]), &url), "the metrics port is not open yet");
     assert!(!ready(&table(&[OPEN]), &url));
-    // What a broker closed, what is being connected, what somebody else connected to us, another service.
+    // Closed by the broker, being established, incoming, or to another service.
     for other in [
         CONSUMER.replace(" 01 ", " 08 "),
         CONSUMER.replace(" 01 ", " 02 "),
@@ -85,7 +85,7 @@ fn a_real_connection_is_ready_and_its_end_is_not() {
     let metrics = TcpListener::bind("0.0.0.0:0").unwrap();
     let broker = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    // Somebody may run a broker here.
+    // A broker may be running on this machine.
     let script = CONNECTED.replace(":2386 ", &format!(":{:04X} ", port(&metrics))).replace("6650 6651", "");
     let answer = || {
         let mut command = Command::new("sh");
