@@ -26,9 +26,9 @@ pub struct Cli {
 enum Command {
     /// Render Functions, Sources, Sinks and FunctionMeshes to the Kubernetes objects that the controllers would apply.
     ///
-    /// Manifests are read as kubectl reads them, and compared with the schemas of the kinds. Objects of other kinds are passed
-    /// over. BackendConfigs among the input count as they do in the cluster: the global one by its name and namespace, the
-    /// others for the objects of their namespace.
+    /// Manifests are read as by kubectl and validated against the schemas of the kinds. Objects of other kinds are
+    /// ignored. BackendConfigs in the input apply as in the cluster: the global one by its name and namespace, the
+    /// others to the objects in their namespace.
     #[command(after_help = EXAMPLES)]
     Render {
         #[command(flatten)]
@@ -67,7 +67,7 @@ const EXAMPLES: &str = "Examples:
   # List the images that would run
   kubectl fmesh render -f function.yaml -o json | jq -r '.items[].spec.template.spec.containers[]?.image'";
 
-/// Runs the command: 0 when all is well, 1 when an object is invalid, 2 when the input cannot be read.
+/// Runs the command. Exit codes: 0 for success, 1 for an invalid object, 2 for unreadable input.
 pub fn run(cli: Cli) -> ExitCode {
     let Command::Render { input, namespace, validate, output, show_others, include_cleanup, operator } =
         cli.command;

@@ -40,7 +40,7 @@ pub struct Rendered {
     pub objects: Vec<Value>,
     /// Notes for the user, which are no errors.
     pub notes: Vec<String>,
-    /// All that is wrong: `<kind>/<name>: <field>: <problem>`.
+    /// All problems: `<kind>/<name>: <field>: <problem>`.
     pub problems: Vec<String>,
 }
 

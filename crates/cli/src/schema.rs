@@ -1,5 +1,5 @@
-//! What the schema of a kind says about an object, in the words of the API server. The rules between fields are checked where
-//! the object is lowered; here are its shape and its names, which a decoder passes over.
+//! Validates objects against the schema of their kind, with the messages of the API server: unknown fields and types,
+//! which decoding does not report. The rules between fields are checked when the object is lowered.
 
 use clap::ValueEnum;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -38,7 +38,7 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-/// The schemas of the kinds, each made when it is needed.
+/// The schemas of the kinds, generated on first use.
 #[derive(Default)]
 pub struct Schemas(BTreeMap<String, Option<JSONSchemaProps>>);
 

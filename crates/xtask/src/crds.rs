@@ -15,7 +15,7 @@ pub fn generate(files: &mut Files) -> Result<()> {
         let name = format!("{}.yaml", definition.spec.names.plural);
         let text = yaml::document(&serde_json::to_value(&definition)?);
         files.add(format!("config/crd/{name}"), format!("{HEADER}{text}"));
-        // Uninstalling the chart must not delete every Function of the cluster.
+        // Uninstalling the chart must not delete every Function in the cluster.
         let annotations = definition.metadata.annotations.get_or_insert_with(BTreeMap::new);
         annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
         let text = template(&yaml::document(&serde_json::to_value(&definition)?));

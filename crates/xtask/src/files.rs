@@ -20,7 +20,7 @@ impl Files {
         self.0.get(Path::new(path)).map(String::as_str)
     }
 
-    /// Writes all files below a folder. What is right already is not touched, so that nothing is built anew for it.
+    /// Writes all files below a folder. Files that are current are not touched, so that nothing is rebuilt.
     pub fn write(&self, root: &Path) -> Result<()> {
         for path in self.stale(root) {
             let target = root.join(path);

@@ -1,5 +1,5 @@
-//! Rules for a BackendConfig: what would make the API server refuse the pods of every component that it holds for. Values
-//! are checked by the schema ([`crate::checked`]), keys here, as a schema knows nothing of keys.
+//! Rules for a BackendConfig: they reject what would make the API server reject the pods of every component that it
+//! applies to. The schema ([`crate::checked`]) checks values; keys are checked here, because a schema cannot.
 
 use crate::rules::rule::Rule;
 

@@ -1,12 +1,12 @@
 //! What the API server checks before an object is stored: rules in the Common Expression Language, on create and on
 //! update.
 //!
-//! A rule never makes an object that is there already impossible to edit: where the stored object breaks a rule, an edit
-//! may leave that as it is. (The Go operator checked on create only, so there may be such objects.) What a rule cannot see
-//! is a condition of the controller: other objects, and amounts that may be written as fractions.
+//! A rule never makes a stored object impossible to edit: if the stored object breaks a rule, an update may keep
+//! breaking it. (The Go operator validated on creation only, so there may be such objects.) What a rule cannot check,
+//! such as other objects or quantities written as fractions, the controller checks and reports in a condition.
 //!
-//! Expressions are written with `@` for the object or its `spec`, and are used twice: for the new one and, negated, for
-//! the stored one. A field that is `null` counts as left out.
+//! In expressions, `@` stands for the object or its `spec`; each is used twice, for the new object and, negated, for
+//! the stored one. A field that is `null` is treated as unset.
 
 mod backend;
 mod pods;
@@ -17,7 +17,7 @@ mod streams;
 
 use crate::rules::rule::{Rule, given};
 
-/// What one kind has to satisfy.
+/// The rules of one kind.
 #[derive(Default)]
 pub(crate) struct Rules {
     /// Rules of the whole object.
@@ -36,7 +36,7 @@ fn name_length() -> Rule {
     .of_the_whole()
 }
 
-/// The name of a Service is a DNS label that begins with a letter, and begins with that of the object.
+/// The name of a Service is a DNS label that starts with a letter, and it starts with the name of the object.
 fn name_form() -> Rule {
     Rule::invalid(
         "",

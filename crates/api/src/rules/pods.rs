@@ -1,14 +1,14 @@
-//! Rules for what the API server refuses in every pod, so that no StatefulSet could be made.
+//! Rules for what the API server rejects in every pod.
 
 use crate::rules::rule::{Rule, given, if_given};
 
-/// Labels by which the pods are selected, and that begin the name of ours.
+/// Labels that select the pods, and the prefix of the operator's labels.
 const SELECTING: &str = "['app', 'component', 'name', 'namespace', 'app.kubernetes.io/name', \
                          'app.kubernetes.io/instance', 'compute.functionmesh.io/app', \
                          'compute.functionmesh.io/component', 'compute.functionmesh.io/name', \
                          'compute.functionmesh.io/namespace']";
 
-/// What a probe does, one of which it has to do.
+/// The handlers of a probe, one of which is required.
 const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
 
 /// Labels and probes of the pods of every component.
@@ -35,7 +35,7 @@ pub(super) fn rules() -> Vec<Rule> {
     ]
 }
 
-/// The probes of further containers.
+/// The probes of additional containers.
 fn containers(path: &str, field: &'static str) -> Rule {
     let probes = ["livenessProbe", "readinessProbe", "startupProbe"]
         .map(|probe| format!("(!has(c.{probe}) || {})", handled(&format!("c.{probe}"))));

@@ -2,8 +2,8 @@
 
 use crate::rules::rule::{Rule, given, if_given, text};
 
-/// A location that can be downloaded; the scheme may have any case, and a version is any text, as
-/// in `@release/1.2`. `\x40` is the at sign, which has another meaning in our expressions.
+/// A location that can be downloaded; the scheme may have any case, and a version is any text, as in `@release/1.2`.
+/// `\x40` is the at sign, which has a special meaning in these expressions.
 const LOCATION: &str =
     "(?is)^(https?://.*|(function|source|sink)://([^/\\x40]+/){2}[^/\\x40]+(\\x40[^\\x40]*)?)$";
 
@@ -66,7 +66,7 @@ pub(super) fn connector() -> Vec<Rule> {
 pub(super) fn function() -> Vec<Rule> {
     let runtimes = ["java", "python", "golang"].map(given);
     let any = format!("{} || {}", runtimes.join(" || "), given("genericRuntime"));
-    // The Go operator lets `genericRuntime` stand beside one of the others and then ignores it.
+    // The Go operator accepts `genericRuntime` together with another runtime and then ignores it.
     let count: Vec<String> = runtimes.iter().map(|set| format!("({set} ? 1 : 0)")).collect();
     let own = vec![
         Rule::required(

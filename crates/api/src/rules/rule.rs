@@ -2,12 +2,12 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
 
-/// Why a value is refused, as the API server classifies it.
+/// Why a value is rejected, in the classification of the API server.
 #[derive(Clone, Copy)]
 enum Cause {
-    /// Something has to be there.
+    /// A value is missing.
     Required,
-    /// Something is there and wrong.
+    /// A value is invalid.
     Invalid,
 }
 
@@ -15,9 +15,9 @@ enum Cause {
 #[derive(Clone)]
 pub(crate) struct Rule {
     expression: String,
-    /// What is allowed besides on an update; `self` is the new `spec` and `o` the stored one.
+    /// An exception for updates; `self` is the new `spec` and `o` the stored one.
     unless: Option<&'static str>,
-    /// Names the field, says what is wrong and what to do.
+    /// The field, the problem and what to do.
     message: &'static str,
     /// The field to report, relative to `@`, if the schema knows it.
     field: Option<&'static str>,
@@ -25,7 +25,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Something that has to be there.
+    /// A rule that requires a value.
     pub(crate) fn required(
         field: &'static str,
         expression: impl Into<String>,
@@ -40,27 +40,28 @@ impl Rule {
         }
     }
 
-    /// Something that must not be as it is.
+    /// A rule that rejects a value.
     pub(crate) fn invalid(field: &'static str, expression: impl Into<String>, message: &'static str) -> Self {
         Self { cause: Cause::Invalid, ..Self::required(field, expression, message) }
     }
 
-    /// Allows what `unless` says on an update.
+    /// Adds an exception for updates.
     pub(crate) fn unless(self, unless: &'static str) -> Self {
         Self { unless: Some(unless), ..self }
     }
 
-    /// Reports no field, where the rule is about the whole.
+    /// Reports no field, for a rule about the whole object.
     pub(crate) fn of_the_whole(self) -> Self {
         Self { field: None, ..self }
     }
 
-    /// The rule as a schema holds it.
+    /// The rule in the form of a schema.
     pub(crate) fn to_validation(&self) -> ValidationRule {
         let on = |variable: &str| self.expression.replace('@', variable);
         let unless = self.unless.map(|unless| format!(" || ({unless})")).unwrap_or_default();
         ValidationRule {
-            // A list of one or none, as the API server knows the size of what is inside, which it forgets of an optional.
+            // A list of one or none instead of an optional, of whose content the API server does not know the size,
+            // which its cost estimate needs.
             rule: format!("({}) || [?oldSelf].exists(o, !({}){unless})", on("self"), on("o")),
             optional_old_self: Some(true),
             message: Some(self.message.to_owned()),
@@ -77,26 +78,26 @@ impl Rule {
     }
 }
 
-/// Whether a field is there and not `null`, and all above it.
+/// An expression: the field and all its parents are set and not `null`.
 pub(crate) fn given(path: &str) -> String {
     such(path, "")
 }
 
-/// Whether a text is there and not empty.
+/// An expression: the string is set and not empty.
 pub(crate) fn text(path: &str) -> String {
     such(path, " != ''")
 }
 
-/// Whether a switch is on.
+/// An expression: the boolean is true.
 pub(crate) fn on(path: &str) -> String {
     such(path, " == true")
 }
 
-/// Whether a field is there and not `null`, and is such; empty when nothing more is asked of it.
+/// An expression: the field is set, not `null`, and satisfies a condition, which may be empty.
 ///
-/// Each field is looked up once, and what is found has a name in a list of one or none: for each lookup in the `spec` the API
-/// server makes a map of all its fields, which were half of its work when a status was written (`has(a) && a != null` are two
-/// lookups, and four where there is a field below).
+/// Each field is looked up once and bound in a list of one or none, because for each lookup in the `spec` the API
+/// server builds a map of all its fields. With `has(a) && a != null`, which is two lookups, these maps were half of the
+/// work of a status write.
 fn such(path: &str, is: &str) -> String {
     let steps: Vec<&str> = path.split('.').collect();
     let (mut open, mut under) = (String::new(), "@".to_owned());
@@ -110,7 +111,7 @@ fn such(path: &str, is: &str) -> String {
     format!("{open}{condition}{}", ")".repeat(steps.len()))
 }
 
-/// Whether a field, where it is there, satisfies a condition.
+/// An expression: the field is unset or satisfies a condition.
 pub(crate) fn if_given(path: &str, condition: &str) -> String {
     format!("!{} || {condition}", given(path))
 }

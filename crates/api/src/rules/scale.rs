@@ -21,16 +21,16 @@ pub(super) fn rules() -> Vec<Rule> {
             format!("!({max} && {replicas}) || @.replicas <= @.maxReplicas"),
             "spec.maxReplicas must not be below spec.replicas; raise one or lower the other",
         )
-        // What an autoscaler chose may be above a bound that is lowered; it follows.
+        // The autoscaler's replicas may exceed a lowered bound until it adjusts them.
         .unless("has(o.maxReplicas) && has(o.replicas) && has(self.replicas) && o.replicas == self.replicas"),
         Rule::invalid(
             ".replicas",
             format!("!({max} && {replicas}) || @.replicas != 0"),
             "spec.replicas must not be 0 with spec.maxReplicas, because autoscaling is disabled at 0 replicas; remove one of them",
         )
-        // `kubectl scale --replicas=0` switches the autoscaler off.
+        // `kubectl scale --replicas=0` disables the autoscaler.
         .unless("has(o.maxReplicas) && has(self.maxReplicas) && o.maxReplicas == self.maxReplicas"),
-        // 1 is what the API server fills in: whether the user wrote it cannot be seen here.
+        // 1 is the API server's default: a rule cannot see whether the user set it.
         Rule::invalid(
             ".minReplicas",
             format!(
@@ -59,8 +59,8 @@ pub(super) fn rules() -> Vec<Rule> {
     [scale, memory()].concat()
 }
 
-/// Memory may be left out, unlike in the Go operator, but not be 0, which no program runs with. `cpu` has no such rules: it
-/// may be a fraction without quotes, of which a rule knows nothing.
+/// Unlike in the Go operator, memory may be unset, but it must not be 0. `cpu` has no such rules: it may be an unquoted
+/// fraction, which a rule cannot evaluate.
 fn memory() -> Vec<Rule> {
     let amount = |list: &str| format!("quantity(string(@.resources.{list}.memory))");
     let there =
@@ -92,7 +92,7 @@ fn memory() -> Vec<Rule> {
     ]
 }
 
-/// Ready-made rules of the autoscaler, which the Go operator checks for Functions only.
+/// Predefined rules of the autoscaler, which the Go operator checks for Functions only.
 pub(super) fn builtin_rules() -> Vec<Rule> {
     let once = |prefix: &str| {
         let names = ["80", "50", "20"].map(|percent| format!("'{prefix}{percent}'"));

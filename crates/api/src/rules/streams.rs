@@ -5,14 +5,14 @@ use crate::rules::rule::{Rule, given, if_given, on, text};
 /// A topic: `topic`, `tenant/namespace/topic`, or the latter with a domain in front, when it may contain anything. Short, as
 /// the API server counts its length against the number and size of topics.
 const TOPIC: &str = r"(?s)^([^/]+|([-=:.\\w]+/){2}[^/]+|(non-)?persistent://([-=:.\\w]+/){2}.+)$";
-/// Ways to name inputs by key.
+/// Fields that name inputs by key.
 const KEYED: [(&str, &str); 3] = [
     ("input.customSerdeSources", ".input.customSerdeSources"),
     ("input.customSchemaSources", ".input.customSchemaSources"),
     ("input.sourceSpecs", ".input.sourceSpecs"),
 ];
 
-/// A condition that does not count when the Function has a connector instead.
+/// A condition that applies unless the Function has a connector instead.
 fn but_for(connector: Option<&str>, condition: &str) -> String {
     match connector {
         Some(connector) => format!("{} || {condition}", given(connector)),
@@ -179,7 +179,7 @@ pub(super) fn output(connector: Option<&str>) -> Vec<Rule> {
     ]
 }
 
-/// A Function that writes to its own input would never end.
+/// A Function must not write to its own input, which would be an endless loop.
 pub(super) fn output_is_input() -> Vec<Rule> {
     let same = |path: &str| format!("({} && @.output.topic in @.{path})", given(path));
     let keyed: Vec<String> = KEYED.iter().map(|(path, _)| same(path)).collect();

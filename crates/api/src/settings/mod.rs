@@ -1,11 +1,12 @@
 //! What each runtime does with each setting: works, has no effect, or is dangerous.
 //!
-//! One table, from which come the admission policies, the warnings of `kubectl apply`, the condition of stored objects, the
-//! descriptions of fields and the page in the reference. There is no fourth state: what is not in the table works in every
-//! runtime as its description says.
+//! The admission policies, the warnings of `kubectl apply`, the condition of stored objects, the descriptions of fields
+//! and the page in the reference are generated from one table. Settings that are not in the table work in every runtime
+//! as described.
 //!
-//! *Dangerous* is plaintext where encryption was asked for, messages that are lost, or an instance that can only end. It is
-//! refused on creation and when that part of an object changes; an object that is stored so keeps running.
+//! *Dangerous* means plain text instead of encryption, lost messages, or an instance that can only fail. Dangerous
+//! settings are refused on creation and when that part of an object changes; an object that is already stored keeps
+//! running.
 
 mod consuming;
 mod describe;

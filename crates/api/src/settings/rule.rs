@@ -1,4 +1,4 @@
-//! The rules that follow from the table: what is refused, and what there is a warning about.
+//! The rules that follow from the table: refusals and warnings.
 
 use crate::kind::Kind;
 use crate::settings::setting::{Effect, Runtime, Setting};
@@ -6,20 +6,20 @@ use crate::settings::table::settings;
 use crate::settings::when::{self, When};
 use serde_json::Value;
 
-/// A setting in the runtimes that do the same with it, which is not what it says.
+/// A setting with no effect or a dangerous one, in the runtimes that have this in common.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The setting.
     pub setting: &'static Setting,
     /// The runtimes.
     pub runtimes: Vec<Runtime>,
-    /// Whether it is refused; else there is a warning.
+    /// Whether it is refused; otherwise it causes a warning.
     pub refused: bool,
     text: &'static str,
 }
 
 impl Rule {
-    /// What a user reads.
+    /// The message for the user.
     pub fn message(&self) -> String {
         let (name, text) = (self.setting.name, self.text);
         if self.refused {
@@ -33,7 +33,7 @@ impl Rule {
         format!("spec.{name} has no effect{of}: {text}")
     }
 
-    /// Whether it is about an object.
+    /// Whether it applies to an object.
     pub fn applies(&self, kind: Kind, spec: &Value) -> bool {
         self.setting.kinds.contains(&kind)
             && Runtime::of(kind, spec).is_some_and(|runtime| self.runtimes.contains(&runtime))

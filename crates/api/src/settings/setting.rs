@@ -5,16 +5,16 @@ use crate::settings::when::When;
 use serde_json::Value;
 use std::fmt;
 
-/// What runs a program of the user.
+/// The Pulsar instance that runs the user's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Pulsar's Java instance; that of sources and sinks always.
+    /// Pulsar's Java instance, which also runs Sources and Sinks.
     Java,
     /// Pulsar's Python instance.
     Python,
     /// A Go program with Pulsar's SDK in it.
     Go,
-    /// A program in another language; the operator passes every setting on, and what it does with it is its own affair.
+    /// A program in another language, which receives every setting; how it uses them is not known.
     Generic,
 }
 
@@ -55,22 +55,22 @@ impl fmt::Display for Runtime {
 /// What a runtime does with a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// What the field's description says.
+    /// It works as described.
     Works,
-    /// Nothing; why, and what to do.
+    /// No effect; the reason and what to do.
     Nothing(&'static str),
-    /// Something that must not happen; what, and what to do.
+    /// Dangerous; the reason and what to do.
     Dangerous(&'static str),
 }
 
-/// How it is known what a runtime does.
+/// How the effect is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// The real instance was run.
+    /// The instance was run.
     Run,
     /// Its source or byte code was read.
     Read,
-    /// What the operator renders decides, whatever the instance does.
+    /// The operator's own rendering determines the effect.
     Rendered,
 }
 
@@ -84,8 +84,7 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// The Pulsar line that an [`Evidence`] is of, unless the setting says otherwise. What is said of Go holds for its SDK up to
-/// April 2026, which cannot be run here.
+/// The Pulsar version that the evidence refers to. For Go it refers to the SDK as of April 2026.
 pub const LINE: &str = "4.0";
 
 /// One setting, or some of its values.
@@ -93,11 +92,11 @@ pub const LINE: &str = "4.0";
 pub struct Setting {
     /// As a user writes it, below `spec`.
     pub name: &'static str,
-    /// The field whose description says it; `*` stands for any key.
+    /// The field that documents it; `*` stands for any key.
     pub field: &'static str,
     /// The kinds that have it.
     pub kinds: &'static [Kind],
-    /// Whether an object has it.
+    /// The condition under which an object has it.
     pub when: When,
     /// What the Java instance does.
     pub java: Effect,
@@ -112,7 +111,8 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// What a row of the table begins with: a setting of Functions with the same effect in every runtime, known as most are.
+    /// The base of a row of the table: a setting of Functions with the same effect in every runtime and the most common
+    /// evidence.
     pub(crate) const fn everywhere(effect: Effect) -> Self {
         Self {
             name: "",
