@@ -22,7 +22,7 @@ use functionmesh_plan::plan::{Observed, Obstacle, Pending, PlanInputs, plan};
 use functionmesh_plan::rollout::backend_config::Backend;
 use functionmesh_plan::rollout::decision::is_of_spec;
 use functionmesh_plan::rollout::policy::RolloutPolicy;
-use functionmesh_plan::rollout::rejected_template::blamed;
+use functionmesh_plan::rollout::rejected_template::with_contributors;
 use functionmesh_plan::rollout::update_message;
 use functionmesh_plan::status::is_observed;
 use functionmesh_plan::unsafe_settings::unsafe_settings;
@@ -97,7 +97,7 @@ fn failed<K: Component>(
         failure::failed(WriteError { refusal, is_name_conflict, message: error.user_message() }, hash);
     let of_template = matches!(error, ApplyError::Refused { kind, .. } if kind == "StatefulSet");
     let render = |defaults: &Defaults| (cx.render)(workload, &cx.environment, defaults).stateful_set;
-    blamed(failed, refusal.filter(|_| of_template), backend, render)
+    with_contributors(failed, refusal.filter(|_| of_template), backend, render)
 }
 
 /// Plans against the caches and writes what differs.

@@ -31,7 +31,7 @@ impl DeferredStatuses {
     }
 
     /// Delays a status. Returns the remaining delay; none when it is due.
-    pub(crate) fn keep(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
+    pub(crate) fn defer(&self, object: &ObjectMeta, status: &ComponentStatus) -> Option<Duration> {
         let uid = object.uid.clone().filter(|_| !self.delay.is_zero())?;
         let mut waiting = self.without_leftovers();
         let entry = waiting.entry(uid).or_insert_with(|| (Instant::now(), status.clone()));
@@ -41,7 +41,7 @@ impl DeferredStatuses {
     }
 
     /// Records a status that is about to be written, whether or not the write succeeds.
-    pub(crate) fn owe(&self, object: &ObjectMeta, status: &ComponentStatus) {
+    pub(crate) fn remember(&self, object: &ObjectMeta, status: &ComponentStatus) {
         let Some(uid) = object.uid.clone() else { return };
         let mut waiting = self.without_leftovers();
         waiting.insert(uid, (Instant::now(), status.clone()));
@@ -54,7 +54,7 @@ impl DeferredStatuses {
     }
 
     /// Drops the entry of an object whose status is written.
-    pub(crate) fn written(&self, object: &ObjectMeta) {
+    pub(crate) fn forget(&self, object: &ObjectMeta) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(object.uid.as_deref().unwrap_or_default());
     }
@@ -76,23 +76,23 @@ mod tests {
         let status =
             |replicas: i32| ComponentStatus { replicas: Some(replicas), ..ComponentStatus::default() };
         let long = DeferredStatuses::by(Duration::from_secs(3600));
-        assert!(long.keep(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
-        assert!(long.keep(&object, &status(2)).is_some());
+        assert!(long.defer(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
+        assert!(long.defer(&object, &status(2)).is_some());
         assert_eq!(long.of(&object), Some(status(2)), "the newest");
-        long.written(&object);
+        long.forget(&object);
         assert_eq!(long.of(&object), None);
         let since = Instant::now().checked_sub(Duration::from_secs(120)).unwrap();
         long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
-        let left = long.keep(&object, &status(1)).unwrap();
+        let left = long.defer(&object, &status(1)).unwrap();
         assert!(left <= Duration::from_secs(3480), "its time goes on: {left:?}");
         let short = DeferredStatuses::by(Duration::from_nanos(1));
-        while short.keep(&object, &status(1)).is_some() {}
+        while short.defer(&object, &status(1)).is_some() {}
         let none = DeferredStatuses::by(Duration::ZERO);
-        assert_eq!(none.keep(&object, &status(1)), None);
-        none.owe(&object, &status(3));
+        assert_eq!(none.defer(&object, &status(1)), None);
+        none.remember(&object, &status(3));
         assert_eq!(none.of(&object), Some(status(3)), "its write failed");
-        none.written(&object);
+        none.forget(&object);
         assert_eq!(none.of(&object), None);
-        assert_eq!(DeferredStatuses::by(KEPT).keep(&ObjectMeta::default(), &status(1)), None);
+        assert_eq!(DeferredStatuses::by(KEPT).defer(&ObjectMeta::default(), &status(1)), None);
     }
 }

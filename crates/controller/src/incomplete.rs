@@ -34,7 +34,7 @@ pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, 
     if progress.stateful_set.is_some() {
         let before = cx.recorded_status(object);
         let stateful_set = progress.stateful_set.clone();
-        cx.deferred_statuses.owe(object.meta(), &ComponentStatus { stateful_set, ..before });
+        cx.deferred_statuses.remember(object.meta(), &ComponentStatus { stateful_set, ..before });
     }
     Done::applied(progress.writes)
 }

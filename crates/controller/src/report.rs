@@ -48,11 +48,11 @@ pub(crate) async fn report<K: Component>(
     let mut writes = writes;
     let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
     let quiet = matches!(outcome, Outcome::Applied { .. }) && readiness.reason == Reason::WaitingForPods;
-    let kept = if is_new && quiet { cx.deferred_statuses.keep(object.meta(), &after) } else { None };
+    let kept = if is_new && quiet { cx.deferred_statuses.defer(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let known = cx.known_version(object);
         // Should it fail, what was done is known all the same.
-        cx.deferred_statuses.owe(object.meta(), &after);
+        cx.deferred_statuses.remember(object.meta(), &after);
         let stored = (!before.conditions.is_legacy()).then_some(before.conditions.list());
         let answered = cx.writer.patch_status(object, known, &after, stored).await?;
         let (known, new) = (before.conditions.list(), after.conditions.list());
@@ -61,12 +61,12 @@ pub(crate) async fn report<K: Component>(
             Outcome::Applied { .. } | Outcome::Refused { .. } => Reason::WaitingForPods,
         };
         cx.statuses.wrote(object, answered, after.clone());
-        cx.deferred_statuses.written(object.meta());
+        cx.deferred_statuses.forget(object.meta());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
         cx.events.on_trouble(object, known, new, RECONCILE_FAILED).await;
         writes += 1;
     } else if kept.is_none() {
-        cx.deferred_statuses.written(object.meta());
+        cx.deferred_statuses.forget(object.meta());
     }
     let done = match (outcome, writes) {
         (Outcome::Refused { .. }, _) => Done::refused(writes),

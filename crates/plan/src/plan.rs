@@ -166,10 +166,13 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
     // A Service has no generation either.
     let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
-    let Pinned { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
-        Some(live) if set_exists => pinned(live, stateful_set, inputs),
-        _ if inputs.frozen => Pinned::default(),
-        _ => Pinned { write: Some(StatefulSetWrite::Create(Box::new(stateful_set))), ..Pinned::default() },
+    let StatefulSetPlan { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
+        Some(live) if set_exists => plan_stateful_set(live, stateful_set, inputs),
+        _ if inputs.frozen => StatefulSetPlan::default(),
+        _ => StatefulSetPlan {
+            write: Some(StatefulSetWrite::Create(Box::new(stateful_set))),
+            ..StatefulSetPlan::default()
+        },
     };
     Ok(Plan {
         service: write(service, service_exists, service_same),
@@ -188,7 +191,7 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
 
 /// The plan for a `StatefulSet`.
 #[derive(Default)]
-struct Pinned {
+struct StatefulSetPlan {
     /// The write of it.
     write: Option<StatefulSetWrite>,
     /// Its pending update.
@@ -200,7 +203,7 @@ struct Pinned {
 }
 
 /// The same for one that exists.
-fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> Pinned {
+fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> StatefulSetPlan {
     let rollout = RolloutInputs {
         live,
         desired: &desired,
@@ -210,42 +213,50 @@ fn pinned(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> 
     };
     let rescaled = || adjust(live, &desired, &inputs.owner, !rollout.is_edited());
     if inputs.frozen {
-        return Pinned {
+        return StatefulSetPlan {
             write: rescaled().map(StatefulSetWrite::Adjust),
-            left: rollout.left_as_recorded(),
-            ..Pinned::default()
+            left: rollout.record_if_kept(),
+            ..StatefulSetPlan::default()
         };
     }
     let decision = rollout.decide();
     let (reason, immutable) = match decision {
         Decision::Apply => {
-            let (left, fallback) = (rollout.left_as_recorded(), rescaled());
+            let (left, fallback) = (rollout.record_if_kept(), rescaled());
             let write = Some(StatefulSetWrite::Update(Box::new(desired)));
-            return Pinned { write, left, fallback, ..Pinned::default() };
+            return StatefulSetPlan { write, left, fallback, ..StatefulSetPlan::default() };
         }
         Decision::Recreate => {
-            let left = rollout.left_alone(false);
-            return Pinned { write: Some(StatefulSetWrite::Recreate), left, ..Pinned::default() };
+            let left = rollout.record_if_unchanged(false);
+            return StatefulSetPlan {
+                write: Some(StatefulSetWrite::Recreate),
+                left,
+                ..StatefulSetPlan::default()
+            };
         }
         Decision::Adopt | Decision::TakeOver => {
             let roll = decision == Decision::TakeOver;
             let write = Some(StatefulSetWrite::Adopt { desired: Box::new(desired), roll });
-            return Pinned { write, ..Pinned::default() };
+            return StatefulSetPlan { write, ..StatefulSetPlan::default() };
         }
         Decision::Same => {
             let write = adjust(live, &desired, &inputs.owner, true).map(StatefulSetWrite::Adjust);
-            return Pinned { write, left: rollout.left_alone(false), ..Pinned::default() };
+            return StatefulSetPlan {
+                write,
+                left: rollout.record_if_unchanged(false),
+                ..StatefulSetPlan::default()
+            };
         }
         Decision::Hold(reason) => (reason, String::new()),
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
-    let left = rollout.left_alone(true);
+    let left = rollout.record_if_unchanged(true);
     // A user who paused the rollout may have edited the StatefulSet on purpose; a new generation is recorded all the same.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
     let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
     let write = adjustment.map(StatefulSetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
-    Pinned { write, pending, left, fallback: None }
+    StatefulSetPlan { write, pending, left, fallback: None }
 }
 
 /// What differs besides the template.

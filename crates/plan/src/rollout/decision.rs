@@ -183,14 +183,14 @@ impl RolloutInputs<'_> {
     }
 
     /// What the status keeps reporting when the template cannot be changed; an edit is still to be reverted.
-    pub fn left_as_recorded(&self) -> Option<StatefulSetStatusRef> {
+    pub fn record_if_kept(&self) -> Option<StatefulSetStatusRef> {
         let known = self.known().cloned()?;
         let generation = if self.is_edited() { known.generation } else { self.live.metadata.generation? };
         Some(StatefulSetStatusRef { generation, ..known })
     }
 
     /// What the status reports when the template was left unchanged.
-    pub fn left_alone(&self, pending: bool) -> Option<StatefulSetStatusRef> {
+    pub fn record_if_unchanged(&self, pending: bool) -> Option<StatefulSetStatusRef> {
         // Without a record, what the annotations of the StatefulSet say.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
         let inputs = || {

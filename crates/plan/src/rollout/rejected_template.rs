@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// How a refused `StatefulSet` is reported, with the `BackendConfig`s that contributed to it. `render`
 /// renders it with other defaults.
-pub fn blamed(
+pub fn with_contributors(
     failed: FailedWrite,
     refusal: Option<Refusal>,
     backend: &Backend,

@@ -87,7 +87,7 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
         policy: &plain,
     };
     assert_eq!(inputs.decide(), Decision::Same);
-    let recorded = inputs.left_alone(false).unwrap();
+    let recorded = inputs.record_if_unchanged(false).unwrap();
     assert_eq!(recorded.inputs_hash.as_deref(), Some("j"));
     // A release later.
     let newer = rendered("j", "2", "");
@@ -99,7 +99,7 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
         observed: true,
         policy: &plain,
     };
-    let pending = pending.left_alone(true).unwrap();
+    let pending = pending.record_if_unchanged(true).unwrap();
     assert_eq!((pending.inputs_hash.as_deref(), pending.pending_hash), (Some("j"), Some(hash(&newer))));
 }
 
@@ -121,7 +121,7 @@ fn an_edit_is_repaired_unless_paused() {
         observed: true,
         policy: &paused,
     };
-    assert_eq!(inputs.left_alone(true).unwrap().generation, 4, "so that it is repaired one day");
+    assert_eq!(inputs.record_if_unchanged(true).unwrap().generation, 4, "so that it is repaired one day");
     let approved = policy(Some(hash(&set)), true);
     assert_eq!(decide(&live, Some(&recorded), &set, &approved), Decision::Apply, "approved by name");
     // A change of ours that ended before the status was written.
