@@ -142,7 +142,7 @@ fn listen(address: SocketAddr) -> io::Result<Listener> {
 }
 
 /// The server, bound and ready to run.
-pub struct Admin {
+pub(crate) struct Admin {
     listeners: Vec<TcpListener>,
     router: Router,
 }
@@ -158,7 +158,11 @@ impl Admin {
     ///
     /// # Errors
     /// When an address is in use or not one of this machine.
-    pub fn bind(addresses: &[Address], metrics: Arc<Metrics>, readiness: Readiness) -> anyhow::Result<Self> {
+    pub(crate) fn bind(
+        addresses: &[Address],
+        metrics: Arc<Metrics>,
+        readiness: Readiness,
+    ) -> anyhow::Result<Self> {
         let listen = |address: &Address| {
             address.listen().with_context(|| {
                 format!("cannot listen on {address}; give a free address with --admin-addr or ADMIN_ADDR")
@@ -177,7 +181,7 @@ impl Admin {
     ///
     /// # Errors
     /// When the server fails.
-    pub async fn serve(self) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self) -> anyhow::Result<()> {
         let Self { listeners, router } = self;
         let servers =
             listeners.into_iter().map(|listener| axum::serve(listener, router.clone()).into_future());

@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// Failures by object. A new generation starts over: the user may have fixed it.
 #[derive(Debug)]
-pub struct Backoff<Key> {
+pub(crate) struct Backoff<Key> {
     failures: HashMap<Key, Failed>,
     /// Source of the jitter between objects.
     random: RandomState,
@@ -29,7 +29,7 @@ impl<Key> Default for Backoff<Key> {
 
 impl<Key: Hash + Eq> Backoff<Key> {
     /// Records a failure and returns how long to wait.
-    pub fn failed(&mut self, key: Key, generation: Option<i64>) -> Duration {
+    pub(crate) fn failed(&mut self, key: Key, generation: Option<i64>) -> Duration {
         let random = &self.random;
         let entry = self.failures.entry(key);
         let salt = random.hash_one(entry.key());
@@ -44,12 +44,12 @@ impl<Key: Hash + Eq> Backoff<Key> {
     }
 
     /// Forgets an object that succeeded or was deleted.
-    pub fn succeeded(&mut self, key: &Key) {
+    pub(crate) fn succeeded(&mut self, key: &Key) {
         self.failures.remove(key);
     }
 
     /// Number of objects that wait.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.failures.len()
     }
 }

@@ -25,11 +25,11 @@ const LEASE_ANSWER: Duration = Duration::from_secs(5);
 const WATCH_SECONDS: u32 = 590;
 
 /// The two connections of a process.
-pub struct Clients {
+pub(crate) struct Clients {
     /// For all requests of the workers.
-    pub work: Client,
+    pub(crate) work: Client,
     /// For the lease only, so that the workers never delay its renewal.
-    pub lease: Client,
+    pub(crate) lease: Client,
 }
 
 /// Connects by `KUBECONFIG`, or with the pod's own account inside a cluster. `concurrency` is the number of objects
@@ -37,7 +37,7 @@ pub struct Clients {
 ///
 /// # Errors
 /// When there is no usable configuration.
-pub async fn connect(
+pub(crate) async fn connect(
     name: &str,
     concurrency: u16,
     fence: &WriteFence,

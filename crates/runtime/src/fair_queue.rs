@@ -20,7 +20,7 @@ pub(crate) fn places(concurrency: u16) -> u16 {
 
 /// The queue of one controller.
 #[derive(Clone)]
-pub struct FairQueue {
+pub(crate) struct FairQueue {
     turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -28,12 +28,12 @@ pub struct FairQueue {
 
 impl FairQueue {
     /// For a number of objects that are reconciled at the same time. No object has its turn after the shutdown has begun.
-    pub fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), metrics, shutdown }
     }
 
     /// Waits for a turn, which lasts until the answer is dropped; none when the process ends.
-    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let waiting = Waiting::begin(&self.metrics);
         let turn = tokio::select! {
             biased;

@@ -13,18 +13,18 @@
 //! [`event`] to report.
 #![warn(unreachable_pub)]
 
-pub mod admin;
+mod admin;
 pub mod apply;
 pub mod apply_error;
 pub mod args;
-pub mod backoff;
-pub mod client;
+mod backoff;
+mod client;
 pub mod clock;
 mod denial;
-pub mod denied;
+mod denied;
 pub mod event;
 pub mod failing;
-pub mod fair_queue;
+mod fair_queue;
 mod finalizer;
 pub mod metrics;
 pub mod mutation_cache;
@@ -37,9 +37,9 @@ pub mod reassign;
 pub mod reconciler;
 mod stale_conditions;
 pub mod stream;
-pub mod telemetry;
+mod telemetry;
 pub mod terminating_namespaces;
-pub mod write_fence;
+mod write_fence;
 
 mod error_text;
 mod lease;

@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter, fmt, registry};
 ///
 /// # Errors
 /// When the level cannot be read, or logging was started before.
-pub fn start(args: &ProcessArgs) -> anyhow::Result<()> {
+pub(crate) fn start(args: &ProcessArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log_level)
         .with_context(|| format!("--log-level {:?} is not in the syntax of RUST_LOG", args.log_level))?;
     // kube warns of an answer that does not decode with all of that answer: the objects of tenants.

@@ -15,28 +15,28 @@ use tower::{BoxError, Layer, Service};
 
 /// Whether writes may be sent: while the lease is held, or always without leader election.
 #[derive(Clone, Debug)]
-pub struct WriteFence(Option<Arc<AtomicU64>>);
+pub(crate) struct WriteFence(Option<Arc<AtomicU64>>);
 
 impl WriteFence {
     /// Always open, for a process without leader election.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self(None)
     }
 
     /// Closed until [`WriteFence::extend`].
-    pub fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         Self(Some(Arc::new(AtomicU64::new(0))))
     }
 
     /// Admits writes until a moment on the clock of [`now`].
-    pub fn extend(&self, until: Duration) {
+    pub(crate) fn extend(&self, until: Duration) {
         if let Some(held) = &self.0 {
             held.store(millis(until), Ordering::SeqCst);
         }
     }
 
     /// Admits no write any more.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.extend(Duration::ZERO);
     }
 
@@ -47,7 +47,7 @@ impl WriteFence {
 }
 
 /// Time since boot, including suspend.
-pub fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
@@ -66,7 +66,7 @@ impl<S> Layer<S> for WriteFence {
 }
 
 /// A connection behind a [`WriteFence`].
-pub struct Fenced<S> {
+pub(crate) struct Fenced<S> {
     inner: S,
     fence: WriteFence,
 }

@@ -1,6 +1,6 @@
 //! The health of an object: readiness, and the diagnosis of its pods.
 
-pub mod diagnosis;
+pub(crate) mod diagnosis;
 pub(crate) mod lost_node;
 pub mod pods;
 pub mod readiness;

@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 /// Annotation of a `StatefulSet`: its generation after a change that left its template unchanged, such as of its replicas.
 /// It is part of that change, so that the change is not mistaken for one by another field manager.
-pub const ADJUSTED: &str = "compute.functionmesh.io/adjusted-generation";
+pub(crate) const ADJUSTED: &str = "compute.functionmesh.io/adjusted-generation";
 
 /// Whether the controller of the live object is the one it was rendered with.
-pub fn has_owner(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
+pub(crate) fn has_owner(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
     controller(live).is_some_and(|r| controller(desired).is_some_and(|wanted| r.uid == wanted.uid))
 }
 
 /// Whether the live object still has every label it was rendered with.
-pub fn has_labels(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
+pub(crate) fn has_labels(live: &ObjectMeta, desired: &ObjectMeta) -> bool {
     let empty = BTreeMap::new();
     let live = live.labels.as_ref().unwrap_or(&empty);
     desired.labels.iter().flatten().all(|(key, value)| live.get(key) == Some(value))

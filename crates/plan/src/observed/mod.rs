@@ -2,7 +2,7 @@
 
 pub mod autoscaler;
 pub mod job;
-pub mod metadata;
+pub(crate) mod metadata;
 pub(crate) mod owned_fields;
 pub mod ownership;
 pub mod pod;

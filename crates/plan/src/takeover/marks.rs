@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 pub(crate) const LABEL_OWNER: &str = "owner";
 
 /// Value of the hash and the renderer on an adopted `StatefulSet` of the Go operator.
-pub const MADE_BY_GO_OPERATOR: &str = "original";
+pub(crate) const MADE_BY_GO_OPERATOR: &str = "original";
 
 /// Whether the Go operator, which writes whole objects by PUT, holds a field of the pods' template that it wrote after our
 /// last apply. Taking the object over gives us its fields, so that this is true once for each switch.

@@ -3,4 +3,4 @@
 //! [`functionmesh_objects::managed_fields`].
 
 pub mod adoption;
-pub mod marks;
+pub(crate) mod marks;
