@@ -75,7 +75,7 @@ fn what_the_api_server_would_refuse_is_refused() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.starts_with(&format!("sink/a: {field}: ")), "{text}");
     }
-    assert_eq!(render(&["-f", "-"], &object("replicas: 0")).status.code(), Some(0));
+    assert_eq!(render(&["-f", "-"], object("replicas: 0")).status.code(), Some(0));
 }
 
 /// A BackendConfig counts for its namespace, and the global one for all.
@@ -101,7 +101,7 @@ fn backend_configs_of_the_input_count() {
     let named = ["-f", "-", "-o", "json", "--global-backend-config=everywhere"];
     assert_eq!(render(&named, input).stdout, output.stdout);
     let second = "---\napiVersion: compute.functionmesh.io/v1alpha1\nkind: BackendConfig\nmetadata: {name: everywhere, namespace: default}\nspec: {}\n";
-    let unclear = render(&named, &format!("{input}{second}"));
+    let unclear = render(&named, format!("{input}{second}"));
     assert_eq!(unclear.status.code(), Some(1));
     let text = String::from_utf8(unclear.stderr).unwrap();
     assert!(text.starts_with("BackendConfig/everywhere: in the namespaces default and ops; "), "{text}");
