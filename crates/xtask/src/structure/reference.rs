@@ -83,7 +83,7 @@ impl Reader {
         match tree {
             UseTree::Path(path) => self.note_tree(&path.tree, &with(&path.ident)),
             UseTree::Name(name) if name.ident == "self" => {
-                self.note(before.to_vec(), name.span().start().line)
+                self.note(before.to_vec(), name.span().start().line);
             }
             UseTree::Name(name) => self.note(with(&name.ident), name.span().start().line),
             UseTree::Rename(rename) if rename.ident == "self" => {

@@ -41,10 +41,10 @@ impl Tree {
 
     /// Adds a file and those that it declares, which are below `folder`.
     fn add(&mut self, mut module: Module, folder: &Path) -> Result<()> {
-        let text = std::fs::read_to_string(&module.file)
+        let source = std::fs::read_to_string(&module.file)
             .with_context(|| format!("file {}", module.file.display()))?;
-        let parsed = syn::parse_file(&text).with_context(|| format!("file {}", module.file.display()))?;
-        let (references, declared) = reference::read(&parsed, &module.path);
+        let syntax = syn::parse_file(&source).with_context(|| format!("file {}", module.file.display()))?;
+        let (references, declared) = reference::read(&syntax, &module.path);
         module.references = references;
         let (public, test) = (module.public, module.test);
         let (path, file) = (module.path.clone(), module.file.clone());
