@@ -3,7 +3,7 @@
 use crate::paths;
 use crate::shell::{command, run, show, until};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,6 +20,11 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
+    /// Path of the kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Against the cluster of a kubeconfig.
     pub fn new(kubeconfig: PathBuf) -> Self {
         Self { kubeconfig }

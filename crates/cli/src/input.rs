@@ -12,7 +12,7 @@ use std::process::Command;
 
 /// Where the objects come from.
 #[derive(Args)]
-#[group(id = "input", required = true, multiple = true)]
+#[group(id = "input", multiple = true)]
 pub struct Input {
     /// File or directory with manifests; `-` reads standard input. May be repeated.
     #[arg(short, long = "filename", group = "input")]
@@ -41,10 +41,18 @@ impl Input {
         Ok(objects)
     }
 
+    /// Whether files or a kustomization are named.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.file.is_empty() || self.kustomize.is_some()
+    }
+
     /// Each text with its name.
     fn texts(&self) -> Result<Vec<(String, String)>> {
         if let Some(folder) = &self.kustomize {
             return Ok(vec![(folder.display().to_string(), kustomized(folder)?)]);
+        }
+        if !self.is_given() {
+            bail!("name files with --filename, or a kustomization with --kustomize");
         }
         let mut texts = Vec::new();
         for file in &self.file {

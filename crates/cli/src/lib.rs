@@ -1,15 +1,23 @@
-//! `kubectl fmesh`: renders objects offline, before they are applied.
+//! `kubectl fmesh`: renders objects offline, predicts what an apply restarts, and shows and approves what is in a cluster.
 
+mod cluster;
+mod graph;
 mod input;
+mod logs;
 mod output;
+mod plan;
 mod render;
+mod rollout;
 mod schema;
+mod status;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 use functionmesh_render::RenderArgs;
 use input::Input;
 use output::Output;
 use render::Rendered;
+use rollout::Verb;
 use schema::Validation;
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,7 +60,81 @@ enum Command {
         #[command(flatten)]
         operator: RenderArgs,
     },
+    /// Show which pods an apply will restart, and why, without changing anything.
+    ///
+    /// Exit code 0 when no pod restarts, 2 when some do, 1 when something is refused or on an error.
+    #[command(after_help = PLAN)]
+    Plan(plan::Options),
+    /// Show whether objects are ready, why not, and what to do; a named object with its StatefulSet, pods and autoscaler.
+    ///
+    /// Exit code 0 when everything shown is ready, 3 when something is not, 1 on an error.
+    #[command(after_help = STATUS)]
+    Status(status::Options),
+    /// Approve updates that wait, after showing what they change.
+    #[command(after_help = APPROVE)]
+    Approve(rollout::Options),
+    /// Recreate StatefulSets for changes of fields that cannot change, after showing them. The pods keep running.
+    Recreate(rollout::Options),
+    /// Pause rollouts that do not come from an object's own spec.
+    Pause(rollout::Options),
+    /// Resume rollouts that were paused.
+    Resume(rollout::Options),
+    /// Draw the flow of topics through components; warnings go to standard error.
+    #[command(after_help = GRAPH)]
+    Graph {
+        #[command(flatten)]
+        options: graph::Options,
+        /// Output format.
+        #[arg(short, long, default_value = "mermaid")]
+        output: graph::Format,
+    },
+    /// Print what is suspicious in the flow of topics: cycles, misspelt topics, shared subscriptions.
+    ///
+    /// Exit code 0 without warnings, 2 with some, 1 on an error.
+    Check(graph::Options),
+    /// Print the logs of the instances, each line with the name of its pod.
+    Logs(logs::Options),
 }
+
+const PLAN: &str = "Examples:
+  # What a manifest would restart
+  kubectl fmesh plan -f function.yaml
+
+  # In a pipeline: fail when a change restarts pods
+  kubectl fmesh plan -k overlays/production
+
+  # What an upgrade of the operator to the release of this plugin would do, with its new configuration
+  kubectl fmesh plan --all -A --config config.yaml";
+
+const STATUS: &str = "Examples:
+  # All objects of the namespace
+  kubectl fmesh status
+
+  # A mesh with everything that belongs to it
+  kubectl fmesh status functionmesh orders
+
+  # What is not ready in the cluster, for a script
+  kubectl fmesh status -A -o json | jq '.items[] | select(.ready != true)'";
+
+const GRAPH: &str = "Examples:
+  # A mesh before it is applied, for a README
+  kubectl fmesh graph -f mesh.yaml
+
+  # A mesh of the cluster as a picture
+  kubectl fmesh graph orders -n production -o svg > orders.svg
+
+  # In a pipeline: fail on a cycle or a misspelt topic
+  kubectl fmesh check -f manifests/ -R";
+
+const APPROVE: &str = "Examples:
+  # List pending updates in all namespaces
+  kubectl fmesh approve --all -A --dry-run
+
+  # Approve for one object, and wait until its pods run the update
+  kubectl fmesh approve function wordcount --wait
+
+  # Approve for the components of a mesh, without a question
+  kubectl fmesh approve functionmesh orders --yes";
 
 const EXAMPLES: &str = "Examples:
   # Render a file
@@ -70,7 +152,10 @@ const EXAMPLES: &str = "Examples:
 /// Runs the command. Exit codes: 0 for success, 1 for an invalid object, 2 for unreadable input.
 pub fn run(cli: Cli) -> ExitCode {
     let Command::Render { input, namespace, validate, output, show_others, include_cleanup, operator } =
-        cli.command;
+        cli.command
+    else {
+        return in_cluster(cli.command);
+    };
     let read = input.objects().and_then(|objects| Ok((objects, operator.environment()?)));
     let (documents, environment) = match read {
         Ok(read) => read,
@@ -95,6 +180,26 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// The commands that look at a cluster.
+fn in_cluster(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Render { .. } => Ok(ExitCode::SUCCESS),
+        Command::Plan(options) => options.run(),
+        Command::Status(options) => options.run(),
+        Command::Approve(options) => Verb::Approve.run(&options),
+        Command::Recreate(options) => Verb::Recreate.run(&options),
+        Command::Pause(options) => Verb::Pause.run(&options),
+        Command::Resume(options) => Verb::Resume.run(&options),
+        Command::Graph { options, output } => options.draw(output),
+        Command::Check(options) => options.check(),
+        Command::Logs(options) => options.run(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

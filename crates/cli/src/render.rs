@@ -249,6 +249,41 @@ fn child(mesh: &Value, mesh_name: &str, kind: &str, name: &str, item: &Value) ->
     })
 }
 
+/// Whether an object is of one of our kinds, in the version that there is.
+pub(crate) fn is_ours(object: &Value) -> bool {
+    origin(object) == Ok(true)
+}
+
+/// An object of ours in its namespace, or the components of a mesh; nothing of what is not ours.
+pub(crate) fn with_components(mut object: Value, namespace: &str) -> Vec<Value> {
+    if !is_ours(&object) {
+        return Vec::new();
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.entry("namespace").or_insert_with(|| json!(namespace));
+    }
+    if text(&object, "/kind", "") != "FunctionMesh" {
+        return vec![object];
+    }
+    let name = text(&object, "/metadata/name", "");
+    let items = Kind::ALL.into_iter().flat_map(|kind| {
+        let items = object.pointer(&format!("/spec/{}", kind.plural())).and_then(Value::as_array);
+        items.into_iter().flatten().map(move |item| (kind.name(), item))
+    });
+    items.map(|(kind, item)| child(&object, &name, kind, &text(item, "/name", ""), item)).collect()
+}
+
+/// What the instance gets to know of its topics; none for what is no Function, Source or Sink.
+pub(crate) fn function_details(object: &Value) -> Result<Option<Value>, Vec<String>> {
+    let workload = match object.get("kind").and_then(Value::as_str) {
+        Some("Function") => lower::<Function>(object)?,
+        Some("Source") => lower::<Source>(object)?,
+        Some("Sink") => lower::<Sink>(object)?,
+        _ => return Ok(None),
+    };
+    value(&workload.details).map(Some).map_err(|error| vec![problem(object, "spec", &error.to_string())])
+}
+
 /// Whether an object is of a kind of Function Mesh.
 fn origin(object: &Value) -> Result<bool, String> {
     let field = |field: &str| object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -4,10 +4,10 @@ use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::outcome::Outcome;
+use functionmesh_plan::replicas::without_default;
 use functionmesh_render::{Component, Workload, decode};
 use functionmesh_runtime::raw_object::RawObject;
 use kube::{Resource, ResourceExt};
-use serde_json::Value;
 
 /// A Function, Source or Sink as it is cached.
 pub(crate) type Object<K> = RawObject<K, ComponentStatus>;
@@ -26,21 +26,6 @@ pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcom
         let located = text.and_then(|spec| decode::<K::Spec>(&spec).err());
         invalid(located.map_or_else(|| error.to_string(), |located| located.to_string()))
     })?;
-    let spec = without_default(object, spec);
+    let spec = without_default::<K>(spec, object.spec_text(), object.owners.replicas_chosen);
     K::lower(object.meta(), spec).map_err(|e| invalid(e.to_string()))
-}
-
-/// The spec without a number of replicas that the API server filled in, where another number runs in its place.
-fn without_default<K: Component>(object: &Object<K>, spec: K::Spec) -> K::Spec {
-    let common = K::common(&spec);
-    let more = common.replicas == Some(1) && common.min_replicas.is_some_and(|min| min > 1);
-    if !more || object.owners.replicas_chosen {
-        return spec;
-    }
-    let text: Option<Value> = serde_json::from_str(object.spec_text()).ok();
-    let stated = text.and_then(|mut text| {
-        text.as_object_mut()?.remove("replicas");
-        decode::<K::Spec>(&text).ok()
-    });
-    stated.unwrap_or(spec)
 }

@@ -8,4 +8,5 @@
 
 mod chaos;
 mod fuzz;
+mod plan;
 mod soak;

@@ -7,7 +7,7 @@
 //! Values of variables, commands and annotations may be secrets and are never shown: only names, image names, and numbers and
 //! booleans of fields that are known to be harmless.
 
-pub(crate) mod change;
+pub mod change;
 mod held;
 mod same;
 mod shape;

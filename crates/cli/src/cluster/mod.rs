@@ -1,0 +1,5 @@
+//! The cluster, through kubectl: a plugin has it at hand, with the caller's kubeconfig, credentials and permissions.
+
+pub(crate) mod item;
+pub(crate) mod kubectl;
+pub(crate) mod target;

@@ -1,0 +1,352 @@
+//! `kubectl fmesh plan`: which pods an apply will restart, and why, before it happens.
+//!
+//! ```text
+//!  files ── kubectl apply --dry-run=server ──> objects as stored ──┐
+//!  cluster ── StatefulSets, BackendConfigs, configuration ─────────┴─> functionmesh_plan::forecast ──> Report
+//! ```
+//!
+//! Nothing is persisted, and what decides is the code of the controllers.
+
+mod backend;
+mod edits;
+mod operator;
+mod report;
+
+use crate::cluster::item::Item;
+use crate::cluster::kubectl::Connection;
+use crate::cluster::target::{Scope, component_kinds, components_of};
+use crate::input::Input;
+use crate::render::{is_ours, with_components};
+use crate::terminal::{print, progress};
+use anyhow::{Result, bail};
+use backend::Configs;
+use clap::{Args, ValueEnum};
+use edits::edits;
+use functionmesh_api::constants::LABEL_MESH;
+use functionmesh_api::{Function, Kind, Sink, Source};
+use functionmesh_plan::forecast::{Forecast, ForecastInputs, forecast};
+use functionmesh_plan::health::reason::Reason;
+use operator::Operators;
+use report::{Entry, Fate, Report};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of the command.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    input: Input,
+    /// Plan for the objects of the cluster instead of files: what this release of the operator would do to them.
+    #[arg(long, conflicts_with = "input")]
+    all: bool,
+    #[command(flatten)]
+    scope: Scope,
+    /// Configuration file of the operator, in place of the one that its Deployments use.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Output format; text by default.
+    #[arg(short, long)]
+    output: Option<Format>,
+    #[command(flatten)]
+    cluster: Connection,
+}
+
+/// Formats besides text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One document.
+    Json,
+}
+
+/// Everything that is read once.
+struct Planner<'a> {
+    options: &'a Options,
+    operators: Operators,
+    configs: Configs,
+    /// StatefulSets by namespace and name, where all were read at once.
+    sets: Option<BTreeMap<(String, String), Value>>,
+    entries: Vec<Entry>,
+    /// Whether the caller lacks the permission to try StatefulSets; said once.
+    is_untried: bool,
+}
+
+impl Options {
+    /// Runs the command: 0 when no pod restarts, 2 when some do, 1 when something is refused.
+    ///
+    /// # Errors
+    /// When the input or the cluster cannot be read.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        if !self.all && !self.input.is_given() {
+            bail!("name files with --filename or --kustomize, or use --all for the objects of the cluster");
+        }
+        let mut notes = Vec::new();
+        let operators = Operators::read(&self.cluster, self.config.as_ref(), &mut notes)?;
+        for note in notes {
+            eprintln!("Warning: {note}");
+        }
+        let mut planner = Planner {
+            options: self,
+            operators,
+            configs: Configs::default(),
+            sets: None,
+            entries: Vec::new(),
+            is_untried: false,
+        };
+        if self.all {
+            planner.everything(&self.scope.words())?;
+        } else {
+            planner.files()?;
+        }
+        progress("");
+        let report = Report(planner.entries);
+        match self.output {
+            Some(Format::Json) => print(&serde_json::to_string_pretty(&report.json())?)?,
+            None => print(report.text().trim_end())?,
+        }
+        Ok(report.exit_code())
+    }
+}
+
+impl Planner<'_> {
+    /// Objects as they are stored.
+    fn everything(&mut self, scope: &[&str]) -> Result<()> {
+        let kinds = component_kinds();
+        let words = [&[kinds.as_str(), "--show-managed-fields"], scope].concat();
+        let objects = self.options.cluster.objects(&words)?;
+        let label = format!("--selector={}", functionmesh_api::constants::LABEL_COMPONENT);
+        let words = [&["statefulsets.apps", "--show-managed-fields", &label], scope].concat();
+        let sets = self.options.cluster.objects(&words)?;
+        let key = |set: &Value| {
+            let item = Item::of(set.clone());
+            (item.namespace, item.name)
+        };
+        self.sets = Some(sets.into_iter().map(|set| (key(&set), set)).collect());
+        for object in objects {
+            self.component(&object, &[])?;
+        }
+        Ok(())
+    }
+
+    fn files(&mut self) -> Result<()> {
+        let (ours, others): (Vec<Value>, Vec<Value>) =
+            self.options.input.objects()?.into_iter().partition(is_ours);
+        if !others.is_empty() {
+            eprintln!("Not planned: {} of other kinds", crate::terminal::plural(others.len(), "object"));
+        }
+        let (configs, ours): (Vec<Value>, Vec<Value>) = ours
+            .into_iter()
+            .partition(|object| object.get("kind").is_some_and(|kind| kind == "BackendConfig"));
+        let mut changed = Vec::new();
+        for config in configs {
+            changed.extend(self.config(&config));
+        }
+        for object in ours {
+            progress(&format!("{} objects planned", self.entries.len()));
+            match self.stored(&object, &[]) {
+                Ok(stored) if Item::of(stored.clone()).is_mesh() => self.mesh(&stored)?,
+                Ok(stored) => self.changed(&stored)?,
+                Err(error) => self.refused(&object, &error),
+            }
+        }
+        for (namespace, is_global) in changed {
+            let scope =
+                if is_global { vec!["--all-namespaces"] } else { vec!["--namespace", namespace.as_str()] };
+            let seen: Vec<(String, String, String)> =
+                self.entries.iter().map(|e| (e.kind.clone(), e.namespace.clone(), e.name.clone())).collect();
+            let before = self.entries.len();
+            self.everything(&scope)?;
+            self.sets = None;
+            let mut at = 0;
+            self.entries.retain(|e| {
+                at += 1;
+                at <= before || !seen.contains(&(e.kind.clone(), e.namespace.clone(), e.name.clone()))
+            });
+        }
+        Ok(())
+    }
+
+    /// A BackendConfig of the input; the namespace whose components it concerns, and whether it concerns all.
+    fn config(&mut self, object: &Value) -> Option<(String, bool)> {
+        match self.stored(object, &[]) {
+            Ok(stored) => {
+                let item = Item::of(stored.clone());
+                let operator = self.operators.of("Function", &item.namespace);
+                let is_global = operator.global == Some((item.namespace.clone(), item.name.clone()));
+                let is_used = is_global || operator.namespaced.as_ref() == Some(&item.name);
+                self.configs.insert(&item.namespace, &item.name, stored);
+                self.add(&item, Fate::Config);
+                is_used.then_some((item.namespace, is_global))
+            }
+            Err(error) => {
+                self.refused(object, &error);
+                None
+            }
+        }
+    }
+
+    /// The object as the API server would store it.
+    fn stored(&self, object: &Value, words: &[&str]) -> Result<Value> {
+        let mut all = vec!["apply", "--dry-run=server", "--show-managed-fields", "--filename=-"];
+        all.extend(words);
+        all.extend(self.options.scope.words());
+        self.options.cluster.json_of(&all, object)
+    }
+
+    /// A Function, Source or Sink as it would be stored, beside what it is now.
+    fn changed(&mut self, object: &Value) -> Result<()> {
+        let item = Item::of(object.clone());
+        let resource = item.resource();
+        let words = [resource.as_str(), &item.name, "--namespace", &item.namespace, "--ignore-not-found"];
+        let before = self.options.cluster.objects_if_any(&words)?.pop();
+        let edits = before.map(|before| edits(&before, object)).unwrap_or_default();
+        self.component(object, &edits)
+    }
+
+    fn component(&mut self, object: &Value, edits: &[String]) -> Result<()> {
+        let item = Item::of(object.clone());
+        let fate = self.forecast(&item)?;
+        self.add(&item, Fate::Forecast(fate));
+        if let Some(entry) = self.entries.last_mut() {
+            edits.clone_into(&mut entry.edits);
+        }
+        Ok(())
+    }
+
+    fn forecast(&mut self, item: &Item) -> Result<Forecast> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == item.kind).unwrap_or(Kind::Function);
+        let operator = self.operators.of(&item.kind, &item.namespace).clone();
+        let backend = self.configs.of(&item.namespace, &operator, &self.options.cluster)?;
+        let live = self.stateful_set(&item.namespace, &format!("{}-{}", item.name, kind.singular()))?;
+        let inputs = ForecastInputs {
+            object: &item.object,
+            live: live.as_ref(),
+            environment: &operator.environment,
+            backend: &backend,
+            policy: &operator.policy,
+            manager: &format!("{}-controller", kind.singular()),
+        };
+        let rendered = match kind {
+            Kind::Function => forecast::<Function>(&inputs),
+            Kind::Source => forecast::<Source>(&inputs),
+            Kind::Sink => forecast::<Sink>(&inputs),
+        };
+        Ok(match rendered.applied {
+            Some(set) => {
+                self.tried(rendered.forecast, &serde_json::to_value(&set)?, live.as_ref(), inputs.manager)
+            }
+            None => rendered.forecast,
+        })
+    }
+
+    /// The forecast as the API server confirms it: it may refuse the StatefulSet, and only it knows its defaults.
+    fn tried(&mut self, forecast: Forecast, set: &Value, live: Option<&Value>, manager: &str) -> Forecast {
+        let manager = format!("--field-manager={manager}");
+        let words = ["--server-side", "--force-conflicts", manager.as_str()];
+        let stored = match self.stored(&with_kind(set), &words) {
+            Ok(stored) => stored,
+            Err(error) if is_of_caller(&error) => {
+                if !std::mem::replace(&mut self.is_untried, true) {
+                    eprintln!(
+                        "Warning: you may not patch StatefulSets, so whether the API server takes them is not known: {error:#}"
+                    );
+                }
+                return forecast;
+            }
+            Err(error) => return Forecast::Refused(Reason::ApplyFailed, format!("{error:#}")),
+        };
+        let Some(live) = live else { return forecast };
+        let differs = |pointer| live.pointer(pointer) != stored.pointer(pointer);
+        match forecast {
+            Forecast::Restarts { changes, .. } | Forecast::Changes(changes) => {
+                if differs("/spec/template") {
+                    let pods = live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+                    Forecast::Restarts { pods, changes, recreates: false }
+                } else if differs("/metadata/generation") {
+                    Forecast::Changes(changes)
+                } else {
+                    Forecast::Unchanged
+                }
+            }
+            forecast => forecast,
+        }
+    }
+
+    fn stateful_set(&self, namespace: &str, name: &str) -> Result<Option<Value>> {
+        if let Some(sets) = &self.sets {
+            return Ok(sets.get(&(namespace.to_owned(), name.to_owned())).cloned());
+        }
+        let words = [
+            "statefulsets.apps",
+            name,
+            "--namespace",
+            namespace,
+            "--show-managed-fields",
+            "--ignore-not-found",
+        ];
+        Ok(self.options.cluster.objects_if_any(&words)?.pop())
+    }
+
+    /// A mesh as it would be stored: its components, and those that leave it.
+    fn mesh(&mut self, object: &Value) -> Result<()> {
+        let mesh = Item::of(object.clone());
+        self.add(&mesh, Fate::Mesh);
+        let mut wanted = Vec::new();
+        for mut component in with_components(object.clone(), &mesh.namespace) {
+            if let Some(metadata) = component.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("labels".to_owned(), json!({LABEL_MESH: mesh.name}));
+            }
+            wanted.push(Item::of(component.clone()));
+            // As the mesh-controller applies it: what leaves the item leaves the component.
+            let words = ["--server-side", "--force-conflicts", "--field-manager=mesh-controller"];
+            match self.stored(&component, &words) {
+                Ok(stored) => self.changed(&stored)?,
+                Err(error) => self.refused(&component, &error),
+            }
+        }
+        for left in components_of(&mesh, &self.options.cluster)? {
+            if !wanted.iter().any(|item| (&item.kind, &item.name) == (&left.kind, &left.name)) {
+                let pods =
+                    left.object.pointer("/status/replicas").and_then(Value::as_i64).unwrap_or_default();
+                let cleanup = left.object.pointer("/metadata/finalizers").is_some();
+                self.add(&left, Fate::Deleted { pods, cleanup });
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, object: &Value, error: &anyhow::Error) {
+        let mut item = Item::of(object.clone());
+        if item.namespace.is_empty() {
+            item.namespace = self.options.scope.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        }
+        self.add(&item, Fate::Refused(format!("{error:#}")));
+    }
+
+    fn add(&mut self, item: &Item, fate: Fate) {
+        self.entries.push(Entry {
+            kind: item.kind.clone(),
+            namespace: item.namespace.clone(),
+            name: item.name.clone(),
+            edits: Vec::new(),
+            fate,
+        });
+    }
+}
+
+/// Rendered objects name neither their kind nor their version.
+fn with_kind(set: &Value) -> Value {
+    let mut set = set.clone();
+    if let Some(fields) = set.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), json!("apps/v1"));
+        fields.insert("kind".to_owned(), json!("StatefulSet"));
+    }
+    set
+}
+
+/// Whether the API server refused the caller, and not the object.
+fn is_of_caller(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    text.contains("(Forbidden)") && text.contains("cannot ")
+}

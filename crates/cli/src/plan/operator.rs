@@ -1,0 +1,221 @@
+//! The operator's configuration as its Deployments have it.
+
+use crate::cluster::kubectl::Connection;
+use anyhow::{Context, Result};
+use functionmesh_plan::rollout::policy::RolloutPolicy;
+use functionmesh_render::Environment;
+use functionmesh_render::OperatorConfig;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Label of everything that the chart and `config/` install.
+const PART: &str = "app.kubernetes.io/part-of=function-mesh,app.kubernetes.io/component=controller";
+/// Label with the name of the controller.
+const NAME: &str = "app.kubernetes.io/name";
+
+/// What one controller was started with, as far as pods depend on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator {
+    /// What is rendered.
+    pub(crate) environment: Environment,
+    /// What may reach pods that run.
+    pub(crate) policy: RolloutPolicy,
+    /// Namespace and name of the BackendConfig for all namespaces.
+    pub(crate) global: Option<(String, String)>,
+    /// Name of the BackendConfig for the components of its namespace.
+    pub(crate) namespaced: Option<String>,
+    /// Namespaces that it watches; all when there are none.
+    namespaces: Vec<String>,
+}
+
+/// The controllers of the cluster.
+pub(crate) struct Operators {
+    /// By the name of the controller.
+    found: BTreeMap<String, Vec<Operator>>,
+    /// For objects that none of them watches.
+    other: Operator,
+}
+
+impl Operators {
+    /// Reads Deployments and ConfigMaps; `config` replaces the configuration file. What cannot be read is noted, and the
+    /// defaults take its place.
+    ///
+    /// # Errors
+    /// When a configuration file cannot be read or is invalid.
+    pub(crate) fn read(
+        cluster: &Connection,
+        config: Option<&PathBuf>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let file = config.map(|file| text_of(file)).transpose()?;
+        let other = Operator::new(&BTreeMap::new(), file.as_deref(), "")?;
+        let selector = format!("--selector={PART}");
+        let deployments = match cluster.objects(&["deployments.apps", "--all-namespaces", &selector]) {
+            Ok(deployments) => deployments,
+            Err(error) => {
+                notes.push(format!(
+                    "the operator's configuration cannot be read, its defaults are assumed: {error:#}"
+                ));
+                Vec::new()
+            }
+        };
+        let mut found: BTreeMap<String, Vec<Operator>> = BTreeMap::new();
+        for deployment in &deployments {
+            let Some(name) = deployment.pointer("/metadata/labels").and_then(|labels| labels[NAME].as_str())
+            else {
+                continue;
+            };
+            let namespace =
+                deployment.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+            let flags = flags(deployment);
+            let read = || configuration(deployment, namespace, &flags, cluster);
+            let text = match &file {
+                Some(text) => Some(text.clone()),
+                None => read().unwrap_or_else(|error| {
+                    notes.push(format!("the configuration of {namespace}/{name} cannot be read, its defaults are assumed: {error:#}"));
+                    None
+                }),
+            };
+            found.entry(name.to_owned()).or_default().push(Operator::new(
+                &flags,
+                text.as_deref(),
+                namespace,
+            )?);
+        }
+        if deployments.is_empty() && notes.is_empty() {
+            notes.push(
+                "no controller is installed in this cluster, the operator's defaults are assumed".to_owned(),
+            );
+        }
+        Ok(Self { found, other })
+    }
+
+    /// The controller of a kind that watches a namespace.
+    pub(crate) fn of(&self, kind: &str, namespace: &str) -> &Operator {
+        let watches = |operator: &&Operator| {
+            operator.namespaces.is_empty() || operator.namespaces.iter().any(|watched| watched == namespace)
+        };
+        let known = self.found.get(&format!("{}-controller", kind.to_lowercase()));
+        known.into_iter().flatten().find(watches).unwrap_or(&self.other)
+    }
+}
+
+impl Operator {
+    fn new(flags: &BTreeMap<String, String>, config: Option<&str>, namespace: &str) -> Result<Self> {
+        let is = |flag: &str, default: bool| {
+            flags.get(flag).map_or(default, |value| value.is_empty() || value == "true")
+        };
+        let text = |flag: &str| flags.get(flag).filter(|value| !value.is_empty()).cloned();
+        let mut environment = Environment {
+            add_default_affinity: is("add-default-affinity", true),
+            init_containers: is("enable-init-containers", false),
+            ..Environment::default()
+        };
+        if let Some(config) = config {
+            let parsed = OperatorConfig::parse(config);
+            parsed
+                .map_err(|problem| anyhow::anyhow!("the operator's configuration: {problem}"))?
+                .apply(&mut environment);
+        }
+        let home = text("global-backend-config-namespace").unwrap_or_else(|| namespace.to_owned());
+        Ok(Self {
+            environment,
+            policy: RolloutPolicy {
+                paused: is("pause-rollout", false),
+                approve_all: is("approve-updates", false),
+                ..RolloutPolicy::default()
+            },
+            global: text("global-backend-config").map(|name| (home, name)),
+            namespaced: match flags.get("namespaced-backend-config") {
+                Some(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+                None => Some("backend-config".to_owned()),
+            },
+            namespaces: flags
+                .get("watched-namespace")
+                .map(|names| {
+                    names
+                        .split(',')
+                        .map(|name| name.trim().to_owned())
+                        .filter(|name| !name.is_empty())
+                        .collect()
+                })
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// The flags of the container, the last of each: `--flag=value` and `--flag value`.
+fn flags(deployment: &Value) -> BTreeMap<String, String> {
+    let arguments = deployment.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
+    let mut flags = BTreeMap::new();
+    let mut open: Option<String> = None;
+    for word in arguments.into_iter().flatten().filter_map(Value::as_str) {
+        match word.strip_prefix("--") {
+            Some(flag) => {
+                let (flag, value) = flag.split_once('=').map_or((flag, ""), |(flag, value)| (flag, value));
+                open = (!word.contains('=')).then(|| flag.to_owned());
+                flags.insert(flag.to_owned(), value.to_owned());
+            }
+            None => {
+                if let Some(flag) = open.take() {
+                    flags.insert(flag, word.to_owned());
+                }
+            }
+        }
+    }
+    flags
+}
+
+/// The text of the configuration file, from the ConfigMap that is mounted.
+fn configuration(
+    deployment: &Value,
+    namespace: &str,
+    flags: &BTreeMap<String, String>,
+    cluster: &Connection,
+) -> Result<Option<String>> {
+    let Some(path) = flags.get("config-file").or_else(|| flags.get("config")).filter(|path| !path.is_empty())
+    else {
+        return Ok(None);
+    };
+    let key = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let volumes = deployment.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+    let name = volumes.into_iter().flatten().find_map(|volume| volume.pointer("/configMap/name")?.as_str());
+    let name = name.with_context(|| format!("{path} comes from no ConfigMap; use --config"))?;
+    let map = cluster.json(&["get", "configmaps", name, "--namespace", namespace])?;
+    let text = map.get("data").and_then(|data| data.get(key)).and_then(Value::as_str);
+    text.map(|text| Some(text.to_owned())).with_context(|| format!("ConfigMap {name} has no {key}"))
+}
+
+fn text_of(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn flags_are_read_in_both_forms() {
+        let arguments = json!([
+            "--pause-rollout=true",
+            "--add-default-affinity",
+            "false",
+            "--watched-namespace=a,b",
+            "--global-backend-config=all",
+            "--leader-elect"
+        ]);
+        let deployment = json!({"spec": {"template": {"spec": {"containers": [{"args": arguments}]}}}});
+        let operator = Operator::new(&flags(&deployment), None, "home").unwrap();
+        assert!(operator.policy.paused && !operator.environment.add_default_affinity);
+        assert_eq!(operator.namespaces, ["a", "b"]);
+        assert_eq!(operator.global, Some(("home".to_owned(), "all".to_owned())));
+        assert_eq!(operator.namespaced.as_deref(), Some("backend-config"));
+    }
+
+    #[test]
+    fn a_configuration_that_is_wrong_is_an_error() {
+        assert!(Operator::new(&BTreeMap::new(), Some("runnerImages: 5"), "").is_err());
+    }
+}

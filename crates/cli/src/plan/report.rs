@@ -1,0 +1,170 @@
+//! What a plan says, as text and as JSON.
+
+use crate::terminal::{Colour, coloured, plural, wrapped};
+use functionmesh_plan::forecast::Forecast;
+use functionmesh_plan::health::reason::Reason;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Columns of the names.
+const NAME: usize = 44;
+/// Exit code when pods restart.
+const RESTARTS: u8 = 2;
+
+/// What becomes of one object.
+pub(crate) enum Fate {
+    /// The controllers bring it about.
+    Forecast(Forecast),
+    /// The API server does not take it, or nothing could be found out.
+    Refused(String),
+    /// A component that leaves its mesh is deleted, and what it has in Pulsar as well where the flag says so.
+    Deleted { pods: i64, cleanup: bool },
+    /// It has no pods of its own; its components follow.
+    Mesh,
+    /// A BackendConfig, with what it does.
+    Config,
+}
+
+/// One object.
+pub(crate) struct Entry {
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Fields of the object that the apply changes.
+    pub(crate) edits: Vec<String>,
+    pub(crate) fate: Fate,
+}
+
+impl Entry {
+    /// Pods that are replaced or deleted.
+    fn pods(&self) -> i64 {
+        match &self.fate {
+            Fate::Forecast(Forecast::Restarts { pods, .. }) | Fate::Deleted { pods, .. } => *pods,
+            _ => 0,
+        }
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(self.fate, Fate::Refused(_) | Fate::Forecast(Forecast::Invalid(_) | Forecast::Refused(..)))
+    }
+
+    /// One word for programs, one for people, and what else there is to read.
+    fn told(&self) -> (&'static str, String, Vec<String>) {
+        let pods = |number: i64| plural(usize::try_from(number).unwrap_or_default(), "pod");
+        let changes = |changes: &[functionmesh_plan::rollout::diff::change::Change]| {
+            changes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        match &self.fate {
+            Fate::Mesh => ("Mesh", "its components follow".to_owned(), Vec::new()),
+            Fate::Config => ("BackendConfig", "its components follow".to_owned(), Vec::new()),
+            Fate::Refused(message) => ("Refused", "refused".to_owned(), vec![message.clone()]),
+            Fate::Deleted { pods: number, cleanup } => {
+                let what = if *cleanup { ", and its subscription in Pulsar" } else { "" };
+                ("Deleted", format!("deleted with {}{what}", pods(*number)), Vec::new())
+            }
+            Fate::Forecast(forecast) => match forecast {
+                Forecast::Unmanaged => ("Unmanaged", "not managed".to_owned(), Vec::new()),
+                Forecast::Invalid(message) => ("Invalid", "invalid".to_owned(), vec![message.clone()]),
+                Forecast::Refused(reason, message) => {
+                    ("Refused", format!("refused ({reason})"), vec![message.clone()])
+                }
+                Forecast::Creates(number) => {
+                    ("Created", format!("created with {}", pods(*number)), Vec::new())
+                }
+                Forecast::Unchanged => ("Unchanged", "unchanged".to_owned(), Vec::new()),
+                Forecast::Changes(all) => ("Changed", "changed without a restart".to_owned(), changes(all)),
+                Forecast::Restarts { pods: number, changes: all, recreates } => {
+                    let how = if *recreates { "recreates its StatefulSet and restarts" } else { "restarts" };
+                    ("Restarts", format!("{how} {}", pods(*number)), changes(all))
+                }
+                Forecast::Waits { reason, hash, changes: all, immutable } => {
+                    let verb = if immutable.is_empty() { "approve" } else { "recreate" };
+                    let mut lines = changes(all);
+                    lines.push(format!(
+                        "kubectl fmesh {verb} {} {} --namespace {} (hash {hash})",
+                        self.kind.to_lowercase(),
+                        self.name,
+                        self.namespace
+                    ));
+                    ("Waits", format!("unchanged; an update waits for approval ({reason})"), lines)
+                }
+            },
+        }
+    }
+}
+
+/// The plan of all objects.
+pub(crate) struct Report(pub(crate) Vec<Entry>);
+
+impl Report {
+    /// For people: the totals come first.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![self.totals()];
+        for entry in &self.0 {
+            let (_, what, details) = entry.told();
+            let name = format!("{} {}/{}", entry.kind.to_lowercase(), entry.namespace, entry.name);
+            let what = match entry.pods() {
+                _ if entry.is_failed() => coloured(&what, Colour::Red),
+                1.. => coloured(&what, Colour::Yellow),
+                _ => what,
+            };
+            lines.push(format!("{name:NAME$} {what}"));
+            lines.extend(entry.edits.iter().chain(&details).map(|line| wrapped(line, "    ")));
+        }
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+
+    fn totals(&self) -> String {
+        let count = |wanted: fn(&Fate) -> bool| self.0.iter().filter(|entry| wanted(&entry.fate)).count();
+        let parts = [
+            ("restart", count(|f| matches!(f, Fate::Forecast(Forecast::Restarts { .. })))),
+            ("deleted", count(|f| matches!(f, Fate::Deleted { .. }))),
+            ("created", count(|f| matches!(f, Fate::Forecast(Forecast::Creates(_))))),
+            ("changed without a restart", count(|f| matches!(f, Fate::Forecast(Forecast::Changes(_))))),
+            ("waiting for approval", count(|f| matches!(f, Fate::Forecast(Forecast::Waits { .. })))),
+            ("unchanged", count(|f| matches!(f, Fate::Forecast(Forecast::Unchanged | Forecast::Unmanaged)))),
+            ("refused", self.0.iter().filter(|entry| entry.is_failed()).count()),
+        ];
+        let told: Vec<String> =
+            parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
+        let pods: i64 = self.0.iter().map(Entry::pods).sum();
+        let objects = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+        format!(
+            "Restarts or deletes {}. Objects: {objects}.",
+            plural(usize::try_from(pods).unwrap_or_default(), "pod")
+        )
+    }
+
+    /// For programs: `docs/kubectl-fmesh.md` has the fields.
+    pub(crate) fn json(&self) -> Value {
+        let items: Vec<Value> = self
+            .0
+            .iter()
+            .map(|entry| {
+                let (result, _, details) = entry.told();
+                let (reason, hash) = match &entry.fate {
+                    Fate::Forecast(Forecast::Waits { reason, hash, .. }) => (Some(reason.as_str()), Some(hash)),
+                    Fate::Forecast(Forecast::Refused(reason, _)) => (Some(Reason::as_str(*reason)), None),
+                    _ => (None, None),
+                };
+                json!({
+                    "kind": entry.kind, "namespace": entry.namespace, "name": entry.name,
+                    "result": result, "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": reason, "hash": hash,
+                })
+            })
+            .collect();
+        let pods: i64 = self.0.iter().map(Entry::pods).sum();
+        json!({"apiVersion": "cli.functionmesh.io/v1", "kind": "PlanReport", "pods": pods, "items": items})
+    }
+
+    /// 0 when no pod restarts, 2 when some do, 1 when something is refused.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.0.iter().any(Entry::is_failed) {
+            ExitCode::FAILURE
+        } else if self.0.iter().any(|entry| entry.pods() > 0) {
+            ExitCode::from(RESTARTS)
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+}
