@@ -248,7 +248,7 @@ impl Watches {
             .filter(|change| std::future::ready(change.is_ok()))
     }
 
-    /// Settings of the controller's queue. What it hands out has to wait for its turn ([`crate::fair_queue`]).
+    /// Settings of the controller's queue. What it hands out has to wait for its turn.
     pub fn queue(&self) -> Config {
         Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
     }
