@@ -9,11 +9,11 @@
 //! The first process of the process namespace is ours. When it dies the kernel ends everything in it, and with the last
 //! process go the network and all mounts: taking a cluster down is killing one process, after a crash as well.
 
-pub mod control_plane;
+mod control_plane;
 pub mod node;
-pub mod pki;
-pub mod process;
-pub mod sandbox;
+pub(crate) mod pki;
+mod process;
+mod sandbox;
 pub mod second;
 
 use crate::shell::{command, progress, run, until};

@@ -20,6 +20,7 @@ mod import;
 mod oci;
 mod pulsar;
 mod sandbox;
+mod tags;
 
 pub use controllers::{BINARIES, controllers};
 pub use full::full;
@@ -27,19 +28,9 @@ pub use import::import;
 pub use oci::Archive;
 pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;
+pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, PULSAR_IMAGE, PULSAR_VERSION};
 
 use anyhow::Result;
-
-/// Version of Pulsar.
-pub const PULSAR_VERSION: &str = "4.0.6";
-/// Image with the broker, the Java instance, the examples and the data generator.
-pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
-/// The same with Python, further connectors and the programs of the matrix.
-pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
-/// Image with the four controllers.
-pub const CONTROLLERS_IMAGE: &str = "docker.io/local/function-mesh:dev";
-/// Image that keeps a pod's namespaces; also a small shell for tests.
-pub const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
 
 /// An image that can be built here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

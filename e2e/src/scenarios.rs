@@ -8,7 +8,7 @@ pub mod edits;
 pub mod faults;
 pub mod fleet;
 pub mod fuzz;
-pub mod request_counts;
+mod request_counts;
 pub mod restarts;
 
 pub use fleet::{FUNCTION, Fleet, Kind, SINK, SOURCE};

@@ -3,10 +3,10 @@
 pub mod audit;
 pub mod children;
 pub mod controller;
-pub mod etcd;
+pub(crate) mod etcd;
 pub mod fake_statefulset_controller;
-pub mod http;
-pub mod installed;
+mod http;
+mod installed;
 pub mod many;
 pub mod objects;
 pub mod pods;

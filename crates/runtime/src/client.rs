@@ -14,6 +14,12 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::util::MapRequest;
 use tower::{BoxError, Layer, Service};
 
+/// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
+/// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
+/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to restart it costs a request:
+/// seven caches may cost 75 an hour. How long a watch lasts is in `client`.
+pub(crate) const SILENCE_SECONDS: u32 = 340;
+
 /// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Time limit until the response headers; a watch may then last indefinitely.
@@ -137,7 +143,7 @@ impl<S> Layer<S> for LongWatches {
 
 /// Replaces the time limit of a watch.
 fn prolong(mut request: Request<Body>) -> Request<Body> {
-    let asked = format!("timeoutSeconds={}", crate::stream::SILENCE_SECONDS);
+    let asked = format!("timeoutSeconds={SILENCE_SECONDS}");
     let uri = request.uri().to_string();
     if uri.contains("watch=true")
         && let Ok(longer) = uri.replace(&asked, &format!("timeoutSeconds={WATCH_SECONDS}")).parse()
@@ -193,7 +199,7 @@ mod tests {
     fn watches_last_longer_than_their_silence() {
         let asked =
             |uri: &str| prolong(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string();
-        let silence = crate::stream::SILENCE_SECONDS.to_string();
+        let silence = SILENCE_SECONDS.to_string();
         let watch = format!("/api/v1/pods?watch=true&timeoutSeconds={silence}&allowWatchBookmarks=true");
         assert_eq!(asked(&watch), watch.replace(&silence, "590"));
         let list = format!("/api/v1/pods?timeoutSeconds={silence}");

@@ -79,6 +79,12 @@ pub struct Metrics {
     pub controller: &'static str,
 }
 
+/// Options of a histogram of durations in seconds.
+fn seconds(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(name, help)
+        .buckets(vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0])
+}
+
 impl Metrics {
     /// Creates and registers all metrics.
     ///
@@ -87,10 +93,6 @@ impl Metrics {
     pub fn new(controller: &'static str, version: &str) -> prometheus::Result<Self> {
         let registry =
             Registry::new_custom(None, Some([("controller".to_owned(), controller.to_owned())].into()))?;
-        let seconds = |name: &str, help: &str| {
-            HistogramOpts::new(name, help)
-                .buckets(vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0])
-        };
         let counter =
             |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let metrics = Self {

@@ -1,8 +1,8 @@
 //! Caches, and the streams that trigger reconciles. All uses of kube's unstable stream control are here.
 
-use crate::Process;
 use crate::admin::{Readiness, ReadyHandle};
 use crate::args::WatchArgs;
+use crate::client::SILENCE_SECONDS;
 use crate::denial::denial;
 use crate::denied::Denied;
 use crate::error_text;
@@ -10,6 +10,7 @@ use crate::fair_queue::places;
 use crate::metrics::Metrics;
 use crate::optional::Optional;
 use crate::presence::Presence;
+use crate::process::Process;
 use crate::source::{Need, Source};
 use crate::vanished::with_deletions;
 use futures::stream::BoxStream;
@@ -28,11 +29,6 @@ use std::time::Duration;
 use tokio::sync::watch::Sender;
 use tracing::{debug, warn};
 
-/// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
-/// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
-/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to restart it costs a request:
-/// seven caches may cost 75 an hour. How long a watch lasts is in `client`.
-pub(crate) const SILENCE_SECONDS: u32 = 340;
 /// Small, because a page is held decoded beside the cache.
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.

@@ -38,11 +38,7 @@ enum Command {
     /// The operator for `kubectl apply -k`: into config/default. Needs helm when the chart changed.
     Install(Mode),
     /// Check the shape of the workspace: cycles between files, upward arrows, public modules, sizes, pure crates.
-    Structure {
-        /// Also check the folders that are being brought into this shape.
-        #[arg(long)]
-        all: bool,
-    },
+    Structure,
 }
 
 #[derive(clap::Args)]
@@ -75,7 +71,7 @@ fn main() -> Result<()> {
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
         Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
-        Command::Structure { all } => return structure::check(all),
+        Command::Structure => return structure::check(),
         Command::Install(mode) => (&[install::generate], "cargo xtask install", mode),
     };
     let mut files = Files::default();

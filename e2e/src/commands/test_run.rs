@@ -7,8 +7,8 @@
 //! A test with a real API server may fail on a busy machine although the product works. With [`Options::retry`] a failed
 //! test runs a second time, and the summary names the flaky ones so that they get fixed; a test that fails twice has failed.
 
-pub mod libtest;
-pub mod programs;
+mod libtest;
+mod programs;
 
 #[cfg(test)]
 mod documentation;

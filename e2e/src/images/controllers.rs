@@ -1,7 +1,7 @@
 //! The image of the controllers: four static binaries and nothing else.
 
-use super::CONTROLLERS_IMAGE;
 use super::oci::{Archive, Recipe, build, pack};
+use super::tags::CONTROLLERS_IMAGE;
 use crate::paths;
 use crate::shell::{command, output, progress, run};
 use crate::tools::{packages, present};

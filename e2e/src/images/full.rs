@@ -2,7 +2,7 @@
 
 use super::oci::{Archive, Recipe, build, pack};
 use super::pulsar::{DATA_GENERATOR, artifact, config, layers};
-use super::{FULL_IMAGE, PULSAR_VERSION};
+use super::tags::{FULL_IMAGE, PULSAR_VERSION};
 use crate::paths;
 use crate::shell::{command, output, progress, run};
 use crate::tools::{packages, present};

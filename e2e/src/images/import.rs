@@ -1,6 +1,6 @@
 //! Making an image known to a containerd.
 
-use super::Archive;
+use super::oci::Archive;
 use crate::shell::{command, output, progress};
 use anyhow::{Context, Result};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::cached::cached;
 use super::oci::{Archive, Recipe, architecture, build, pack};
-use super::{PULSAR_IMAGE, PULSAR_VERSION};
+use super::tags::{PULSAR_IMAGE, PULSAR_VERSION};
 use crate::paths;
 use crate::shell::{command, progress, run};
 use crate::tools::{packages, present};

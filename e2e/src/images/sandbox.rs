@@ -1,7 +1,7 @@
 //! The image that keeps a pod's namespaces, and a shell for tests.
 
-use super::PAUSE_IMAGE;
 use super::oci::{Archive, Recipe, build, pack};
+use super::tags::PAUSE_IMAGE;
 use crate::shell::{command, run};
 use crate::tools::packages;
 use anyhow::{Context, Result, bail};

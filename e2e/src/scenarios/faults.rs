@@ -9,7 +9,7 @@
 //! * O5 no panic, and no end of the process but the one that was planned.
 
 pub mod scenario;
-pub mod state;
+mod state;
 
 use crate::scenarios::fleet::Kind;
 use crate::testing::controller::Controller;

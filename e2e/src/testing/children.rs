@@ -1,6 +1,6 @@
 //! The children of a component, of any kind: patches, reads, and the Events about their repairs.
 
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};

@@ -65,7 +65,7 @@ impl Etcd {
     ///
     /// # Errors
     /// When etcd does not answer.
-    pub fn versions(&self, resource: &str, namespace: &str) -> Result<Versions> {
+    pub fn versions(self, resource: &str, namespace: &str) -> Result<Versions> {
         let folder = match resource {
             "services" => "services/specs".to_owned(),
             "functions" | "sources" | "sinks" | "functionmeshes" | "backendconfigs" => {
@@ -91,7 +91,7 @@ impl Etcd {
     /// # Errors
     /// When it does not exist, or etcd does not answer.
     pub fn rewrite(
-        &self,
+        self,
         plural: &str,
         namespace: &str,
         name: &str,
@@ -112,7 +112,7 @@ impl Etcd {
     ///
     /// # Errors
     /// When etcd does not answer.
-    pub fn compact(&self) -> Result<()> {
+    pub fn compact(self) -> Result<()> {
         let nothing = Range { key: bytes("nothing"), end: bytes("nothing"), keys_only: true };
         let revision = self.range(&nothing)?.header.revision;
         self.ask("/v3/kv/compaction", &json!({"revision": revision, "physical": true}))?;
@@ -123,7 +123,7 @@ impl Etcd {
     ///
     /// # Errors
     /// When etcd does not answer.
-    pub fn full(&self, full: bool) -> Result<()> {
+    pub fn full(self, full: bool) -> Result<()> {
         let action = if full { "ACTIVATE" } else { "DEACTIVATE" };
         self.ask("/v3/maintenance/alarm", &json!({"action": action, "alarm": "NOSPACE"})).map(drop)
     }

@@ -4,7 +4,6 @@
 //! role; then the versions differ, and the next process installs everything again.
 
 use crate::operator::NAMESPACE;
-use crate::testing::TestEnv;
 use anyhow::Result;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
@@ -13,11 +12,12 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
-use kube::{Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
+use std::path::Path;
 
 /// Parts of names by which the installed objects are recognised.
 const NAMES: [&str; 3] = ["functionmesh", "function-mesh", "test-"];
@@ -26,10 +26,10 @@ const NAMES: [&str; 3] = ["functionmesh", "function-mesh", "test-"];
 ///
 /// # Errors
 /// When they cannot be listed or the file cannot be written.
-pub async fn record(env: &TestEnv) -> Result<()> {
+pub async fn record(client: &Client, folder: Option<&Path>) -> Result<()> {
     // A cluster that is not ours may change at any time.
-    let Ok(folder) = env.folder() else { return Ok(()) };
-    let versions = versions(env).await?;
+    let Some(folder) = folder else { return Ok(()) };
+    let versions = versions(client).await?;
     Ok(fs::write(folder.join("installed.json"), serde_json::to_vec(&versions)?)?)
 }
 
@@ -37,16 +37,16 @@ pub async fn record(env: &TestEnv) -> Result<()> {
 ///
 /// # Errors
 /// When the objects cannot be listed.
-pub async fn is_current(env: &TestEnv) -> Result<bool> {
-    let recorded = env.folder().ok().and_then(|folder| fs::read(folder.join("installed.json")).ok());
+pub async fn is_current(client: &Client, folder: Option<&Path>) -> Result<bool> {
+    let recorded = folder.and_then(|folder| fs::read(folder.join("installed.json")).ok());
     let Some(recorded) = recorded else { return Ok(false) };
     let recorded: BTreeMap<String, String> = serde_json::from_slice(&recorded)?;
-    let current = versions(env).await?;
+    let current = versions(client).await?;
     Ok(recorded.iter().all(|(name, version)| current.get(name) == Some(version)))
 }
 
-async fn versions(env: &TestEnv) -> Result<BTreeMap<String, String>> {
-    let client = || env.client.clone();
+async fn versions(client: &Client) -> Result<BTreeMap<String, String>> {
+    let client = || client.clone();
     let mut versions = BTreeMap::new();
     add::<CustomResourceDefinition>(Api::all(client()), &mut versions).await?;
     add::<ValidatingAdmissionPolicy>(Api::all(client()), &mut versions).await?;

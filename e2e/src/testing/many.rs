@@ -1,6 +1,6 @@
 //! Many objects at once: changed concurrently, and awaited by one watch instead of a request for each.
 
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::Api;

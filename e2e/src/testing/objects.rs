@@ -1,6 +1,6 @@
 //! Creating, changing and awaiting objects of our kinds.
 
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};

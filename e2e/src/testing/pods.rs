@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::images;
 use crate::operator::Kubectl;
 use crate::shell::{output, until};
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;

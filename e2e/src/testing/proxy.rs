@@ -6,7 +6,7 @@
 pub mod rule;
 
 use crate::shell::{command, output};
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures::StreamExt;

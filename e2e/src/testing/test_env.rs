@@ -137,11 +137,12 @@ impl TestEnv {
     /// When the API server refuses them.
     pub async fn prepare(&self) -> Result<()> {
         let install = || async {
-            if installed::is_current(self).await? {
+            let folder = self.folder.as_deref();
+            if installed::is_current(&self.client, folder).await? {
                 return Ok(());
             }
             self.install().await?;
-            installed::record(self).await
+            installed::record(&self.client, folder).await
         };
         PREPARED.get_or_try_init(install).await.copied()
     }

@@ -1,7 +1,7 @@
 //! The kind `VerticalPodAutoscaler`, which clusters have or have not: there while tests need it.
 
 use crate::shell::{output, run};
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Result, ensure};
 use std::future::Future;
 use tokio::sync::Mutex;

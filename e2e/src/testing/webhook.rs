@@ -1,6 +1,6 @@
 //! An admission webhook of a third party: it changes StatefulSets, is slow, or does not answer.
 
-use crate::testing::TestEnv;
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Request, Response};

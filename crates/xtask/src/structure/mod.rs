@@ -26,15 +26,11 @@ mod workspace;
 use anyhow::{Result, bail};
 use workspace::Workspace;
 
-/// Folders that are being brought into this shape; each is removed from the list as soon as it is.
-const PENDING: [&str; 5] =
-    ["crates/controller/", "crates/mesh-controller/", "crates/plan/", "crates/runtime/", "e2e/"];
-
-/// Checks all rules; with `all` also in the folders that are being brought into this shape.
+/// Checks all rules.
 ///
 /// # Errors
 /// Every place that breaks one.
-pub fn check(all: bool) -> Result<()> {
+pub fn check() -> Result<()> {
     let workspace = Workspace::read()?;
     let mut problems = Vec::new();
     for package in &workspace.packages {
@@ -47,7 +43,6 @@ pub fn check(all: bool) -> Result<()> {
     }
     problems.extend(facade::problems(&workspace));
     problems.extend(purity::problems(&workspace)?);
-    problems.retain(|problem| all || !PENDING.iter().any(|folder| problem.starts_with(folder)));
     if !problems.is_empty() {
         problems.sort();
         problems.dedup();

@@ -3,10 +3,10 @@
 
 use crate::scenarios::FUNCTION;
 use crate::scenarios::fleet::Fleet;
-use crate::testing::TestEnv;
 use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
 use crate::testing::many::{CONCURRENCY, each};
 use crate::testing::objects::{create, functions};
+use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;

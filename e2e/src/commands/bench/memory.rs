@@ -1,10 +1,10 @@
 //! The steps about memory.
 
-use crate::commands::bench::Bench;
 use crate::commands::bench::report::Row;
+use crate::commands::bench::run::Bench;
 use crate::images::BINARIES;
 use crate::scenarios::{FUNCTION, Fleet, restarts};
-use crate::testing::Controller;
+use crate::testing::controller::Controller;
 use crate::testing::controller::Memory;
 use crate::testing::many::each;
 use anyhow::Result;

@@ -1,6 +1,6 @@
 //! The table of results, on the terminal and in `docs/benchmarks.md`.
 
-use crate::commands::bench::Settings;
+use crate::commands::bench::settings::Settings;
 use crate::paths;
 use crate::shell::{command, output};
 use crate::tools;

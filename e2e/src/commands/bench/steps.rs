@@ -1,8 +1,9 @@
 //! The steps about requests and time.
 
+use crate::commands::bench::baseline;
 use crate::commands::bench::baseline::{Baseline, Pattern};
 use crate::commands::bench::report::Row;
-use crate::commands::bench::{Bench, baseline, each, seconds};
+use crate::commands::bench::run::{Bench, each, seconds};
 use crate::scenarios::{FUNCTION, Fleet, RequestCounts, edits, restarts};
 use anyhow::Result;
 use serde_json::json;

@@ -1,0 +1,12 @@
+//! Names and versions of the images.
+
+/// Version of Pulsar.
+pub const PULSAR_VERSION: &str = "4.0.6";
+/// Image with the broker, the Java instance, the examples and the data generator.
+pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
+/// The same with Python, further connectors and the programs of the matrix.
+pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
+/// Image with the four controllers.
+pub const CONTROLLERS_IMAGE: &str = "docker.io/local/function-mesh:dev";
+/// Image that keeps a pod's namespaces; also a small shell for tests.
+pub const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
