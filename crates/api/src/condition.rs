@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_reads_one_condition_at_most() {
+    fn tools_that_wait_read_one_condition_at_most() {
         let [ready] = &wanted(true, "a")[..] else { panic!() };
         let [not_ready] = &wanted(false, "b")[..] else { panic!() };
         let progressing = |status| DesiredCondition {

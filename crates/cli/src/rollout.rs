@@ -63,7 +63,7 @@ impl Verb {
     /// Runs the verb: 0 when all is done, 1 when something failed, 3 when --wait ended first.
     ///
     /// # Errors
-    /// When the objects cannot be read, or somebody has to confirm and cannot.
+    /// When the objects cannot be read, or without a terminal to confirm on.
     pub(crate) fn run(self, options: &Options) -> Result<ExitCode> {
         let items = options.target.components(&options.cluster)?;
         let (steps, notes): (Vec<_>, Vec<_>) =

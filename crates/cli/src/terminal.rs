@@ -79,7 +79,7 @@ pub(crate) fn progress(line: &str) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
         let line: String = line.chars().take(width().saturating_sub(1)).collect();
-        // Whether somebody sees it makes no difference to the command.
+        // A terminal that is closed makes no difference to the command.
         let _ = write!(stderr, "\r\x1b[K{line}");
         let _ = stderr.flush();
     }

@@ -64,7 +64,7 @@ pub enum Forecast {
         /// Whether the `StatefulSet` is recreated for it.
         recreates: bool,
     },
-    /// The pods stay as they are until somebody decides.
+    /// The pods stay as they are until a user approves or recreates.
     Waits {
         /// For what.
         reason: Reason,

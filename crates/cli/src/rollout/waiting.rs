@@ -1,4 +1,4 @@
-//! An update that waits for somebody's decision.
+//! An update that awaits approval.
 
 use crate::cluster::item::Item;
 use crate::terminal::plural;
