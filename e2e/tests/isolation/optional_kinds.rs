@@ -53,7 +53,7 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
             until_ready(env, &api, name, AVAILABLE).await?;
         }
         let message = until_condition(env, &api, "scaled", MISSING, ("True", "ApiMissing")).await?;
-        ensure!(message.contains("may not list") && message.contains("is forbidden"), "{message}");
+        ensure!(message.contains("not permitted to list") && message.contains("is forbidden"), "{message}");
         ensure!(condition(&api, "plain", MISSING).await.is_err(), "it asks for none");
 
         // Granted while the controller runs.
