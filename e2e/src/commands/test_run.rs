@@ -1,7 +1,7 @@
 //! Runs the test programs that need an API server but no node.
 //!
 //! All of them share one API server, and many tests disturb it: they slow it down, change a kind, remove a permission or
-//! count every request. So tests of different modules do not run side by side, except for the modules that [`programs`]
+//! count every request. So tests of different modules do not run side by side, except for the modules that `programs`
 //! puts into one group. Within a batch the tests run on as many threads as the machine has cores.
 //!
 //! A test with a real API server may fail on a busy machine although the product works. With [`Options::retry`] a failed

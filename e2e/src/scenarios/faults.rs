@@ -3,7 +3,7 @@
 //! A scenario is run undisturbed first; the proxy notes the writes of the controller. Then it is run once for each write
 //! and each [`Fault`], in a namespace of its own, and has to come to the same end:
 //!
-//! * O1 the same objects, apart from what differs between any two runs ([`state`]);
+//! * O1 the same objects, apart from what differs between any two runs (`state`);
 //! * O2 the same creations and deletions for each object;
 //! * O3 then no write any more;
 //! * O5 no panic, and no end of the process but the one that was planned.
