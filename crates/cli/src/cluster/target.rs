@@ -28,11 +28,12 @@ pub(crate) struct Scope {
 impl Scope {
     /// The options for kubectl.
     pub(crate) fn words(&self) -> Vec<&str> {
-        match &self.namespace {
-            _ if self.all_namespaces => vec!["--all-namespaces"],
-            Some(namespace) => vec!["--namespace", namespace],
-            None => Vec::new(),
-        }
+        if self.all_namespaces { vec!["--all-namespaces"] } else { self.namespace_words() }
+    }
+
+    /// The same for what is applied, which is in one namespace: its own, or the one that is named.
+    pub(crate) fn namespace_words(&self) -> Vec<&str> {
+        self.namespace.as_deref().map(|namespace| vec!["--namespace", namespace]).unwrap_or_default()
     }
 }
 
@@ -204,6 +205,17 @@ mod tests {
         );
         assert_eq!(words("sources,sinks").unwrap(), Named::Kinds(resources(&["sources", "sinks"])));
         assert_eq!(words("").unwrap(), Named::Kinds(component_kinds()));
+    }
+
+    #[test]
+    fn nothing_is_applied_to_all_namespaces() {
+        let scope = |namespace: Option<&str>, all| Scope {
+            namespace: namespace.map(str::to_owned),
+            all_namespaces: all,
+        };
+        assert_eq!(scope(None, true).words(), ["--all-namespaces"]);
+        assert!(scope(None, true).namespace_words().is_empty(), "kubectl apply has no such option");
+        assert_eq!(scope(Some("a"), false).namespace_words(), ["--namespace", "a"]);
     }
 
     #[test]

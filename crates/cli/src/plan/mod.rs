@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 use backend::Configs;
 use clap::{Args, ValueEnum};
 use edits::edits;
-use functionmesh_api::constants::LABEL_MESH;
+use functionmesh_api::constants::{FINALIZER_CLEANUP, LABEL_MESH};
 use functionmesh_api::{Function, Kind, Sink, Source};
 use functionmesh_plan::forecast::{Forecast, ForecastInputs, forecast};
 use functionmesh_plan::health::reason::Reason;
@@ -144,7 +144,7 @@ impl Planner<'_> {
         }
         for object in ours {
             progress(&format!("{} objects planned", self.entries.len()));
-            match self.stored(&object, &[]) {
+            match self.stored(&object, &self.options.scope.namespace_words()) {
                 Ok(stored) if Item::of(stored.clone()).is_mesh() => self.mesh(&stored)?,
                 Ok(stored) => self.changed(&stored)?,
                 Err(error) => self.refused(&object, &error),
@@ -169,7 +169,7 @@ impl Planner<'_> {
 
     /// A BackendConfig of the input; the namespace whose components it concerns, and whether it concerns all.
     fn config(&mut self, object: &Value) -> Option<(String, bool)> {
-        match self.stored(object, &[]) {
+        match self.stored(object, &self.options.scope.namespace_words()) {
             Ok(stored) => {
                 let item = Item::of(stored.clone());
                 let operator = self.operators.of("Function", &item.namespace);
@@ -188,9 +188,7 @@ impl Planner<'_> {
 
     /// The object as the API server would store it.
     fn stored(&self, object: &Value, words: &[&str]) -> Result<Value> {
-        let mut all = vec!["apply", "--dry-run=server", "--show-managed-fields", "--filename=-"];
-        all.extend(words);
-        all.extend(self.options.scope.words());
+        let all = [&["apply", "--dry-run=server", "--show-managed-fields", "--filename=-"], words].concat();
         self.options.cluster.json_of(&all, object)
     }
 
@@ -309,7 +307,8 @@ impl Planner<'_> {
             if !wanted.iter().any(|item| (&item.kind, &item.name) == (&left.kind, &left.name)) {
                 let pods =
                     left.object.pointer("/status/replicas").and_then(Value::as_i64).unwrap_or_default();
-                let cleanup = left.object.pointer("/metadata/finalizers").is_some();
+                let finalizers = left.object.pointer("/metadata/finalizers").and_then(Value::as_array);
+                let cleanup = finalizers.into_iter().flatten().any(|name| name == FINALIZER_CLEANUP);
                 self.add(&left, Fate::Deleted { pods, cleanup });
             }
         }
