@@ -93,7 +93,7 @@ parity: toolchain ## Compare rendered manifests with recordings of the Go operat
 	@command -v python3 >/dev/null || { echo "missing: python3 (Debian: apt-get install python3 python3-yaml)" >&2; exit 1; }
 	@python3 -c 'import yaml' 2>/dev/null || { echo "installing PyYAML"; python3 -m pip install --quiet pyyaml || apt-get install -qq -y python3-yaml; }
 	$(CARGO) build --quiet --locked --release --package kubectl-fmesh
-	python3 "$(CORPUS)/parity.py" --cli target/release/kubectl-fmesh --accept "$(CORPUS)/deliberate.txt" \
+	python3 e2e/parity.py "$(CORPUS)/parity.py" --cli target/release/kubectl-fmesh --accept "$(CORPUS)/deliberate.txt" \
 		--accept docs/differences.txt "$(CORPUS)/public"
 
 # N=200 for a quick look; only the whole run, with N=1000, writes docs/benchmarks.md.
