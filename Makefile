@@ -45,7 +45,7 @@ test: $(E2E) ## Run unit, golden and API-server tests, and check that generated 
 	$(CARGO) xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) test --name api --retry $(TESTS)
+	@$(E2E) test --name api --servers 2 --retry $(TESTS)
 
 .PHONY: e2e
 e2e: $(E2E) ## Run the main scenario as tests with assertions, with real pods and a real Pulsar

@@ -162,7 +162,7 @@ async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Resul
     let given = std::env::var_os("KUBECONFIG").is_some_and(|file| !file.is_empty());
     let own: Option<Own> = if api_only {
         // Always our own: its audit log is what the tests count.
-        Some(Own::Api(ApiOnly::up(name)?))
+        Some(Own::Api(vec![ApiOnly::up(name)?]))
     } else if given {
         shell::progress("using the cluster of KUBECONFIG");
         None
@@ -179,24 +179,33 @@ async fn run(name: &str, api_only: bool, nodes: u8, command: &[String]) -> Resul
     within(name, own, ended).await
 }
 
-/// Runs test programs with an API server.
+/// Runs test programs with API servers of their own.
 async fn test(name: &str, options: &test_run::Options) -> Result<ExitCode> {
     let batches = test_run::batches(options)?;
-    let own = Some(Own::Api(ApiOnly::up(name)?));
-    let environment = environment(own.as_ref());
+    let names = std::iter::once(name.to_owned()).chain((2..=options.servers).map(|n| format!("{name}-{n}")));
+    let servers = names.map(|name| ApiOnly::up(&name)).collect::<Result<Vec<_>>>()?;
+    let environments: Vec<test_run::Environment> =
+        servers.iter().map(|server| variables(server.kubeconfig(), server.folder().to_owned())).collect();
     let ended = async {
-        let passed = test_run::run(&batches, options, &environment).await?;
+        let passed = test_run::run(&batches, options, &environments).await?;
         Ok(u8::from(!passed))
     };
-    within(name, own, ended).await
+    within(name, Some(Own::Api(servers)), ended).await
 }
 
 /// Environment variables by which tests find a cluster.
-fn environment(own: Option<&Own>) -> Vec<(&'static str, PathBuf)> {
+fn environment(own: Option<&Own>) -> test_run::Environment {
     match own {
-        Some(own) => vec![("KUBECONFIG", own.kubeconfig()), ("FUNCTION_MESH_E2E", own.folder())],
+        Some(Own::Node(cluster)) => variables(cluster.kubeconfig(), cluster.folder()),
+        Some(Own::Api(servers)) => servers
+            .first()
+            .map_or_else(Vec::new, |server| variables(server.kubeconfig(), server.folder().to_owned())),
         None => Vec::new(),
     }
+}
+
+fn variables(kubeconfig: PathBuf, folder: PathBuf) -> test_run::Environment {
+    vec![("KUBECONFIG", kubeconfig), ("FUNCTION_MESH_E2E", folder)]
 }
 
 /// Waits for the exit code of what runs in a cluster and takes the cluster down, whatever happens: on failure, on a signal, and by
@@ -210,34 +219,21 @@ async fn within(name: &str, own: Option<Own>, ended: impl Future<Output = Result
     };
     if code != 0 {
         keep_logs(name);
+        if let Some(Own::Api(servers)) = &own {
+            (2..=servers.len()).for_each(|n| keep_logs(&format!("{name}-{n}")));
+        }
     }
     match own {
         Some(Own::Node(cluster)) => cluster.down()?,
-        Some(Own::Api(api)) => drop(api),
+        Some(Own::Api(servers)) => drop(servers),
         None => {}
     }
     Ok(ExitCode::from(code))
 }
 
 enum Own {
-    Api(ApiOnly),
+    Api(Vec<ApiOnly>),
     Node(Cluster),
-}
-
-impl Own {
-    fn kubeconfig(&self) -> PathBuf {
-        match self {
-            Self::Api(api) => api.kubeconfig(),
-            Self::Node(cluster) => cluster.kubeconfig(),
-        }
-    }
-
-    fn folder(&self) -> PathBuf {
-        match self {
-            Self::Api(api) => api.folder().to_owned(),
-            Self::Node(cluster) => cluster.folder(),
-        }
-    }
 }
 
 /// Keeps the logs of the control plane and the nodes after a failure.

@@ -1,8 +1,9 @@
 //! Runs the test programs that need an API server but no node.
 //!
-//! All of them share one API server, and many tests disturb it: they slow it down, change a kind, remove a permission or
-//! count every request. So tests of different modules do not run side by side, except for the modules that `programs`
-//! puts into one group. Within a batch the tests run on as many threads as the machine has cores.
+//! Many tests disturb their API server: they slow it down, change a kind, remove a permission or count every request. So
+//! tests of different modules do not share one at the same time, except for the modules that `programs` puts into one
+//! group. Such a batch runs on as many threads as the machine has cores. With [`Options::servers`] several batches run side
+//! by side, each with an API server of its own: most tests wait rather than compute.
 //!
 //! A test with a real API server may fail on a busy machine although the product works. With [`Options::retry`] a failed
 //! test runs a second time, and the summary names the flaky ones so that they get fixed; a test that fails twice has failed.
@@ -20,6 +21,7 @@ use programs::Program;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -40,6 +42,9 @@ pub struct Options {
     /// Run failed tests a second time and report which are flaky
     #[arg(long)]
     pub retry: bool,
+    /// Number of API servers, and so of batches that run side by side
+    #[arg(long, default_value_t = 1)]
+    pub servers: usize,
     /// Leave out a program; can be repeated
     #[arg(long, value_name = "PROGRAM")]
     pub skip: Vec<String>,
@@ -103,16 +108,21 @@ pub fn batches(options: &Options) -> Result<Vec<Batch>> {
     Ok(batches)
 }
 
-/// Runs the batches one after the other and prints a summary. Whether all tests passed, if need be in a second attempt.
+/// Environment variables by which tests find an API server.
+pub type Environment = Vec<(&'static str, PathBuf)>;
+
+/// Runs the batches, one at a time for each API server, and prints a summary. Whether all tests passed, if need be in a second
+/// attempt.
 ///
 /// # Errors
-/// When a program cannot be run.
-pub async fn run(batches: &[Batch], options: &Options, environment: &[(&str, PathBuf)]) -> Result<bool> {
+/// When a program cannot be run, or there is no API server.
+pub async fn run(batches: &[Batch], options: &Options, servers: &[Environment]) -> Result<bool> {
     let started = Instant::now();
+    let first = servers.first().context("no API server to run tests with")?;
+    let next = AtomicUsize::new(0);
+    let lanes = servers.iter().map(|server| run_lane(batches, &next, options, server));
     let (mut failed, mut finished) = (Vec::new(), Vec::new());
-    for (index, batch) in batches.iter().enumerate() {
-        let title = format!("[{}/{}] {}::{}", index + 1, batches.len(), batch.program, batch.label);
-        let outcome = run_batch(batch, &title, options, environment).await?;
+    for (batch, outcome) in futures::future::try_join_all(lanes).await?.into_iter().flatten() {
         if !outcome.failed.is_empty() {
             failed.push(Batch { tests: outcome.failed, ..batch.clone() });
         }
@@ -133,7 +143,7 @@ pub async fn run(batches: &[Batch], options: &Options, environment: &[(&str, Pat
     let mut again = Vec::new();
     for batch in &failed {
         let title = format!("[again] {}::{}", batch.program, batch.label);
-        let outcome = run_batch(batch, &title, options, environment).await?;
+        let outcome = run_batch(batch, &title, options, first).await?;
         again.push(Batch { tests: outcome.failed, ..batch.clone() });
     }
     let (twice, flaky): (Vec<_>, Vec<_>) = failed
@@ -149,6 +159,22 @@ pub async fn run(batches: &[Batch], options: &Options, environment: &[(&str, Pat
     Ok(twice.is_empty())
 }
 
+/// Runs batches with one API server until none is left.
+async fn run_lane<'a>(
+    batches: &'a [Batch],
+    next: &AtomicUsize,
+    options: &Options,
+    server: &Environment,
+) -> Result<Vec<(&'a Batch, Outcome)>> {
+    let mut outcomes = Vec::new();
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(batch) = batches.get(index) else { return Ok(outcomes) };
+        let title = format!("[{}/{}] {}::{}", index + 1, batches.len(), batch.program, batch.label);
+        outcomes.push((batch, run_batch(batch, &title, options, server).await?));
+    }
+}
+
 /// Results of a batch.
 struct Outcome {
     failed: Vec<String>,
@@ -159,7 +185,7 @@ async fn run_batch(
     batch: &Batch,
     title: &str,
     options: &Options,
-    environment: &[(&str, PathBuf)],
+    environment: &Environment,
 ) -> Result<Outcome> {
     progress(&format!("{title} ({} tests)", batch.tests.len()));
     let mut command = Command::new(&batch.executable);
@@ -308,11 +334,34 @@ mod tests {
         let once = format!("test -e {0} && exit 0; touch {0}; {fails}", marker.display());
         let retry = Options { retry: true, ..Options::default() };
         let flaky = [program(&folder, &once)?];
-        assert!(run(&flaky, &retry, &[]).await?);
+        let servers = [Environment::new()];
+        assert!(run(&flaky, &retry, &servers).await?);
         std::fs::remove_file(&marker)?;
-        assert!(!run(&flaky, &Options::default(), &[]).await?);
-        assert!(!run(&[program(&folder, fails)?], &retry, &[]).await?);
+        assert!(!run(&flaky, &Options::default(), &servers).await?);
+        assert!(!run(&[program(&folder, fails)?], &retry, &servers).await?);
         std::fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn each_api_server_runs_one_batch_at_a_time_and_all_run() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("test-lanes-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        // Ends once as many batches run as there are servers, and fails when its server is taken.
+        let script = format!(
+            "cd {} && mkdir \"$SERVER\" || exit 101
+             echo >> started; until test \"$(wc -l < started)\" -ge 2; do sleep 0.01; done; rmdir \"$SERVER\"",
+            folder.display()
+        );
+        let batch = program(&folder, &script)?;
+        let servers = ["one", "two"].map(|name| vec![("SERVER", PathBuf::from(name))]);
+        let batches = vec![batch; 5];
+        let ran = tokio::time::timeout(Duration::from_secs(60), run(&batches, &Options::default(), &servers))
+            .await??;
+        let started = std::fs::read_to_string(folder.join("started"))?.lines().count();
+        std::fs::remove_dir_all(&folder)?;
+        assert!(ran);
+        assert_eq!(started, 5);
         Ok(())
     }
 }
