@@ -1,5 +1,5 @@
-//! `spec` of a BackendConfig: bounds of what it contributes to pods. Without them, invalid content would be noticed only when the
-//! API server refuses the pods of all objects it applies to.
+//! Bounds of the fields that the `spec` of a BackendConfig contributes to pods. Without them, invalid content would be noticed
+//! only when the API server refuses the pods of all objects that it applies to.
 
 use crate::limits;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -10,7 +10,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 const LABEL_VALUE: &str = "^(|[A-Za-z0-9]|[A-Za-z0-9][-A-Za-z0-9_.]{0,61}[A-Za-z0-9])$";
 /// The name of a service account; empty means none.
 const ACCOUNT: &str = r"^(|([a-z0-9]|[a-z0-9][-a-z0-9]*[a-z0-9])(\.([a-z0-9]|[a-z0-9][-a-z0-9]*[a-z0-9]))*)$";
-/// Users and groups above are refused in a pod.
+/// Maximum user and group ID of a pod.
 const MAX_ID: f64 = 2_147_483_647.0;
 
 /// Adds the bounds to the schema of the `spec`.

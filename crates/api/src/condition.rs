@@ -1,40 +1,40 @@
-//! Conditions as the Kubernetes API conventions want them.
+//! Conditions that follow the Kubernetes API conventions.
 
 use functionmesh_objects::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Longest message, in characters.
+/// Maximum length of a message, in characters.
 const MESSAGE_LIMIT: usize = 1024;
 
-/// Condition: the object runs as its spec says.
+/// Condition: the object runs as its spec specifies.
 pub const READY: &str = "Ready";
 /// Condition: a rollout is in progress.
 pub const PROGRESSING: &str = "Progressing";
-/// Condition: the object runs as its spec says, and a write beside that fails. Present only while true; when what runs is
-/// concerned, [`READY`] has the reason.
+/// Condition: the object runs as its spec specifies, but another write fails. Present only while true; if the failure affects the
+/// pods, [`READY`] has the reason.
 pub const RECONCILE_FAILED: &str = "ReconcileFailed";
-/// Condition: work on the object is in progress. There only while true, as kstatus (`sigs.k8s.io/cli-utils`) defines it:
-/// `helm --wait`, Flux and others go on waiting.
+/// Condition: work on the object is in progress. Present only while true, as kstatus (`sigs.k8s.io/cli-utils`) defines it: `helm
+/// --wait`, Flux and other tools continue to wait.
 pub const RECONCILING: &str = "Reconciling";
-/// Condition: nothing happens before a user changes something. There only while true, and never together with
-/// [`RECONCILING`]: who waits for the object fails at once.
+/// Condition: nothing happens until a user changes something. Present only while true, and never together with [`RECONCILING`]:
+/// tools that wait for the object fail at once.
 pub const STALLED: &str = "Stalled";
 
-/// What a reason says to tools that wait for an object, in the terms of kstatus.
+/// The meaning of a reason for tools that wait for an object, in the terms of kstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// The object is as its spec says.
+    /// The object matches its spec.
     Current,
-    /// It may become so without help.
+    /// It may reach that state without a user.
     InProgress,
-    /// It needs help.
+    /// A user has to fix it.
     Failed,
     /// It is being deleted.
     Terminating,
 }
 
 impl Health {
-    /// The word of kstatus.
+    /// The status in kstatus.
     pub fn kstatus(self) -> &'static str {
         match self {
             Self::Current => "Current",
@@ -44,7 +44,7 @@ impl Health {
         }
     }
 
-    /// The word of Argo CD.
+    /// The health in Argo CD.
     pub fn argo(self) -> &'static str {
         match self {
             Self::Current => "Healthy",
@@ -61,27 +61,27 @@ pub struct DesiredCondition {
     pub type_: &'static str,
     /// True or False.
     pub status: bool,
-    /// One CamelCase word.
+    /// A CamelCase name.
     pub reason: String,
-    /// For people; without volatile text, else every pass is a write.
+    /// Human-readable; without volatile text, or every reconcile would write a status.
     pub message: String,
 }
 
-/// A reason that conditions can have, for people who meet it in a status: the reference documentation is made from this.
+/// The documentation of a reason, for readers of a status: the reference pages are generated from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReasonDocs {
-    /// The conditions that it is given for, each with its status.
+    /// The conditions that have the reason, each with its status.
     pub conditions: &'static [(&'static str, bool)],
-    /// What it says about the object.
+    /// The state of the object.
     pub cause: &'static str,
-    /// How to make sure, or to see more: commands.
+    /// Commands that confirm the cause, or show more.
     pub check: &'static str,
     /// What to do about it.
     pub fix: &'static str,
 }
 
-/// The new list, ordered by type. The time of the last transition stays while the status is the same. Conditions of
-/// other types are not ours to send.
+/// The new list, ordered by type. The transition time stays while the status is unchanged. Conditions of other types are left to
+/// their owners.
 pub fn set(
     previous: &[Condition],
     wanted: Vec<DesiredCondition>,
@@ -107,8 +107,8 @@ pub fn set(
     list
 }
 
-/// The condition for tools that wait, which follows from `Ready` and `Progressing`: none while ready, else
-/// [`RECONCILING`] with the reason of `Ready`, or [`STALLED`] with that of `Progressing`.
+/// The condition for tools that wait, derived from `Ready` and `Progressing`: none while ready, otherwise [`RECONCILING`] with
+/// the reason of `Ready`, or [`STALLED`] with that of `Progressing`.
 pub fn kstatus_condition(
     ready: &DesiredCondition,
     progressing: &DesiredCondition,
@@ -120,8 +120,8 @@ pub fn kstatus_condition(
     }
 }
 
-/// The conditions of a list that are ours: of a type that one of our reasons is given for. Others may keep conditions of
-/// their own in the same list; those are neither compared nor sent.
+/// The conditions that this controller manages: those of a type that one of its reasons is documented for. Other controllers may
+/// keep conditions in the same list; those are neither compared nor sent.
 pub fn ours(list: &[Condition], reasons: &[ReasonDocs]) -> Vec<Condition> {
     let is_ours = |condition: &&Condition| {
         let of_type =

@@ -1,4 +1,4 @@
-//! The `CustomResourceDefinition`s, as they are installed.
+//! The `CustomResourceDefinition`s to install.
 
 use crate::backend_config::BackendConfig;
 use crate::checked;
@@ -25,7 +25,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// The kinds, in the order of [`crds`].
 const KINDS: [&str; 5] = ["Function", "Source", "Sink", "FunctionMesh", "BackendConfig"];
 
-/// The definition of one kind, if it is one of ours.
+/// The definition of a kind, if it belongs to Function Mesh.
 pub fn crd(kind: &str) -> Option<CustomResourceDefinition> {
     Some(match kind {
         "Function" => scalable(finished(Function::crd(), true, &rules::function())),
@@ -66,11 +66,11 @@ fn finished(
     definition
 }
 
-/// A DNS label, which is so short that the name of a component, the mesh's name and a dash before it, has at most the 43
-/// characters that any component's has.
+/// A DNS label that is short enough: the name of a component consists of the mesh's name, a dash and this name, and has at most
+/// 43 characters, like that of any component.
 const ITEM_NAME: &str = "^[a-z0-9]([-a-z0-9]{0,39}[a-z0-9])?$";
 
-/// Demands a name of each item of a mesh that can become a part of its component's name.
+/// Requires a name for each item of a mesh that can be a part of its component's name.
 fn named_items(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let roots = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
     for root in roots.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
@@ -87,8 +87,8 @@ fn named_items(mut definition: CustomResourceDefinition) -> CustomResourceDefini
     definition
 }
 
-/// Gives `spec.replicas` a default, as a Deployment has it: the scale subresource needs a number, and the API server fills it
-/// in of objects that are stored without one as well. An item of a mesh has none, or every item would state a number.
+/// Gives `spec.replicas` a default, as in a Deployment: the scale subresource requires a number, and the API server also fills it
+/// in for stored objects without one. An item of a mesh has no default, or every item would state a number.
 fn scalable(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         let root = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());

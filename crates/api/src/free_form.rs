@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::ops::Deref;
 
-/// A JSON object whose content is not ours: kept as it is.
+/// A JSON object whose content Function Mesh does not interpret: kept unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FreeForm(pub Map<String, Value>);

@@ -5,19 +5,19 @@ use std::fmt;
 /// A kind that runs as a StatefulSet of Pulsar instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Consumes, computes, produces.
+    /// Consumes messages, processes them, and produces results.
     Function,
-    /// Brings messages into Pulsar.
+    /// Imports messages into Pulsar.
     Source,
-    /// Takes messages out of Pulsar.
+    /// Exports messages from Pulsar.
     Sink,
 }
 
 impl Kind {
-    /// All of them, in the order in which a FunctionMesh creates its components.
+    /// All kinds, in the order in which a FunctionMesh creates its components.
     pub const ALL: [Self; 3] = [Self::Function, Self::Source, Self::Sink];
 
-    /// The kind as objects spell it.
+    /// The kind, as in an object.
     pub fn name(self) -> &'static str {
         match self {
             Self::Function => "Function",
@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// The singular name of the resource, also the word in names, labels and container names.
+    /// The singular name of the resource, also used in names, labels and container names.
     pub fn singular(self) -> &'static str {
         match self {
             Self::Function => "function",

@@ -1,28 +1,28 @@
-//! Upper bounds that the rules need: the API server estimates what a rule may cost, and refuses a definition whose rules
-//! look at lists and texts of any size. The bounds are far above anything realistic.
+//! Upper bounds that the rules need: the API server estimates the cost of a rule, and refuses a definition with rules on
+//! unbounded lists and strings. The bounds are far above any realistic value.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 
-/// Most topics of one component, and most settings by topic.
+/// Maximum number of topics of one component, and of settings by topic.
 const TOPICS: i64 = 1000;
-/// Most characters in the name of one of many topics.
+/// Maximum length of the name of one of several topics, in characters.
 const TOPIC_LENGTH: i64 = 640;
-/// Most characters in the name of a single topic, or in a pattern, which may list topics as alternatives.
+/// Maximum length of the name of a single topic, or of a pattern, which may list topics as alternatives, in characters.
 const SINGLE_TOPIC_LENGTH: i64 = 32_768;
-/// Most characters in the location of a package: a pre-signed address has some thousand.
+/// Maximum length of the location of a package, in characters: a pre-signed address has some thousand.
 const LOCATION_LENGTH: i64 = 8192;
 /// Maximum number of entries of a list that usually has a few.
 const ENTRIES: i64 = 100;
 
-/// Sets the bound of a list of containers of the user's own.
+/// Sets the bound of a list of the user's containers.
 pub(crate) fn set_embedded(schema: &mut JSONSchemaProps, name: &str) {
     if ["initContainers", "sidecars"].contains(&name) && schema.type_.as_deref() == Some("array") {
         schema.max_items = Some(ENTRIES);
     }
 }
-/// Most environment variables, labels and the like of a BackendConfig.
+/// Maximum number of environment variables, labels and the like in a BackendConfig.
 pub(crate) const VARIABLES: i64 = 1000;
 
 /// Sets the bounds of a field.

@@ -1,14 +1,14 @@
-//! Turns the schemas that are derived from the types into those that the API server gets.
+//! Converts the derived schemas to those of the definitions.
 //!
-//! * Descriptions stay on everything that belongs to Function Mesh and go from embedded Kubernetes types: with them
-//!   the five definitions would not fit into an object, and `kubectl explain pod.spec` has them.
-//! * Optional fields of ours may be `null`, which means the same as leaving them out. (The Go operator's webhook removed
-//!   the `null`. Where a field is not nullable, the API server does so too, except in server-side apply, which it
-//!   refuses.) Enumerations and replicas may not: the API server finds no `null` among the values of the former, and
-//!   the scale subresource has to find a number or nothing in the latter.
-//! * Lists of containers, volumes and the like are merged by key, as in a Pod, so that server-side apply by several
-//!   managers works. The keys are those that a Pod has to keep unique anyway.
-//! * Quantities may be numbers, and are checked.
+//! * Fields of Function Mesh keep their descriptions; embedded Kubernetes types lose them. With them, the five definitions would
+//!   exceed the size of an object, and `kubectl explain pod.spec` shows them.
+//! * Optional fields of Function Mesh may be `null`, which has the same meaning as absence. (The Go operator's webhook removed
+//!   such fields. For a field that is not nullable, the API server removes them as well, except in a server-side apply, which it
+//!   refuses.) Enumerations and replicas are not nullable: `null` is not a value of an enumeration, and the scale subresource
+//!   requires a number or an absent field.
+//! * Lists of containers, volumes and the like are merged by key, as in a Pod, so that several managers can use server-side
+//!   apply. The keys are those that must be unique in a Pod anyway.
+//! * Quantities may be numbers, and are validated.
 
 use crate::limits;
 use crate::rules::rule::Rule;
@@ -21,7 +21,7 @@ use schemars::Schema;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Fields of ours that hold a type of Kubernetes.
+/// Fields of Function Mesh that have a Kubernetes type.
 const CORE_FIELDS: &[&str] = &[
     "affinity",
     "autoScalingBehavior",
@@ -42,23 +42,23 @@ const CORE_FIELDS: &[&str] = &[
     "volumes",
 ];
 
-/// Numbers that the scale subresource or a default needs.
+/// Numbers that the scale subresource or a default requires.
 const NOT_NULLABLE: &[&str] = &["replicas", "minReplicas"];
 
-/// A number with a unit, as Kubernetes spells it (`100m`, `1.5Gi`, `1e3`).
+/// A quantity in Kubernetes notation (`100m`, `1.5Gi`, `1e3`).
 const QUANTITY: &str = r"^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$";
 
-/// The same, not negative.
+/// A quantity that is not negative.
 const AMOUNT: &str = r"^\+?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$";
 
-/// Whose a part of a schema is.
+/// The owner of a part of a schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// Ours.
+    /// Function Mesh.
     FunctionMesh,
-    /// A field of ours with a type of Kubernetes.
+    /// A field of Function Mesh with a Kubernetes type.
     Embedded,
-    /// Inside such a field.
+    /// A part of such a field.
     Kubernetes,
 }
 
@@ -66,9 +66,10 @@ enum Owner {
 pub(crate) fn finish(root: &mut JSONSchemaProps) {
     walk(root, "", Owner::FunctionMesh);
     if let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) {
-        // A status is written by controllers only, which leave out what they do not know.
+        // Only controllers write a status, and they omit what they do not know.
         status.nullable = None;
-        // What is missing in a status is not known yet, or was not known to the Go operator: no defaults, no demands.
+        // A field that is absent in a status is not known yet, or was not known to the Go operator: no defaults, no required
+        // fields.
         status.required = None;
         for field in status.properties.iter_mut().flat_map(BTreeMap::values_mut) {
             field.default = None;
@@ -80,8 +81,8 @@ pub(crate) fn finish(root: &mut JSONSchemaProps) {
     }
 }
 
-/// Makes a plain list of values of an enumeration whose variants are described one by one. The derived form would put
-/// the description of the type in the place of that of the field.
+/// Converts an enumeration whose variants have descriptions to a plain list of values. The derived form would replace the
+/// description of the field by that of the type.
 pub(crate) fn plain_enum(schema: &mut Schema) {
     let values: Option<Vec<Value>> = schema
         .get("oneOf")
@@ -101,8 +102,8 @@ pub(crate) fn add_rules(schema: &mut JSONSchemaProps, rules: &[Rule]) {
     }
 }
 
-/// Completes a part of a schema and everything below. `name` is that of the field, or of the field whose items or
-/// values the part describes.
+/// Completes a part of a schema and everything below it. `name` is the name of the field, or of the field whose items or values
+/// the part describes.
 fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     schema.title = None;
     if owner == Owner::Kubernetes || NOT_NULLABLE.contains(&name) || schema.enum_.is_some() {
@@ -111,7 +112,7 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
-    // Comments wrap, descriptions do not.
+    // Comments are wrapped, descriptions are not.
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
     if owner == Owner::Kubernetes {
         schema.description = None;
@@ -155,7 +156,7 @@ fn walk(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     }
 }
 
-/// The metadata of an object inside an object: what the Go operator keeps of it.
+/// The metadata of an embedded object: the fields that the Go operator keeps.
 fn embedded_metadata() -> JSONSchemaProps {
     let string = || JSONSchemaProps { type_: Some("string".to_owned()), ..JSONSchemaProps::default() };
     let map = || JSONSchemaProps {
@@ -182,8 +183,8 @@ fn embedded_metadata() -> JSONSchemaProps {
     }
 }
 
-/// Ports are numbers or names; everything else that may be an integer or a string is a quantity. The API server adds the two
-/// types by itself.
+/// Ports are numbers or names; all other fields that may be an integer or a string are quantities. The API server adds the two
+/// types itself.
 fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
     schema.any_of = None;
     schema.type_ = None;
@@ -192,8 +193,8 @@ fn int_or_string(schema: &mut JSONSchemaProps, name: &str) {
     }
 }
 
-/// The amounts of a component. `cpu` may be a fraction without quotes, as in a Pod, which a schema of "integer or string"
-/// refuses: it has no type, and is checked as the number or the text it is. Whatever else a node offers is kept.
+/// The resources of a component. `cpu` may be a fraction without quotes, as in a Pod, which the schema "integer or string"
+/// refuses: so it has no type, and is validated as a number or a string. Other resources are kept.
 fn amounts(resources: &mut JSONSchemaProps) {
     let amount = JSONSchemaProps {
         x_kubernetes_int_or_string: Some(true),
@@ -203,7 +204,7 @@ fn amounts(resources: &mut JSONSchemaProps) {
     };
     let cpu = JSONSchemaProps {
         x_kubernetes_preserve_unknown_fields: Some(true),
-        // No list and no object satisfies these.
+        // Excludes lists and objects.
         min_items: Some(1),
         max_items: Some(0),
         min_properties: Some(1),
@@ -232,8 +233,8 @@ fn amounts(resources: &mut JSONSchemaProps) {
     }
 }
 
-/// Makes a list that is merged by key of one whose keys a Pod keeps unique. The environment of the component is not
-/// among them: a Pod may set a variable twice, and the Go operator took that in `pod.env`, though not in containers.
+/// Converts a list to one that is merged by key, if a Pod keeps the keys unique. The environment of the component is not
+/// converted: a Pod may set a variable twice, and the Go operator accepted that in `pod.env`, though not in containers.
 fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     let keys: &[&str] = match (name, owner) {
         (_, Owner::FunctionMesh) => return,
@@ -249,7 +250,7 @@ fn list_keys(schema: &mut JSONSchemaProps, name: &str, owner: Owner) {
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items
         && let Some(protocol) = items.properties.as_mut().and_then(|p| p.get_mut("protocol"))
     {
-        // A key needs a value; Kubernetes has the same default.
+        // A key requires a value; Kubernetes has the same default.
         protocol.default = Some(JSON("TCP".into()));
     }
 }

@@ -1,5 +1,5 @@
-//! Keeps the definitions small enough for a client-side `kubectl apply`, which stores all of a definition in one annotation
-//! of at most 262,144 bytes. The definition of a mesh has the schemas of three kinds in it.
+//! Keeps the definitions small enough for a client-side `kubectl apply`, which stores the whole definition in an annotation of at
+//! most 262,144 bytes. The definition of a mesh contains the schemas of three kinds.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -28,10 +28,10 @@ const OLD_VOLUMES: &[&str] = &[
     "vsphereVolume",
 ];
 
-/// Fields of an item of a mesh further down than this have no description there.
+/// Fields of an item of a mesh that are nested more deeply have no description there.
 const DESCRIBED_DEPTH: usize = 2;
 
-/// An object of any fields, in the place of one whose fields are known.
+/// An object with arbitrary fields, instead of one with declared fields.
 fn any_object() -> JSONSchemaProps {
     JSONSchemaProps {
         type_: Some("object".to_owned()),
@@ -40,7 +40,7 @@ fn any_object() -> JSONSchemaProps {
     }
 }
 
-/// Leaves out, of a part of a schema that has the type of Kubernetes, what the API server does not need in order to check it.
+/// Removes everything that the API server does not need for validation from a part of a schema that has a Kubernetes type.
 pub(crate) fn embedded(schema: &mut JSONSchemaProps, name: &str) {
     let closed: &[&str] = match name {
         "volumes" => OLD_VOLUMES,
@@ -54,15 +54,15 @@ pub(crate) fn embedded(schema: &mut JSONSchemaProps, name: &str) {
     }
 }
 
-/// Leaves out a format that says what the type says already: integers have 64 bits.
+/// Removes a format that the type implies: integers have 64 bits.
 pub(crate) fn format(schema: &mut JSONSchemaProps) {
     if schema.type_.as_deref() == Some("integer") && schema.format.as_deref() == Some("int64") {
         schema.format = None;
     }
 }
 
-/// Shortens the descriptions inside the items of a mesh to their first sentence, and leaves out those of fields further down:
-/// they are the descriptions of Function, Source and Sink.
+/// Shortens the descriptions inside the items of a mesh to their first sentence, and removes those of more deeply nested fields:
+/// they repeat the descriptions of Function, Source and Sink.
 pub(crate) fn mesh_items(root: &mut JSONSchemaProps) {
     let spec = root.properties.as_mut().and_then(|fields| fields.get_mut("spec"));
     for list in spec.and_then(|spec| spec.properties.as_mut()).into_iter().flat_map(BTreeMap::values_mut) {
@@ -86,7 +86,7 @@ fn shorten(schema: &mut JSONSchemaProps, depth: usize) {
     }
 }
 
-/// The text up to the first mark that ends a sentence or a part of one, outside of code.
+/// The text up to the first punctuation mark that ends a sentence or clause, outside of code.
 fn first_sentence(text: &str) -> String {
     let mut in_code = false;
     let end = text.char_indices().find_map(|(at, c)| {

@@ -90,12 +90,12 @@ pub struct MeshStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendConfigStatus {}
 
-/// Reads the observed generation. The kinds give [`NOT_OBSERVED`] to an object without a status.
+/// Reads the observed generation; [`NOT_OBSERVED`] is read as none.
 fn observed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     Ok(lenient(from)?.filter(|generation| *generation > NOT_OBSERVED))
 }
 
-/// Reads a field of a status, or leaves it out.
+/// Reads a field of a status; invalid content is read as absent.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(from)?).ok())
 }
@@ -122,7 +122,7 @@ impl Conditions {
         self.list.iter().find(|c| c.type_ == type_)
     }
 
-    /// The same with some of the conditions only.
+    /// The list with only some of the conditions.
     #[must_use]
     pub fn with(&self, list: Vec<Condition>) -> Self {
         Self { list, legacy: self.legacy }
@@ -136,13 +136,13 @@ impl Conditions {
 
 impl From<Vec<Condition>> for Conditions {
     fn from(mut list: Vec<Condition>) -> Self {
-        // Made by growing, with room for more, and kept for as long as the object is.
+        // The vector has grown, and would keep spare capacity as long as the object.
         list.shrink_to_fit();
         Self { list, legacy: false }
     }
 }
 
-/// Where the conditions were read from does not matter.
+/// Two lists are equal regardless of the form in which they were stored.
 impl PartialEq for Conditions {
     fn eq(&self, other: &Self) -> bool {
         self.list == other.list

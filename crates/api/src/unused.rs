@@ -1,10 +1,10 @@
-//! Fields that have an effect in one place of the API and none in another, as their type is shared: there, their
-//! description says so.
+//! Fields that have an effect in one place of the API and none in another, because their type is shared: in the latter, their
+//! description states it.
 
 use schemars::Schema;
 use serde_json::Map;
 
-/// `spec.pod` of a BackendConfig: the fields that are no defaults for anything.
+/// `spec.pod` of a BackendConfig: the fields that are not used as defaults.
 pub(crate) fn in_backend_config(schema: &mut Schema) {
     let ignored = [
         "autoScalingBehavior",
@@ -71,7 +71,7 @@ pub(crate) fn in_package_service(schema: &mut Schema) {
     mark(schema, &["cleanupAuthConfig"], "Not used: nothing is cleaned up in the package service.");
 }
 
-/// Puts a text in the place of the descriptions of fields.
+/// Replaces the descriptions of fields by a text.
 fn mark(schema: &mut Schema, fields: &[&str], text: &str) {
     for field in fields {
         describe(schema, field, text);
@@ -82,7 +82,7 @@ fn describe(schema: &mut Schema, field: &str, text: &str) {
     describe_at(schema, &[field], text);
 }
 
-/// Puts a text in the place of the description of a field further down.
+/// Replaces the description of a nested field by a text.
 fn describe_at(schema: &mut Schema, path: &[&str], text: &str) {
     let Some(object) = schema.as_object_mut() else { return };
     let field = path.iter().try_fold(object, |object, step| -> Option<&mut Map<_, _>> {

@@ -4,7 +4,7 @@
 use functionmesh_api::crds;
 use serde_json::Value;
 
-/// Fields of ours whose content is a type of Kubernetes, which `kubectl explain pod.spec` describes.
+/// Fields of Function Mesh that have a Kubernetes type, which `kubectl explain pod.spec` describes.
 const EMBEDDED: [&str; 17] = [
     "affinity",
     "autoScalingBehavior",
@@ -25,7 +25,7 @@ const EMBEDDED: [&str; 17] = [
     "volumes",
 ];
 
-/// Every field of ours as kind and path, with its description.
+/// Every field of Function Mesh as kind and path, with its description.
 fn fields() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for crd in crds() {
@@ -108,7 +108,7 @@ fn what_has_no_effect_is_described_so() {
     ] {
         assert!(unused.contains(&path), "{path} is not described as unused");
     }
-    // The same type where it does have an effect.
+    // The same type where the field has an effect.
     for path in [
         "Function.spec.golang",
         "Function.spec.java.log.format",

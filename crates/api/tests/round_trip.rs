@@ -1,4 +1,4 @@
-//! What a user wrote survives decoding and encoding: every field, the samples, and the recorded objects of a corpus.
+//! User content survives decoding and encoding: every field, the samples, and the recorded objects of a corpus.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 mod manifest;
@@ -8,7 +8,7 @@ use manifest::{documents, repository, round_trip};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-/// The fields that kinds do not share.
+/// The fields that are specific to a kind.
 const NOT_IN_SOURCE: &[&str] = &[
     "autoAck",
     "cleanupSubscription",
@@ -83,7 +83,7 @@ fn every_field_survives() {
     }
 }
 
-/// The fields of ours that a schema knows and a value does not use.
+/// The fields of Function Mesh that a schema declares and a value does not set.
 fn unused(schema: &Value, value: &Value, path: &str, out: &mut Vec<String>) {
     let Some(fields) = schema["properties"].as_object() else {
         let (inner, values) = match value {

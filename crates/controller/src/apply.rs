@@ -51,7 +51,7 @@ pub(crate) struct Children {
 /// Carries out the plan.
 ///
 /// # Errors
-/// When the API server refuses or fails; what was written before is in `progress`.
+/// If the API server refuses or fails; `progress` has the writes before that.
 pub(crate) async fn apply_plan<K: Component>(
     plan: Plan,
     observed: Observed,
@@ -69,7 +69,7 @@ pub(crate) async fn apply_plan<K: Component>(
     }
     let (mut refused, exists) = (None, observed.stateful_set.is_some());
     let service = write(service, observed.service, names.service(), &cx.services, writer, progress).await;
-    // New pods wait for their Service; the scale of those that run does not.
+    // New pods need their Service first; scaling existing pods does not.
     go_on(service, exists, &mut refused)?;
     let (live, cache) = (observed.stateful_set, &cx.stateful_sets);
     let fallback = fallback.zip(live.clone());
@@ -78,7 +78,7 @@ pub(crate) async fn apply_plan<K: Component>(
     if written.is_some() {
         progress.pods_are_current = !is_blocked;
     } else if let Some((adjustment, live)) = fallback {
-        // The template is refused; the scale does not depend on it.
+        // The template is refused; the number of replicas does not depend on it.
         let adjusted = patch::adjust(&adjustment, &live, left, writer).await;
         if let Some(Adjusted { live, recorded }) = go_on(adjusted, true, &mut refused)? {
             progress.writes += 1;
@@ -90,7 +90,7 @@ pub(crate) async fn apply_plan<K: Component>(
     write(horizontal_autoscaler, horizontal, names.same(), cache, writer, progress).await?;
     let (vertical, cache) = (observed.vertical_autoscaler, &cx.vertical_autoscalers.cache);
     match write(vertical_autoscaler, vertical, names.same(), cache, writer, progress).await {
-        // Its kind is gone, which the watch has not reported yet.
+        // The kind is gone, which the watch has not reported yet.
         Err(error) if error.is_kind_missing() => cx.vertical_autoscalers.lost(),
         written => drop(written?),
     }
@@ -109,7 +109,7 @@ pub(crate) fn is_of_content(error: &ApplyError) -> bool {
     )
 }
 
-/// Keeps the first refusal of an object's content until the end, if the other writes do not depend on it.
+/// Defers the first refusal of an object's content to the end, if the other writes do not depend on it.
 fn go_on<T>(
     result: Result<T, ApplyError>,
     independent: bool,
@@ -147,7 +147,7 @@ async fn set(
             return Ok((None, left));
         }
         (Some(StatefulSetWrite::Recreate), Some(live)) => {
-            // Not remembered as removed: it is there until its pods are free of it.
+            // Not recorded as removed: it exists until the garbage collector has orphaned its pods.
             writer.orphan(&live).await?;
             progress.writes += 1;
             return Ok((None, left));

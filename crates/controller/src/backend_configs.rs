@@ -27,7 +27,7 @@ impl BackendConfigs {
     /// Waits until the caches were filled once.
     ///
     /// # Errors
-    /// When a watch ended permanently.
+    /// If a watch ended permanently.
     pub(crate) async fn filled(&self) -> Result<(), WriterDropped> {
         let global = self.global.iter().map(|(_, _, store)| store);
         for store in global.chain(self.namespaced.iter().map(|(_, store)| store)) {
@@ -45,7 +45,7 @@ impl BackendConfigs {
     }
 }
 
-/// Reads one of them, if it is there.
+/// Reads one of them, if it exists.
 fn read(store: &Store<Config>, namespace: &str, name: &str) -> Option<Read> {
     let config = store.get(&ObjectRef::new(name).within(namespace))?;
     let spec = config.spec::<BackendConfigSpec>().map_err(|error| error.to_string());

@@ -95,12 +95,12 @@ impl<K: Component> Context<K> {
         self.deferred_statuses.of(object.meta()).unwrap_or_else(|| self.current_status(object))
     }
 
-    /// The newest known resource version of an object, our own writes of it included.
+    /// The newest known resource version of an object, including the controller's own writes.
     pub(crate) fn known_version(&self, object: &Object<K>) -> u64 {
         self.statuses.version(object).max(self.finalizers.version(object))
     }
 
-    /// The children of a workload as they are known.
+    /// The newest known children of a workload.
     pub(crate) fn observed(&self, workload: &Workload) -> Observed {
         let names = ChildNames::of(workload);
         Observed {
@@ -120,7 +120,7 @@ impl<K: Component> Context<K> {
             || self.vertical_autoscalers.cache.awaits(&names.same())
     }
 
-    /// The combined diagnosis of the pods of an object now. `newest` is the revision of the newest template, when it is known.
+    /// The current combined diagnosis of the pods of an object. `newest` is the revision of the newest template, if it is known.
     pub(crate) fn pods_of(&self, object: &Object<K>, newest: Option<&str>, now: Timestamp) -> Pods {
         let pods = self.pods.state();
         Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)), newest, now)
@@ -131,11 +131,11 @@ impl<K: Component> Context<K> {
         self.pods.state().iter().any(|pod| belongs(pod, object))
     }
 
-    /// Waits until every cache was filled once: a plan against an empty cache would write everything again. One task waits
-    /// for the caches, the others for it: of several that wait for a cache, kube wakes only the last one.
+    /// Waits until every cache was filled once: a plan against an empty cache would write everything again. One task waits for
+    /// the caches, and all others for that task: of several tasks that wait for a cache, kube wakes only the last one.
     ///
     /// # Errors
-    /// When a watch ended permanently, which happens only when the process ends.
+    /// If a watch ended permanently, which happens only when the process ends.
     pub(crate) async fn caches_filled(&self) -> Result<(), WriterDropped> {
         self.filled.get_or_try_init(|| self.wait()).await.copied()
     }

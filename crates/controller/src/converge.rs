@@ -31,7 +31,7 @@ use functionmesh_runtime::apply_error::ApplyError;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 
-/// The children are as rendered, as far as they may be.
+/// The result: children that match the rendering as far as approved.
 pub(crate) struct Converged {
     /// The object's workload.
     pub(crate) workload: Box<Workload>,
@@ -39,7 +39,7 @@ pub(crate) struct Converged {
     pub(crate) outcome: Outcome,
 }
 
-/// Plans and writes; once more where a child that no cache shows turned out to be in the way and to be ours.
+/// Plans and writes. Repeats both once if a child of the object is in the way that no cache shows.
 pub(crate) async fn converge<K: Component>(
     object: &Object<K>,
     dereferenced: Dereferenced,
@@ -52,7 +52,7 @@ pub(crate) async fn converge<K: Component>(
     let mut result = Box::pin(attempt(object, &dereferenced, rendered, cx, progress)).await;
     if let Err(ApplyError::NameConflict { kind, .. }) = &result {
         let owner = object.controller_owner_ref(&()).unwrap_or_default();
-        // It may be ours, without the label by which it is watched.
+        // The child may belong to the object, but lack the label that the watch selects.
         match cx.find(kind, &dereferenced.workload, &owner).await {
             Ok(false) => {}
             Ok(true) => {
@@ -83,7 +83,7 @@ pub(crate) async fn converge<K: Component>(
     }
 }
 
-/// What to tell of an error, should it last. `hash` is that of the rendering.
+/// The outcome to report if an error lasts. `hash` is that of the rendering.
 fn failed<K: Component>(
     error: &ApplyError,
     hash: &str,
@@ -110,7 +110,7 @@ async fn attempt<K: Component>(
 ) -> Result<Outcome, ApplyError> {
     let Dereferenced { workload, backend } = from;
     let Rendered { mut desired, cleanup, .. } = rendered;
-    // Then the pod template cannot be rendered as it should be: it stays as it is.
+    // The pod template cannot be rendered completely: it stays unchanged.
     let frozen = backend.refused.is_some();
     let wants_vertical = desired.vertical_autoscaler.is_some();
     if cx.vertical_autoscalers.absence(&workload.namespace).is_some() {
@@ -143,13 +143,13 @@ async fn attempt<K: Component>(
     let applied = apply_plan(plan, observed, workload, cx, progress).await;
     publish(object, drifts, progress, cx).await;
     if frozen || applied.as_ref().is_err_and(is_of_content) {
-        // The template stays as it is; the number of pods was followed.
+        // The template stays unchanged; the number of pods was adjusted.
         progress.pods_are_current |= same_spec;
         progress.pods_are_current &= same_spec || !frozen;
     }
     let Children { live, recorded, pending } = applied?;
     let Some(live) = live else { return Ok(recreating(workload)) };
-    // Asked again: the kind may have been found missing by the write.
+    // Checked again: the write may have found out that the kind is missing.
     let absence = cx.vertical_autoscalers.absence(&workload.namespace).filter(|_| wants_vertical);
     let mut notices: Vec<_> = absence.iter().map(optional_api::missing).collect();
     notices.extend(unsafe_settings(K::KIND, object.spec_text()));
@@ -168,7 +168,7 @@ async fn attempt<K: Component>(
     })
 }
 
-/// The children as the caches show them, and those on record that no cache shows.
+/// The children as the caches show them, and recorded ones that no cache shows.
 async fn observe<K: Component>(
     workload: &Workload,
     desired: &Desired,
@@ -177,7 +177,7 @@ async fn observe<K: Component>(
     cx: &Context<K>,
 ) -> Result<Observed, ApplyError> {
     let mut observed = cx.observed(workload);
-    // Without the label by which it is watched it looks as if it were deleted, and what waits for approval would be applied.
+    // Without the label that the watch selects it looks deleted, and a pending update would be applied.
     if observed.stateful_set.is_none()
         && status.stateful_set.is_some()
         && cx.find("StatefulSet", workload, owner).await?
@@ -190,7 +190,7 @@ async fn observe<K: Component>(
     Ok(observed)
 }
 
-/// What to say of a rendering that waits: a condition beside the others, or why nothing that the object says can be applied.
+/// How a pending rendering is reported: by its own condition, or as the reason why the spec cannot be applied at all.
 async fn waits<K: Component>(
     pending: &Pending,
     live: &StatefulSetView,

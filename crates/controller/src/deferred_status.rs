@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after their time entries of deleted objects are dropped: longer than the longest backoff of a failed write.
+/// How long after they are due entries of deleted objects are dropped: longer than the longest backoff of a failed write.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses that are not written yet, or could not be, by the uid of their object.
@@ -59,7 +59,7 @@ impl DeferredStatuses {
         waiting.remove(object.uid.as_deref().unwrap_or_default());
     }
 
-    /// The status of an object as it will be, when it is delayed or could not be written.
+    /// The status of an object once written, if the write is delayed or failed.
     pub(crate) fn of(&self, object: &ObjectMeta) -> Option<ComponentStatus> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(object.uid.as_deref()?).map(|(_, status)| status.clone())

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 pub(crate) struct FanOut<Key> {
     /// Maximum number of released objects.
     most: usize,
-    /// Number of released ones below or at which more are released.
+    /// Number of released objects at or below which more are released.
     few: usize,
     state: Mutex<State<Key>>,
 }
@@ -30,7 +30,7 @@ struct State<Key> {
     next: u64,
     queue: BTreeMap<u64, Arc<Key>>,
     waiting: HashMap<Arc<Key>, u64>,
-    /// True for those whose reconcile runs; one that ran already when its object was released does not count.
+    /// True while the reconcile runs; a reconcile that ran already when its object was released does not count.
     released: HashMap<Arc<Key>, bool>,
     /// Whether a batch is being released.
     open: bool,
@@ -38,7 +38,7 @@ struct State<Key> {
 }
 
 impl<Key: Hash + Eq> FanOut<Key> {
-    /// For a number of objects that are reconciled at the same time.
+    /// For a maximum number of concurrent reconciles.
     pub(crate) fn new(concurrency: u16) -> Self {
         let concurrency = usize::from(concurrency.max(1));
         let state = State {
@@ -52,8 +52,8 @@ impl<Key: Hash + Eq> FanOut<Key> {
         Self { most: concurrency * 2, few: concurrency / 2, state: Mutex::new(state) }
     }
 
-    /// Releases the objects that changes concern. The changes are taken at once, so that the caches behind them stay filled;
-    /// ends after the last object of the last change.
+    /// Releases the objects that changes affect. Changes are read immediately, so that the caches behind them stay filled; ends
+    /// after the last object of the last change.
     pub(crate) fn released<S>(self: &Arc<Self>, changes: S) -> impl Stream<Item = Key> + Send + use<Key, S>
     where
         S: Stream<Item = Vec<Key>> + Send + 'static,
@@ -89,7 +89,7 @@ impl<Key: Hash + Eq> FanOut<Key> {
         state.wake();
     }
 
-    /// Objects begin to wait.
+    /// Adds objects to those that wait.
     fn wait(&self, concerned: Vec<Key>) {
         let mut state = self.state();
         for key in concerned {
@@ -143,7 +143,7 @@ impl<Key: Hash + Eq> State<Key> {
     fn leave(&mut self, key: &Key) {
         if let Some(number) = self.waiting.remove(key) {
             self.queue.remove(&number);
-            // The stream may be at its end.
+            // The stream may have ended.
             self.wake();
         }
     }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(now(&mut released), [4]);
     }
 
-    /// It may not have seen the change, and the queue has the object once more.
+    /// It may not have seen the change, and the object is queued once more.
     #[test]
     fn a_reconcile_that_ran_before_the_release_gives_nothing_back() {
         let (fan_out, changes, mut released) = fan_out_of_two();
@@ -299,7 +299,7 @@ mod tests {
                 let run = worker.begin(key);
                 tokio::task::yield_now().await;
                 assert!(worker.state().released.len() <= 4, "more than a batch");
-                // The last one goes another way.
+                // The last one is added directly.
                 if key == 99 {
                     worker.gone(&key);
                 } else {
@@ -308,7 +308,7 @@ mod tests {
                 key
             })
         });
-        // Polls the stream again only when it wakes.
+        // Polls the stream again only when it is woken.
         let seen: Vec<u32> = seen.buffer_unordered(2).map(Result::unwrap).collect().await;
         assert_eq!(
             seen.iter().collect::<HashSet<_>>().len(),

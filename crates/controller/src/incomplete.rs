@@ -14,8 +14,7 @@ use functionmesh_render::{Component, Workload, selector_labels};
 use functionmesh_runtime::observe::Done;
 use kube::Resource;
 
-/// What to report after a failure, if there is something to report: without `failed`, what the pods say of a spec that was
-/// applied before.
+/// What to report after a failure, if anything. Without `failed`, it is the state of the pods for a spec that was applied before.
 pub(crate) fn outcome<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -29,7 +28,7 @@ pub(crate) fn outcome<K: Component>(
     }
 }
 
-/// The end of a reconcile with an error that is not reported: the writes are recorded all the same.
+/// The end of a reconcile with an error that is not reported: the writes are recorded nevertheless.
 pub(crate) fn unreported<K: Component>(object: &Object<K>, progress: &Progress, cx: &Context<K>) -> Done {
     if progress.stateful_set.is_some() {
         let before = cx.recorded_status(object);
@@ -66,7 +65,7 @@ pub(crate) fn failed_outcome<K: Component>(
     }
 }
 
-/// What was true before goes on, by what the pods say now: only of a spec that was brought about.
+/// Continues to report what the pods show, if the current spec was applied before the failure.
 fn as_before<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -95,7 +94,7 @@ fn running<K: Component>(
         selector: selector_labels(workload),
         notices: notices(status),
         blocked: None,
-        // What failed before was not fixed either.
+        // An earlier failure was not fixed either.
         failed: failed_before(status),
     })
 }

@@ -21,7 +21,7 @@ pub(crate) fn is_unmanaged<K: Component>(object: &Object<K>) -> bool {
 pub(crate) fn lower<K: Component>(object: &Object<K>) -> Result<Workload, Outcome> {
     let invalid = |message: String| Outcome::refused(Reason::Invalid, message);
     let spec = object.spec::<K::Spec>().map_err(|error| {
-        // Again and slower, to find the field. There is no text when the error names it.
+        // A second, slower pass finds the field. Without an error there is no text.
         let text = serde_json::from_str(object.spec_text()).ok();
         let located = text.and_then(|spec| decode::<K::Spec>(&spec).err());
         invalid(located.map_or_else(|| error.to_string(), |located| located.to_string()))

@@ -1,5 +1,5 @@
-//! The `VerticalPodAutoscaler`, an optional kind ([`functionmesh_runtime::optional`]). In a cluster without it, objects that ask
-//! for one run without, and have a condition that says so.
+//! The `VerticalPodAutoscaler`, an optional kind ([`functionmesh_runtime::optional`]). In a cluster without it, objects that
+//! configure one run without it, and have a condition that reports it.
 
 use functionmesh_api::condition::DesiredCondition;
 use functionmesh_plan::conditions::MISSING;
@@ -11,7 +11,7 @@ use functionmesh_runtime::presence::Absence;
 /// The cached form of an autoscaler.
 pub(crate) type View = AutoscalerView<VerticalPodAutoscaler>;
 
-/// The condition of an object that asks for one although the kind is missing.
+/// The condition of an object that configures one although the kind is missing.
 pub(crate) fn missing(absence: &Absence) -> DesiredCondition {
     const WANTED: &str = "spec.pod.vpa asks for a VerticalPodAutoscaler (autoscaling.k8s.io/v1), which";
     let message = match absence {

@@ -23,7 +23,7 @@ pub(crate) struct Adjusted {
 /// ends before it writes the status, the next one does not mistake the change for that of another field manager.
 ///
 /// # Errors
-/// When the API server refuses or fails; a concurrent change is a conflict.
+/// If the API server refuses or fails; a concurrent change causes a conflict.
 pub(crate) async fn adjust(
     adjustment: &Adjustment,
     live: &StatefulSetView,
@@ -34,7 +34,7 @@ pub(crate) async fn adjust(
     live.prune(writer.manager());
     let generation = live.metadata.generation;
     let recorded = left.map(|left| StatefulSetStatusRef {
-        // A change by others that is still to be reverted must stay one.
+        // Drift that is still to be reverted must remain detectable as drift.
         generation: generation
             .filter(|_| adjustment.replicas.is_some() && adjustment.settles)
             .unwrap_or(left.generation),
@@ -46,7 +46,7 @@ pub(crate) async fn adjust(
 /// Adopts a `StatefulSet` that the Go operator created. Returns also whether immutable fields prevent the rendering.
 ///
 /// # Errors
-/// When the API server refuses or fails.
+/// If the API server refuses or fails.
 pub(crate) async fn adopt(
     desired: &StatefulSet,
     roll: bool,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Makes the cluster match the object, and reports the result in its status.
 ///
 /// # Errors
-/// Errors to retry: the API server refused, failed or did not answer.
+/// Errors to retry: the API server refused, failed or did not respond.
 pub(crate) async fn reconcile<K: Component>(
     object: Arc<Object<K>>,
     cx: Arc<Context<K>>,
@@ -33,7 +33,7 @@ pub(crate) async fn reconcile<K: Component>(
         return Box::pin(finalize::finish(&object, &cx)).await;
     }
     let mut progress = Progress::default();
-    // On the heap: it holds rendered objects while it waits.
+    // On the heap: it contains rendered objects while it waits.
     let end = Box::pin(stages(&object, &cx, &mut progress)).await;
     Box::pin(report_end(&object, end, progress, &cx)).await
 }
@@ -58,11 +58,11 @@ async fn stages<K: Component>(
 
 /// What happens after the report.
 enum Then {
-    /// Nothing, until something changes.
+    /// Nothing until the next event.
     Settled,
     /// A retry with backoff.
     Retry(ApplyError),
-    /// The children are as rendered: their writes are awaited in the caches.
+    /// The children match the rendering, and the caches will show their writes.
     Converged(Box<Workload>),
 }
 
@@ -77,18 +77,18 @@ async fn report_end<K: Component>(
         Ok(Converged { workload, outcome }) => (Some(outcome), Then::Converged(workload)),
         Err(Early::Unmanaged) => return Ok(Done::unchanged()),
         Err(Early::Hold(wait)) => return Ok(Done::unchanged().again_in(wait)),
-        // The object is about to be deleted with its namespace: a report is of no use.
+        // The object is about to be deleted with its namespace: a status would be lost.
         Err(Early::NamespaceTerminating) => {
             cx.terminating_namespaces.note(object.meta());
             return Ok(Done::unchanged().again_in(HOLD));
         }
-        // Only the scale of an object that cannot be rendered is followed.
+        // For an object that cannot be rendered, only the number of replicas is updated.
         Err(Early::Refused(refused)) => match rescale(object, cx, &mut progress).await {
             Ok(live) => (Some(rescale::with(refused, &progress, live)), Then::Settled),
             Err(error) => (Some(rescale::with(refused, &progress, None)), Then::Retry(error)),
         },
         Err(Early::Failed { workload, failed, error }) => {
-            // A retry of the same cannot help.
+            // A retry cannot succeed.
             let settled = matches!(failed.reason, Reason::RecreateRequired | Reason::TooLarge);
             let lasts = cx.failing.failed(object.meta()) || !error.is_transient();
             let failed = Some(failed).filter(|_| lasts);

@@ -17,7 +17,7 @@ use kube::Resource;
 /// Writes the status if it differs from the newest known one.
 ///
 /// # Errors
-/// When the API server refuses or fails.
+/// If the API server refuses or fails.
 pub(crate) async fn report<K: Component>(
     object: &Object<K>,
     outcome: &Outcome,
@@ -36,7 +36,7 @@ pub(crate) async fn report<K: Component>(
     let recorded =
         ComponentStatus { stateful_set: cx.recorded_status(object).stateful_set, ..before.clone() };
     let mut after = status(&recorded, outcome, &readiness, generation, &now);
-    // Alone they are no reason to write.
+    // These changes alone are no reason for a write.
     after.autoscalers.clone_from(&before.autoscalers);
     if after != before {
         complete(&mut after, outcome);
@@ -51,7 +51,7 @@ pub(crate) async fn report<K: Component>(
     let kept = if is_new && quiet { cx.deferred_statuses.defer(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let known = cx.known_version(object);
-        // Should it fail, what was done is known all the same.
+        // If it fails, the result of the reconcile is recorded nevertheless.
         cx.deferred_statuses.remember(object.meta(), &after);
         let stored = (!before.conditions.is_legacy()).then_some(before.conditions.list());
         let answered = cx.writer.patch_status(object, known, &after, stored).await?;

@@ -15,11 +15,11 @@ use functionmesh_runtime::apply_error::ApplyError;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 
-/// Brings the number of pods to what the spec says, if it says it: an autoscaler goes on although something else in the
-/// spec is refused. Returns the refusal with the `StatefulSet` as it is then.
+/// Sets the number of pods to the number that the spec states, if any: an autoscaler keeps working although another part of the
+/// spec is refused. Returns the refusal with the `StatefulSet` after the write.
 ///
 /// # Errors
-/// When the API server refuses or fails.
+/// If the API server refuses or fails.
 pub(crate) async fn rescale<K: Component>(
     object: &Object<K>,
     cx: &Context<K>,
@@ -41,7 +41,7 @@ pub(crate) async fn rescale<K: Component>(
     Ok(Some(Box::new(live)))
 }
 
-/// The refusal with the `StatefulSet` as it was left.
+/// The refusal with the `StatefulSet` after the write.
 pub(crate) fn with(refused: Outcome, progress: &Progress, live: Option<Box<StatefulSetView>>) -> Outcome {
     match refused {
         Outcome::Refused { reason, message, .. } => {

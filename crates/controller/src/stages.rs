@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) enum Early {
     /// The user opted the object out.
     Unmanaged,
-    /// A retry before this time is of no use.
+    /// A retry before this time cannot succeed.
     Hold(Duration),
     /// The namespace is being deleted.
     NamespaceTerminating,
@@ -24,7 +24,7 @@ pub(crate) enum Early {
     Failed {
         /// The object's workload.
         workload: Box<Workload>,
-        /// What to report of the error, should it last.
+        /// The outcome to report, if the error lasts.
         failed: FailedWrite,
         /// The error.
         error: ApplyError,
@@ -35,7 +35,7 @@ pub(crate) enum Early {
 pub(crate) struct Lowered(Box<Workload>);
 
 impl Lowered {
-    /// Of an object.
+    /// For an object.
     pub(crate) fn of<K: Component>(object: &Object<K>) -> Result<Self, Early> {
         lower(object).map(Box::new).map(Self).map_err(Early::Refused)
     }
@@ -45,12 +45,12 @@ impl Lowered {
 pub(crate) struct Dereferenced {
     /// The workload.
     pub(crate) workload: Box<Workload>,
-    /// What the `BackendConfig`s contribute.
+    /// The content of the `BackendConfig`s.
     pub(crate) backend: Backend,
 }
 
 impl Dereferenced {
-    /// With the `BackendConfig`s of its namespace.
+    /// Adds the `BackendConfig`s of the object's namespace.
     pub(crate) fn of<K: Component>(Lowered(workload): Lowered, cx: &Context<K>) -> Self {
         let backend = cx.backend_configs.of(&workload.namespace);
         Self { workload, backend }
@@ -61,14 +61,14 @@ impl Dereferenced {
 pub(crate) struct Rendered {
     /// The children.
     pub(crate) desired: Desired,
-    /// Hash of the `StatefulSet`: the name by which it is approved.
+    /// Hash of the `StatefulSet`, by which the rendering is approved.
     pub(crate) hash: String,
     /// Whether the deletion of the object needs a cleanup.
     pub(crate) cleanup: bool,
 }
 
 impl Rendered {
-    /// Of a workload. The same input renders to the same bytes.
+    /// Renders a workload. The same input renders to the same bytes.
     pub(crate) fn of<K: Component>(object: &Object<K>, from: &Dereferenced, cx: &Context<K>) -> Self {
         let Dereferenced { workload, backend } = from;
         let mut desired = (cx.render)(workload, &cx.environment, &backend.defaults);

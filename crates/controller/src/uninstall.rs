@@ -14,9 +14,9 @@ use kube::{Client, Config, ResourceExt};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// Objects in one answer of the API server.
+/// Maximum number of objects in one response of the API server.
 const PAGE: u32 = 500;
-/// Objects that are named.
+/// Maximum number of objects that are named.
 const NAMED: usize = 100;
 
 /// Tasks of a controller's binary other than running the controller.
@@ -27,10 +27,10 @@ pub enum Task {
     CheckUninstall(WatchArgs),
 }
 
-/// Fails when objects of the kind have the finalizer, and names them. It reads what the controller may read.
+/// Fails if objects of the kind have the finalizer, and names them. It needs no permission that the controller lacks.
 ///
 /// # Errors
-/// When there are such objects, or the API server does not answer.
+/// If there are such objects, or the API server does not respond.
 pub async fn check<K: Component>(args: &WatchArgs) -> anyhow::Result<()> {
     let client = Client::try_from(Config::infer().await.context("no API server")?)?;
     let resource = ApiResource::erase::<K>(&());
@@ -47,7 +47,7 @@ pub async fn check<K: Component>(args: &WatchArgs) -> anyhow::Result<()> {
         let mut page = ListParams::default().limit(PAGE);
         loop {
             let list = match api.list_metadata(&page).await {
-                // Without the kind there are no objects, without the namespace neither.
+                // A missing kind or namespace means that there are no objects.
                 Err(kube::Error::Api(status)) if status.is_not_found() => break,
                 list => list.with_context(|| format!("cannot list {}", resource.plural))?,
             };
@@ -66,7 +66,7 @@ pub async fn check<K: Component>(args: &WatchArgs) -> anyhow::Result<()> {
     }
 }
 
-/// The object as it is named, if its deletion needs the controller.
+/// The displayed name of the object, if its deletion needs the controller.
 fn hangs(object: &PartialObjectMeta<DynamicObject>) -> Option<String> {
     object.finalizers().iter().any(|name| name == FINALIZER_CLEANUP).then(|| {
         let deleted = object.metadata.deletion_timestamp.is_some();
@@ -75,7 +75,7 @@ fn hangs(object: &PartialObjectMeta<DynamicObject>) -> Option<String> {
     })
 }
 
-/// What to do about them; none when there is nothing to do.
+/// The instructions about the objects; none if there are no objects.
 fn report(resource: &ApiResource, found: &[String]) -> Option<String> {
     if found.is_empty() {
         return None;

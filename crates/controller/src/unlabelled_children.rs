@@ -26,7 +26,7 @@ impl<K: Component> Context<K> {
     /// it does.
     ///
     /// # Errors
-    /// When the API server refuses or fails.
+    /// If the API server refuses or fails.
     pub(crate) async fn find(
         &self,
         kind: &str,
@@ -44,10 +44,10 @@ impl<K: Component> Context<K> {
         }
     }
 
-    /// Looks for autoscalers that are to go, that are on record, and that no cache shows. Returns whether it found one.
+    /// Reads recorded autoscalers that are no longer desired and that no cache shows. Returns whether it found one.
     ///
     /// # Errors
-    /// When the API server refuses or fails.
+    /// If the API server refuses or fails.
     pub(crate) async fn find_leftovers(
         &self,
         workload: &Workload,

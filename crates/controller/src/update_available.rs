@@ -14,11 +14,11 @@ use functionmesh_render::{Component, rendered_hash};
 /// Stands for the differences when the live object could not be read.
 const UNREAD: &str = "the differences could not be read yet";
 
-/// Most differences that are named.
+/// Maximum number of listed differences.
 const NAMED: usize = 24;
 
-/// The condition. The live object is read only when it is not the one that `known`, the status so far, tells of already; a
-/// read that fails leaves the differences out of the text, and is in `progress`.
+/// The condition. The live object is read only if `known`, the previous status, does not report this update yet. If the read
+/// fails, the text has no differences, and the error is in `progress`.
 pub(crate) async fn notice<K: Component>(
     waiting: &Pending,
     live: &StatefulSetView,

@@ -119,7 +119,7 @@ pub fn run<K: Component>(
             })
             .watches_stream(vertical_changed, |scaler: optional_api::View| owners_of::<K>(&scaler))
             .reconcile_all_on(vertical.turns())
-            // Those of the Go operator have no owner reference.
+            // Jobs of the Go operator have no owner reference.
             .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
             .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
@@ -139,14 +139,14 @@ pub fn run<K: Component>(
     }
 }
 
-/// The children of one kind, by their label.
+/// The children of one kind, selected by their label.
 fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
     watches.metrics.begin_writes(&V::kind(&()));
     watches.owned(selector, move |view: &mut V| view.prune(manager))
 }
 
-/// The caches of the `BackendConfig`s that are configured, and their changes; true for the one of all namespaces.
-/// Unless a namespace is given, that one is looked for in `own`.
+/// The caches of the configured `BackendConfig`s, and their changes; true for the one of all namespaces. If no namespace is
+/// configured for it, it is read from the namespace `own`.
 fn backend_configs(
     watches: &Watches,
     args: &RenderArgs,
@@ -167,14 +167,14 @@ fn backend_configs(
     (configs, streams)
 }
 
-/// The objects that each change of a `BackendConfig` concerns: those of its namespace, or all. Those whose rendering does
-/// not change write nothing.
+/// The objects that a change of a `BackendConfig` affects: those of its namespace, or all. Objects whose rendering does not
+/// change write nothing.
 fn concerned<K: Component>(
     objects: Store<Object<K>>,
     changes: Vec<(bool, Changes<Config>)>,
 ) -> impl Stream<Item = Vec<ObjectRef<Object<K>>>> + Send + use<K> {
     let namespaces = changes.into_iter().map(|(everywhere, changes)| {
-        // An interruption of a watch was logged and counted there.
+        // An interruption of a watch is logged and counted by the watch itself.
         let configs = changes.filter_map(|config| std::future::ready(config.ok()));
         configs.map(move |config| config.meta().namespace.clone().filter(|_| !everywhere))
     });
@@ -197,13 +197,13 @@ fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<Objec
     owners
 }
 
-/// The object that something belongs to, by its label.
+/// The object that a child belongs to, by its label.
 fn named_by<K: Component>(child: &impl Resource<DynamicType = ()>) -> Option<ObjectRef<Object<K>>> {
     let name = child.labels().get(LABEL_NAME)?;
     Some(ObjectRef::new(name).within(&child.namespace()?))
 }
 
-/// One reconcile, observed: infallible toward the queue.
+/// One observed reconcile; the queue sees no errors of it.
 async fn observed<K: Component>(
     object: Arc<Object<K>>,
     context: Arc<Context<K>>,
@@ -217,7 +217,7 @@ async fn observed<K: Component>(
     if context.caches_filled().await.is_err() {
         return Ok(Action::await_change());
     }
-    // On the heap: it holds rendered objects while it waits.
+    // On the heap: it contains rendered objects while it waits.
     let work = Box::pin(reconcile(turn.object.clone(), context));
     Ok(reconciler.run(turn.object.as_ref(), work).await)
 }

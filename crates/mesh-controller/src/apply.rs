@@ -1,4 +1,4 @@
-//! Carries out a plan: some components at a time, for a limited time per reconcile
+//! Carries out a plan: several components at a time, for a limited time per reconcile
 //! (docs/decisions/0012-meshes-report-every-twenty-seconds.md).
 
 use crate::children::{Child, Owner, prune};
@@ -20,33 +20,32 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// Most components of one mesh that are written at the same time.
+/// Maximum number of components of one mesh that are written at the same time.
 const AT_ONCE: usize = 8;
-/// After this time the status is written, and the next reconcile continues at once: a reconcile is aborted after a minute,
-/// without a report.
+/// After this time the status is written, and the next reconcile continues at once: a reconcile without a report would be aborted
+/// after a minute.
 const SLICE: Duration = Duration::from_secs(20);
 
-/// What became of the steps.
+/// The result of the steps.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
     /// Number of writes.
     pub(crate) writes: u32,
-    /// Names that turned out to be taken.
+    /// Names that turned out to be in use.
     pub(crate) conflicts: Vec<String>,
-    /// Writes that the API server refused or did not answer.
+    /// Writes that the API server refused or that failed.
     pub(crate) failures: Vec<ApplyError>,
     /// Components that were not written.
     pub(crate) unwritten: Vec<(Kind, String)>,
-    /// Whether steps are left because the time was up.
+    /// Whether steps remain because the time limit was reached.
     pub(crate) unfinished: bool,
-    /// Whether the namespace is being deleted; steps are left then as well.
+    /// Whether the namespace is being deleted; steps remain in that case as well.
     pub(crate) terminating: bool,
 }
 
 impl Context {
-    /// Carries out the steps, one at first and then twice as many at a time up to [`AT_ONCE`], as Kubernetes' own
-    /// controllers do: what all of them would be refused for is learned from one. One component's failure does not stop
-    /// the others.
+    /// Carries out the steps: first one, then twice as many at a time up to [`AT_ONCE`], as Kubernetes' own controllers do, so
+    /// that an error that affects all of them is found with one request. The failure of one component does not affect the others.
     pub(crate) async fn carry_out(
         &self,
         mesh: &Mesh,
@@ -121,12 +120,12 @@ impl Context {
                 };
             }
         };
-        // Gone meanwhile: it is created like any other.
+        // Deleted in the meantime: it is created like any other.
         let live = cache.get(&ObjectRef::new(&item.name).within(&namespace));
         self.apply(cache, mesh, &item, live.as_ref(), labels).await
     }
 
-    /// Applies a component: by force when it is there. One that was not seen and turns out to be there is read and judged.
+    /// Applies a component, with force if it exists. If an unobserved one turns out to exist, it is read, and its owner decides.
     async fn apply<K>(
         &self,
         cache: &MutationCache<Child<K>>,
@@ -172,7 +171,8 @@ impl Context {
         Ok(())
     }
 
-    /// Settles the owners before an apply, which removes what the item does not state and the mesh is the only owner of.
+    /// Corrects the field ownership before an apply, because the apply removes fields that the item does not state and that only
+    /// the mesh owns.
     async fn prepare<K>(&self, live: Option<&Child<K>>, item: &DesiredComponent) -> Result<(), ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
@@ -183,8 +183,8 @@ impl Context {
         }
     }
 
-    /// Makes the mesh the only owner of what it applied to a component, and no owner of its number of replicas unless the
-    /// item states it.
+    /// Makes the mesh the only owner of the fields that it applied to a component, and removes its ownership of the number of
+    /// replicas unless the item states it.
     async fn settle<K>(&self, child: &Child<K>, item: &DesiredComponent) -> Result<Child<K>, ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
@@ -210,8 +210,8 @@ impl Applied {
     }
 }
 
-/// The steps from another one on, by chance: after a failure, so that those that fail slowly do not use up the time of
-/// the others at each attempt.
+/// The steps, starting at a random one: after a failure, steps that fail slowly must not use up the time of the others at each
+/// attempt.
 pub(crate) fn rotated<T>(mut steps: Vec<T>) -> Vec<T> {
     let length = u64::try_from(steps.len()).unwrap_or(u64::MAX).max(1);
     let first = RandomState::new().hash_one(length) % length;
@@ -222,7 +222,7 @@ pub(crate) fn rotated<T>(mut steps: Vec<T>) -> Vec<T> {
 fn with_labels(mut object: Value, labels: &BTreeMap<String, String>) -> Value {
     if let Some(Value::Object(all)) = object.pointer_mut("/metadata/labels") {
         for (key, value) in labels {
-            // The labels of the component itself count more.
+            // The labels of the component itself have precedence.
             all.entry(key.clone()).or_insert_with(|| json!(value));
         }
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// A Function, Source or Sink as it is cached.
 pub(crate) type Child<K> = RawObject<K, ComponentStatus>;
 
-/// Drops what is not read. `manager` is the field manager under which we write.
+/// Drops everything that is not read. `manager` is the field manager of this controller.
 pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
     let entries = &mut child.meta_mut().managed_fields;
     if let Some(applied) = entries {
@@ -25,48 +25,49 @@ pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager
     *entries = entries.take().filter(|applied| !applied.is_empty());
 }
 
-/// What is read of a component.
+/// The parts of a component that are read.
 #[derive(Clone, Debug)]
 pub(crate) struct ObservedComponent {
     /// Its kind.
     pub(crate) kind: Kind,
     /// Name of the object.
     pub(crate) name: String,
-    /// To whom it belongs.
+    /// Its owner.
     pub(crate) owner: Owner,
     /// Whether it is being deleted.
     pub(crate) terminating: bool,
-    /// Hash of the item it was made from.
+    /// Hash of the item that it was created from.
     pub(crate) hash: Option<String>,
-    /// Its `spec`; none when that cannot be read, which is not the same as an empty one.
+    /// Its `spec`; none if it does not decode, which is different from an empty one.
     pub(crate) spec: Option<Value>,
     /// Its labels.
     pub(crate) labels: BTreeMap<String, String>,
-    /// Who owns its fields.
+    /// The owners of its fields.
     pub(crate) owners: Owners,
-    /// Its `Ready` condition, when that speaks of the newest `spec`.
+    /// Its `Ready` condition, if it describes the newest `spec`.
     pub(crate) ready: Option<Condition>,
-    /// Its `Progressing` condition, in the same way.
+    /// Its `Progressing` condition, under the same rule.
     pub(crate) progressing: Option<Condition>,
 }
 
-/// To whom a component belongs.
+/// The owner of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// To the mesh.
+    /// The mesh.
     Ours,
-    /// To no object any more; we applied it for a mesh of this name. `kubectl delete --cascade=orphan` leaves it so.
+    /// No object any more; this controller applied it for a mesh of this name. `kubectl delete --cascade=orphan` leaves it in
+    /// this state.
     Orphan,
-    /// To a deleted mesh of the same name: the garbage collector is about to delete it.
+    /// A deleted mesh of the same name: the garbage collector is about to delete the component.
     Predecessor,
-    /// To another object, or to none.
+    /// Another object, or none.
     Foreign,
 }
 
 impl Owner {
-    /// Finds out to whom a component belongs; the uid decides, since names are used again. Without a controller it is
-    /// the API server's word on who applied it that counts, which labels cannot forge; for which mesh says the label,
-    /// as two names of a mesh and an item may come to the same name of a component.
+    /// Determines the owner of a component by uid, because names are reused. Without a controller reference, the field managers
+    /// that the API server records decide, because labels can be forged. The label only tells which mesh it was applied for: two
+    /// pairs of mesh and item names may result in the same component name.
     pub(crate) fn of(component: &ObjectMeta, mesh: &OwnerReference) -> Self {
         let controller = component.owner_references.iter().flatten().find(|r| r.controller == Some(true));
         let labelled = || component.labels.as_ref().and_then(|all| all.get(LABEL_MESH));
@@ -82,7 +83,7 @@ impl Owner {
 }
 
 impl ObservedComponent {
-    /// Reads a cached component. `mesh` is the one that wants it.
+    /// Reads a cached component. `mesh` is the mesh that has an item of this name.
     pub(crate) fn of<K: Resource<DynamicType = ()>>(
         kind: Kind,
         child: &Child<K>,
@@ -110,7 +111,7 @@ impl ObservedComponent {
         self.ready.as_ref().is_some_and(|c| c.status == "True")
     }
 
-    /// Whether it may become ready without help; so may what says nothing yet.
+    /// Whether it may become ready without a user; true if it has no condition yet.
     pub(crate) fn progresses(&self) -> bool {
         self.progressing.as_ref().is_none_or(|c| c.status == "True")
     }

@@ -15,22 +15,22 @@ pub(crate) type Mesh = RawObject<FunctionMesh, MeshStatus>;
 
 /// What every reconcile shares.
 pub(crate) struct Context {
-    /// Writes in the name of this controller.
+    /// Writes with the field manager of this controller.
     pub(crate) writer: Writer,
     /// Publishes Events.
     pub(crate) events: Events,
     /// Components by kind.
     pub(crate) functions: MutationCache<Child<Function>>,
-    /// See above.
+    /// Source components, as above.
     pub(crate) sources: MutationCache<Child<Source>>,
-    /// See above.
+    /// Sink components, as above.
     pub(crate) sinks: MutationCache<Child<Sink>>,
-    /// Our own status writes, until the cache shows them.
+    /// The controller's own status writes, until the cache shows them.
     pub(crate) statuses: PendingWrites<Mesh, MeshStatus>,
     /// Meshes whose writes fail.
     pub(crate) failing: Failing,
-    /// Namespaces that are being deleted.
+    /// Terminating namespaces.
     pub(crate) terminating_namespaces: TerminatingNamespaces,
-    /// Keys of the labels by which meshes are selected; their components carry them as well.
+    /// Keys of the labels that select meshes; components carry these labels as well.
     pub(crate) selected_by: Vec<String>,
 }

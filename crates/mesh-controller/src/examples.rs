@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Every way to a status, with the reason that it is an example of and what tools are to make of it.
+/// Every way to a status, with the reason that it is an example of and its meaning for tools.
 pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
     let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
     let some = vec!["an example".to_owned()];
@@ -54,7 +54,7 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
         .collect()
 }
 
-/// A component whose `Ready` and `Progressing` are so.
+/// A component with these `Ready` and `Progressing` conditions.
 fn seen(wanted: &DesiredComponent, (ready, progressing, reason): (bool, bool, &str)) -> ObservedComponent {
     let condition = |type_: &str, status: bool| Condition {
         type_: type_.to_owned(),

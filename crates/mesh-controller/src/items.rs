@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use functionmesh_api::Kind;
 
-/// A component as the mesh wants it.
+/// A desired component.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DesiredComponent {
     /// Its kind.
@@ -30,7 +30,7 @@ pub(crate) struct DesiredComponent {
 /// A problem with an item, for the status.
 pub(crate) type Problem = String;
 
-/// Reads all items. A wrong one is a problem and does not stop the others; nor does it mean that its component is not wanted.
+/// Reads all items. An invalid item is a problem and does not affect the others; its component still counts as desired.
 pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
     let (mut wanted, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
@@ -86,22 +86,21 @@ pub(crate) fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &Owner
 }
 
 impl DesiredComponent {
-    /// Whether the number of replicas is the mesh's. Otherwise it is for an autoscaler, `kubectl scale` or whatever else
-    /// scales the component, and the number of the item, if any, is where it starts.
+    /// Whether the mesh sets the number of replicas. Otherwise an autoscaler, `kubectl scale` or another client scales the
+    /// component, and the number in the item, if any, is the initial one.
     pub(crate) fn states_replicas(&self) -> bool {
         self.spec.get("replicas").is_some_and(|replicas| !replicas.is_null()) && !autoscaled(&self.spec)
     }
 
-    /// Whether the owners of the fields are as they should be: no other manager shares what the item states, and the number of
-    /// replicas has no owner in the mesh unless the item states it.
+    /// Whether the field ownership is correct: no other manager shares the fields that the item states, and the mesh does not own
+    /// the number of replicas unless the item states it.
     pub(crate) fn is_settled(&self, owners: Owners) -> bool {
         !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas())
     }
 }
 
-/// The object to apply. The number of replicas that the item does not state is not the mesh's once the component exists.
-/// `live` is the uid of that component: when another one has its name meanwhile, the API server refuses what is meant for
-/// the old one.
+/// The object to apply. The mesh does not set a number of replicas that the item does not state once the component exists. `live`
+/// is the uid of that component: if another one of that name replaced it, the API server refuses the write.
 pub(crate) fn object(
     wanted: &DesiredComponent,
     namespace: &str,
@@ -120,7 +119,7 @@ pub(crate) fn object(
     })
 }
 
-/// Whether a live `spec` still says everything the item says. What it says besides, such as defaults, does not matter.
+/// Whether a live `spec` still contains everything that the item states. Additional fields, such as defaults, do not matter.
 pub(crate) fn contained(item: &Map<String, Value>, live: &Value) -> bool {
     item.iter().all(|(key, value)| {
         (key == "replicas" && autoscaled(item)) || live.get(key).is_some_and(|live| within(value, live))

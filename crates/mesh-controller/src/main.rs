@@ -6,7 +6,7 @@ use functionmesh_runtime::Process;
 use functionmesh_runtime::args::{ProcessArgs, WatchArgs};
 use std::process::ExitCode;
 
-// Gives memory back after a list, which the system's allocator does not.
+// Returns memory to the system after a list, unlike the default allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -28,6 +28,6 @@ async fn main() -> ExitCode {
 async fn start(args: Args) -> anyhow::Result<()> {
     let process = Process::start(MESH_CONTROLLER, &args.process, &args.watch).await?;
     let work = mesh_controller::run(&process, &args.watch);
-    // On the heap: four caches make a large future.
+    // On the heap: the caches make the future large.
     process.lead(Box::pin(work)).await
 }

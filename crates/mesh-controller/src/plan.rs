@@ -4,16 +4,16 @@ use crate::children::{ObservedComponent, Owner};
 use crate::items::{DesiredComponent, Kind, contained};
 use std::collections::BTreeMap;
 
-/// One thing to do.
+/// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
-    /// Make a component that was not seen.
+    /// Create a component that was not observed.
     Create(DesiredComponent),
-    /// Bring a component back to its item.
+    /// Apply the item to its component.
     Update(DesiredComponent),
-    /// Change who owns the fields of a component that is as its item says.
+    /// Change the field ownership of a component that matches its item.
     Settle(DesiredComponent),
-    /// Remove a component that left the mesh.
+    /// Delete a component that is no longer in the mesh.
     Delete(String),
 }
 
@@ -27,19 +27,19 @@ impl Step {
     }
 }
 
-/// What to do for one mesh.
+/// The plan for one mesh.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Plan {
-    /// In this order.
+    /// The steps, in this order.
     pub(crate) steps: Vec<(Kind, Step)>,
     /// Components whose name is taken by an object of another owner.
     pub(crate) conflicts: Vec<String>,
-    /// Components without an item that are kept because some items cannot be read: one of these may be theirs.
+    /// Components without an item that are kept because some items do not decode: one of those may be theirs.
     pub(crate) kept: Vec<String>,
 }
 
-/// Compares. A component that did not change is never touched; one of another owner neither. `labels` are those that
-/// every component has to carry, and `complete` says that every item could be read: while one could not, nothing is deleted.
+/// Compares the components. An unchanged component is not written, nor one of another owner. Every component has to carry
+/// `labels`. `complete` is true if every item decodes: otherwise nothing is deleted.
 pub(crate) fn plan(
     wanted: &[DesiredComponent],
     seen: &[ObservedComponent],
@@ -56,7 +56,7 @@ pub(crate) fn plan(
                     plan.conflicts.push(format!("{} {}", item.kind.name(), item.name));
                     continue;
                 }
-                // Recreated once it is gone.
+                // Recreated after its deletion.
                 Owner::Predecessor => continue,
                 Owner::Ours | Owner::Orphan if live.terminating => continue,
                 Owner::Ours if is_current(live, item, labels) => {
@@ -81,8 +81,8 @@ pub(crate) fn plan(
     plan
 }
 
-/// Whether a component was made from the item as it is now, still says everything the item says, and has its labels. One
-/// whose spec cannot be read is not compared: that is no difference.
+/// Whether a component was created from the current item, still contains everything that the item states, and has its labels. A
+/// spec that does not decode is not compared: that is no difference.
 fn is_current(live: &ObservedComponent, item: &DesiredComponent, labels: &BTreeMap<String, String>) -> bool {
     live.hash.as_ref() == Some(&item.hash)
         && live.spec.as_ref().is_none_or(|spec| contained(&item.spec, spec))

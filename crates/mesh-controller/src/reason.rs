@@ -20,12 +20,12 @@ pub enum Reason {
     Invalid,
     /// The name of a component is taken by an object that does not belong to the mesh.
     NameConflict,
-    /// The API server refused a write, or did not answer it again and again.
+    /// The API server refused a write, or failed repeatedly.
     ApplyFailed,
 }
 
 impl Reason {
-    /// All of them, in the order of declaration. A new one does not compile until it is here and has its texts below.
+    /// All reasons, in the order of declaration. A new one does not compile until it is listed here and has its texts below.
     pub const ALL: [Self; Self::ApplyFailed as usize + 1] = [
         Self::AllComponentsReady,
         Self::ComponentsNotReady,
@@ -36,7 +36,7 @@ impl Reason {
         Self::ApplyFailed,
     ];
 
-    /// The word in the condition.
+    /// The name in the condition.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AllComponentsReady => "AllComponentsReady",
@@ -49,17 +49,18 @@ impl Reason {
         }
     }
 
-    /// What it says to tools that wait for the mesh. Components that all need help make `ComponentsNotReady` a failure.
+    /// Its meaning for tools that wait for the mesh. If a user has to fix every remaining component, `ComponentsNotReady` is a
+    /// failure.
     pub fn health(self) -> Health {
         match self {
             Self::AllComponentsReady | Self::Complete => Health::Current,
-            // A failure once trying again cannot help.
+            // A failure if no retry can succeed.
             Self::ComponentsNotReady | Self::ApplyFailed => Health::InProgress,
             Self::ProgressDeadlineExceeded | Self::Invalid | Self::NameConflict => Health::Failed,
         }
     }
 
-    /// What it means and what to do.
+    /// Its meaning, and what to do.
     pub fn docs(self) -> ReasonDocs {
         let stopped: &[(&str, bool)] = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
         let (conditions, cause, check, fix) = match self {

@@ -24,14 +24,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Brings the components to what the mesh says and tells in its status how they are.
+/// Makes the components match the mesh, and reports their readiness in its status.
 ///
 /// # Errors
-/// When the API server refused or did not answer a write; the other components were done all the same.
+/// If the API server refused a write or failed; the other components were written nevertheless.
 pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done, ApplyError> {
     let unmanaged = mesh.annotations().get(ANNOTATION_MANAGED).is_some_and(|v| v == "false");
     if unmanaged || mesh.meta().deletion_timestamp.is_some() {
-        // Components go with their mesh.
+        // Components are deleted with their mesh.
         return Ok(Done::unchanged());
     }
     if let Some(wait) = cx.terminating_namespaces.hold(mesh.meta()) {
@@ -39,7 +39,7 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     }
     let spec: Value = match mesh.spec() {
         Ok(spec) => spec,
-        // Not the same as an empty one, which would delete everything.
+        // Not treated as an empty spec, which would delete everything.
         Err(error) => {
             let invalid = vec![error.to_string()];
             let problems = Problems { invalid, unreadable: true, ..Problems::default() };
@@ -54,14 +54,14 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     let done = cx.carry_out(&mesh, steps, &labels).await;
     let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
-        // The mesh is deleted as well: a report is of no use.
+        // The mesh is about to be deleted with its namespace: a status would be lost.
         cx.terminating_namespaces.note(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();
     let mut problems = Problems { invalid, kept, conflicts, unwritten, ..Problems::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
-    // What may succeed in a moment is not reported.
+    // Failures that a retry may fix are not reported.
     let reported = failures.iter().filter(|error| lasts || !error.is_transient());
     problems.failures = reported.map(ApplyError::user_message).collect();
     problems.stopped = failures.iter().any(|error| !error.is_transient());
@@ -88,7 +88,7 @@ fn succeeded(problems: &Problems, writes: u32, mesh: &Mesh, cx: &Context) -> Don
 }
 
 impl Context {
-    /// Everything in the caches that belongs to the mesh or has the name of one of its components.
+    /// All cached objects that belong to the mesh or have the name of one of its components.
     fn seen(&self, mesh: &Mesh, wanted: &[DesiredComponent]) -> Vec<ObservedComponent> {
         let mut seen = Vec::new();
         collect(&self.functions, Kind::Function, mesh, wanted, &mut seen);
@@ -97,20 +97,20 @@ impl Context {
         seen
     }
 
-    /// The labels of the mesh by which it was selected.
+    /// The labels by which the mesh was selected.
     fn passed_on(&self, mesh: &Mesh) -> BTreeMap<String, String> {
         let labels = mesh.labels();
         let selected = self.selected_by.iter().filter_map(|key| labels.get_key_value(key));
         selected.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// Whether writes failed the last time, by the status.
+    /// Whether writes failed in the previous reconcile, by the status.
     fn failed_before(&self, mesh: &Mesh) -> bool {
         let status = self.statuses.newest(mesh, |mesh| mesh.status.clone());
         status.conditions.list().iter().any(|condition| condition.reason == Reason::ApplyFailed.as_str())
     }
 
-    /// Whether a component was written that its cache does not show yet, or no more.
+    /// Whether a component was written that its cache does not show yet, or no longer.
     fn awaits_components(&self, mesh: &Mesh) -> bool {
         let uid = mesh.uid();
         let ours = |owners: &[OwnerReference]| owners.iter().any(|r| Some(&r.uid) == uid.as_ref());

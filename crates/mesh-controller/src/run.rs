@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// The controller's work: runs until the process is asked to stop.
 ///
 /// # Errors
-/// When a metric cannot be registered.
+/// If a metric cannot be registered.
 pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::Result<()>> + use<> {
     let watches = Watches::of(process, args);
     let writer = Writer::new(process.client.clone(), process.name, process.metrics.clone());
@@ -40,7 +40,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         for kind in Kind::ALL {
             watches.metrics.begin_writes(kind.name());
         }
-        // All components, not only those of meshes: a name that is taken has to be seen.
+        // All components, including those of other owners: name conflicts have to be observed.
         let (functions, functions_changed) = components::<Function>(&watches, manager);
         let (sources, sources_changed) = components::<Source>(&watches, manager);
         let (sinks, sinks_changed) = components::<Sink>(&watches, manager);
@@ -88,8 +88,8 @@ where
     watches.owned("", move |child: &mut Child<K>| prune(child, manager))
 }
 
-/// The meshes that a component concerns: its owner, and those that may want its name. A name that another object has
-/// taken becomes free when that is deleted, and of that no owner reference tells.
+/// The meshes that a component affects: its owner, and meshes that may have an item of its name. A name that another object used
+/// becomes free when that object is deleted; no owner reference leads to the mesh that needs it.
 fn concerned<K>(child: &Child<K>, meshes: &Store<Mesh>) -> Vec<ObjectRef<Mesh>>
 where
     K: Resource<DynamicType = ()>,
@@ -105,7 +105,7 @@ where
     all
 }
 
-/// One reconcile, observed: infallible toward the queue.
+/// One observed reconcile; the queue sees no errors of it.
 async fn observed(
     mesh: Arc<Mesh>,
     context: Arc<Context>,

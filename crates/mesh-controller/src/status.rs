@@ -8,25 +8,25 @@ use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use functionmesh_api::status::{Conditions, MeshStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Most components that a message names.
+/// Maximum number of components that a message names.
 const NAMED: usize = 5;
 
-/// What a reconcile found, besides the components.
+/// The result of a reconcile, besides the components.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Problems {
     /// Items that cannot become a component.
     pub(crate) invalid: Vec<String>,
-    /// Components that are kept because of these.
+    /// Components that are kept because of invalid items.
     pub(crate) kept: Vec<String>,
-    /// Whether the spec cannot be read at all: nothing is known of how many components there should be.
+    /// Whether the spec does not decode at all: the number of components is unknown.
     pub(crate) unreadable: bool,
-    /// Names taken by others.
+    /// Names that other objects use.
     pub(crate) conflicts: Vec<String>,
-    /// Writes that the API server refused, or did not answer again and again.
+    /// Writes that the API server refused, or that failed repeatedly.
     pub(crate) failures: Vec<String>,
-    /// Whether one of the failures needs a change by a user.
+    /// Whether a user has to fix one of the failures.
     pub(crate) stopped: bool,
-    /// Components that could not be written, whether that lasts or not.
+    /// Components that could not be written, whether or not the error lasts.
     pub(crate) unwritten: Vec<(Kind, String)>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn status(
     let is_there = |s: &&ObservedComponent| matches!(s.owner, Owner::Ours | Owner::Orphan) && !s.terminating;
     let find =
         |w: &DesiredComponent| seen.iter().filter(is_there).find(|s| s.kind == w.kind && s.name == w.name);
-    // Of a mesh that was ready as it says, what is written is a repair: a component stays as ready as it is.
+    // For a mesh that was ready with this spec, a write is a repair: the readiness of its component does not change.
     let was_ready = previous.observed_generation == generation
         && previous.conditions.get(READY).is_some_and(|ready| ready.status == "True");
     let is_unwritten = |w: &DesiredComponent| problems.unwritten.contains(&(w.kind, w.name.clone()));
@@ -75,7 +75,7 @@ pub(crate) fn status(
         message: message.clone(),
     };
     let missing = || wanted.iter().filter(|w| !is_ready(w)).map(find);
-    // A component that was not created or not updated yet is in progress.
+    // A component that is not created or updated yet is in progress.
     let moves = missing().any(|seen| seen.is_none_or(|seen| seen.is_ready() || seen.progresses()));
     let overdue = missing().flatten().any(ObservedComponent::is_overdue);
     let (progressing, why) = match reason {
@@ -105,7 +105,7 @@ pub(crate) fn status(
     }
 }
 
-/// What is wrong, the most serious first: then the components that are not ready, with those that have a known failure first.
+/// The problems, the most serious first, then the components that are not ready, those with a known failure first.
 fn troubles(
     problems: &Problems,
     is_held_up: bool,
@@ -139,7 +139,7 @@ fn troubles(
     troubles
 }
 
-/// The counts and the first troubles.
+/// The counts and the first problems.
 fn message(counted: Option<String>, mut troubles: Vec<String>) -> String {
     let more = troubles.len().saturating_sub(NAMED);
     troubles.truncate(NAMED);
@@ -148,8 +148,8 @@ fn message(counted: Option<String>, mut troubles: Vec<String>) -> String {
     parts.join("; ")
 }
 
-/// The conditions about writes that fail while the components are as they are: the mesh waits for a change when one of them
-/// needs that and nothing else is missing.
+/// The conditions about writes that fail while the components match the spec otherwise: the mesh is stalled if a user has to fix
+/// one of them and nothing else is in progress.
 fn failed_writes(problems: &Problems, complete: bool) -> Vec<Condition> {
     if problems.failures.is_empty() {
         return Vec::new();

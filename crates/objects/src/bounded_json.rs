@@ -19,22 +19,22 @@ const MANAGED_FIELDS: &str = "managedFields";
 /// Longest path that is reported, in steps.
 const TOLD: usize = 5;
 
-/// A value, without what is nested too deeply.
+/// A value, without the parts that are nested too deeply.
 #[derive(Debug, Default, PartialEq)]
 pub struct Shallow {
-    /// The value; null stands for what was skipped.
+    /// The value; null where content was skipped.
     pub value: Value,
-    /// Steps to the first thing that was skipped, the last one first.
+    /// Steps to the first skipped content, the last step first.
     skipped: Option<Vec<String>>,
 }
 
 impl Shallow {
-    /// Decodes a value of at most so many levels.
+    /// Decodes a value of at most this many levels.
     pub fn decode<'de, D: Deserializer<'de>>(levels: usize, from: D) -> Result<Self, D::Error> {
         Levels(levels).deserialize(from)
     }
 
-    /// The beginning of the path to what was skipped, if anything was.
+    /// The beginning of the path to the skipped content, if any was skipped.
     pub fn path(&self) -> Option<String> {
         let steps = self.skipped.as_ref()?;
         let mut path = String::new();
@@ -149,11 +149,11 @@ impl<'de> Visitor<'de> for Levels {
     }
 }
 
-/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever was written into
-/// `managedFields`, which is as deep as the object.
+/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever `managedFields` contains, which is nested
+/// as deeply as the object.
 ///
 /// # Errors
-/// When it is no JSON.
+/// If it is not JSON.
 pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     Ok(metadata_of(Shallow::decode(METADATA_LEVELS, from)?.value))
 }
@@ -161,20 +161,20 @@ pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Err
 /// The same without `managedFields`, which are most of an object's bytes.
 ///
 /// # Errors
-/// When it is no JSON.
+/// If it is not JSON.
 pub fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     from.deserialize_any(Slim { managers: false })
 }
 
-/// The same with who wrote the object, without the fields.
+/// The same with the managers of the object, without their fields.
 ///
 /// # Errors
-/// When it is no JSON.
+/// If it is not JSON.
 pub fn metadata_with_managers<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     from.deserialize_any(Slim { managers: true })
 }
 
-/// Reads metadata; anything else has none.
+/// Reads metadata; a value of another type has none.
 struct Slim {
     managers: bool,
 }
@@ -233,8 +233,8 @@ impl<'de> Visitor<'de> for Slim {
     }
 }
 
-/// The metadata in a value. When the whole does not decode, what decodes by itself counts: without name and version the
-/// object could not even be named.
+/// The metadata in a value. If it does not decode as a whole, the parts that decode by themselves are used: without a name and
+/// version the object could not even be named.
 fn metadata_of(value: Value) -> ObjectMeta {
     let Value::Object(mut fields) = value else { return ObjectMeta::default() };
     if let Ok(metadata) = ObjectMeta::deserialize(&Value::Object(fields.clone())) {

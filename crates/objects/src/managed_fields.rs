@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 /// Field manager of the components of a mesh.
 pub const MESH_CONTROLLER: &str = "mesh-controller";
-/// Field manager of the Go operator, all of whose controllers write as its program is called.
+/// Field manager of the Go operator: the name of its program, for all of its controllers.
 pub const GO_OPERATOR: &str = "manager";
-/// To this one the API server gives all fields of an object without a list of owners, at its first server-side apply.
+/// The API server gives all fields of an object without a list of owners to this manager, at the first server-side apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 const APPLY: &str = "Apply";
@@ -20,10 +20,10 @@ const SPEC: &str = "f:spec";
 const REPLICAS: &str = "f:replicas";
 const MIN_REPLICAS: &str = "f:minReplicas";
 
-/// What the list of owners says about a Function, Source or Sink.
+/// The owners of the fields of a Function, Source or Sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// Fields that the mesh-controller applied are the Go operator's as well: they would stay once they left the mesh.
+    /// The Go operator also owns fields that the mesh-controller applied: they would remain after they leave the mesh.
     pub shared: bool,
     /// The mesh-controller owns `spec.replicas`: an apply without the field would remove it.
     pub mesh_owns_replicas: bool,
@@ -32,7 +32,7 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Reads the list.
+    /// Reads the list of owners.
     pub fn of(metadata: &ObjectMeta) -> Self {
         let entries = metadata.managed_fields.as_deref().unwrap_or_default();
         let applied = entries.iter().find(|entry| is_applied_by(entry, MESH_CONTROLLER));
@@ -48,8 +48,8 @@ impl Owners {
     }
 }
 
-/// Whether an entry is of a write that chose the number. Of a write by another way than server-side apply the API server
-/// lists defaults as well: who created the object owns both numbers, whether they were in the manifest or not.
+/// Whether an entry records a write that chose the number. For writes other than server-side apply, the API server also lists
+/// defaults: the manager that created the object owns both numbers, whether they were in the manifest or not.
 fn chose_replicas(entry: &ManagedFieldsEntry) -> bool {
     let with_the_rest = || {
         entry.operation.as_deref() != Some(APPLY) && entry.subresource.is_none() && owns(entry, MIN_REPLICAS)
@@ -57,8 +57,8 @@ fn chose_replicas(entry: &ManagedFieldsEntry) -> bool {
     owns(entry, REPLICAS) && !with_the_rest()
 }
 
-/// Whether the Go operator owns fields of the `spec` of a child of ours that it wrote before our last apply. What another
-/// program of that name adds later is not taken, or both would write for ever.
+/// Whether the Go operator owns fields of the `spec` of a child that it wrote before our last apply. Fields that another program
+/// of that name adds later are not taken over: both would write forever.
 pub fn is_inherited(metadata: &ObjectMeta, manager: &str) -> bool {
     let entries = metadata.managed_fields.as_deref().unwrap_or_default();
     let applied = entries.iter().find(|entry| is_applied_by(entry, manager));
@@ -67,7 +67,7 @@ pub fn is_inherited(metadata: &ObjectMeta, manager: &str) -> bool {
     entries.iter().any(|entry| is_of_the_go_operator(entry) && before(entry))
 }
 
-/// What a manager takes over of an entry of another one.
+/// The part of another manager's entry that a manager takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// All fields.
@@ -78,8 +78,8 @@ pub enum Takes {
     Nothing,
 }
 
-/// The list with what the Go operator wrote given to `manager`, as if that had applied it: its next apply removes what it
-/// does not state.
+/// The list with the Go operator's fields given to `manager`, as if `manager` had applied them: its next apply removes those that
+/// it does not contain.
 pub fn inherit(
     entries: Vec<ManagedFieldsEntry>,
     manager: &str,
@@ -90,14 +90,14 @@ pub fn inherit(
         () if is_applied_by(entry, manager) => Takes::All,
         () if !is_of_the_go_operator(entry) => Takes::Nothing,
         () if is_tracked(entry) => Takes::All,
-        // Without a list of owners, labels, annotations and finalizers may be a user's.
+        // Without a list of owners, a user may have added labels, annotations and finalizers.
         () => Takes::Spec,
     };
     take_over(entries, manager, api_version, Some(now), takes)
 }
 
-/// The list with fields of other managers given to `manager`, as if that had applied them: what client-go's `csaupgrade`
-/// does for those who turn to server-side apply.
+/// The list with the fields of other managers given to `manager`, as if `manager` had applied them. client-go's `csaupgrade` does
+/// the same for clients that migrate to server-side apply.
 pub fn take_over(
     entries: Vec<ManagedFieldsEntry>,
     manager: &str,
@@ -130,9 +130,9 @@ pub fn take_over(
     left
 }
 
-/// The list of a component in which the mesh-controller is the only owner of what it applied, and no owner of the number of
-/// replicas unless that is to be kept. What the Go operator's webhook had filled in besides stays the Go operator's, and so
-/// stays in the component: without it the spec would change, and the pods restart.
+/// The list of a component in which the mesh-controller is the only owner of the fields that it applied. It does not own the
+/// number of replicas, unless that is to be kept. The defaults that the Go operator's webhook had filled in remain the Go
+/// operator's, and so remain in the component: without them the spec would change, and the pods would restart.
 pub fn settle(entries: Vec<ManagedFieldsEntry>, keep_replicas: bool) -> Vec<ManagedFieldsEntry> {
     let ours = |entry: &ManagedFieldsEntry| is_applied_by(entry, MESH_CONTROLLER);
     let applied = entries.iter().find(|entry| ours(entry)).map(fields_of).unwrap_or_default();
@@ -157,7 +157,7 @@ fn is_applied_by(entry: &ManagedFieldsEntry, manager: &str) -> bool {
         && entry.subresource.is_none()
 }
 
-/// Whether the Go operator wrote fields of the `spec`. Its entry for a `status` is none of ours to change.
+/// Whether the Go operator wrote fields of the `spec`. Its entry for a `status` is never changed.
 fn is_of_the_go_operator(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref().is_some_and(|name| [GO_OPERATOR, BEFORE_FIRST_APPLY].contains(&name))
         && entry.operation.as_deref() != Some(APPLY)
@@ -184,8 +184,8 @@ fn spec_of(entry: &ManagedFieldsEntry) -> Fields {
     fields_of(entry).below.remove(SPEC).unwrap_or_default()
 }
 
-/// A set of fields in the API server's form: whether a field itself is in it, and what of it is below that field. In JSON a
-/// field that is in it with nothing below is `{}`, and one with something below has the member `.`.
+/// A set of fields in the API server's form: whether a field itself is in the set, and which fields below it are. In JSON, a
+/// field that is in the set and has nothing below it is `{}`; one with fields below it has the member `.`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Fields {
     itself: bool,
@@ -202,7 +202,7 @@ impl Fields {
         }
     }
 
-    /// The set of one field.
+    /// The set that consists of one field.
     fn at(path: &[&str]) -> Self {
         let leaf = Self { itself: true, below: BTreeMap::new() };
         let under = |fields, key: &&str| Self { itself: false, below: [((*key).to_owned(), fields)].into() };
@@ -219,7 +219,7 @@ impl Fields {
         !self.itself && self.below.is_empty()
     }
 
-    /// Whether a field is in both.
+    /// Whether a field is in both sets.
     fn meets(&self, other: &Self) -> bool {
         let both = |(key, fields): (&String, &Self)| other.below.get(key).is_some_and(|o| fields.meets(o));
         (self.itself && other.itself) || self.below.iter().any(both)
@@ -247,7 +247,7 @@ impl Fields {
         self
     }
 
-    /// What is below one field of it, and the rest.
+    /// The fields below one field of the set, and the rest.
     fn split(mut self, key: &str) -> (Self, Self) {
         let found = self.below.remove_entry(key);
         (Self { itself: false, below: found.into_iter().collect() }, self)

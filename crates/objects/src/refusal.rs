@@ -9,7 +9,7 @@ pub enum Refusal {
     Conflict,
     /// The object is gone.
     NotFound,
-    /// The kind is not installed, or not any more.
+    /// The kind is not installed, or no longer.
     KindMissing,
     /// The namespace is being deleted: nothing can be created in it.
     NamespaceTerminating,
@@ -58,20 +58,20 @@ impl Refusal {
         }
     }
 
-    /// Reads the answer of the API server; none when that is a failure of its own.
+    /// Reads the API server's response; none if the API server itself failed.
     pub fn of(status: &Status) -> Option<Self> {
         let says = |words: &str| status.message.contains(words);
         Some(match status.code {
             403 if has_cause(status, "NamespaceTerminating") => Self::NamespaceTerminating,
             403 if says("exceeded quota") => Self::QuotaExceeded,
-            // Of a webhook, with the code that it chose, and of a ValidatingAdmissionPolicy.
+            // Denied by a webhook, with the code that the webhook chose, or by a ValidatingAdmissionPolicy.
             400..=499 if says(" denied the request") || says(" denied request") => Self::AdmissionDenied,
             403 => Self::Forbidden,
             413 => Self::TooLarge,
-            // The API server's own limit is above that of etcd.
+            // The API server's own size limit is above that of etcd.
             500 if says("request is too large") => Self::TooLarge,
             400 => Self::BadRequest,
-            // Also of a definition that is being deleted: it still serves, and creates nothing.
+            // Also for a definition that is being deleted: its objects can still be read, but not created.
             404 if says("could not find the requested resource") => Self::KindMissing,
             405 => Self::KindMissing,
             404 => Self::NotFound,

@@ -1,6 +1,6 @@
 //! Drift: changes of children by other field managers, and which of the planned writes revert them.
 //!
-//! A write reverts drift when the same was rendered before: then another field manager made the difference.
+//! A write reverts drift if the same content was rendered before: then another field manager caused the difference.
 
 use crate::conditions::MISSING;
 use crate::observed::autoscaler::AutoscalerView;
@@ -75,7 +75,7 @@ impl Drift {
     }
 }
 
-/// The drift that a plan reverts. `status` is the newest status of the object, and `generation` the object's.
+/// The drift that a plan reverts. `status` is the newest status of the object, and `generation` the object's generation.
 pub fn drifts(
     plan: &Plan,
     observed: &Observed,
@@ -109,14 +109,14 @@ pub fn drifts(
     [service, set, horizontal, vertical].into_iter().flatten().collect()
 }
 
-/// Whether everything that is wanted was there once. Autoscalers come and go with the spec: one that is missing was
-/// deleted when the same generation was brought about before.
+/// Whether all desired children existed once. Autoscalers are created and deleted with the spec: a missing one was deleted if the
+/// same generation was applied before.
 fn was_complete(status: &ComponentStatus, generation: Option<i64>) -> bool {
     let lacks = |type_| status.conditions.get(type_).is_some();
     is_current(status, generation) && !lacks(MISSING) && !lacks(RECONCILE_FAILED)
 }
 
-/// Whether the controller deleted the `StatefulSet` because a user asked for it: the recreated one is not on record yet.
+/// Whether the controller deleted the `StatefulSet` because a user requested it: the recreated one is not recorded yet.
 fn is_recreated(
     write: &StatefulSetWrite,
     recorded: Option<&StatefulSetStatusRef>,
@@ -147,7 +147,7 @@ fn drift_of_set(
             let found = match adjustment {
                 Adjustment { owner: Some(_), .. } => DriftKind::WithoutOwner,
                 Adjustment { labels, .. } if !labels.is_empty() => DriftKind::WithoutLabel,
-                // The number of replicas: another one is wanted, or another field manager changed it.
+                // The number of replicas: the spec or another field manager changed it.
                 Adjustment { .. } if same_spec && live.moved(recorded) => DriftKind::Edited,
                 Adjustment { .. } => return None,
             };
@@ -162,7 +162,7 @@ fn known<'a, K>(live: &'a AutoscalerView<K>, desired: &ObjectMeta) -> (&'a Objec
     (&live.metadata, live.was_rendered_as(desired))
 }
 
-/// The drift that one write reverts. `live` finds the child that is there, and whether anything that differs in it was edited.
+/// The drift that one write reverts. `live` finds the existing child, and whether any difference in it is an edit.
 fn drift<'a, T: Resource<DynamicType = ()>>(
     write: Option<&Write<T>>,
     existed: bool,

@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// What is written for a reason at first, and an hour later when nothing happened in between.
+/// The status for a reason at first, and an hour later without further events.
 pub fn statuses(reason: Reason) -> [ComponentStatus; 2] {
     let (outcome, diagnosis) = outcome(reason);
     let (mut before, began) = (ComponentStatus::default(), now());
@@ -35,7 +35,7 @@ pub fn status_with(reason: Reason) -> ComponentStatus {
     if reason == Reason::ProgressDeadlineExceeded { late } else { first }
 }
 
-/// What leads to a reason, with a cause from the pods where that is one.
+/// The outcome for a reason, with a diagnosis of the pods if the reason is one.
 fn outcome(reason: Reason) -> (Outcome, Option<Diagnosis>) {
     let message = format!("an example of {reason}");
     match (reason, reason.health()) {
@@ -61,7 +61,7 @@ fn outcome(reason: Reason) -> (Outcome, Option<Diagnosis>) {
     }
 }
 
-/// Some time.
+/// An arbitrary time.
 fn now() -> Time {
     Time(Timestamp::UNIX_EPOCH)
 }
@@ -94,7 +94,7 @@ fn applied(wanted: i32, live: i32) -> Outcome {
     }
 }
 
-/// What is written while the pods run and another write fails for a reason that a write can fail for.
+/// The status while the pods run and another write fails for this reason.
 pub fn failing(reason: Reason) -> Option<ComponentStatus> {
     let mut outcome = applied(1, 1);
     let is_told = reason.docs().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
@@ -113,7 +113,7 @@ mod tests {
     use functionmesh_api::condition::{RECONCILING, STALLED};
     use std::collections::BTreeSet;
 
-    /// Every way to a status, with every reason that can be given.
+    /// Every way to a status, with every possible reason.
     #[test]
     fn the_conditions_are_those_that_are_explained() {
         let mut found = BTreeSet::new();

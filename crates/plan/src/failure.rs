@@ -8,7 +8,7 @@ use functionmesh_objects::refusal::Refusal;
 /// A write that failed.
 #[derive(Clone, Debug)]
 pub struct WriteError {
-    /// Why the API server refused, when it did.
+    /// Why the API server refused, if it did.
     pub refusal: Option<Refusal>,
     /// Whether an unknown foreign object has the name.
     pub is_name_conflict: bool,

@@ -1,4 +1,4 @@
-//! What the controllers would do to the pods of an object, by the code with which they decide it.
+//! Predicts what the controllers would do to the pods of an object, with the code by which they decide it.
 //!
 //! ```text
 //!  object as it would be stored ─> lower ─> render ─> plan ─┐
@@ -28,60 +28,60 @@ use serde_json::{Value, json};
 pub struct ForecastInputs<'a> {
     /// The object as the API server would store it, with its status and `managedFields`.
     pub object: &'a Value,
-    /// Its `StatefulSet`, with `managedFields`; none when there is none.
+    /// Its `StatefulSet`, with `managedFields`; none if there is none.
     pub live: Option<&'a Value>,
     /// The operator's configuration.
     pub environment: &'a Environment,
-    /// What the `BackendConfig`s say in its namespace.
+    /// The content of the `BackendConfig`s in its namespace.
     pub backend: &'a Backend,
-    /// What the administrator said about the rollouts of all objects.
+    /// The administrator's rollout policy for all objects.
     pub policy: &'a RolloutPolicy,
     /// Field manager of the controller.
     pub manager: &'a str,
 }
 
-/// What would become of the pods.
+/// The predicted effect on the pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forecast {
     /// The object is not managed by the controllers, or is being deleted.
     Unmanaged,
     /// The object cannot be rendered: its pods stay as they are.
     Invalid(String),
-    /// Something else is in the way: its pods stay as they are.
+    /// A conflict prevents the write: its pods stay unchanged.
     Refused(Reason, String),
-    /// So many pods are created.
+    /// This number of pods is created.
     Creates(i64),
-    /// Nothing is written to the `StatefulSet`, but for its number of pods.
+    /// Nothing is written to the `StatefulSet`, except for its number of pods.
     Unchanged,
     /// The `StatefulSet` is written and no pod is replaced.
     Changes(Vec<Change>),
-    /// So many pods are replaced.
+    /// This number of pods is replaced.
     Restarts {
         /// Pods that run.
         pods: i64,
-        /// Why.
+        /// The reason.
         changes: Vec<Change>,
-        /// Whether the `StatefulSet` is recreated for it.
+        /// Whether the `StatefulSet` is recreated.
         recreates: bool,
     },
-    /// The pods stay as they are until a user approves or recreates.
+    /// The pods stay unchanged until a user approves the update or requests a recreate.
     Waits {
-        /// For what.
+        /// The pending reason.
         reason: Reason,
         /// Hash by which it is approved.
         hash: String,
-        /// What would be changed.
+        /// The changes.
         changes: Vec<Change>,
-        /// Fields among them that cannot change, for which the `StatefulSet` would have to be recreated.
+        /// Immutable fields among them, for which the `StatefulSet` would have to be recreated.
         immutable: Vec<&'static str>,
     },
 }
 
-/// A forecast, and the `StatefulSet` that it is about.
+/// A forecast, and its `StatefulSet`.
 pub struct Rendered {
-    /// What would become of the pods.
+    /// The predicted effect on the pods.
     pub forecast: Forecast,
-    /// As the controller would apply it, where it would: the API server alone knows whether it takes it.
+    /// As the controller would apply it, if it would: only the API server knows whether it accepts it.
     pub applied: Option<Box<StatefulSet>>,
 }
 
@@ -169,7 +169,7 @@ fn changes(inputs: &ForecastInputs<'_>, rendered: &StatefulSet) -> Vec<Change> {
     inputs.live.map(|live| by_weight(difference(live, rendered, inputs.manager))).unwrap_or_default()
 }
 
-/// What a write does: pods are replaced when their template changes.
+/// The effect of a write: pods are replaced if their template changes.
 fn written(inputs: &ForecastInputs<'_>, changes: Vec<Change>, recreates: bool) -> Forecast {
     if changes.iter().any(|change| change.place != Place::Set) {
         let pods = inputs.live.and_then(|live| live.pointer("/spec/replicas")?.as_i64()).unwrap_or(1);

@@ -9,29 +9,29 @@ use std::collections::BTreeMap;
 /// The result of one reconcile.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Nothing could be rendered or written; the object, or another object in its way, has to change first.
+    /// Nothing could be rendered or written; a user has to change the object, or another object that conflicts with it.
     Refused {
         /// The kind of refusal.
         reason: Reason,
         /// The message: what is wrong, and what to do.
         message: String,
-        /// The `StatefulSet`, when it was written before something went wrong.
+        /// The `StatefulSet`, if it was written before a failure.
         written: Option<Box<StatefulSetStatusRef>>,
-        /// The same as last seen, where that is known.
+        /// The `StatefulSet` as last observed, if known.
         live: Option<Box<StatefulSetView>>,
     },
     /// The object is deleted, and its cleanup is not complete.
     CleanupPending {
-        /// Whether that may still end well.
+        /// Whether the cleanup may still succeed.
         reason: Reason,
-        /// What it waits for, or what went wrong.
+        /// What it waits for, or the failure.
         message: String,
     },
     /// The children match the rendering.
     Applied {
-        /// The `StatefulSet` as last seen.
+        /// The `StatefulSet` as last observed.
         stateful_set: Box<StatefulSetView>,
-        /// What is to be recorded of it.
+        /// The record of it for the status.
         recorded: Option<Box<StatefulSetStatusRef>>,
         /// Selector of the pods.
         selector: BTreeMap<String, String>,
@@ -54,12 +54,12 @@ pub struct FailedWrite {
 }
 
 impl Outcome {
-    /// Nothing was written.
+    /// Whether nothing was written.
     pub fn refused(reason: Reason, message: String) -> Self {
         Self::Refused { reason, message, written: None, live: None }
     }
 
-    /// What is wrong, or what is waited for; empty when neither.
+    /// The failure, or what is awaited; empty if neither.
     pub fn message(&self) -> &str {
         match self {
             Self::Refused { message, .. } | Self::CleanupPending { message, .. } => message,

@@ -35,7 +35,7 @@ pub struct Observed {
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write<T> {
-    /// Nothing of that name was seen: written without force, so that an unseen foreign object refuses it.
+    /// No object of that name was observed: written without force, so that an unobserved foreign object causes a conflict.
     Create(Box<T>),
     /// The object's own child, which differs.
     Update(Box<T>),
@@ -66,13 +66,13 @@ pub enum StatefulSetWrite {
 /// A change of a `StatefulSet` that leaves its template unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adjustment {
-    /// Number of pods, when it is another.
+    /// The desired number of pods, if it differs.
     pub replicas: Option<i32>,
-    /// Labels that it lacks.
+    /// Labels that are missing.
     pub labels: BTreeMap<String, String>,
-    /// Its owner, when it lacks one.
+    /// Its owner reference, if it is missing.
     pub owner: Option<OwnerReference>,
-    /// Whether the generation after it is as we left it: not while a change by others is still to be reverted.
+    /// Whether to record the resulting generation: not while an edit of another field manager is still to be reverted.
     pub settles: bool,
 }
 
@@ -81,13 +81,13 @@ pub struct Adjustment {
 pub struct Pending {
     /// The reason.
     pub reason: Reason,
-    /// Fields that cannot change, for which the whole waits; empty when there is none.
+    /// The immutable fields because of which the whole update waits; empty if there are none.
     pub immutable: String,
     /// The pending rendering; its hash is used to approve it.
     pub desired: Box<StatefulSet>,
 }
 
-/// The writes that bring the cluster to the rendered state, in order; `None` where nothing is to do.
+/// The writes that bring the cluster to the rendered state, in order; `None` if nothing has to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Written first, so that pods have DNS names.
@@ -100,14 +100,14 @@ pub struct Plan {
     pub vertical_autoscaler: Option<Write<VerticalPodAutoscaler>>,
     /// The pending update.
     pub pending: Option<Pending>,
-    /// What the status records of a `StatefulSet` whose template stays unchanged.
+    /// The record for the status of a `StatefulSet` whose template stays unchanged.
     pub left: Option<StatefulSetStatusRef>,
-    /// What is still to be changed when the API server refuses the template: the scale does not depend on it.
+    /// The change to make if the API server refuses the template: scaling does not depend on it.
     pub fallback: Option<Adjustment>,
 }
 
 impl Plan {
-    /// Whether the pods are as the object says before anything is written.
+    /// Whether the pods matched the spec before any write.
     pub fn leaves_pods(&self) -> bool {
         self.stateful_set.is_none()
             && self.pending.as_ref().is_none_or(|pending| pending.immutable.is_empty())
@@ -127,7 +127,7 @@ pub enum Obstacle {
         /// Its name.
         name: String,
     },
-    /// The child of a deleted object of the same name is still there.
+    /// The child of a deleted object of the same name still exists.
     #[error("{kind} {name} of the deleted object of the same name is still being removed")]
     Terminating {
         /// Kind of the child.
@@ -140,16 +140,16 @@ pub enum Obstacle {
 /// What the plan depends on besides the children.
 #[derive(Clone, Debug, Default)]
 pub struct PlanInputs {
-    /// What the object's status says of the last write: a hash alone would miss a foreign edit, so the generation of the
-    /// live object has to be the one we left it with.
+    /// The record of the last write in the object's status: a hash alone would miss an edit, so the live generation has to be the
+    /// recorded one.
     pub recorded: Option<StatefulSetStatusRef>,
-    /// Whether the last one to look after the object had seen its newest spec.
+    /// Whether the last writer of the status had observed the newest spec.
     pub observed: bool,
     /// The rollout policy.
     pub policy: RolloutPolicy,
     /// The object.
     pub owner: OwnerReference,
-    /// Whether the template cannot be rendered as it should be: what runs stays as it is, but for its scale.
+    /// Whether the template cannot be rendered completely: the existing one stays unchanged, except for scaling.
     pub frozen: bool,
 }
 
@@ -158,12 +158,12 @@ pub struct PlanInputs {
 /// # Errors
 /// The obstacle, if there is one.
 pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Result<Plan, Obstacle> {
-    // Taken apart without `..`: a new kind of child does not compile until it is planned.
+    // Destructured without `..`: a new kind of child does not compile until it is planned.
     let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = desired;
     let owner = &inputs.owner;
     let service_exists = check("Service", observed.service.as_ref().map(|s| &s.metadata), owner)?;
     let set_exists = check("StatefulSet", observed.stateful_set.as_ref().map(|s| &s.metadata), owner)?;
-    // A Service has no generation either.
+    // A Service has no generation.
     let service = stamped(service);
     let service_same = observed.service.as_ref().is_some_and(|live| live.matches(&service));
     let StatefulSetPlan { write: stateful_set, pending, left, fallback } = match &observed.stateful_set {
@@ -192,17 +192,17 @@ pub fn plan(desired: Desired, observed: &Observed, inputs: &PlanInputs) -> Resul
 /// The plan for a `StatefulSet`.
 #[derive(Default)]
 struct StatefulSetPlan {
-    /// The write of it.
+    /// Its write.
     write: Option<StatefulSetWrite>,
     /// Its pending update.
     pending: Option<Pending>,
-    /// What the status records of it.
+    /// The record for the status.
     left: Option<StatefulSetStatusRef>,
     /// See [`Plan::fallback`].
     fallback: Option<Adjustment>,
 }
 
-/// The same for one that exists.
+/// The same for an existing one.
 fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> StatefulSetPlan {
     let rollout = RolloutInputs {
         live,
@@ -251,7 +251,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
         Decision::Blocked(fields) => (Reason::RecreateRequired, fields),
     };
     let left = rollout.record_if_unchanged(true);
-    // A user who paused the rollout may have edited the StatefulSet on purpose; a new generation is recorded all the same.
+    // A user who paused the rollout may have edited the StatefulSet on purpose; the new generation is recorded anyway.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
     let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
     let write = adjustment.map(StatefulSetWrite::Adjust);
@@ -259,7 +259,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
     StatefulSetPlan { write, pending, left, fallback: None }
 }
 
-/// What differs besides the template.
+/// The differences outside of the template.
 fn adjust(
     live: &StatefulSetView,
     desired: &StatefulSet,
@@ -276,7 +276,7 @@ fn adjust(
     differs.then_some(Adjustment { replicas, labels, owner, settles })
 }
 
-/// A child that is there when the object asks for it.
+/// A child that exists only if the spec asks for it.
 fn autoscaler<K>(
     desired: Option<K>,
     live: Option<&AutoscalerView<K>>,
@@ -286,7 +286,8 @@ where
     K: Resource<DynamicType = ()> + Serialize,
 {
     let Some(desired) = desired else {
-        // Only the object's own children are deleted; a terminating child, or one of a deleted predecessor, goes by itself.
+        // Only the object's own children are deleted; a terminating child, or one of a deleted predecessor, disappears on its
+        // own.
         let ours = |live: &AutoscalerView<K>| {
             ownership(&live.metadata, owner) == Ownership::Ours && live.metadata.deletion_timestamp.is_none()
         };

@@ -7,7 +7,7 @@ use functionmesh_api::status::StatefulSetStatusRef;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The number that the spec states. One that the API server filled in says nothing where an autoscaler begins with more.
+/// The number that the spec states. A number that the API server filled in does not count if an autoscaler starts with more.
 pub fn replicas(spec: &str, chosen: bool) -> Option<i32> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -20,7 +20,7 @@ pub fn replicas(spec: &str, chosen: bool) -> Option<i32> {
     replicas.filter(|number| *number >= 0 && !is_default)
 }
 
-/// What is to be changed.
+/// The change to make.
 pub fn adjustment(
     replicas: Option<i32>,
     live: &StatefulSetView,

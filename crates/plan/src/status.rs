@@ -20,7 +20,7 @@ pub fn status(
     now: &Time,
 ) -> ComponentStatus {
     let mut next = match outcome {
-        // What runs goes on running; its numbers stay unless newer ones are known.
+        // Running pods are unaffected; their numbers stay unless newer ones are known.
         Outcome::Refused { written, live, .. } => {
             let stateful_set = written.as_deref().cloned().or_else(|| previous.stateful_set.clone());
             let known = live.as_ref().map_or_else(|| previous.clone(), |live| numbers(live));
@@ -45,7 +45,7 @@ pub fn status(
                 message: failed.message.clone(),
             };
             wanted.extend(failed.iter().map(|failed| condition_of(failed, RECONCILE_FAILED)));
-            // For tools that wait: the pods run, and the rest of what the object says needs help.
+            // For tools that wait: the pods run, but a user has to fix another part of the object.
             let helpless =
                 failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
             wanted.extend(helpless.map(|failed| condition_of(failed, STALLED)));
@@ -62,7 +62,7 @@ pub fn status(
     next
 }
 
-/// Whether the pods were brought to what a generation of the object says, whatever became of them since.
+/// Whether the pods once matched a generation of the object, whatever happened to them later.
 pub fn is_current(status: &ComponentStatus, generation: Option<i64>) -> bool {
     let is_refusal = |c: &Condition| Reason::ALL.iter().any(|r| r.is_refusal() && r.as_str() == c.reason);
     status.observed_generation == generation && status.conditions.get(READY).is_some_and(|c| !is_refusal(c))
@@ -94,9 +94,9 @@ pub fn notices(status: &ComponentStatus) -> Vec<DesiredCondition> {
 fn numbers(stateful_set: &StatefulSetView) -> ComponentStatus {
     let live = &stateful_set.status;
     ComponentStatus {
-        // As the Go operator: what the autoscaler reads is the number wanted.
+        // As in the Go operator: the autoscaler reads the desired number.
         replicas: Some(stateful_set.spec.replicas),
-        // Both count pods that are available, not merely ready: a pod that starts and ends again moves neither.
+        // Both count available pods, not merely ready ones: a pod in a crash loop changes neither.
         ready_replicas: Some(live.available_replicas),
         updated_replicas: Some(live.updated_replicas.min(live.available_replicas)),
         ..ComponentStatus::default()

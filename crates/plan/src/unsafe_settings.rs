@@ -1,5 +1,5 @@
-//! Settings that are dangerous in the runtime of the object. They are refused at admission; an object that was stored with one
-//! keeps running, and has a condition that says so.
+//! Settings that are dangerous in the runtime of the object. Admission refuses them; a stored object that has one keeps running,
+//! with a condition that reports it.
 
 use crate::conditions::UNSAFE_SETTINGS;
 use crate::health::reason::Reason;

@@ -41,7 +41,7 @@ fn script(object: &Value) -> String {
     pod.containers.last().unwrap().command.clone().unwrap().remove(2)
 }
 
-/// The details as the instance gets them.
+/// The details in the form in which the instance receives them.
 fn details(object: &Value) -> String {
     let script = script(object);
     let (_, rest) = script.split_once("--function_details '").unwrap();

@@ -1,4 +1,4 @@
-//! Settings that are made to act by what is rendered (docs/reference/settings.md has those that cannot be).
+//! Settings that have an effect through rendering (docs/reference/settings.md lists those that cannot have one).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod common;
@@ -25,9 +25,9 @@ fn a_go_program_gets_every_setting_that_its_configuration_has_a_field_for() {
     assert_eq!((&plain["subscriptionType"], &plain["subscriptionPosition"]), (&json!(0), &json!(1)));
     let latest = go_configuration("subscriptionPosition: latest, retainOrdering: true");
     assert_eq!((&latest["subscriptionType"], &latest["subscriptionPosition"]), (&json!(1), &json!(0)));
-    // Stored before it was refused: newer SDKs know it.
+    // Stored before the rule existed: newer SDKs support it.
     assert_eq!(go_configuration("retainKeyOrdering: true")["subscriptionType"], 2);
-    // The same in Pulsar's own form, with what has no field of its own.
+    // The same in Pulsar's own format, including settings without a field of their own.
     let settings = "output: {topic: o, producerConf: {compressionType: ZSTD, batchBuilder: KEY_BASED}}, skipToLatest: true";
     let details = go_configuration(settings)["functionDetails"].as_str().unwrap().to_owned();
     let details: Value = serde_json::from_str(&details).unwrap();
@@ -50,7 +50,7 @@ fn a_pattern_without_a_namespace_is_one_of_public_default() {
     }
     let go = go_configuration("input: {topics: null, topicPattern: 'in-.*'}");
     assert_eq!((&go["sourceSpecsTopic"], &go["isRegexPatternSubscription"]), (&json!(WANTED), &json!(true)));
-    // A topic is none.
+    // A topic is not a pattern.
     let topic = details(&function("{input: {topics: null, sourceSpecs: {'in-.*': {}}}}"));
     assert_eq!(topic["source"]["inputSpecs"], json!({"in-.*": {}}));
 }

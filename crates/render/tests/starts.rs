@@ -1,4 +1,4 @@
-//! What keeps an instance from starting, or from running long: options of the JVM, paths, variables, helpers.
+//! Conditions for an instance to start and keep running: JVM options, paths, variables, helper containers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod common;
@@ -78,7 +78,7 @@ fn a_python_program_starts_on_images_that_cannot_be_changed() {
     assert!(!command.contains("--install_usercode_dependencies"), "{command}");
 }
 
-/// dash does not pass on variables whose names are none of its own.
+/// dash does not export variables whose names are not valid in a shell.
 #[test]
 fn secrets_of_any_name_reach_a_generic_program() {
     let patch = "{java: null, genericRuntime: {functionFile: a, language: nodejs}, secretsMap: {my-key: {path: s, key: k}, OK: {path: s, key: k}}, \
@@ -125,7 +125,7 @@ fn containers_beside_the_main_one_are_as_configured() {
         resources(downloader),
         serde_json::json!({"requests": {"cpu": "100m"}, "limits": {"memory": "64Mi"}})
     );
-    // It is not known what another image has.
+    // The tools in other images are unknown.
     assert!(script(downloader).contains("&& fetch https://h/a.jar /pulsar/download/a.jar"));
     assert_eq!(
         (filebeat.image.as_deref(), filebeat.image_pull_policy.as_deref()),

@@ -26,7 +26,7 @@ pub struct Readiness(Arc<Mutex<Parts>>);
 struct Parts {
     /// What is missing; none if it is present.
     needed: BTreeMap<String, Option<String>>,
-    /// What is missing although the process is ready.
+    /// Optional parts that are missing.
     notes: BTreeMap<String, String>,
 }
 
@@ -44,20 +44,20 @@ impl Readiness {
         ReadyHandle { readiness: self.clone(), name: name.to_owned() }
     }
 
-    /// What is missing, each with the reason.
+    /// The missing parts, each with the reason.
     pub fn pending(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = parts.needed.iter();
         needed.filter_map(|(name, missing)| Some(format!("{name}: {}", missing.as_ref()?))).collect()
     }
 
-    /// What is missing although the process is ready, each with the reason.
+    /// The missing optional parts, each with the reason.
     pub fn notes(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.notes.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
     }
 
-    /// Records that something optional is missing, or present.
+    /// Records that an optional part is missing, or present.
     pub(crate) fn note(&self, name: &str, missing: Option<String>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match missing {
@@ -129,7 +129,7 @@ impl Address {
     }
 }
 
-/// Listens on an address; on all of IPv6, IPv4 is included whatever the node's default is.
+/// Listens on an address; all IPv6 addresses include those of IPv4, whatever the node's default is.
 fn listen(address: SocketAddr) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
@@ -157,7 +157,7 @@ impl Admin {
     /// Binds the addresses, before anything else is started.
     ///
     /// # Errors
-    /// When an address is in use or not one of this machine.
+    /// If an address is in use or does not belong to this machine.
     pub(crate) fn bind(
         addresses: &[Address],
         metrics: Arc<Metrics>,
@@ -180,7 +180,7 @@ impl Admin {
     /// Serves until the process ends.
     ///
     /// # Errors
-    /// When the server fails.
+    /// If the server fails.
     pub(crate) async fn serve(self) -> anyhow::Result<()> {
         let Self { listeners, router } = self;
         let servers =
@@ -242,7 +242,7 @@ mod tests {
         let server = tokio::spawn(admin.serve());
         let mut targets: Vec<SocketAddr> =
             ports.iter().map(|port| (Ipv4Addr::LOCALHOST, *port).into()).collect();
-        // Where the machine has IPv6.
+        // If the machine has IPv6.
         if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
             targets.push((Ipv6Addr::LOCALHOST, ports[0]).into());
         }

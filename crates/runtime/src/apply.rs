@@ -111,7 +111,7 @@ impl Writer {
         })
     }
 
-    /// Sends a JSON patch of an object, whose answer is read as `V`, and counts it.
+    /// Sends and counts a JSON patch of an object, and decodes the response as `V`.
     pub(crate) async fn json_patch<O, V>(&self, object: &O, body: serde_json::Value) -> kube::Result<V>
     where
         O: Resource<DynamicType = ()>,
@@ -144,8 +144,8 @@ impl Writer {
         value.map_err(|error| ApplyError::from_request(&kind, &name, error))
     }
 
-    /// Reads an object that is in no cache, by name. The request is a list with one name, for which the permission to list is
-    /// sufficient that every cache has.
+    /// Reads an object that is in no cache, by name. The request is a list that selects one name: it needs only the permission to
+    /// list, which the caches need as well.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -206,7 +206,7 @@ impl Writer {
     }
 }
 
-/// Whether a deletion was refused because another object has the name: the one to delete is gone. The API server answers a
+/// Whether a deletion was refused because another object has the name: the object to delete is gone. The API server responds to a
 /// wrong uid and a wrong version with the same reason.
 fn is_another(status: &kube::core::Status) -> bool {
     const UID: [&str; 2] = ["the UID in the precondition", "Precondition failed: UID"];

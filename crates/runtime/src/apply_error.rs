@@ -43,7 +43,7 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// The text for a condition: with the API server's message, if there is one, without the parts that differ each time.
+    /// The text for a condition: includes the API server's message, if there is one, without the parts that differ each time.
     pub fn user_message(&self) -> String {
         wording::stable(&self.whole())
     }
@@ -57,7 +57,7 @@ impl ApplyError {
         self.to_string()
     }
 
-    /// Why the API server refused, when it did.
+    /// Why the API server refused, if it did.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused { reason, .. } => Some(*reason),
@@ -75,7 +75,7 @@ impl ApplyError {
         }
     }
 
-    /// Of a request that did not succeed.
+    /// From a request that failed.
     pub(crate) fn from_request(kind: &str, name: &str, error: kube::Error) -> Self {
         let (kind, name) = (kind.to_owned(), name.to_owned());
         let kube::Error::Api(status) = error else {
@@ -87,7 +87,7 @@ impl ApplyError {
         Self::Refused { kind, name, reason, message: status.message.clone() }
     }
 
-    /// The same of a request to create an object: where other field managers hold its fields, another object has the name.
+    /// The same for a request to create an object: if other field managers own its fields, another object has the name.
     pub(crate) fn from_creation(kind: &str, name: &str, error: kube::Error) -> Self {
         match &error {
             kube::Error::Api(status) if Refusal::is_of_managers(status) => {

@@ -95,20 +95,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl WatchArgs {
-    /// Keys of the labels that the selector names, set-based requirements included.
+    /// Keys of the labels that the selector names, including set-based requirements.
     pub fn selected_by(&self) -> Vec<String> {
         keys(self.watch_label_selector.as_deref().unwrap_or_default())
     }
 
-    /// The namespaces, each once, empty text left out.
+    /// The namespaces, without duplicates and empty names.
     pub fn namespaces(&self) -> Vec<&str> {
         let names = self.watched_namespace.iter().map(|n| n.trim()).filter(|n| !n.is_empty());
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
-/// The keys of a label selector (`a=b, c in (d,e), f notin (g), h, !i`), each once and in order. One that the API server
-/// refuses gives keys all the same: its watch says what is wrong with it.
+/// The keys of a label selector (`a=b, c in (d,e), f notin (g), h, !i`), in order and without duplicates. A selector that the API
+/// server refuses is read as well: its watch reports the error.
 fn keys(selector: &str) -> Vec<String> {
     let (mut keys, mut depth, mut start) = (BTreeSet::new(), 0_u32, 0);
     let ends = selector.char_indices().chain([(selector.len(), ',')]);

@@ -39,7 +39,7 @@ impl<Key: Hash + Eq> Backoff<Key> {
         }
         let wait = FIRST.saturating_mul(1 << failed.times.min(16)).min(LONGEST);
         failed.times += 1;
-        // By object and attempt.
+        // Derived from the object and the attempt.
         about(wait, random.hash_one((salt, failed.times)))
     }
 

@@ -14,10 +14,10 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::util::MapRequest;
 use tower::{BoxError, Layer, Service};
 
-/// After how long without a word a watch is dead (kube adds five). The API server sends a bookmark every minute, but only once
-/// it has heard of the kind since it started: of a kind without any change it hears by etcd's progress notifications, every ten
-/// minutes unless set otherwise. So a watch of such a kind is silent although it lives, and to restart it costs a request:
-/// seven caches may cost 75 an hour. How long a watch lasts is in `client`.
+/// How long a watch may be silent before it counts as dead (kube adds five seconds). The API server sends a bookmark every
+/// minute, but only after it has seen an event of the kind since it started; for a kind without changes that is etcd's progress
+/// notification, by default every ten minutes. So the watch of such a kind may be silent although it works, and restarting it
+/// costs a request: up to 75 an hour for seven caches. The duration of a watch is set in `client`.
 pub(crate) const SILENCE_SECONDS: u32 = 340;
 
 /// Time limit for connecting.
@@ -38,11 +38,11 @@ pub(crate) struct Clients {
     pub(crate) lease: Client,
 }
 
-/// Connects by `KUBECONFIG`, or with the pod's own account inside a cluster. `concurrency` is the number of objects
-/// that are worked on at the same time. Writes of the work have to pass the fence.
+/// Connects by `KUBECONFIG`, or with the pod's own service account inside a cluster. `concurrency` is the maximum number of
+/// concurrent reconciles. Their writes have to pass the fence.
 ///
 /// # Errors
-/// When there is no usable configuration.
+/// If there is no usable configuration.
 pub(crate) async fn connect(
     name: &str,
     concurrency: u16,
@@ -63,7 +63,7 @@ pub(crate) async fn connect(
         .build();
     let work = ClientBuilder::try_from(config)
         .context("client")?
-        // The innermost: a request may have waited for its turn.
+        // The innermost layer: a request may have waited for its turn before.
         .with_layer(fence)
         .with_layer(&LongWatches)
         .with_layer(&Observed { metrics: metrics.clone(), answer: ANSWER })
@@ -72,7 +72,7 @@ pub(crate) async fn connect(
     Ok(Clients { work, lease })
 }
 
-/// Counts requests and limits the time until their answer begins.
+/// Counts requests and limits the time until the response headers.
 #[derive(Clone)]
 struct Observed {
     metrics: Arc<Metrics>,
@@ -125,11 +125,11 @@ where
     }
 }
 
-/// Asks for watches that last longer than kube's limit for their silence.
+/// Requests watches that last longer than kube's limit for their silence.
 ///
-/// kube has one number for both: after how long the API server is to end a watch, and (five seconds later) after how
-/// long without a word the client takes it for dead. But the API server sends a bookmark every minute, so silence tells
-/// early, and a watch that is not silent may go on.
+/// kube uses one number for both: after how long the API server is to end a watch, and (plus five seconds) after how long a
+/// silent watch counts as dead. But the API server sends a bookmark every minute, so a dead watch is detected early, and a watch
+/// that is not silent may continue.
 #[derive(Clone)]
 struct LongWatches;
 
@@ -161,7 +161,7 @@ struct Target {
 }
 
 impl Target {
-    /// Reads it from the URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, then perhaps `namespaces/NAME`, then
+    /// Reads it from the URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, optionally `namespaces/NAME`, then
     /// `RESOURCE[/NAME[/SUBRESOURCE]]`.
     fn of(request: &Request<Body>) -> Self {
         let mut path: Vec<&str> = request.uri().path().split('/').filter(|p| !p.is_empty()).collect();

@@ -27,7 +27,7 @@ pub struct Denied {
 struct Reason {
     /// As reported by the API server.
     message: String,
-    /// Whether nothing can be done without the cache.
+    /// Whether no object can be reconciled without the cache.
     needed: bool,
 }
 
@@ -43,20 +43,20 @@ impl Denied {
         reasons.get(namespace).is_some_and(blocks).then_some(AGAIN)
     }
 
-    /// Why a cache may not be filled in a namespace, if it may not.
+    /// Why a cache may not be filled in a namespace; none if it may.
     pub(crate) fn reason(&self, namespace: &str, cache: &str) -> Option<String> {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         Some(reasons.get(namespace)?.get(cache)?.message.clone())
     }
 
-    /// Forgets what is known of a cache.
+    /// Drops the record of a cache.
     pub(crate) fn forget(&self, cache: &str) {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.values_mut().for_each(|caches| drop(caches.remove(cache)));
         reasons.retain(|_, caches| !caches.is_empty());
     }
 
-    /// Records that a cache may not be filled in a namespace, or that it was. Returns whether that changed.
+    /// Records that a cache may not be filled in a namespace, or that it was filled. Returns whether that changed.
     pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, message: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let caches = reasons.entry(namespace.to_owned()).or_default();
@@ -66,7 +66,7 @@ impl Denied {
             Some(message) => drop(caches.insert(cache.to_owned(), Reason { message, needed })),
             None => drop(caches.remove(cache)),
         }
-        // Once for a namespace, not for each of its caches and each attempt.
+        // Once for each namespace, not for each of its caches and attempts.
         let first = caches.iter().find(|(_, reason)| reason.needed);
         let reported = first.map(|(cache, reason)| format!("{cache}: {}", reason.message));
         match (before, &reported) {
@@ -86,14 +86,14 @@ impl Denied {
         news
     }
 
-    /// In how many namespaces a cache is denied.
+    /// The number of namespaces in which a cache is denied.
     pub(crate) fn count(&self, cache: &str) -> usize {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.values().filter(|caches| caches.contains_key(cache)).count()
     }
 }
 
-/// Whether a namespace lacks a cache that everything in it needs.
+/// Whether a cache that all objects need is missing in a namespace.
 fn blocks(caches: &BTreeMap<String, Reason>) -> bool {
     caches.values().any(|reason| reason.needed)
 }
@@ -122,7 +122,7 @@ mod tests {
         denied.note("b", "services", true, None);
         assert_eq!((denied.hold("b"), metrics.unwatched_namespaces.get()), (None, 0));
         assert!(readiness.notes().is_empty());
-        // No object waits for an optional kind.
+        // Objects never wait for an optional kind.
         denied.note("b", "autoscalers", false, Some("no".to_owned()));
         assert_eq!((denied.hold("b"), readiness.notes().len()), (None, 0));
         assert_eq!(denied.reason("b", "autoscalers").as_deref(), Some("no"));

@@ -35,7 +35,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
             .downcast_ref::<kube::Error>()
             .or_else(|| cause.downcast_ref::<Box<kube::Error>>().map(Box::as_ref));
         if let Some(request) = request {
-            // Its text has that of its own causes.
+            // Its text contains its causes already.
             text = format!("{text}: {}", of_request(request));
             break;
         }

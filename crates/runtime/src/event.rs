@@ -9,11 +9,11 @@ use kube::core::ObjectMeta;
 use kube::{Client, Resource};
 use tracing::debug;
 
-/// Longest note the API server takes, in bytes.
+/// Longest note that the API server accepts, in bytes.
 const NOTE_LIMIT: usize = 1024;
 /// Longest name of an object, in bytes.
 const NAME_LIMIT: usize = 253;
-/// Where Events about objects without a namespace go, by the rules of the API.
+/// Namespace of Events about objects without a namespace, by the rules of the API.
 const DEFAULT_NAMESPACE: &str = "default";
 /// Reason of the Events about reverted drift.
 pub const REPAIRED: &str = "Repaired";
@@ -41,8 +41,9 @@ impl Events {
         Self { client, controller, instance }
     }
 
-    /// One Event when the `Ready` condition has another status or reason than before; a warning unless it is true or
-    /// the object only waits for its pods; none for a new object that waits. A failure to publish it is ignored.
+    /// Publishes an Event if the status or reason of the `Ready` condition differs from the one before: a warning, unless the
+    /// condition is true or the object only waits for its pods. A new object that waits gets no Event. A failure to publish is
+    /// ignored.
     pub async fn on_change<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -64,7 +65,7 @@ impl Events {
         self.publish(object, type_, &after.reason, "Reconcile", &after.message, None).await;
     }
 
-    /// One Warning when a condition that is present only while something is wrong appears, or changes its reason.
+    /// Publishes a Warning if a condition that is present only while something is wrong appears, or changes its reason.
     pub async fn on_trouble<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -84,8 +85,8 @@ impl Events {
         self.publish(object, WARNING, reason, "Reconcile", note, None).await;
     }
 
-    /// One Event about a child that another field manager changed and that was reverted. A warning, because the change of the
-    /// other field manager does not last. `action` is for machines, `note` for people.
+    /// Publishes an Event about a child that another field manager changed and that was reverted. It is a Warning, because the
+    /// other field manager's change is lost. `action` is for machines, `note` for people.
     pub async fn repaired<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -132,7 +133,7 @@ impl Events {
     }
 }
 
-/// The name of an Event, as client-go makes it: that of the object and the time.
+/// The name of an Event, in the form of client-go: the name of the object and the time.
 fn name(object: &str, now: Timestamp) -> String {
     let time = format!(".{:x}", now.as_nanosecond());
     format!("{}{time}", cut(object, NAME_LIMIT.saturating_sub(time.len())))

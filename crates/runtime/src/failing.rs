@@ -11,7 +11,7 @@ const LASTING: u32 = 6;
 /// How long after their last failure entries of deleted objects are dropped: longer than the longest backoff.
 const KEPT: Duration = Duration::from_secs(1200);
 
-/// Failures in a row, by the uid of the object.
+/// Consecutive failures, by the uid of the object.
 #[derive(Debug, Default)]
 pub struct Failing {
     objects: Mutex<HashMap<String, Failures>>,
@@ -19,7 +19,7 @@ pub struct Failing {
 
 #[derive(Debug)]
 struct Failures {
-    /// A new generation starts over, as its pauses do.
+    /// A new generation starts over, as its backoff does.
     generation: Option<i64>,
     number: u32,
     last: Instant,
@@ -40,7 +40,7 @@ impl Failing {
         failures.number >= LASTING
     }
 
-    /// Forgets the failures of an object.
+    /// Drops the failures of an object.
     pub fn succeeded(&self, object: &ObjectMeta) {
         self.objects().remove(object.uid.as_deref().unwrap_or_default());
     }

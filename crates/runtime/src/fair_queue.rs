@@ -27,12 +27,12 @@ pub(crate) struct FairQueue {
 }
 
 impl FairQueue {
-    /// For a number of objects that are reconciled at the same time. No object has its turn after the shutdown has begun.
+    /// For a maximum number of concurrent reconciles. No turn is granted once the shutdown has begun.
     pub(crate) fn new(concurrency: u16, shutdown: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self { turns: Arc::new(Semaphore::new(usize::from(concurrency.max(1)))), metrics, shutdown }
     }
 
-    /// Waits for a turn, which lasts until the answer is dropped; none when the process ends.
+    /// Waits for a turn, which lasts until the returned value is dropped; none if the process ends.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let waiting = Waiting::begin(&self.metrics);
         let turn = tokio::select! {
@@ -47,7 +47,7 @@ impl FairQueue {
     }
 }
 
-/// Counts a waiting object until it is dropped, which may be before its turn.
+/// Counts a waiting object until it is dropped, which may happen before its turn.
 struct Waiting<'a> {
     metrics: &'a Metrics,
     since: Instant,

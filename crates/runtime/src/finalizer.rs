@@ -9,8 +9,8 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 impl Writer {
-    /// Adds or removes a finalizer and returns the resource version of the answer. The patch names what it expects to
-    /// find, so that the finalizers of others are never touched; an object that is gone needs nothing.
+    /// Adds or removes a finalizer and returns the resource version of the response. The patch tests the finalizers that it
+    /// expects, so that those of other controllers are never changed. A deleted object is not an error.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -40,7 +40,7 @@ impl Writer {
 /// A JSON patch that adds or removes one finalizer.
 fn finalizer_patch(uid: Option<&str>, known: &[String], finalizer: &str, wanted: bool) -> serde_json::Value {
     const LIST: &str = "/metadata/finalizers";
-    // Not an object that was made again meanwhile.
+    // Not an object that was recreated in the meantime.
     let same = json!({"op": "test", "path": "/metadata/uid", "value": uid});
     match (wanted, known.iter().position(|name| name == finalizer)) {
         (true, None) if known.is_empty() => json!([same, {"op": "test", "path": LIST, "value": null},

@@ -22,10 +22,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-/// Longest time for which an entry that is not renewed is believed, whatever it says.
+/// Longest time for which an entry that is not renewed counts, regardless of the duration it states.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How long things take.
+/// The durations of the election.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     /// Time without renewal after which another replica may take the lease.
@@ -56,11 +56,11 @@ pub(crate) struct Election {
 /// A lease that is held, as it was last written.
 struct Held {
     lease: Lease,
-    /// Taken before the request was sent: others may have seen it before the answer came.
+    /// Taken before the request was sent: other replicas may see the entry before the response arrives.
     since: Duration,
 }
 
-/// The last entry seen, and when it was seen first.
+/// The last observed entry, and when it was first observed.
 #[derive(Debug, Default)]
 struct Observed(Option<(LeaseSpec, Duration)>);
 
@@ -91,7 +91,7 @@ fn holder(spec: &LeaseSpec) -> Option<&str> {
 /// Prepares the election. `client` is for the lease alone; the fence is that of the client for the work.
 ///
 /// # Errors
-/// When the namespace is unknown or the times do not fit together.
+/// If the namespace is unknown or the durations are inconsistent.
 pub(crate) fn election(
     name: &str,
     client: Client,
@@ -122,17 +122,17 @@ impl Election {
     /// Waits for the lease, and runs the work while it is held. The lease is released when the work ends.
     ///
     /// # Errors
-    /// Those of the work; when the lease is lost, the work is dropped.
+    /// Those of the work; if the lease is lost, the work is dropped.
     pub(crate) async fn lead<T>(self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         let held = self.acquire().await;
         info!(lease = self.name, identity = self.identity, "lease acquired");
-        // A task of its own: a long step of the work must not delay a renewal.
+        // A separate task: a long step of the work must not delay a renewal.
         let mut renewal = AbortOnDropHandle::new(tokio::spawn(self.clone().renew_until_lost(held)));
         tokio::select! {
             ended = work => {
                 self.fence.close();
                 renewal.abort();
-                // Ended for sure before the release, which it must not undo.
+                // The renewal has ended before the release, which it must not undo.
                 let _aborted = renewal.await;
                 self.release().await;
                 ended
@@ -154,7 +154,8 @@ impl Election {
                     return held;
                 }
                 Ok(None) => reported.clear(),
-                // Once for each kind of trouble: this goes on for as long as another replica holds it or a permission is missing.
+                // Logged once for each kind of failure: this repeats while another replica holds the lease or a permission is
+                // missing.
                 Err(error) if error.to_string() == reported => debug!(error = reported, "lease not acquired"),
                 Err(error) => {
                     reported = error.to_string();
@@ -165,7 +166,7 @@ impl Election {
                     );
                 }
             }
-            // Up to a quarter less, so that several that wait do not come at the same moment.
+            // Up to a quarter less, so that several standbys do not retry at the same moment.
             let random = u32::try_from(RandomState::new().hash_one(()) % 256).unwrap_or_default();
             sleep(self.times.retry * (1024 - random) / 1024).await;
         }
@@ -176,7 +177,7 @@ impl Election {
         let stored = self.leases.get_opt(&self.name).await?;
         let since = now();
         let spec = stored.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
-        // Our own entry: the answer to an earlier attempt was lost.
+        // The controller's own entry: the response to an earlier attempt was lost.
         let ours = spec.as_ref().is_some_and(|spec| holder(spec) == Some(&self.identity));
         if !ours && observed.is_held(spec.as_ref(), self.times, since) {
             return Ok(None);
@@ -207,7 +208,7 @@ impl Election {
                 return format!("it could not be renewed for {deadline:?}");
             }
             let since = now();
-            // A request that is never answered leaves time for another one.
+            // A timeout of one request leaves time for another.
             match timeout(left * 4 / 5, self.renew(&held.lease)).await {
                 Ok(Ok(Some(lease))) => {
                     held = Held { lease, since };
@@ -228,7 +229,7 @@ impl Election {
         }
     }
 
-    /// Writes our entry again; none when it is not ours any more.
+    /// Renews the entry; none if another replica holds the lease.
     async fn renew(&self, known: &Lease) -> kube::Result<Option<Lease>> {
         let spec = self.entry(known.spec.as_ref(), known.spec.as_ref());
         let lease = Lease { spec: Some(spec), ..known.clone() };
@@ -251,7 +252,7 @@ impl Election {
         };
         match written {
             Ok(lease) => Ok(Some(lease)),
-            // Another replica created it between the read and the write, and leads now.
+            // Another replica created it between the read and the write, and is the leader now.
             Err(kube::Error::Api(status)) if status.code == 409 && !stored => Ok(None),
             Err(error) => Err(error),
         }
@@ -263,7 +264,7 @@ impl Election {
         self.leases.create(&PostParams::default(), &lease).await
     }
 
-    /// Our entry: a renewal of `ours`, or a new term after `before`.
+    /// The entry of this replica: a renewal of `ours`, or a new term after `before`.
     fn entry(&self, ours: Option<&LeaseSpec>, before: Option<&LeaseSpec>) -> LeaseSpec {
         let time = Some(MicroTime(jiff::Timestamp::now()));
         let seconds = i32::try_from(self.times.duration.as_secs()).unwrap_or(i32::MAX);
@@ -286,7 +287,7 @@ impl Election {
             if holder(&spec) != Some(&self.identity) {
                 return Ok(());
             }
-            // As client-go does: an empty holder, and a duration that no one has to wait for.
+            // As client-go does: an empty holder, and a duration that lets any replica take the lease at once.
             let spec = LeaseSpec {
                 holder_identity: Some(String::new()),
                 lease_duration_seconds: Some(1),
@@ -317,7 +318,7 @@ fn namespace(args: &ProcessArgs) -> anyhow::Result<String> {
     )
 }
 
-/// The pod's name, and a suffix that makes two processes of one name different.
+/// The pod's name, and a suffix that distinguishes two processes of the same name.
 fn identity() -> String {
     let name = ["POD_NAME", "HOSTNAME"].iter().find_map(|v| std::env::var(v).ok());
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();

@@ -5,12 +5,12 @@
 //!        │
 //!   Process::lead ── lease ──> work (the controller's loop)
 //!        │                        │
-//!        └─ select!: whichever ends unexpectedly ends the process
+//!        └─ select!: the first of them that ends unexpectedly ends the process
 //! ```
 //!
-//! No task is detached: a loop that ends takes the process with it, so that a pod never looks alive while it does
-//! nothing. A controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write,
-//! [`event`] to report.
+//! No task is detached: a loop that ends takes the process with it, so that a pod never looks alive while it does nothing. A
+//! controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write, and [`event`] to
+//! report.
 #![warn(unreachable_pub)]
 
 mod admin;

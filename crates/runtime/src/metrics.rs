@@ -11,7 +11,7 @@ use prometheus::{
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Reasons of failed reconciles: of [`crate::apply::ApplyError`], and that of a reconcile that takes too long.
+/// Reasons of failed reconciles: those of [`crate::apply::ApplyError`], and that of a timeout.
 pub(crate) const FAILURES: [&str; 13] = [
     "AdmissionDenied",
     "ApiServer",
@@ -28,14 +28,14 @@ pub(crate) const FAILURES: [&str; 13] = [
     "TooLarge",
 ];
 
-/// A metric, for people who look for one.
+/// A metric, for the reference documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
     /// Its name.
     pub name: String,
     /// `counter`, `gauge` or `histogram`.
     pub kind: String,
-    /// Labels besides `controller`, which all have.
+    /// Labels besides `controller`, which all metrics have.
     pub labels: Vec<String>,
     /// What it counts.
     pub help: String,
@@ -53,11 +53,11 @@ pub struct Metrics {
     pub reconcile_errors: IntCounterVec,
     /// Reconciles that panicked.
     pub reconcile_panics: IntCounterVec,
-    /// Reconciles that have begun and not ended.
+    /// Reconciles in progress.
     pub reconciles_running: IntGauge,
     /// Objects that wait for their turn.
     pub queue_depth: IntGauge,
-    /// Seconds that an object waits for its turn.
+    /// Time that an object waits for its turn, in seconds.
     pub queue_wait: Histogram,
     /// Writes of children by kind and result.
     pub applies: IntCounterVec,
@@ -65,15 +65,15 @@ pub struct Metrics {
     pub status_writes: IntCounterVec,
     /// Errors of a watch by kind.
     pub watch_errors: IntCounterVec,
-    /// Objects that wait before they are tried again.
+    /// Objects that wait for a retry.
     pub backoff_objects: IntGauge,
-    /// Namespaces of several that may not be watched at present.
+    /// Namespaces, of several, that may not be watched at present.
     pub unwatched_namespaces: IntGauge,
     /// Whether this process holds the lease.
     pub leader: IntGauge,
     /// Requests to the API server.
     pub requests: IntCounterVec,
-    /// Seconds until the head of the answer.
+    /// Time to response headers, in seconds.
     pub request_duration: HistogramVec,
     /// Name of the controller, a label of most metrics.
     pub controller: &'static str,
@@ -89,7 +89,7 @@ impl Metrics {
     /// Creates and registers all metrics.
     ///
     /// # Errors
-    /// When a name is used twice.
+    /// If a name is used twice.
     pub fn new(controller: &'static str, version: &str) -> prometheus::Result<Self> {
         let registry =
             Registry::new_custom(None, Some([("controller".to_owned(), controller.to_owned())].into()))?;
@@ -188,8 +188,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts nothing of what can be counted: a counter that appears with its first increment hides that increment from
-    /// `rate()` and an alert.
+    /// Initializes all counters with 0: a counter that appears with its first increment hides that increment from `rate()` and
+    /// from alerts.
     fn begin(&self) {
         for outcome in ["applied", "unchanged", "refused", "error"] {
             self.reconciles.with_label_values(&[outcome]);
@@ -203,7 +203,7 @@ impl Metrics {
         }
     }
 
-    /// The same for the writes of a kind of child.
+    /// The same for the writes of one kind of child.
     pub fn begin_writes(&self, kind: &str) {
         for result in ["created", "changed", "deleted", "failed"] {
             self.applies.with_label_values(&[kind, result]);
@@ -213,7 +213,7 @@ impl Metrics {
     /// Adds a metric.
     ///
     /// # Errors
-    /// When its name is taken.
+    /// If its name is taken.
     pub fn register<C: Collector + Clone + 'static>(&self, collector: &C) -> prometheus::Result<()> {
         self.add(Box::new(collector.clone()))
     }
@@ -231,23 +231,23 @@ impl Metrics {
         self.registry.register(collector)
     }
 
-    /// Everything that was registered, by name. What nothing was counted for yet is missing in [`Metrics::text`].
+    /// All registered metrics, by name. [`Metrics::text`] leaves out those without a value yet.
     pub fn described(&self) -> Vec<Described> {
         let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner).clone();
         described.sort_by(|a, b| a.name.cmp(&b.name));
         described
     }
 
-    /// Notes a request to the API server.
+    /// Records a request to the API server.
     pub fn request(&self, verb: &str, resource: &str, code: &str, duration: Duration) {
         self.requests.with_label_values(&[verb, resource, code]).inc();
         self.request_duration.with_label_values(&[verb, resource]).observe(duration.as_secs_f64());
     }
 
-    /// Everything, in the text format of Prometheus.
+    /// All metrics, in the text format of Prometheus.
     ///
     /// # Errors
-    /// When a metric cannot be encoded.
+    /// If a metric cannot be encoded.
     pub fn text(&self) -> prometheus::Result<String> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -255,7 +255,7 @@ impl Metrics {
     }
 }
 
-/// The number of objects by readiness, counted in the cache whenever Prometheus asks: it cannot drift.
+/// The number of objects by readiness, counted in the cache at each scrape: it cannot drift.
 #[derive(Clone)]
 pub struct ObjectsByReadiness {
     gauge: IntGaugeVec,
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!((applies.kind.as_str(), applies.labels.join(" ").as_str()), ("counter", "kind result"));
         assert_eq!(found("function_mesh_objects").kind, "gauge");
         assert_eq!(found("function_mesh_reconcile_duration_seconds").kind, "histogram");
-        // Whatever Prometheus gets is among them.
+        // All series that Prometheus scrapes are among them.
         for line in metrics.text().unwrap().lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
             let (name, kind) = line.split_once(' ').unwrap();
             assert_eq!(found(name).kind, kind);

@@ -88,7 +88,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merge<K> {
         let mut events = Vec::new();
         if let Some(seen) = self.relisting.get_mut(namespace) {
             seen.insert(object.name_any());
-            // Recreated while it was not watched: the old one may have had another owner.
+            // Recreated while it was not watched: the old object may have had another owner.
             let before = self.store.get(&ObjectRef::from_obj(&object));
             let gone = before.filter(|before| before.meta().uid != object.meta().uid);
             events.extend(gone.map(|gone| Event::Delete(Arc::unwrap_or_clone(gone))));

@@ -33,7 +33,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     /// Waits until the cache was filled once. Any number of tasks may wait: kube's own future wakes only the last one.
     ///
     /// # Errors
-    /// When the watch ended permanently.
+    /// If the watch ended permanently.
     pub async fn filled(&self) -> Result<(), WriterDropped> {
         self.filled.get_or_try_init(|| self.store.wait_until_ready()).await.copied()
     }
@@ -44,7 +44,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         match written.get(key) {
             Some(entry) if self.ahead(key, entry) => Some(entry.1.clone()),
             _ => {
-                // The cache caught up: if the object is missing there from now on, it was deleted.
+                // The cache caught up: if the object is missing from now on, it was deleted.
                 written.remove(key);
                 self.store
                     .get(key)
@@ -68,11 +68,11 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         removed.get(key).is_some_and(|uid| *uid == cached.uid()) && cached.meta().deletion_timestamp.is_none()
     }
 
-    /// Whether some object that matches `wanted` is known only by the controller's own writes: the cache does not show it yet, or
+    /// Whether an object that matches `matches` is known only by the controller's own writes: the cache does not show it yet, or
     /// no longer. It has to be checked again after [`GRACE`].
-    pub fn unconfirmed(&self, wanted: impl Fn(&V) -> bool) -> bool {
+    pub fn unconfirmed(&self, matches: impl Fn(&V) -> bool) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.iter().any(|(key, (_, object))| wanted(object) && self.store.get(key).is_none())
+        written.iter().any(|(key, (_, object))| matches(object) && self.store.get(key).is_none())
     }
 
     /// The same for one object.
@@ -81,39 +81,39 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         written.contains_key(key) && self.store.get(key).is_none()
     }
 
-    /// The newest known form of all objects that `wanted` is true of.
-    pub fn newest(&self, wanted: impl Fn(&V) -> bool) -> Vec<V> {
+    /// The newest known form of all objects that match.
+    pub fn newest(&self, matches: impl Fn(&V) -> bool) -> Vec<V> {
         let mut newest: HashMap<ObjectRef<V>, V> = self
             .store
             .state()
             .iter()
-            .filter(|object| wanted(object))
+            .filter(|object| matches(object))
             .map(|object| (ObjectRef::from_obj(object.as_ref()), V::clone(object)))
             .collect();
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|key, entry| self.ahead(key, entry));
-        for (key, entry) in written.iter().filter(|(_, entry)| wanted(&entry.1)) {
+        for (key, entry) in written.iter().filter(|(_, entry)| matches(&entry.1)) {
             newest.insert(key.clone(), entry.1.clone());
         }
         newest.into_values().collect()
     }
 
-    /// Number of objects that `wanted` is true of, in their newest known form.
-    pub fn count(&self, wanted: impl Fn(&V) -> bool) -> usize {
+    /// Number of objects that match, in their newest known form.
+    pub fn count(&self, matches: impl Fn(&V) -> bool) -> usize {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|key, entry| self.ahead(key, entry));
         let cached = self.store.state();
         let cached = cached.iter().filter(|object| {
             let key = ObjectRef::from_obj(object.as_ref());
-            !written.contains_key(&key) && !self.is_removed(&key, object) && wanted(object)
+            !written.contains_key(&key) && !self.is_removed(&key, object) && matches(object)
         });
-        cached.count() + written.values().filter(|(_, object)| wanted(object)).count()
+        cached.count() + written.values().filter(|(_, object)| matches(object)).count()
     }
 
     /// Records the response to a write.
     pub fn wrote(&self, key: ObjectRef<V>, object: V) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        // What the cache shows by now needs no remembering: only a handful is ever left.
+        // Writes that the cache shows by now are dropped: only a few entries ever remain.
         written.retain(|key, entry| self.ahead(key, entry));
         written.insert(key, (Instant::now(), object));
     }
@@ -139,7 +139,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
         Self { store, written: Mutex::default() }
     }
 
-    /// Remembers what was written, with the resource version of the answer.
+    /// Records a write, with the resource version of the response.
     pub fn wrote(&self, object: &O, answered: u64, what: T) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|key, (ours, _)| {
@@ -148,7 +148,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
         written.insert(ObjectRef::from_obj(object), (answered, what));
     }
 
-    /// The newest known: of the object in hand, of the cache, which may have moved on since, and of our own writes.
+    /// The newest known form: of the given object, the cached one, which may be newer, and the controller's own writes.
     pub fn newest(&self, object: &O, of: impl Fn(&O) -> T) -> T {
         let key = ObjectRef::from_obj(object);
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,8 +160,8 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
         }
     }
 
-    /// The newest known resource version of the object in hand: what is written on the ground of [`PendingWrites::newest`] was
-    /// decided with this one in view.
+    /// The newest known resource version of the given object: a write that is based on [`PendingWrites::newest`] was decided with
+    /// this version in view.
     pub fn version(&self, object: &O) -> u64 {
         let key = ObjectRef::from_obj(object);
         let known = version(self.cached(&key, object).as_deref().unwrap_or(object));
@@ -169,7 +169,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
         written.get(&key).map_or(known, |(ours, _)| known.max(*ours))
     }
 
-    /// The object as the cache shows it, whatever the one in hand was; none when there is no object of that name.
+    /// The cached object, whatever form was given; none if there is no object of that name.
     pub fn latest(&self, object: &O) -> Option<Arc<O>> {
         self.store.get(&ObjectRef::from_obj(object))
     }
@@ -179,7 +179,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
         self.store.get(key)
     }
 
-    /// The object as the cache shows it, when that is newer than the one in hand.
+    /// The cached object, if it is newer than the given one.
     fn cached(&self, key: &ObjectRef<O>, object: &O) -> Option<Arc<O>> {
         let newer = |cached: &Arc<O>| {
             version(cached.as_ref()) > version(object) && cached.meta().uid == object.meta().uid
@@ -188,7 +188,7 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
     }
 }
 
-/// The resource version as a number: versions of one resource can be compared so (KEP-5504). 0 when there is none.
+/// The resource version as a number: versions of one resource can be compared this way (KEP-5504). 0 if there is none.
 pub fn version<V: Resource>(object: &V) -> u64 {
     object.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default()
 }

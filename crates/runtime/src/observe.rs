@@ -45,7 +45,7 @@ impl Done {
         Self { outcome: "refused", writes, again: None }
     }
 
-    /// The same, to be checked again soon: the soonest of several times counts.
+    /// The same, with a check after a time: of several such times the shortest counts.
     #[must_use]
     pub fn again_in(self, wait: Duration) -> Self {
         Self { again: Some(self.again.map_or(wait, |again| again.min(wait))), ..self }
@@ -55,7 +55,7 @@ impl Done {
 /// Why a reconcile failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureReason {
-    /// An object that does not belong to the controller has the name of one to write.
+    /// A foreign object has the name of a child.
     NameConflict,
     /// The API server refused a request.
     Refused(Refusal),
@@ -76,7 +76,7 @@ impl FailureReason {
         }
     }
 
-    /// Whether it is part of normal operation, or up to the user, and so no warning in the log.
+    /// Whether it is part of normal operation, or has to be fixed by a user; it is then not logged as a warning.
     fn is_expected(self) -> bool {
         matches!(
             self,
@@ -101,13 +101,12 @@ pub trait Failure: Error + Send + Sync + 'static {
 pub struct Observer<Key> {
     metrics: Arc<Metrics>,
     backoff: Mutex<Backoff<Key>>,
-    /// Longest pause before an object is resynced although nothing happened.
+    /// Longest time until an unchanged object is resynced.
     resync: Duration,
 }
 
 impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
-    /// Starts with no failures. An object that nothing happened to is resynced after `resync`, or up to a third
-    /// earlier.
+    /// Starts without failures. An unchanged object is resynced after `resync`, or up to a third earlier.
     pub fn new(metrics: Arc<Metrics>, resync: Duration) -> Self {
         Self { metrics, backoff: Mutex::default(), resync }
     }
@@ -166,7 +165,7 @@ impl<Key: Hash + Eq + Clone + std::fmt::Display> Observer<Key> {
         }
     }
 
-    /// Forgets a deleted object: one that was deleted while it failed is retried once, and not found.
+    /// Drops the record of a deleted object: an object that was deleted while it failed is retried once, and is not found.
     pub fn gone(&self, key: &Key) {
         self.forget(key);
     }
@@ -210,8 +209,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// From two thirds of the longest pause to all of it: with jitter, so that objects are not
-/// resynced in waves.
+/// Between two thirds of the longest time and all of it: jitter prevents objects from being resynced in waves.
 fn pause(longest: Duration, started: Instant) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);

@@ -65,13 +65,13 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
 
     /// Waits until it is known whether the kind exists, and if so until its cache was filled.
     pub async fn known(&self) {
-        // The sender is ours: it cannot be gone.
+        // This struct owns the sender: the channel cannot be closed.
         let _ = self.presence.subscribe().wait_for(|presence| *presence != Presence::Unknown).await;
     }
 
     /// Records that the response to a write was that the kind does not exist.
     pub fn lost(&self) {
-        // At once, for the reconcile that found out; the watch follows.
+        // At once, for the current reconcile; the watch follows.
         let was_there = self.presence.send_if_modified(|presence| {
             let was_there = *presence == Presence::Present;
             if was_there {
@@ -98,7 +98,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
         })
     }
 
-    /// The changes of the kind whenever it is there.
+    /// The changes of the kind while it exists.
     pub(crate) fn changes<W>(
         &self,
         client: Client,
@@ -132,7 +132,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> Optional<V> {
 struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
     client: Client,
     source: Source<V>,
-    /// Whether any object wants the kind.
+    /// Whether any object uses the kind.
     wanted: W,
     name: String,
     denied: Denied,
@@ -140,13 +140,13 @@ struct Guard<V: Resource<DynamicType = ()> + 'static, W> {
     lost: Arc<Notify>,
     began: Instant,
     open: Option<stream::BoxStream<'static, Result<Event<V>, Error>>>,
-    /// What is to be reported before anything else.
+    /// What is reported before any event.
     queue: VecDeque<Event<V>>,
-    /// What is known once the cache has everything that was reported.
+    /// What is known when the cache contains everything that was reported.
     then: Option<Presence>,
     /// Since when the cache is filled.
     filled: Option<Instant>,
-    /// Before the next question.
+    /// Time until the next lookup.
     pause: Duration,
 }
 
@@ -201,7 +201,7 @@ where
         }
         match is_served::<V>(&self.client).await {
             Ok(true) => self.start(),
-            // Who may not ask that may list the kind all the same.
+            // A controller that may not look it up may still be allowed to list the kind.
             Err(kube::Error::Api(status)) if status.code == 403 => self.start(),
             Ok(false) => {
                 self.wait_longer();
@@ -272,7 +272,7 @@ where
     }
 }
 
-/// Asks for the list of groups, which exists on every cluster, and not for the kind: a question is no error.
+/// Requests the list of groups, which exists on every cluster, instead of the kind itself, whose absence would count as an error.
 async fn is_served<V: Resource<DynamicType = ()>>(client: &Client) -> kube::Result<bool> {
     let kind = (V::group(&()), V::api_version(&()));
     let groups = client.list_api_groups().await?.groups;

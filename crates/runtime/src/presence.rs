@@ -14,7 +14,7 @@ pub enum Absence {
 /// Whether a kind exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// Nothing yet.
+    /// Not known yet.
     Unknown,
     /// It exists and its cache was filled.
     Present,

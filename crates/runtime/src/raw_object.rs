@@ -35,7 +35,7 @@ pub struct RawObject<K, S> {
 pub struct Undecodable {
     /// The field, as far as it is known.
     pub field: String,
-    /// What is wrong.
+    /// The error.
     pub problem: String,
 }
 
@@ -43,7 +43,7 @@ impl<K, S> RawObject<K, S> {
     /// Decodes the `spec`.
     ///
     /// # Errors
-    /// When it is not of its type: the API server's schema accepts some invalid values, such as too large numbers.
+    /// If it does not match its type: the API server's schema accepts some invalid values, such as numbers that are too large.
     pub fn spec<T: DeserializeOwned>(&self) -> Result<T, Undecodable> {
         let text = self.spec.as_deref().map_err(|problem| Undecodable::clone(problem))?;
         serde_json::from_str(text).map_err(|error| {
@@ -52,13 +52,13 @@ impl<K, S> RawObject<K, S> {
         })
     }
 
-    /// The `spec` as it was written; empty when it is nested too deeply, which [`RawObject::spec`] reports.
+    /// The `spec` as it was written; empty if it is nested too deeply, which [`RawObject::spec`] reports.
     pub fn spec_text(&self) -> &str {
         self.spec.as_deref().unwrap_or_default()
     }
 }
 
-/// Positions in our compact copy mean nothing to the user; the text there does.
+/// Positions in the compact copy mean nothing to the user; the quoted text does.
 fn explain(spec: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();
     let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
@@ -80,7 +80,7 @@ fn text(spec: &Shallow) -> Result<Box<str>, Box<Undecodable>> {
     }
 }
 
-/// The parts of an object, none of which stops the others from being decoded.
+/// The parts of an object. A part that does not decode does not affect the others.
 #[derive(Deserialize)]
 struct Parts {
     #[serde(default, deserialize_with = "metadata")]
@@ -95,7 +95,7 @@ impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for RawObject<K, S>
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Parts { mut metadata, spec, status } = Parts::deserialize(from)?;
         let owners = Owners::of(&metadata);
-        // The list is most of an object's bytes.
+        // The list makes up most of an object's bytes.
         metadata.managed_fields = applied(&metadata);
         if let Some(annotations) = &mut metadata.annotations {
             annotations.remove(LAST_APPLIED);
@@ -105,8 +105,8 @@ impl<'de, K, S: DeserializeOwned + Default> Deserialize<'de> for RawObject<K, S>
     }
 }
 
-/// Who applied an object that has no controller, by the word of the API server: what is kept of `managedFields`, without
-/// the fields. An object that lost its owner may belong to one of us.
+/// The manager that applied an object without a controller, as recorded by the API server: this entry of `managedFields` is kept,
+/// without the fields. An object that lost its owner reference may belong to this operator.
 fn applied(metadata: &ObjectMeta) -> Option<Vec<ManagedFieldsEntry>> {
     let controlled = metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
     let applied = |entry: &&ManagedFieldsEntry| {

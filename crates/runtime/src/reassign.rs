@@ -1,4 +1,4 @@
-//! Changing who owns the fields of an object, by its `metadata.managedFields`.
+//! Changes the owners of the fields of an object, in its `metadata.managedFields`.
 
 use crate::apply::Writer;
 use crate::apply_error::ApplyError;
@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-/// Changes who owns the fields of an object, and nothing else of it but an annotation that is dropped in the same write.
+/// Changes the owners of the fields of an object. Nothing else changes, except for an annotation that is removed in the same
+/// write.
 ///
 /// # Errors
-/// See [`ApplyError`]; a concurrent change is a conflict.
+/// See [`ApplyError`]; a concurrent change causes a conflict.
 pub async fn reassign<V>(
     writer: &Writer,
     object: &V,

@@ -1,5 +1,5 @@
-//! What surrounds every reconcile of a controller, whatever its kind: its turn, the newest form of the object, denied
-//! namespaces, and the [`Observer`].
+//! The common part of every reconcile, whatever the kind: its turn, the newest form of the object, denied namespaces, and the
+//! [`Observer`].
 
 use crate::denied::Denied;
 use crate::fair_queue::FairQueue;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-/// The surroundings of the reconciles of one controller.
+/// The common part of the reconciles of one controller.
 #[derive(Clone)]
 pub struct Reconciler {
     observer: Arc<Observer<String>>,
@@ -25,13 +25,13 @@ pub struct Reconciler {
 /// The turn of an object, which lasts until this is dropped.
 #[must_use]
 pub struct Turn<O> {
-    /// The object as the cache shows it by now.
+    /// The object as currently cached.
     pub object: Arc<O>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reconciler {
-    /// For the objects of some watches. No turn comes after the shutdown has begun.
+    /// For the objects of some watches. No turn is granted once the shutdown has begun.
     pub fn new(watches: &Watches, shutdown: CancellationToken) -> Self {
         Self {
             observer: Arc::new(Observer::new(watches.metrics.clone(), watches.args.resync_period)),
@@ -40,15 +40,15 @@ impl Reconciler {
         }
     }
 
-    /// Waits for the turn of an object; none when the process ends, or when the object is gone by then, of which the watch
-    /// has informed the queue.
+    /// Waits for the turn of an object; none if the process ends, or if the object was deleted in the meantime, which the watch
+    /// has reported to the queue.
     pub async fn turn<O, T>(&self, object: &O, statuses: &PendingWrites<O, T>) -> Option<Turn<O>>
     where
         O: Resource<DynamicType = ()> + Clone + 'static,
         T: Clone,
     {
         let permit = self.fair_queue.turn().await?;
-        // It may have changed while it waited.
+        // The object may have changed while it waited.
         let object = statuses.latest(object)?;
         Some(Turn { object, _permit: permit })
     }
@@ -68,7 +68,7 @@ impl Reconciler {
         }
     }
 
-    /// Forgets an object that the queue did not find any more; returns its namespace and name.
+    /// Drops the records of an object that the queue no longer found; returns its namespace and name.
     pub fn forget_missing<T, E, Q>(
         &self,
         result: Result<T, controller::Error<E, Q>>,

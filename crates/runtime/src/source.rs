@@ -42,7 +42,7 @@ pub(crate) enum Need {
 }
 
 impl<K: Resource<DynamicType = ()> + 'static> Source<K> {
-    /// Number of watches when they are several, else none.
+    /// Number of watches if there are several, else none.
     pub(crate) fn several(&self) -> usize {
         if self.namespaces.len() > 1 { self.namespaces.len() } else { 0 }
     }
@@ -85,7 +85,7 @@ struct Namespace {
 }
 
 impl Namespace {
-    /// Notes whether it may be watched. Only a cache that may be filled in no namespace makes the process unready.
+    /// Records whether the namespace may be watched. The process becomes unready only if the cache may be filled in no namespace.
     fn note<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
         let reason = match event {
             Err(error) => match denial(error) {
@@ -108,9 +108,9 @@ impl Namespace {
     }
 }
 
-/// The objects of an API, listed and then watched. When it is gone, or its use is denied, it is listed again once that is
-/// over: what kube's watcher would go on watching, without a word, may be another API of that name, and readiness has to
-/// hear of the return.
+/// The objects of an API, listed and then watched. If the API disappears, or access to it is denied, the objects are listed again
+/// afterwards: kube's watcher would silently continue a watch of what may be another API of that name, and readiness has to be
+/// informed of the recovery.
 fn watched<K>(
     api: Api<K>,
     config: watcher::Config,

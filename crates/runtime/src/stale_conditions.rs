@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What is read of a status that was written.
+/// The part of the response to a status write that is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Answered {
@@ -17,8 +17,8 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// A JSON patch that removes the conditions that were stored as ours and are not in the status that was applied; none when
-    /// all of these are gone. `version` is the resource version of the answer.
+    /// A JSON patch that removes the operator's stored conditions that are not in the applied status; none if all of them are
+    /// gone. `version` is the resource version of the response.
     pub(crate) fn stale(
         &self,
         stored: &[Condition],
@@ -35,7 +35,7 @@ impl Answered {
             .map(|(index, _)| index)
             .collect();
         let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
-        // From the end, so that the places of the others stay as they are.
+        // From the end, so that the indices of the others do not change.
         let remove = |index: &usize| json!({"op": "remove", "path": format!("/status/conditions/{index}")});
         (!found.is_empty()).then(|| std::iter::once(test).chain(found.iter().rev().map(remove)).collect())
     }

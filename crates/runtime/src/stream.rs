@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::watch::Sender;
 use tracing::{debug, warn};
 
-/// Small, because a page is held decoded beside the cache.
+/// Small, because a decoded page is held in memory in addition to the cache.
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ pub struct Watches {
     pub metrics: Arc<Metrics>,
     /// Is ready when all caches were filled once.
     pub readiness: Readiness,
-    /// Which objects.
+    /// The selected objects.
     pub args: WatchArgs,
     /// Namespaces, of several, that may not be watched.
     pub denied: Denied,
@@ -55,7 +55,7 @@ pub type Cached<K> = (Store<K>, Changes<K>);
 /// Changes of objects.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
-/// Which objects of a kind.
+/// The selection of objects of a kind.
 #[derive(Default)]
 struct Selection {
     labels: Option<String>,
@@ -71,13 +71,13 @@ impl Selection {
     }
 }
 
-/// The consequence of a cache that is not filled.
+/// What a cache that is not filled affects.
 enum Filled {
     /// The process, which is not ready while the watch is denied.
     One(Arc<ReadyHandle>),
-    /// The process; what is denied is known for each namespace.
+    /// The process; denials are recorded for each namespace.
     Several(Arc<ReadyHandle>),
-    /// What needs an optional kind.
+    /// Only objects that use an optional kind.
     Optional,
 }
 
@@ -219,7 +219,7 @@ impl Watches {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();
                     let denial = denial(error);
-                    // A denial lasts until a user grants the permission, and is tried again all the time.
+                    // A denial lasts until a user grants the permission, and is retried all the time.
                     if denial.is_some() && denial == reported {
                         debug!(kind, error = error_text::of_watch(error), "watch interrupted");
                     } else {
@@ -239,12 +239,12 @@ impl Watches {
                 Ok(_) => {}
             })
             .touched_objects()
-            // Told above, and paced by each watch for itself. kube's Controller would stop polling all watches for an error
-            // of one, up to most of a minute when all have one, as after a restart of the API server.
+            // Errors are logged above, and each watch has its own backoff. After an error, kube's Controller would stop polling
+            // all watches, for up to most of a minute if all of them fail, as after a restart of the API server.
             .filter(|change| std::future::ready(change.is_ok()))
     }
 
-    /// Settings of the controller's queue. What it hands out has to wait for its turn.
+    /// Settings of the controller's queue. Objects that it returns have to wait for their turn.
     pub fn queue(&self) -> Config {
         Config::default().concurrency(places(self.args.concurrency)).debounce(DEBOUNCE)
     }

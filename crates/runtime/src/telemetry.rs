@@ -12,11 +12,11 @@ use tracing_subscriber::{EnvFilter, Layer, filter, fmt, registry};
 /// Starts logging to standard error.
 ///
 /// # Errors
-/// When the level cannot be read, or logging was started before.
+/// If the level cannot be parsed, or logging was started before.
 pub(crate) fn start(args: &ProcessArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log_level)
         .with_context(|| format!("--log-level {:?} is not in the syntax of RUST_LOG", args.log_level))?;
-    // kube warns of an answer that does not decode with all of that answer: the objects of tenants.
+    // If a response does not decode, kube's warning contains all of it: the objects of tenants.
     let filter = filter.add_directive("kube_client::client=error".parse().context("log filter")?);
     let terminal = stderr().is_terminal();
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
@@ -39,9 +39,9 @@ where
     registry().with(filter).with(filter::filter_fn(is_fit_for_a_log)).with(lines)
 }
 
-/// Whether an event may be in a log at any level: the client tells the whole answer that it cannot decode, with everything
-/// that users wrote into their objects, and the watcher repeats a part of it. What failed is reported by [`crate::stream`] and
-/// [`crate::observe`].
+/// Whether an event may be logged at any level. The client logs the complete response that fails to decode, with everything that
+/// users wrote into their objects, and the watcher repeats a part of it. [`crate::stream`] and [`crate::observe`] report what
+/// failed.
 fn is_fit_for_a_log(event: &Metadata<'_>) -> bool {
     match event.target() {
         "kube_client::client" => event.is_span(),

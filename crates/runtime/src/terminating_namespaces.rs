@@ -17,7 +17,7 @@ pub const HOLD: Duration = Duration::from_secs(60);
 pub struct TerminatingNamespaces(Mutex<HashMap<String, (Instant, Time)>>);
 
 impl TerminatingNamespaces {
-    /// Notes that the API server refused to create something because the namespace of an object is being deleted.
+    /// Records that the API server refused a creation because the namespace is being deleted.
     pub fn note(&self, object: &ObjectMeta) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (at, _)| at.elapsed() < HOLD);
@@ -25,8 +25,8 @@ impl TerminatingNamespaces {
         known.insert(namespace, (Instant::now(), crate::clock::now()));
     }
 
-    /// How long the objects of a namespace are not reconciled, if at all. An object that is younger than the refusal is in another
-    /// namespace of the same name.
+    /// How long the objects of a namespace are not reconciled; none if they are. An object that is younger than the refusal is in
+    /// a new namespace of the same name.
     pub fn hold(&self, object: &ObjectMeta) -> Option<Duration> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, time) = known.get(object.namespace.as_deref()?)?;

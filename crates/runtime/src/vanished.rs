@@ -11,8 +11,8 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{Error, Event};
 use std::sync::Arc;
 
-/// Fills `store` by `writer`, and adds a `Delete` event for each object that a new list does not have any more, after that
-/// list. An object that was recreated under the same name counts as deleted: the old one may have had another owner.
+/// Fills `store` by `writer`, and adds a `Delete` event after a new list for each object that is missing in it. An object that
+/// was recreated under the same name counts as deleted: the old one may have had another owner.
 pub(crate) fn with_deletions<K>(
     events: impl Stream<Item = Result<Event<K>, Error>> + Send,
     store: Store<K>,
@@ -22,7 +22,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
     events.flat_map(move |event| {
-        // Pointers only: nothing but the objects that are gone outlives the list.
+        // Pointers only: the deleted objects alone are kept after the list.
         let before = if matches!(event, Ok(Event::InitDone)) { store.state() } else { Vec::new() };
         if let Ok(event) = &event {
             writer.apply_watcher_event(event);

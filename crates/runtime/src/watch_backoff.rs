@@ -29,7 +29,7 @@ struct Failed {
 }
 
 impl WatchBackoff {
-    /// How long to wait before what follows an event.
+    /// How long to wait after an event.
     pub(crate) fn after<K>(&mut self, event: &Result<Event<K>, Error>) -> Duration {
         match event {
             Err(error) => self.failed(expired(error)),

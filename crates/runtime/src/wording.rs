@@ -7,17 +7,17 @@ use std::sync::LazyLock;
 /// Patterns of variable text, with their replacements.
 static VOLATILE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let patterns = [
-        // How much of a quota is used changes with every object of the namespace.
+        // The used part of a quota changes with every object of the namespace.
         (r", used: .*?, limited: ", ", limited: "),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z\b|[+-]\d\d:?\d\d\b)?", "…"),
         (r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "…"),
-        // Addresses of pods: a Service has another one behind it each time.
+        // Addresses of pods: a Service balances to another one each time.
         (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "…"),
         (r"\[[0-9a-fA-F]*:[0-9a-fA-F:.]+\](?::\d+)?", "…"),
         (r"\b\d+\.\d+(?:ms|µs|s)\b", "…"),
         (r"\b\d{10,}\b", "…"),
     ];
-    // A pattern that does not compile would be left out; a test has them all.
+    // A pattern that does not compile would be left out; a test compiles all of them.
     patterns.into_iter().filter_map(|(pattern, by)| Some((Regex::new(pattern).ok()?, by))).collect()
 });
 

@@ -2,7 +2,8 @@
 //!
 //! Stopping the workers when the lease is lost is not enough. A process that was frozen for a minute resumes in the middle of a
 //! write, before it checks its lease. So the connection itself checks, on a clock that continues during suspend. A request that
-//! had passed this check when the process froze may still be sent; resource versions, uids and the field manager make it harmless (docs/decisions/0010-late-writes-are-refused.md).
+//! had passed this check when the process froze may still be sent; resource versions, uids and the field manager make it
+//! harmless (docs/decisions/0010-late-writes-are-refused.md).
 
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::{Method, Request};
@@ -35,7 +36,7 @@ impl WriteFence {
         }
     }
 
-    /// Admits no write any more.
+    /// Admits no writes from now on.
     pub(crate) fn close(&self) {
         self.extend(Duration::ZERO);
     }

@@ -13,11 +13,11 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 impl Writer {
-    /// Writes the status of an object and returns the resource version of the answer. `version` is the newest one that is
-    /// known: when the object moved on, was made again, or has a status by our successor, the write is refused as a conflict.
-    /// `stored` are the conditions of ours in the status before; none when it holds the Go operator's map of conditions,
-    /// which only a merge patch can replace. Conditions that the API server kept although they were not applied again are
-    /// removed by a second write.
+    /// Writes the status of an object and returns the resource version of the response. `version` is the newest known one: if the
+    /// object has changed, was recreated, or has a status written by a successor, the write is refused as a conflict. `stored`
+    /// are the operator's conditions in the previous status; none if it contains the Go operator's map of conditions, which only
+    /// a merge patch can replace. A second write removes conditions that the API server kept although they were not applied
+    /// again.
     ///
     /// # Errors
     /// See [`ApplyError`].
@@ -34,7 +34,7 @@ impl Writer {
     {
         let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
         let namespace = object.namespace().unwrap_or_default();
-        // The version, since the API server does not look at the uid in a status.
+        // With the version, since the API server does not check the uid in a status update.
         let body = json!({
             "apiVersion": K::api_version(&()),
             "kind": kind,
@@ -63,9 +63,9 @@ impl Writer {
         Ok(answer.resource_version().and_then(|v| v.parse().ok()).unwrap_or_default())
     }
 
-    /// Removes the map of conditions that the Go operator stored in a status of another controller: no server-side apply
-    /// works on such an object, not of its `spec` either. When the object changed meanwhile, its controller may have done
-    /// so; nothing is removed then.
+    /// Removes the map of conditions that the Go operator stored in a status of another controller: server-side apply fails on
+    /// such an object, even for its `spec`. If the object changed in the meantime, its controller may have removed the map; then
+    /// nothing is removed.
     ///
     /// # Errors
     /// See [`ApplyError`].

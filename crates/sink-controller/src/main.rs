@@ -7,7 +7,7 @@ use functionmesh_runtime::Process;
 use functionmesh_runtime::args::ProcessArgs;
 use std::process::ExitCode;
 
-// Gives memory back after a list, which the system's allocator does not.
+// Returns memory to the system after a list, unlike the default allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -34,6 +34,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     let process = Process::start("sink-controller", &args.process, &args.component.watch).await?;
     let work = functionmesh_controller::run::<Sink>(&process, &args.component, functionmesh_render::render);
-    // On the heap: four caches make a large future.
+    // On the heap: the caches make the future large.
     process.lead(Box::pin(work)).await
 }

@@ -35,7 +35,7 @@ pub fn generate(files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-/// The text as a template of Helm that renders to it.
+/// The text as a Helm template that renders to it.
 fn template(text: &str) -> String {
     text.replace("{{", "{{ `{{` }}")
 }
@@ -64,7 +64,7 @@ mod tests {
             assert_eq!(crd["spec"]["names"]["plural"], kind);
             size += plain.len();
         }
-        // Together they have to fit into one release of a chart, with room to grow.
+        // All definitions have to fit into one Helm release, with room to grow.
         assert!(size < 1_000_000, "{size} bytes");
     }
 }

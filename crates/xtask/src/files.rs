@@ -1,4 +1,4 @@
-//! Generated files: written, or compared with what is there.
+//! Generated files: written, or compared with the existing ones.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ impl Files {
         self.0.get(Path::new(path)).map(String::as_str)
     }
 
-    /// Writes all files below a folder. Files that are current are not touched, so that nothing is rebuilt.
+    /// Writes all files below a folder. Current files are not touched, so that nothing is rebuilt.
     pub fn write(&self, root: &Path) -> Result<()> {
         for path in self.stale(root) {
             let target = root.join(path);

@@ -1,5 +1,5 @@
-//! What each controller may do, from one table, and roles for people. The code requests exactly what the table says: a test
-//! on a real API server compares.
+//! The permissions of each controller in one table, and roles for users. The code sends exactly the requests that the table
+//! permits: a test on a real API server compares both.
 
 use crate::files::Files;
 use crate::install::{NAMESPACE, RELEASE};
@@ -21,20 +21,20 @@ const fn grant(group: &'static str, resource: &'static str, verbs: &'static [&'s
     Grant { group, resource, verbs }
 }
 
-/// Everything is read from watches, which hold only what is compared.
+/// All objects are read by watches, whose caches hold only the compared fields.
 const WATCH: &[&str] = &["list", "watch"];
-/// Server-side apply of an object that may not exist yet needs both. What it made goes by its owner references, so it is never
-/// deleted. It is read once, where the Go operator owns fields of it: the caches keep no list of owners.
+/// Server-side apply of an object that may not exist yet needs `create` and `patch`. The garbage collector deletes these objects
+/// by their owner references. `get` reads one once if the Go operator owns fields of it: the caches keep no list of owners.
 const APPLY: &[&str] = &["get", "list", "watch", "create", "patch"];
-/// The same for what also leaves a spec.
+/// The same for objects that are also deleted, such as when they leave a spec.
 const OWN: &[&str] = &["list", "watch", "create", "patch", "delete"];
-/// The same for what is also read as a whole: the StatefulSet, to tell how a rendering that waits differs from it, and whatever
-/// is taken over from the Go operator.
+/// The same for objects that are also read as a whole: a StatefulSet, to report how a pending rendering differs from it, and
+/// objects taken over from the Go operator.
 const COMPARE: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
-/// The finalizer of an object that needs cleanup is a part of the object itself.
+/// The finalizer of an object that needs a cleanup is a part of the object itself.
 const MARK: &[&str] = &["list", "watch", "patch"];
 const STATUS: &[&str] = &["patch"];
-/// `blockOwnerDeletion` needs it where `OwnerReferencesPermissionEnforcement` is on, as on `OpenShift`.
+/// `blockOwnerDeletion` needs this permission if `OwnerReferencesPermissionEnforcement` is enabled, as on `OpenShift`.
 const FINALIZERS: &[&str] = &["update"];
 const EVENTS: Grant = grant("events.k8s.io", "events", &["create"]);
 
@@ -111,11 +111,11 @@ const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const SCALE: &[&str] = &["get", "patch", "update"];
 
-/// Roles for people, by the role of Kubernetes that they become a part of. Kubernetes gives `edit` what `view` has, and
-/// `admin` what `edit` has.
+/// Roles for users, by the Kubernetes role that they are aggregated to. In Kubernetes `edit` includes `view`, and `admin`
+/// includes `edit`.
 ///
 /// A user who may create a Function can run any image with any ServiceAccount of the namespace, like a user who may create pods,
-/// which `edit` may. A `BackendConfig` changes the pods of all components in its namespace and is for administrators.
+/// which `edit` permits. A `BackendConfig` changes the pods of all components in its namespace and is for administrators.
 const PEOPLE: &[(&str, &[Grant])] = &[
     (
         "view",
@@ -159,7 +159,7 @@ pub fn generate(files: &mut Files) {
         );
         names.push(format!("  - {controller}.yaml\n"));
     }
-    // The chart with the kinds is installed once in a cluster, and so are the roles for them.
+    // The chart of the CRDs is installed once in a cluster, and so are the roles for them.
     let people = documents(&people());
     files.add("config/rbac/people.yaml", people.clone());
     files.add("charts/function-mesh-crds/templates/people.yaml", people);
@@ -180,7 +180,7 @@ fn rules(grants: &[Grant]) -> Value {
         .collect()
 }
 
-/// Creating cannot be limited to a name: the API server does not know it yet when it decides.
+/// A `create` permission cannot be limited to a name: the API server authorizes the request before it knows the name.
 fn lease_rules(controller: &str) -> Value {
     let leases = json!(["coordination.k8s.io"]);
     json!([
@@ -239,11 +239,11 @@ mod tests {
                 assert!(!readable, "{text}");
                 assert!(grant.resource != "pods" || grant.verbs == WATCH, "{text}");
                 let own = grant.group == GROUP && *controller == "mesh-controller";
-                // What leaves a spec, what the Go operator left behind, and the pods before their subscription goes.
+                // Children that leave a spec, leftovers of the Go operator, and the pods before their subscription is removed.
                 let children = ["horizontalpodautoscalers", "verticalpodautoscalers", "jobs", "statefulsets"];
                 let child = children.contains(&grant.resource);
                 assert!(own || child || !grant.verbs.contains(&"delete"), "{text}");
-                // What is read at all is ours to write.
+                // Everything that is read with `get` is also written.
                 assert!(!grant.verbs.contains(&"get") || grant.verbs.contains(&"create"), "{text}");
                 // Created objects are also repaired; Events are only created.
                 let kept = grant.verbs.contains(&"patch") || grant.resource == "events";

@@ -1,9 +1,9 @@
-//! YAML that is compact and still reads well: what fits on a line is on one line. A schema nests so deeply that the
-//! usual form consists of indentation for the most part; this one is less than half as long.
+//! Compact and readable YAML: a value that fits on a line is written on one line. A schema nests so deeply that the usual form
+//! consists mostly of indentation; this form is less than half as long.
 
 use serde_json::Value;
 
-/// Longest text of several values that share a line, not counting what stands before them.
+/// Maximum length of several values that share a line, without the text before them.
 const WIDTH: usize = 200;
 
 /// A document.
@@ -11,7 +11,7 @@ pub fn document(value: &Value) -> String {
     lines(value).into_iter().map(|line| line + "\n").collect()
 }
 
-/// A value over several lines, not indented.
+/// A value on several lines, not indented.
 fn lines(value: &Value) -> Vec<String> {
     let mut out = Vec::new();
     match value {
@@ -38,7 +38,7 @@ fn lines(value: &Value) -> Vec<String> {
     out
 }
 
-/// The value for the rest of a line, if it fits. A string always goes on one line.
+/// The value on the rest of a line, if it fits. A string is always on one line.
 fn one_line(value: &Value) -> Option<String> {
     let nested =
         value.as_object().is_some_and(|o| !o.is_empty()) || value.as_array().is_some_and(|a| !a.is_empty());
@@ -60,8 +60,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// A string, quoted unless no reader can take it for anything else: a word of letters, and not one of those that some
-/// readers take for a truth value.
+/// A string, quoted unless every reader parses it as a string: a word of letters that no reader takes for a boolean.
 fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))

@@ -17,7 +17,7 @@ async fn behind(env: &TestEnv, namespace: &str) -> Result<(Proxy, Controller, Ap
     Ok((proxy, controller, functions(env, namespace)))
 }
 
-/// Gives the function another image, and waits until its pods have it.
+/// Sets another image of the function, and waits until its pods have it.
 async fn image(env: &TestEnv, namespace: &str, number: usize) -> Result<()> {
     let image = format!("example.com/image:new-{number}");
     merge(&functions(env, namespace), "f", json!({"spec": {"image": image}})).await?;
@@ -53,7 +53,7 @@ async fn a_request_that_is_never_answered_holds_up_one_object() -> Result<()> {
             create(&api, "Function", name, &function_spec()).await?;
             until_ready(&env, &api, name, AVAILABLE).await?;
         }
-        // A request times out after 15 seconds; the others took less than that all together.
+        // A request times out after 15 seconds; all others took less than that.
         for name in ["a", "b", "c"] {
             let state = ready(&api, name).await.map(|(status, ..)| status).unwrap_or_default();
             ensure!(state != "True", "{name} is ready although its request was not answered");
@@ -90,7 +90,7 @@ async fn a_watch_that_is_cut_misses_nothing_and_writes_nothing() -> Result<()> {
     .await
 }
 
-/// The status is where it stands what was applied; when it cannot be written, that is known all the same.
+/// The status records what was applied; if it cannot be written, the record is kept nevertheless.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
     let failures = [Action::Answer(409), Action::Answer(500), Action::CutBefore, Action::CutAfter];
@@ -107,14 +107,14 @@ async fn a_status_that_is_not_written_applies_nothing_twice() -> Result<()> {
             until_ready(&env, &api, "f", AVAILABLE).await?;
             ensure!(proxy.rules_left() == 0, "no status was written");
         }
-        // The user is faster than the status, which is refused for that; no watch says so for now.
+        // The user's edit is faster than the status, which is refused as a conflict; no watch event arrives for now.
         let late = Action::Delay(std::time::Duration::from_secs(1));
         proxy.add(Rule::new(late.clone()).verb("patch").resource("functions/status").times(1));
         image(&env, &namespace, failures.len()).await?;
         ensure!(proxy.end_watches() > 0, "no watch was open");
         image(&env, &namespace, failures.len() + 1).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        // The same, and the edit cannot be run: what was applied before is known when it is taken back.
+        // The same, and the edited spec cannot run: the record is still known when the edit is reverted.
         proxy.add(Rule::new(late).verb("patch").resource("functions/status").times(1));
         image(&env, &namespace, failures.len() + 2).await?;
         merge(&api, "f", json!({"spec": {"timeout": 3_000_000_000_u64}})).await?;
@@ -144,13 +144,13 @@ async fn a_watch_without_events_is_restarted() -> Result<()> {
         let frozen = std::time::Instant::now();
         proxy.freeze_watches(true);
         merge(&api, "f", json!({"spec": {"image": "example.com/image:late"}})).await?;
-        // Longer than any wait of a test: 345 seconds, as long as the watch says nothing. It is begun again at once.
+        // Longer than any wait of a test: a silent watch ends after 345 seconds. Here it is restarted at once.
         let before = proxy.watches_begun();
         while proxy.watches_begun() == before && frozen.elapsed().as_secs() < 400 {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
         ensure!(proxy.watches_begun() > before, "no watch was given up in {} s", frozen.elapsed().as_secs());
-        // The new watches go another way.
+        // The new watches use another connection.
         proxy.freeze_watches(false);
         image(&env, &namespace, 0).await?;
         eprintln!("a watch without events was restarted after {} s", frozen.elapsed().as_secs());
@@ -178,7 +178,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
         let api = functions(&env, &namespace);
         create(&api, "Function", "f", &function_spec()).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
-        // The Service is watched as well by now: its loss is seen, and reported by an Event.
+        // By now the Service is watched as well: its deletion is noticed, and an Event reports it.
         let service = Child::of(&env, &namespace, "Service", "f-function-headless")?;
         service.delete().await?;
         env.until("the Service again", || service.state()).await?;
@@ -192,7 +192,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
     .await
 }
 
-/// What may be listed but not watched is not listed without end.
+/// A kind that may be listed but not watched is not listed in a tight loop.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_is_denied_is_not_asked_for_in_a_hurry() -> Result<()> {
     const LOOK: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! The controller's own identity, and that of the API server, expire while it works (docs/reliability.md, T36): it reads its token
-//! and its authority from files, as in a pod, on an API server of its own.
+//! The credentials of the controller and of the API server expire while it works (docs/reliability.md, T36): it reads its token
+//! and the CA certificate from files, as in a pod, on a separate API server.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
@@ -21,7 +21,7 @@ const ACCOUNT: &str = "function-mesh-function-controller";
 /// Files are read again after a minute.
 const BACK: Duration = Duration::from_secs(110);
 
-/// A token that ends with its Secret.
+/// A token that expires with its Secret.
 async fn token(env: &TestEnv, secret: &str) -> Result<String> {
     let secrets: Api<Secret> = Api::namespaced(env.client.clone(), NAMESPACE);
     let object = serde_json::from_value(json!({"metadata": {"name": secret}}))?;
@@ -34,7 +34,7 @@ async fn token(env: &TestEnv, secret: &str) -> Result<String> {
     answer.status.and_then(|status| status.token).context("no token")
 }
 
-/// The API server remembers for some seconds whom it let in.
+/// The API server caches successful authentications for some seconds.
 async fn refused(env: &TestEnv, token: &str) -> Result<()> {
     let mut config = env.config();
     config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
@@ -50,7 +50,7 @@ async fn refused(env: &TestEnv, token: &str) -> Result<()> {
 async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     let mut server = ApiOnly::up("identity")?;
     let env = TestEnv::dedicated(&server).await?;
-    // It ends with the server: who made it is not let in any more by then.
+    // It ends with the server: the user who created it can no longer authenticate by then.
     let namespace = "identity";
     let namespaces: Api<Namespace> = Api::all(env.client.clone());
     let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;
@@ -73,7 +73,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     until_ready(&env, &objects, "f", AVAILABLE).await?;
     let process = controller.id();
 
-    // The old token is worth nothing from now on.
+    // The old token is invalid from now on.
     account.write_token(&token(&env, "second").await?)?;
     let secrets: Api<Secret> = Api::namespaced(env.client.clone(), NAMESPACE);
     secrets.delete("first", &DeleteParams::default()).await?;
@@ -84,7 +84,7 @@ async fn an_identity_that_expires_is_renewed_without_a_restart() -> Result<()> {
     eprintln!("the new token is used after {:?}", since.elapsed());
     ensure!(since.elapsed() < BACK, "only after {:?}", since.elapsed());
 
-    // Nor is the old authority.
+    // So is the old CA certificate.
     drop(statefulset_controller);
     server.restart_with_new_authority()?;
     account.write_authority(&env)?;

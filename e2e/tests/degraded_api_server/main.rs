@@ -1,4 +1,5 @@
-//! An API server that fails, is slow, away or shows the past: everything ends as if nothing had happened (docs/reliability.md).
+//! An API server that fails, is slow, is unavailable or returns old data: the end state is the same as without failures
+//! (docs/reliability.md).
 #![allow(
     clippy::indexing_slicing,
     clippy::large_futures,

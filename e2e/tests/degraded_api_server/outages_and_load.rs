@@ -1,5 +1,5 @@
-//! An API server that is unavailable, slow or returns errors now and then, and clients that overload the controller
-//! (docs/reliability.md, T3, T11, T34, T40, T41): every object converges, with the necessary writes and no more.
+//! An API server that is unavailable, slow or returns errors occasionally, and clients that overload the controller
+//! (docs/reliability.md, T3, T11, T34, T40, T41): every object converges, with the minimum number of writes.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::edits::{until_image, want_image};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 const NUMBER: usize = 20;
 
-/// Functions behind a proxy, ready if wanted.
+/// Functions behind a proxy, optionally ready.
 async fn fleet(env: &TestEnv, namespace: &str, ready: bool) -> Result<Fleet> {
     let mut fleet = Fleet::start(env, namespace, &FUNCTION, NUMBER).await?;
     fleet.replace(Some(Proxy::start(env).await?)).await?;
@@ -53,7 +53,7 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
                 let back = Instant::now();
                 until_image(fleet, IMAGE).await?;
                 fleet.until_ready().await?;
-                // Watches are tried again within half a minute (35 s in the table, and a slow machine).
+                // Watches are retried within half a minute (35 s in the table; the rest is for a slow machine).
                 ensure!(back.elapsed() < Duration::from_secs(60), "only after {:?}", back.elapsed());
                 Ok(())
             })
@@ -80,7 +80,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
                 fleet.proxy()?.add(Rule::new(Action::CutBefore));
                 fleet.proxy()?.end_watches();
                 want_image(fleet, IMAGE).await?;
-                // Failures cost more in the first moments than in the long run.
+                // Failures cost more at the beginning than in the long run.
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
                 tokio::time::sleep(away).await;
@@ -107,7 +107,7 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
     .await
 }
 
-/// Conflicts: one after the other for some objects, without an end for one.
+/// Conflicts: one after the other for some objects, endless for one.
 async fn conflicts(name: &'static str, times: usize, timeout: Duration) -> Result<()> {
     const FOREVER: &str = "o3";
     let env = TestEnv::connect().await?;
@@ -147,7 +147,7 @@ async fn conflicts(name: &'static str, times: usize, timeout: Duration) -> Resul
         let tries =
             writes.iter().skip(before).filter(|w| w.resource == "statefulsets" && w.name == "o3-function");
         let (tries, took) = (tries.count(), started.elapsed());
-        // At once, and then after 1, 2, 4 seconds and so on, a fifth less or more.
+        // At once, and then after 1, 2, 4 seconds and so on, with a jitter of a fifth.
         let most = (took.as_secs_f64() / 0.8 + 1.0).log2().ceil() + took.as_secs_f64() / 240.0 + 2.0;
         ensure!(f64::from(u32::try_from(tries)?) <= most, "{tries} tries in {took:?}");
         for (kind, name) in [("StatefulSet", "o0-function"), ("Service", "o1-function-headless")] {
@@ -188,7 +188,7 @@ async fn an_api_server_that_is_slow_for_long_costs_time_and_nothing_else() -> Re
     slow("slow-long", Duration::from_secs(3), Duration::from_secs(600)).await
 }
 
-/// Every request is slow, the lease's as well, while objects are created, and then changed for some time.
+/// Every request is slow, including lease renewals, while objects are created, and then changed for some time.
 async fn slow(name: &'static str, delay: Duration, time: Duration) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
@@ -267,7 +267,7 @@ async fn a_flood_of_changes_is_processed() -> Result<()> {
     .await
 }
 
-/// More changes than the controller can process, without end: no object starves.
+/// More changes than the controller can process, without an end: no object starves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lasting_load_starves_no_object() -> Result<()> {
     const ROUNDS: usize = 3;

@@ -1,4 +1,4 @@
-//! An API server that answers a share of the requests with errors (docs/reliability.md, T4).
+//! An API server that fails a share of the requests (docs/reliability.md, T4).
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::edits::{until_image, want_image};
@@ -36,7 +36,7 @@ async fn a_share_of_requests_may_fail() -> Result<()> {
     .await
 }
 
-/// Everything is as it should be: a new process finds nothing to do.
+/// Everything matches the specs: a new process finds nothing to do.
 async fn nothing_is_left(env: &TestEnv, namespace: &str, mut fleet: Fleet) -> Result<()> {
     fleet.proxy()?.clear();
     fleet.controller.until_idle(env).await?;
@@ -48,7 +48,7 @@ async fn nothing_is_left(env: &TestEnv, namespace: &str, mut fleet: Fleet) -> Re
     Ok(())
 }
 
-/// One request in ten fails, those of watches and of the lease as well, while objects are changed without a pause.
+/// One request in ten fails, including watches and lease renewals, while objects are changed continuously.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
@@ -83,7 +83,7 @@ async fn a_share_of_requests_may_fail_for_long() -> Result<()> {
             "{changes} changes of {NUMBER} objects in {:?}, {sets} writes of StatefulSets for {needed}",
             started.elapsed()
         ));
-        // One in ten is tried again.
+        // One in ten is retried.
         ensure!(sets < needed * 5 / 4, "{sets} writes of StatefulSets instead of {needed}");
         ensure!(fleet.controller.metric("function_mesh_leader")? == 1, "the lease is lost");
         let after = leases.get("function-controller").await?.spec;

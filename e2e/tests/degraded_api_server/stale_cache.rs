@@ -18,12 +18,12 @@ const CHILDREN: [(&str, &str); 3] = [
     ("HorizontalPodAutoscaler", "f-function"),
 ];
 
-/// Deletes the object and what it owns, as the garbage collector does in its own time.
+/// Deletes the object and its children, as the garbage collector eventually does.
 async fn removed(env: &TestEnv, objects: &Api<DynamicObject>, namespace: &str) -> Result<()> {
     objects.delete("f", &DeleteParams::background()).await?;
     for (kind, name) in CHILDREN {
         let child = Child::of(env, namespace, kind, name)?;
-        // The garbage collector may have been there.
+        // The garbage collector may have deleted it already.
         drop(child.api.delete(name, &DeleteParams::background()).await);
         env.until("end of the children", || async {
             ensure!(child.api.get_opt(name).await?.is_none(), "{kind} {name} is there");
@@ -45,7 +45,7 @@ async fn children(env: &TestEnv, namespace: &str) -> Result<Vec<(String, Option<
     Ok(found)
 }
 
-/// A controller behind a proxy, and a Function `f` with an autoscaler that it brought about.
+/// A controller behind a proxy, and a Function `f` with an autoscaler that it reconciled.
 struct Past {
     _statefulset_controller: FakeStatefulSetController,
     objects: Api<DynamicObject>,
@@ -81,7 +81,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
     env.test("stale", |env, namespace| async move {
         let Past { _statefulset_controller, objects, proxy, controller: old, spec } =
             Past::of(&env, &namespace).await?;
-        // It wants to change all three children and cannot; then its watches are frozen.
+        // It tries to change all three children and cannot; then its watches are frozen.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
         }
@@ -103,7 +103,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
         let before = children(&env, &namespace).await?;
         ensure!(before.iter().all(|(_, _, owners)| *owners == [uid.clone()]), "{before:?}");
 
-        // It may write again, and tries to.
+        // Its writes are possible again, and it retries.
         let mark = env.mark().await?;
         proxy.clear();
         let refused = env
@@ -120,7 +120,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
         let status = objects.get("f").await?.data.pointer("/status/conditions").cloned().unwrap_or_default();
         ensure!(!status.to_string().contains("ApplyFailed"), "the past reached the status: {status}");
 
-        // It sees the present again, and agrees.
+        // It sees the current state again, and changes nothing.
         proxy.freeze_watches(false);
         proxy.end_watches();
         old.until_idle(&env).await?;
@@ -130,7 +130,7 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
     .await
 }
 
-/// The same for an object that is deleted late: not the one that has its name now.
+/// The same for a late deletion: it must not delete the new object of that name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -138,7 +138,7 @@ async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
     env.test("stale-delete", |env, namespace| async move {
         let Past { _statefulset_controller, objects, proxy, controller: old, .. } =
             Past::of(&env, &namespace).await?;
-        // The autoscaler is to go, and cannot.
+        // The autoscaler should be deleted, and cannot be.
         proxy.add(Rule::new(Action::Answer(500)).verb("delete"));
         merge(&objects, "f", json!({"spec": {"maxReplicas": null}})).await?;
         env.until("failures", || async {

@@ -1,5 +1,5 @@
-//! What happens to the API server and its storage themselves (docs/reliability.md, T7, T12): compaction while the controller
-//! sleeps, an etcd that is frozen, an etcd without space. Each test has an API server of its own.
+//! Failures of the API server and its storage themselves (docs/reliability.md, T7, T12): compaction while the controller is
+//! suspended, an etcd that is frozen, an etcd without space. Each test has its own API server.
 
 use anyhow::{Result, ensure};
 use e2e::cluster::ApiOnly;
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const NUMBER: usize = 20;
-/// The longest wait between two attempts to watch is half a minute; and a slow machine.
+/// The longest interval between two attempts to watch is half a minute; the rest is for a slow machine.
 const BACK: Duration = Duration::from_secs(60);
 
 async fn ready(env: &TestEnv, namespace: &str) -> Result<Fleet> {
@@ -22,7 +22,7 @@ async fn ready(env: &TestEnv, namespace: &str) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Whether each set was changed so many times since it was made.
+/// Whether each StatefulSet was changed this often since it was created.
 async fn changed(fleet: &Fleet, times: i64) -> Result<()> {
     for set in fleet.sets.list(&ListParams::default()).await? {
         let (name, generation) = (set.metadata.name, set.metadata.generation);
@@ -40,7 +40,7 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
     env.test("compaction", |env, namespace| async move {
         let fleet = ready(&env, &namespace).await?;
         let before = fleet.controller.memory()?.resident;
-        // Nothing that matters happened meanwhile, then something did.
+        // No relevant change happened in the meantime, then one did.
         for changes in [false, true] {
             fleet.controller.send("STOP")?;
             let mark = env.mark().await?;
@@ -54,7 +54,7 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
                 want_image(&fleet, IMAGE).await?;
             }
             env.etcd()?.compact()?;
-            // Otherwise it would go on from what it remembers.
+            // Otherwise it would resume from the version that it remembers.
             server.restart()?;
             fleet.controller.send("CONT")?;
             env.until("lists of all kinds", || async {
@@ -97,7 +97,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         let fleet = ready(&env, &namespace).await?;
         let before = fleet.controller.memory()?.resident;
 
-        // Work waits when the storage stops to answer.
+        // There is work to do when the storage stops responding.
         fleet.controller.send("STOP")?;
         want_image(&fleet, "example.com/image:frozen").await?;
         server.signal("etcd", "STOP")?;
@@ -114,7 +114,7 @@ async fn a_storage_that_is_frozen_or_full_is_waited_for() -> Result<()> {
         ensure!(back.elapsed() < BACK, "only after {:?}", back.elapsed());
         changed(&fleet, 1).await?;
 
-        // Work waits when the storage takes nothing more.
+        // There is work to do when the storage refuses writes.
         fleet.controller.until_idle(&env).await?;
         fleet.controller.send("STOP")?;
         want_image(&fleet, "example.com/image:full").await?;

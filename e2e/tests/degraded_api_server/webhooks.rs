@@ -1,4 +1,4 @@
-//! Admission webhooks of others, between the controller and its StatefulSets (docs/reliability.md, T19).
+//! Admission webhooks of third parties, between the controller and its StatefulSets (docs/reliability.md, T19).
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
@@ -26,7 +26,7 @@ async fn fields_that_a_webhook_adds_stay() -> Result<()> {
             })
             .await?;
         ensure!(counts.count("patch statefulsets") == 5, "{counts}");
-        // A change of ours reaches the pods beside what was added.
+        // A change by the operator reaches the pods, and the added fields stay.
         let counts = fleet
             .measure(async |fleet| {
                 merge(&fleet.objects, "o0", json!({"spec": {"image": IMAGE}})).await?;
@@ -74,7 +74,7 @@ async fn a_webhook_that_is_down_is_named() -> Result<()> {
         ensure!(tries.writes_to("statefulsets", SET) <= 6, "{:?}", tries.counts());
         ensure!(tries.writes_to("functions/status", "o0") <= 2, "{:?}", tries.counts());
         webhook.remove().await?;
-        // Without help: it is tried again.
+        // It is retried without a user.
         until_ready(&env, &fleet.objects, "o0", AVAILABLE).await.map(drop)
     })
     .await

@@ -1,4 +1,4 @@
-//! Whatever goes wrong at whatever write, everything ends as if nothing had (docs/reliability.md, T1 to T4 and T8).
+//! Any fault at any write: the end state is the same as without it (docs/reliability.md, T1 to T4 and T8).
 //!
 //! `make test` runs a part; `make faults` runs all, which takes a while.
 
@@ -9,9 +9,9 @@ use e2e::scenarios::fleet::{FUNCTION, SINK, SOURCE};
 use e2e::testing::TestEnv;
 use std::time::Duration;
 
-/// Plans at the same time. They wait most of the time.
+/// Number of concurrent plans. They wait most of the time.
 const AT_ONCE: usize = 4;
-/// So many that the minute without a write passes beside the work of others.
+/// Large enough that the minute without a write overlaps with the work of other plans.
 const MANY: usize = 16;
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,5 @@
-//! Objects as large as the API server takes (docs/reliability.md, T28): they run, or their status says that they are too large;
-//! neither is tried again and again, and others do not wait for them.
+//! Objects of the maximum size (docs/reliability.md, T28): they run, or their status reports that they are too large; neither
+//! causes endless retries, and other objects do not wait for them.
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
@@ -17,7 +17,7 @@ fn with(field: &str, value: Value) -> Value {
     spec
 }
 
-/// So many variables of so many bytes.
+/// This number of variables of this size in bytes.
 fn variables(number: usize, bytes: usize) -> Value {
     let value = "v".repeat(bytes);
     let list: Vec<Value> = (0..number).map(|i| json!({"name": format!("V{i}"), "value": value})).collect();
@@ -35,7 +35,8 @@ async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<(
         create(&fleet.objects, FUNCTION.kind, "variables", &with("pod", variables(10_000, 20))).await?;
         until_ready(&env, &fleet.objects, "variables", AVAILABLE).await?;
 
-        // The object is smaller than a megabyte, its StatefulSet is not: each quotation mark is escaped for JSON in JSON in JSON.
+        // The object is smaller than a megabyte, its StatefulSet is larger: each quotation mark is escaped for three levels of
+        // nested JSON.
         let config = json!({"text": "\"".repeat(450_000)});
         let mark = env.mark().await?;
         create(&fleet.objects, FUNCTION.kind, "config", &with("funcConfig", config)).await?;
@@ -49,12 +50,12 @@ async fn the_largest_function_runs_or_reports_that_it_is_too_large() -> Result<(
         fleet.controller.until_idle(&env).await?;
         let requests = env.audit_since(&mark)?.by(&fleet.controller.user);
         let tries = requests.only(|r| r.what() == "patch statefulsets" && r.name() == "config-function");
-        // Once more when its Service was there.
+        // Once more after its Service was written.
         ensure!((1..=2).contains(&tries.requests().len()), "{} tries", tries.requests().len());
         merge(&fleet.objects, "config", json!({"spec": {"funcConfig": {"text": "small"}}})).await?;
         until_ready(&env, &fleet.objects, "config", AVAILABLE).await?;
 
-        // What is not kept of the caches, and an answer of a megabyte at a time.
+        // Objects that the caches prune, and a response of a megabyte at a time.
         for name in ["variables", "config"] {
             fleet.objects.delete(name, &<_>::default()).await?;
         }
@@ -86,7 +87,7 @@ async fn a_mesh_of_five_hundred_components_has_a_short_status() -> Result<()> {
             .collect();
         let mesh = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", "m", &json!({"functions": functions})).await?;
-        // Without a controller that runs them the status counts, and names some.
+        // Without a controller for its components, the status has their numbers, and names some of them.
         let message = env
             .until("five hundred components", || async {
                 let (status, reason, message) = condition(&meshes, "m", "Ready").await?;

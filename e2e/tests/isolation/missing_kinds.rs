@@ -55,7 +55,7 @@ async fn a_kind_that_comes_and_goes_needs_no_restart() -> Result<()> {
             create(&sources, SOURCE.kind, name, &SOURCE.spec()).await?;
             until_ready(&env, &sources, name, AVAILABLE).await?;
             remove(&env).await?;
-            // Their children are deleted and not recreated. The garbage collector does it only where it had time to learn of the
+            // Their children are deleted and not recreated. The garbage collector deletes them only after it has discovered the
             // kind; here the test does it at once.
             children.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
             env.until("end of the children", || async {

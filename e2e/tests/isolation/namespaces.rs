@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::json;
 
-/// The user whose permissions are those that this test grants.
+/// A user whose only permissions are those that this test grants.
 const USER: &str = "restricted-controller";
 const ROLE: &str = "function-mesh-function-controller";
 
-/// Grants a role of a namespace, or in a namespace one of the whole cluster.
+/// Grants a role of a namespace, or a cluster role in a namespace.
 fn binding(kind: &str, role: &str) -> String {
     let group = "rbac.authorization.k8s.io";
     format!(
@@ -33,7 +33,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         let object = serde_json::from_value(json!({"metadata": {"name": b}}))?;
         namespaces.create(&PostParams::default(), &object).await?;
         env.kubectl.apply(&a, &binding("ClusterRole", ROLE))?;
-        // Of b the Functions may be listed, and everything may be written: all that is missing is what is there already.
+        // In b, Functions may be listed, and everything may be written: only the existing children cannot be read.
         env.kubectl.apply(
             &b,
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: some}\nrules:\n\
@@ -44,7 +44,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         for namespace in [&a, &b] {
             create(&functions(&env, namespace), "Function", "f", &function_spec()).await?;
         }
-        // Spaces, nothing, and a name that is there twice are no namespaces of their own.
+        // Spaces, empty names and duplicates are ignored.
         let watched = format!("--watched-namespace={a},{b}, {a},,{b}");
         let flags = [watched.as_str(), "--leader-elect=false"];
         let controller = Controller::spawn_as(&env, USER, "function-controller", &flags)?;

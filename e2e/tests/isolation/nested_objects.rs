@@ -1,4 +1,4 @@
-//! JSON that is nested more deeply than a decoder goes: the API server stores 10,000 levels in a field of free form.
+//! JSON that is nested more deeply than a decoder supports: the API server stores 10,000 levels in a free-form field.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::function_spec;
@@ -8,19 +8,19 @@ use http::{Method, Request};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-/// What stands in the deep field and must not be logged.
+/// Content of the deep field that must not be logged.
 const PAYLOAD: &str = "payload-of-a-tenant";
-/// Beyond serde_json's limit, and near that of the API server.
+/// Above serde_json's limit, and near that of the API server.
 const LEVELS: [usize; 2] = [125, 9_000];
 
-/// One of our kinds: what a component of it is made of, and where it takes free-form JSON.
+/// One of the kinds: the specs of its objects, and its free-form fields.
 struct Case {
     controller: &'static str,
     kind: &'static str,
     plural: &'static str,
-    /// Path of the field of free form, as a condition names it.
+    /// Path of the free-form field, as a condition names it.
     field: &'static str,
-    /// The kind of object that is made from one.
+    /// The kind of its children.
     child: (&'static str, &'static str),
 }
 
@@ -57,7 +57,7 @@ const CASES: [Case; 4] = [
 const OURS: &str = "/apis/compute.functionmesh.io/v1alpha1";
 
 impl Case {
-    /// A `spec` whose field of free form is the text `DEEP`.
+    /// A `spec` whose free-form field is the text `DEEP`.
     fn spec(&self) -> Value {
         let pulsar = json!({"pulsarConfig": "pulsar"});
         let mut function = function_spec();
@@ -87,7 +87,7 @@ impl Case {
         }
     }
 
-    /// Creates an object whose field of free form has so many levels. As text: no library of ours makes such an object.
+    /// Creates an object whose free-form field has this number of levels. As text: the libraries cannot encode such an object.
     async fn create(&self, env: &TestEnv, namespace: &str, name: &str, levels: usize) -> Result<()> {
         let object = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": self.kind,
             "metadata": {"name": name}, "spec": self.spec()});
@@ -110,7 +110,7 @@ impl Case {
         env.until(&path, || async { request(env, Method::GET, &path, String::new()).await.map(drop) }).await
     }
 
-    /// Waits until the object is refused for its field.
+    /// Waits until the object is refused because of its field.
     async fn until_refused(&self, env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
         let path = format!("{OURS}/namespaces/{namespace}/{}/{name}", self.plural);
         env.until(&format!("{name} is Invalid"), || async {
@@ -193,7 +193,7 @@ async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
         controller.reconciled(env, 7).await?;
         let writes = env.audit()?.by(&controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
-        // Other tests read all objects of a kind with a decoder that has a limit.
+        // Other tests list all objects of the kind with a decoder that has a limit.
         for name in ["deep", "deeper", "deep-later", "deeper-later"] {
             case.delete(env, namespace, name).await?;
         }
@@ -202,7 +202,7 @@ async fn one_kind(env: &TestEnv, case: &Case) -> Result<()> {
     .await
 }
 
-/// Unknown fields of a BackendConfig are stored and block nothing; nor does the list of its fields.
+/// Unknown fields of a BackendConfig are stored and have no effect; nor has the list of its fields.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_config_nested_deeply_still_counts() -> Result<()> {
     let env = TestEnv::connect().await?;

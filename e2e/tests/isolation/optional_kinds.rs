@@ -1,4 +1,4 @@
-//! A kind that clusters have or not: its list may be denied, and it may be removed and installed again at any time.
+//! A kind that clusters may not have: access to it may be denied, and it may be removed and installed again at any time.
 
 use anyhow::{Result, bail, ensure};
 use e2e::cluster::ApiOnly;
@@ -91,7 +91,7 @@ async fn a_kind_may_be_denied_removed_and_installed_at_any_time() -> Result<()> 
             events.counts()
         );
 
-        // And back again; a restart writes nothing.
+        // Installed again; a restart writes nothing.
         vertical::install(env).await?;
         env.until("the autoscaler again", there).await?;
         env.until("end of the condition", over).await?;

@@ -1,5 +1,5 @@
 //! Each permission of a controller is removed while it works (docs/reliability.md, T17): the status, `/readyz` or the log names
-//! it, requests are not repeated in a hurry, and once it is granted again everything continues. On a separate API server.
+//! it, requests are retried with a backoff, and everything continues once it is granted again. On a separate API server.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::ApiOnly;
@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// At most so many requests that are refused, in a look.
+/// Maximum number of refused requests between two checks.
 const REFUSED: usize = 12;
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -58,7 +58,7 @@ fn without(role: &ClusterRole, permission: &Permission) -> ClusterRole {
     less
 }
 
-/// Gives the controller a role, and waits until the API server knows whether that has a permission.
+/// Grants the controller a role, and waits until the API server knows whether it includes a permission.
 async fn give(
     env: &TestEnv,
     controller: &str,
@@ -94,19 +94,19 @@ trait Life {
 
     async fn object(&self) -> Result<Option<DynamicObject>>;
 
-    /// Asks for a step.
+    /// Requests a step.
     async fn take(&self, step: usize) -> Result<()>;
 
     /// Whether a step is done.
     async fn taken(&self, step: usize) -> Result<()>;
 
-    /// Whatever it was before, a new generation is tried at once.
+    /// A new generation is tried at once, whatever the state was before.
     async fn renew(&self) -> Result<()>;
 
     async fn renewed(&self) -> Result<()>;
 }
 
-/// A Function with everything that it may own.
+/// A Function with all children that it can own.
 struct Component {
     env: TestEnv,
     namespace: String,
@@ -134,7 +134,7 @@ impl Component {
             let status = json!({"status": {"startTime": time, "completionTime": time, "succeeded": 1,
                 "conditions": [done("SuccessCriteriaMet"), done("Complete")]}});
             let name = job.metadata.name.unwrap_or_default();
-            // It may be complete already.
+            // The Job may be complete already.
             drop(jobs.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await);
         }
         none(self.object().await?)
@@ -316,7 +316,7 @@ async fn lose<L: Life>(
         }
     }
     if trouble {
-        // Where a person looks: the object, then the readiness of the controller, then its log.
+        // The places where a user looks: the object, then the readiness of the controller, then its log.
         let words = [format!("cannot {} resource", permission.verb), format!("\"{}\"", permission.resource)];
         let named = |text: &str| words.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
         env.until("a mention of the permission", || async {

@@ -1,4 +1,4 @@
-//! VerticalPodAutoscalers, a kind that appears while the controllers run. In a program of its own, because it adds the kind.
+//! VerticalPodAutoscalers, a kind that is installed while the controllers run. A program of its own, because it adds the kind.
 
 use anyhow::{Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -21,7 +21,7 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
         let mut spec = function_spec();
         spec["pod"] = json!({"vpa": {"updatePolicy": {"updateMode": "Auto"}}});
         create(&api, "Function", "f", &spec).await?;
-        // It runs without, and says what is missing.
+        // It runs without the kind, and reports what is missing.
         until_ready(&env, &api, "f", AVAILABLE).await?;
         let missing = || condition(&api, "f", "VerticalPodAutoscalerMissing");
         env.until("condition", missing).await?;
@@ -58,12 +58,12 @@ async fn an_autoscaler_comes_with_its_kind() -> Result<()> {
         let edit = json!({"spec": {"updatePolicy": {"updateMode": "Off"}}});
         autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(edit)).await?;
         env.until("repair", mode).await?;
-        // What the autoscaler itself writes.
+        // The writes of the autoscaler itself.
         let status = json!({"status": {"recommendation": {}}});
         autoscalers.patch("f-function", &PatchParams::default(), &Patch::Merge(status)).await?;
         let user = controller.user.clone();
         controller.signal("TERM")?;
-        // Over all: one for the kind and one for the edit, and the condition that went.
+        // In total: one write for the kind and one for the edit, and the removal of the condition.
         let counts = env.audit()?.by(&user).writes().counts();
         let wanted = [(WRITE.to_owned(), 2), ("patch functions/status".to_owned(), 1)];
         ensure!(counts == BTreeMap::from(wanted), "{counts:?}");

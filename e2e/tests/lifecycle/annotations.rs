@@ -1,4 +1,4 @@
-//! The annotations by which a user keeps the controllers away from an object.
+//! The annotations by which a user excludes an object from reconciliation.
 
 use anyhow::{Result, ensure};
 use e2e::testing::children::repairs;
@@ -43,7 +43,7 @@ async fn looked_at(env: &TestEnv, api: &Api<DynamicObject>, mark: &str) -> Resul
     until_ready(env, api, mark, AVAILABLE).await.map(drop)
 }
 
-/// Everything that a controller wrote about an object and its children.
+/// All writes of a controller to an object and its children.
 fn writes(env: &TestEnv, user: &str, name: &str) -> Result<usize> {
     let about = |of: &str| of == name || of.starts_with(&format!("{name}-function"));
     Ok(env.audit()?.by(user).writes().only(|r| about(r.name())).requests().len())
@@ -60,26 +60,26 @@ async fn an_object_that_is_not_managed_stays_unchanged() -> Result<()> {
         let api = functions(&env, &namespace);
         let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
 
-        // From the beginning: no child, no status, no finalizer.
+        // Never managed: no child, no status, no finalizer.
         create_with(&api, "f", MANAGED).await?;
         looked_at(&env, &api, "mark0").await?;
         merge(&api, "f", json!({"spec": {"replicas": 2}})).await?;
         looked_at(&env, &api, "mark1").await?;
         let f = api.get("f").await?;
         ensure!(writes(&env, &user, "f")? == 0, "something was written");
-        // The default of the kind: no controller has seen the object.
+        // The default of the kind: no controller has observed the object.
         let unseen = json!({"observedGeneration": -1});
         let status = f.data.get("status").cloned().unwrap_or_default();
         ensure!(f.finalizers().is_empty() && status == unseen, "{status}");
 
-        // Back: everything that any other object gets, once.
+        // Managed: it gets everything that any other object gets, once.
         annotate(&api, "f", MANAGED, Value::Null).await?;
         until_ready(&env, &api, "f", AVAILABLE).await?;
         ensure!(api.get("f").await?.finalizers().len() == 1, "no finalizer");
         // The finalizer, the Service, the StatefulSet and two for the status.
         ensure!(writes(&env, &user, "f")? == 5, "{} writes", writes(&env, &user, "f")?);
 
-        // Away again: what was made stays, as it is or as others make it.
+        // Excluded again: existing children stay, also if other clients change them.
         annotate(&api, "f", MANAGED, json!("false")).await?;
         looked_at(&env, &api, "mark2").await?;
         set.patch(&json!({"spec": {"minReadySeconds": 3}})).await?;
@@ -88,7 +88,7 @@ async fn an_object_that_is_not_managed_stays_unchanged() -> Result<()> {
         ensure!(writes(&env, &user, "f")? == 5, "{} writes", writes(&env, &user, "f")?);
         ensure!(set.state().await?["spec"]["minReadySeconds"] == json!(3), "the edit was undone");
 
-        // Back: the edit is undone and the image is there, by one write.
+        // Managed again: the edit is reverted and the image is set, by one write.
         annotate(&api, "f", MANAGED, json!("true")).await?;
         env.until("the StatefulSet", || async {
             let spec = set.state().await?["spec"].clone();
@@ -127,7 +127,7 @@ async fn what_needs_no_cleanup_has_no_finalizer_and_no_job() -> Result<()> {
         ensure!(api.get("f").await?.finalizers().is_empty(), "a finalizer");
         ensure!(writes(&env, &controller.user, "f")? == 4, "{} writes", writes(&env, &controller.user, "f")?);
 
-        // Needed after all, and not again: a finalizer comes and goes, nothing else is written.
+        // A cleanup becomes necessary, and unnecessary again: a finalizer is added and removed, nothing else is written.
         annotate(&api, "f", NEED_CLEANUP, Value::Null).await?;
         let finalizers = |number: usize| {
             let api = &api;

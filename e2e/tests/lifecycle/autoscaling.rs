@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A Function that an autoscaler scales. Amounts are not in the form in which the API server keeps them.
+/// A Function that an autoscaler scales. Its quantities are not in canonical form.
 fn scaled() -> Value {
     let mut spec = function_spec();
     spec["minReplicas"] = json!(1);
@@ -72,11 +72,11 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
         let live = autoscalers.get("f-function").await?;
         ensure!((live.spec.min_replicas, live.spec.max_replicas) == (Some(1), 5), "{:?}", live.spec);
         ensure!(live.spec.scale_target_ref.kind == "Function" && live.spec.scale_target_ref.name == "f");
-        // What the API server makes of an object is what must not matter.
+        // Defaults and canonical forms of the API server must not matter.
         let filled = live.spec.behavior.clone().context("no behavior")?;
         ensure!(filled.scale_down.is_some(), "nothing was filled in: the test shows nothing");
 
-        // What the autoscaler does.
+        // A step of the autoscaler.
         let before = sets.get("f-function").await?;
         for replicas in [3, 1] {
             let scale = json!({"spec": {"replicas": replicas}});
@@ -92,7 +92,7 @@ async fn an_autoscaler_is_one_write_and_scaling_leaves_the_template_alone() -> R
             "{counts:?}"
         );
 
-        // A status of the autoscaler, as its controller writes it again and again.
+        // A status of the autoscaler, as its controller writes it periodically.
         let status = json!({"status": {"currentReplicas": 1, "desiredReplicas": 2, "conditions": []}});
         autoscalers.patch_status("f-function", &PatchParams::default(), &Patch::Merge(status)).await?;
         settled(&env, &controller, &api, "status").await?;
@@ -151,7 +151,7 @@ async fn an_autoscaler_comes_and_goes_with_the_spec() -> Result<()> {
         }))?;
         autoscalers.create(&PostParams::default(), &foreign).await?;
         create(&api, "Function", "g", &scaled()).await?;
-        // The pods run as they should; that they do not scale is a condition of its own.
+        // The pods run as specified; that they do not scale is a separate condition.
         let conflict = ("True", "NameConflict");
         let message = until_condition(&env, &api, "g", "ReconcileFailed", conflict).await?;
         ensure!(message.contains("HorizontalPodAutoscaler g-function exists"), "{message}");

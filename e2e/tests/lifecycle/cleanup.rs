@@ -77,7 +77,7 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
         ensure!(written("patch functions")? == N, "not one write for each finalizer");
         ensure!(written("patch jobs")? == 0, "a Job before its time");
 
-        // Nothing is written for what has no cleanup.
+        // Nothing is written for objects without a cleanup.
         let before = env.audit()?.by(&controller.user).writes().counts();
         api.delete("plain", &DeleteParams::default()).await?;
         gone(&env, &api, "plain").await?;
@@ -104,7 +104,7 @@ async fn a_deleted_object_waits_for_its_cleanup() -> Result<()> {
         let owner = jobs.get("f0-function-cleanup").await?.metadata.owner_references.unwrap_or_default();
         ensure!(owner.len() == 1 && owner[0].name == "f0", "{owner:?}");
 
-        // The controller is restarted in between: it waits on.
+        // The controller is restarted in between: the object continues to wait.
         controller.signal("KILL")?;
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         controller.reconciled(&env, N as u64).await?;

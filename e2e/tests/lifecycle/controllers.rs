@@ -1,4 +1,4 @@
-//! The controllers, as they are shipped, on a real API server: what they write, how often, and what they do not touch.
+//! The release binaries of the controllers on a real API server: what they write, how often, and which objects they do not touch.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -55,7 +55,7 @@ async fn creating_is_cheap_and_a_restart_writes_nothing() -> Result<()> {
             let writes = env.audit()?.by(&successor.user).writes();
             ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
-            // Edits that change nothing that is rendered.
+            // Edits that do not change the rendering.
             let before = successor.metric("function_mesh_reconciles_total")?;
             for i in 0..N {
                 let edit = json!({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}});
@@ -187,7 +187,7 @@ async fn an_invalid_object_reports_the_reason_and_affects_no_other() -> Result<(
         undecodable["timeout"] = json!(3_000_000_000_u64);
         create(&api, "Function", "undecodable", &undecodable).await?;
         let mut unsupported = function_spec();
-        // A number below a free-form field, which no rule can see and which would lose digits in a float.
+        // A number below a free-form field, which no rule can see and which would lose digits as a float.
         unsupported["funcConfig"] = json!({"serial": 10_000_000_000_000_000_001_u64});
         create(&api, "Function", "unsupported", &unsupported).await?;
         create(&api, "Function", "good", &function_spec()).await?;
@@ -250,7 +250,7 @@ async fn a_mesh_touches_only_what_changed() -> Result<()> {
         let last = components.requests().last().context("no write")?;
         ensure!((components.requests().len(), last.name()) == (5, "m-b"), "{:?}", components.counts());
 
-        // One item goes: its component goes, nothing else is written.
+        // One item is removed: its component is deleted, nothing else is written.
         let mut fewer = changed.clone();
         fewer["functions"].as_array_mut().context("list")?.remove(2);
         merge(&meshes, "m", json!({"spec": fewer})).await?;

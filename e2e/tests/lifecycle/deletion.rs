@@ -1,4 +1,4 @@
-//! Deletion completes, and cleans up what it should.
+//! Deletion completes, with all cleanups.
 
 mod cleanup;
 mod gap;

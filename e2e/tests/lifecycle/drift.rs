@@ -60,7 +60,7 @@ impl Drift {
     }
 }
 
-/// A child of each kind, of the object that has it, as the controller left it. One object cannot have both autoscalers.
+/// A child of each kind, of the object that owns it, as the controller created it. One object cannot have both autoscalers.
 struct Intact {
     owner: &'static str,
     child: Child,
@@ -121,7 +121,7 @@ async fn settled(env: &TestEnv, controller: &Controller, namespace: &str, mark: 
     controller.reconciled(env, before + 2).await
 }
 
-/// A successor finds nothing to do.
+/// A new process finds nothing to do.
 async fn nothing_after_a_restart(env: &TestEnv, controller: Controller, namespace: &str) -> Result<()> {
     controller.signal("TERM")?;
     let successor = Controller::start(env, "function-controller", namespace).await?;
@@ -210,7 +210,7 @@ async fn changes_while_no_controller_runs_are_repaired_once() -> Result<()> {
     Box::pin(vertical::during(&env, test)).await
 }
 
-/// `kubectl delete --cascade=orphan` and the same object again: nothing is in the way, and nothing is deleted. The pods are
+/// `kubectl delete --cascade=orphan` and the same object again: there is no conflict, and nothing is deleted. The pods are
 /// started with the uid of their function, so they are replaced in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
@@ -253,7 +253,7 @@ async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
     .await
 }
 
-/// A foreign object with the name of a child, seen by our watches or not.
+/// A foreign object with the name of a child, visible to the watches or not.
 fn foreign(child: &Child, labels: &Value) -> Result<DynamicObject> {
     let pods =
         json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
@@ -284,8 +284,8 @@ fn foreign(child: &Child, labels: &Value) -> Result<DynamicObject> {
     serde_json::from_value(object).with_context(|| types.to_owned())
 }
 
-/// Waits until a condition of the newest generation names what is in the way: `Ready` when the pods wait for it,
-/// `ReconcileFailed` when they do not.
+/// Waits until a condition of the newest generation names the conflicting object: `Ready` if the pods wait for it,
+/// `ReconcileFailed` if they do not.
 async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<String> {
     env.until(&format!("the conflict of {name}"), || async {
         for type_ in ["Ready", "ReconcileFailed"] {
@@ -300,7 +300,7 @@ async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -
     .await
 }
 
-/// Without our labels, with them, and with them applied by another field manager.
+/// Without the operator's labels, with them, and with them applied by another field manager.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -345,7 +345,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
             let message = until_in_the_way(&env, &api, owner).await?;
             ensure!(message.contains(&format!("{} {} exists", child.kind, child.name)), "{message}");
         }
-        // An edit wakes each of them once more.
+        // An edit triggers each of them once more.
         for (owner, _) in &there {
             merge(&api, owner, json!({"spec": {"image": "example.com/image:2"}})).await?;
         }
@@ -365,7 +365,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
     Box::pin(vertical::during(&env, test)).await
 }
 
-/// The cleanup has no other name for its Job: it says so and waits, and lets the object go when asked to.
+/// The cleanup has no other name for its Job: it reports the conflict and waits, and releases the object on request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_not_ours_is_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;

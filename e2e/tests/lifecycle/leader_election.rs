@@ -1,4 +1,4 @@
-//! One writer at a time, whatever happens to it or to its lease, by the audit log of a real API server.
+//! One writer at a time, whatever happens to its process or to its lease, according to the audit log of a real API server.
 //!
 //! Each test has a controller, and so a lease, of its own.
 
@@ -35,7 +35,7 @@ fn renewals(env: &TestEnv, user: &str) -> Result<usize> {
     Ok(audit.requests().len())
 }
 
-/// Waits until a user wrote the lease so many times more.
+/// Waits until a user wrote the lease this many times more.
 async fn renewed(env: &TestEnv, user: &str, times: usize) -> Result<()> {
     let before = renewals(env, user)?;
     env.until("renewals", || async {
@@ -87,7 +87,7 @@ async fn a_frozen_leader_writes_nothing_when_it_wakes() -> Result<()> {
         let new = Controller::spawn(&env, "function-controller", &flags(&watched))?;
         new.ready(&env).await?;
 
-        // Frozen, with a change that it will find when it wakes.
+        // Suspended, with a change that it will find when it resumes.
         old.until_idle(&env).await?;
         old.send("STOP")?;
         let mark = env.mark().await?;
@@ -121,7 +121,7 @@ async fn a_killed_leader_is_followed_and_a_deleted_lease_stays_with_its_holder()
         let mut first = Controller::spawn(&env, NAME, &flags(&watched))?;
         first.leads(&env).await?;
         let second = Controller::spawn(&env, NAME, &flags(&watched))?;
-        // The lease is known to the one that waits.
+        // The standby has observed the lease.
         looked(&env, &second.user, 2).await?;
         let term = leases(&env).get(NAME).await?.spec.unwrap_or_default().lease_transitions;
         first.kill();
@@ -163,7 +163,7 @@ async fn a_leader_that_cannot_renew_ends() -> Result<()> {
         let proxy = Proxy::start(&env).await?;
         let mut leader = Controller::spawn_behind(&env, Some(&proxy), NAME, &flags(&watched))?;
         leader.leads(&env).await?;
-        // One failure is survived, whether or not the renewal was carried out.
+        // It survives one failure, whether or not the renewal was carried out.
         for action in [Action::CutAfter, Action::CutBefore, Action::Answer(500)] {
             proxy.add(Rule::new(action.clone()).verb("update").resource("leases").times(1));
             env.until("failure", || async {
@@ -201,20 +201,20 @@ async fn a_holder_is_judged_by_its_renewals_and_not_by_its_clock() -> Result<()>
         lease.metadata.name = Some(NAME.to_owned());
         leases(&env).create(&PostParams::default(), &lease).await.context("the lease is there already")?;
         let controller = Controller::spawn(&env, NAME, &flags(&watched))?;
-        // Years behind, but alive.
+        // Years behind, but running.
         for minute in 1..=4 {
             looked(&env, &controller.user, 2).await?;
             let patch = json!({"spec": entry(minute)});
             leases(&env).patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         }
         ensure!(renewals(&env, &controller.user)? == 0, "a living holder was replaced");
-        // Years ahead, but dead.
+        // Years ahead, but stopped.
         let patch = json!({"spec": {"renewTime": "2101-01-01T00:00:00.000000Z"}});
         let left = leases(&env).patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         controller.leads(&env).await?;
         let taken = leases(&env).get(&left.name_any()).await?.spec.unwrap_or_default();
         ensure!(taken.holder_identity.is_some_and(|holder| holder.starts_with(&controller.user)));
-        // Taken from it by hand: it ends, and does not take it back.
+        // Another holder takes the lease: the leader exits, and does not take it back.
         let mut controller = controller;
         let patch = json!({"spec": {"holderIdentity": "somebody"}});
         leases(&env).patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;

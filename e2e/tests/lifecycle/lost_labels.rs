@@ -1,4 +1,5 @@
-//! Children that lost the label by which the controllers watch them: they stay ours, or go when nothing wants them.
+//! Children that lost the label by which the controllers watch them: they are still managed, or deleted if they are no longer
+//! desired.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 const COMPONENT: &str = "compute.functionmesh.io/component";
 
-/// The label is removed and a field changes, in one edit of another client.
+/// Another client removes the label and changes a field in one edit.
 fn edit(mut change: Value) -> Value {
     change["metadata"] = json!({"labels": {COMPONENT: null}});
     change
@@ -47,7 +48,7 @@ async fn autoscaled(env: &TestEnv, namespace: &str) -> Result<Api<DynamicObject>
     Ok(functions)
 }
 
-/// Without a rule of its own this was a permanent name conflict.
+/// Without special handling this was a permanent name conflict.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
     let env = TestEnv::connect().await?;

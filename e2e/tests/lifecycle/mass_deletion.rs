@@ -1,4 +1,4 @@
-//! Deletion of many objects: children are left to the garbage collector, cleanups run, and no namespace hangs.
+//! Deletion of many objects: children are left to the garbage collector, cleanups run, and no namespace deletion hangs.
 
 use anyhow::{Result, ensure};
 use e2e::testing::audit::Audit;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 const N: usize = 100;
 
-/// A Function, with something to clean up or not.
+/// A Function, optionally with something to clean up.
 fn spec(cleanup: bool) -> Value {
     let mut spec = function_spec();
     spec["cleanupSubscription"] = json!(cleanup);
@@ -46,7 +46,7 @@ async fn delete(api: &Api<DynamicObject>) -> Result<()> {
     .await
 }
 
-/// Waits until nothing of these kinds is left in the namespace.
+/// Waits until no object of these kinds is left in the namespace.
 async fn none_left(env: &TestEnv, namespace: &str, kinds: &[&'static str]) -> Result<()> {
     for kind in kinds {
         let api = match *kind {
@@ -63,7 +63,7 @@ async fn none_left(env: &TestEnv, namespace: &str, kinds: &[&'static str]) -> Re
     Ok(())
 }
 
-/// What a controller wrote after a moment, and what was refused.
+/// The writes of a controller after a mark, and the refused ones.
 struct Since<'a> {
     env: &'a TestEnv,
     user: &'a str,
@@ -87,7 +87,7 @@ impl<'a> Since<'a> {
         Ok(())
     }
 
-    /// Answers that were no success, by verb, resource and code.
+    /// Unsuccessful responses, by verb, resource and code.
     fn refused(&self) -> Result<BTreeMap<String, usize>> {
         let mut refused = BTreeMap::new();
         for request in self.audit()?.refused().requests() {
@@ -111,7 +111,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         delete(&api).await?;
         let children = ["Function", "StatefulSet", "Service"];
         none_left(&env, &namespace, &children).await?;
-        // Once more, under the same names; the last of them would be in the way of a deletion that is acted upon late.
+        // Once more, under the same names; a late deletion would hit the new objects.
         make(&env, &api, N, |_| false).await?;
         since.wrote(&[
             ("patch statefulsets", N),
@@ -120,7 +120,7 @@ async fn deleted_objects_cost_nothing_and_their_names_are_free() -> Result<()> {
         ])?;
         ensure!(since.refused()?.is_empty(), "{:?}", since.refused()?);
 
-        // At once: the children of the predecessors are in the way until they are collected, which the status reports.
+        // At once: the children of the predecessors cause conflicts until they are collected, which the status reports.
         let since = Since::now(&env, &controller.user)?;
         each(names(N), |name| {
             let api = &api;
@@ -203,7 +203,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
     .await
 }
 
-/// Half of the objects have something to clean up, which cannot be done in a namespace that is being deleted.
+/// Half of the objects have something to clean up, which is impossible in a namespace that is being deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_is_deleted_with_everything_in_it() -> Result<()> {
     const N: usize = 200;
@@ -221,12 +221,12 @@ async fn a_namespace_is_deleted_with_everything_in_it() -> Result<()> {
         env.end_namespace(&namespace).await?;
         let (refused, counts) = (since.refused()?, since.audit()?.writes().only(|r| r.code() < 300).counts());
         println!("a namespace with {N} Functions deleted: written {counts:?}, refused {refused:?}");
-        // Nothing is made: children are neither written nor, where the namespace was faster, deleted once more.
+        // Nothing is created: children are neither written nor, if the namespace controller was faster, deleted again.
         let made = counts.keys().filter(|what| !what.contains(" functions") && !what.starts_with("delete "));
         ensure!(made.count() == 0, "{counts:?}");
         ensure!(counts["patch functions"] == N / 2, "finalizers: {counts:?}");
-        // One Job each is tried, since only the API server knows for sure. Children are tried by those who are at work
-        // when the first refusal comes, and a minute later: not by each object again and again.
+        // One Job each is tried, because only the API server knows whether it is possible. Children are tried by the reconciles
+        // in progress at the first refusal, and a minute later: not by each object again and again.
         let count = |what: &str| refused.get(what).copied().unwrap_or_default();
         ensure!(count("403 patch jobs") <= N / 2, "{refused:?}");
         let all: usize = refused.values().sum();

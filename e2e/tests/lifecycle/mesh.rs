@@ -1,4 +1,4 @@
-//! A mesh loses no component to a mistake, a slow API server or a name that was in use for a while.
+//! A mesh loses no component because of a mistake, a slow API server or a name that was in use for a while.
 
 mod items;
 mod names;
@@ -32,7 +32,7 @@ fn spec(names: &[&str]) -> Value {
     json!({"functions": names.iter().map(|name| item(name)).collect::<Vec<_>>()})
 }
 
-/// Waits until an object is there, and returns its uid.
+/// Waits until an object exists, and returns its uid.
 async fn until_there(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -> Result<String> {
     env.until(name, || async { Ok(api.get(name).await?.uid().unwrap_or_default()) }).await
 }

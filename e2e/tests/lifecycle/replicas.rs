@@ -24,7 +24,7 @@ async fn until_runs(env: &TestEnv, namespace: &str, name: &str, replicas: i32) -
     .await
 }
 
-/// What an autoscaler does, or KEDA through one.
+/// A change by an autoscaler, or by KEDA through one.
 async fn scale(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Result<()> {
     let manager =
         PatchParams { field_manager: Some("kube-controller-manager".to_owned()), ..PatchParams::default() };
@@ -33,7 +33,7 @@ async fn scale(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Result<()
     Ok(())
 }
 
-/// What `kubectl scale` does.
+/// A change by `kubectl scale`.
 fn kubectl_scale(env: &TestEnv, namespace: &str, name: &str, replicas: i32) -> Result<()> {
     run(&mut env.kubectl.words(&format!("-n {namespace} scale fn {name} --replicas={replicas}")))
 }
@@ -45,7 +45,7 @@ async fn apply_number(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Re
     Ok(())
 }
 
-/// Our own example of an autoscaler: no field manager owns the number until a scaler sets it.
+/// The documented example of an autoscaler: no field manager owns the number until a scaler sets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_without_replicas_is_scaled_by_any_client() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -89,7 +89,7 @@ async fn an_object_without_replicas_is_scaled_by_any_client() -> Result<()> {
     .await
 }
 
-/// `minReplicas` is the number where none is stated, and no bound of what a scaler chooses without an autoscaler.
+/// `minReplicas` is the number if none is stated, and no bound for a scaler without an autoscaler.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -125,7 +125,7 @@ async fn the_smallest_number_is_where_an_object_without_one_starts() -> Result<(
         }
         kubectl_scale(&env, &namespace, "fixed", 1)?;
         until_runs(&env, &namespace, "fixed", 1).await?;
-        // Of a number without an owner the API server does not record who scaled it: 1 has to be stated.
+        // For a number without an owner the API server does not record who scaled it: 1 has to be stated.
         apply_number(&api, "applied", 1).await?;
         until_runs(&env, &namespace, "applied", 1).await?;
         Ok(())

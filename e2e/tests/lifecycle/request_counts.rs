@@ -1,4 +1,4 @@
-//! What a hundred objects cost: exact numbers of requests, by the API server's audit log, and of real writes, by etcd.
+//! The cost of a hundred objects: exact numbers of requests, from the API server's audit log, and of effective writes, from etcd.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::{FUNCTION, Fleet, Kind, RequestCounts, SINK, SOURCE, edits, restarts};
@@ -22,8 +22,7 @@ async fn sinks() -> Result<()> {
     life(&SINK, false).await
 }
 
-/// What happens to objects, one after the other with the same ones. The kinds share their loop, so that not `all` of it has to
-/// be shown for each.
+/// A sequence of actions on the same objects. The kinds share their reconcile loop, so that only one of them runs `all`.
 async fn life(kind: &'static Kind, all: bool) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
@@ -79,7 +78,7 @@ fn created(counts: &RequestCounts, kind: &Kind) -> Result<()> {
     exact(counts, kind)
 }
 
-/// No write changed nothing.
+/// Every write changed something.
 fn exact(counts: &RequestCounts, kind: &Kind) -> Result<()> {
     for resource in [kind.plural, "statefulsets", "services"] {
         ensure!(counts.is_exact(resource), "a write of {resource} was in vain: {counts}");
@@ -87,11 +86,11 @@ fn exact(counts: &RequestCounts, kind: &Kind) -> Result<()> {
     Ok(())
 }
 
-/// Nothing was asked but by watches, and nothing was written.
+/// Only watches were requested, and nothing was written.
 fn silent(what: &str, counts: &RequestCounts) -> Result<()> {
     println!("{what}: {counts}");
     ensure!(counts.writes() == 0 && counts.verb("get") == 0, "{what}: {counts}");
-    // A watch that is cut off in the middle is noted with the answer that it began with.
+    // A watch that is cut off is logged with the response that it began with.
     ensure!(counts.refused.is_empty(), "{what}: refused: {counts}");
     for (resource, written) in &counts.written {
         let others = counts.others.get(resource).copied().unwrap_or_default();

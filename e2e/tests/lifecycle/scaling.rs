@@ -73,7 +73,7 @@ impl Drop for History {
     }
 }
 
-/// Functions, a controller, and what it wrote so far.
+/// Functions, a controller, and its writes so far.
 struct Bench {
     env: TestEnv,
     api: Api<DynamicObject>,
@@ -94,8 +94,8 @@ impl Bench {
         Ok(this)
     }
 
-    /// Waits until all are as wanted and nothing is left to do; then compares what was written since the last time,
-    /// for each object.
+    /// Waits until all replicas are as expected and nothing is left to do; then compares the writes since the last time, for each
+    /// object.
     async fn wrote(&mut self, what: &str, ready: (&str, &str), wanted: &[(&str, usize)]) -> Result<()> {
         let done = |name| until_ready(&self.env, &self.api, name, ready).map_ok(drop);
         each(self.names.iter().map(String::as_str), done).await.with_context(|| what.to_owned())?;
@@ -131,7 +131,7 @@ impl Bench {
         each(&self.names, |name| merge(&self.api, name, json!({"spec": spec}))).await
     }
 
-    /// What the scale subresource says.
+    /// The replicas in the scale subresource.
     async fn scaled_to(&self, replicas: i32) -> Result<()> {
         each(&self.names, |name| async move {
             let scale = self.api.get_scale(name).await?;
@@ -144,7 +144,7 @@ impl Bench {
     }
 }
 
-/// The whole way of many objects: two status writes for each change of the pods, one where only a bound moved.
+/// All ways to scale, for many objects: two status writes for each change of the pods, one if only a bound changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
     const N: usize = 100;
@@ -200,13 +200,13 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
             one.scale(replicas).await?;
             one.wrote("a step of the autoscaler", AVAILABLE, &step).await?;
         }
-        // What its controller reports, again and again.
+        // Periodic status writes of its controller.
         let status = json!({"status": {"currentReplicas": 4, "desiredReplicas": 4, "conditions": []}});
         let parameters = PatchParams::default();
         scaler.api.patch_status(&scaler.name, &parameters, &Patch::Merge(status)).await?;
         one.wrote("a status of the autoscaler", AVAILABLE, &[]).await?;
 
-        // Below what it chose: only the autoscaler changes the number.
+        // Below its own choice: only the autoscaler changes the number.
         one.edit(json!({"maxReplicas": 2})).await?;
         one.wrote("a lower bound", AVAILABLE, &[SCALER, (STATUS, 1)]).await?;
         one.scaled_to(4).await?;
@@ -214,7 +214,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         one.scale(2).await?;
         one.wrote("it follows", AVAILABLE, &step).await?;
 
-        // Zero switches the autoscaler off, and leaves it there for the way back.
+        // Zero disables the autoscaler, and keeps it for later.
         let kubectl = |replicas: i32| {
             shell::run(&mut env.kubectl.words(&format!("-n {namespace} scale fn f0 --replicas={replicas}")))
         };
@@ -223,7 +223,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         kubectl(1)?;
         one.wrote("back with an autoscaler", AVAILABLE, &step).await?;
 
-        // Fixed again, and with an autoscaler again, at the number it is at.
+        // A fixed number again, and then an autoscaler again, at the current number.
         one.edit(json!({"maxReplicas": null})).await?;
         one.wrote("fixed", AVAILABLE, &[NO_SCALER, (STATUS, 1)]).await?;
         one.scaled_to(1).await?;
@@ -234,7 +234,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         one.scaled_to(3).await?;
         history.until(&env, &[1, 3, 5, 2, 4, 2, 0, 1, 3]).await?;
 
-        // Steps faster than the controller follows: none is undone by an older one.
+        // Steps faster than the controller follows: no step is reverted to an older one.
         let steps = [4, 5, 6, 5, 4, 3, 2];
         for replicas in steps {
             one.scale(replicas).await?;

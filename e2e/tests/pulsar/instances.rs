@@ -1,5 +1,5 @@
-//! The recorded tables of what Pulsar's instances take are those of the instances, and the instances' own parsers read the
-//! commands that are rendered. `make instances` runs it: it downloads 36 MB of sources and a dozen jars the first time.
+//! The recorded tables of the options of Pulsar's instances match the instances, and the instances' own parsers read the rendered
+//! commands. `make instances` runs it: it downloads 36 MB of sources and a dozen jars the first time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +16,7 @@ use std::{env, fs};
 
 /// Releases of Pulsar and the table for each.
 const RELEASES: [(&str, &str); 3] = [("4.0.6", "4.0"), ("4.0.8", "4.0"), ("4.2.4", "4.2")];
-/// What the parsers need besides Pulsar's jars, in the versions that these releases have.
+/// Further dependencies of the parsers besides Pulsar's jars, in the versions of these releases.
 const LIBRARIES: [(&str, &str, &str); 10] = [
     ("com.google.protobuf", "protobuf-java", "3.25.5"),
     ("com.google.protobuf", "protobuf-java-util", "3.25.5"),
@@ -30,7 +30,7 @@ const LIBRARIES: [(&str, &str, &str); 10] = [
     ("org.slf4j", "slf4j-api", "2.0.13"),
 ];
 
-/// Where the commands are that `cargo test -p functionmesh-render` rendered.
+/// Folder of the commands that `cargo test -p functionmesh-render` rendered.
 fn commands(instance: &str) -> String {
     let folder = PathBuf::from(env::var_os("INSTANCE_ARGUMENTS").expect("run it with `make instances`"));
     folder.join(instance).display().to_string()

@@ -1,4 +1,4 @@
-//! The main job with real pods and a real Pulsar. One test after the other, because the machine is small; they share the
+//! The main scenario with real pods and a real Pulsar. One test after the other, because the machine is small; they share the
 //! broker and the installed charts.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,7 +11,7 @@ use e2e::testing::pods::{HOME, TIMEOUT, function, get, import_images, until_read
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Everything in one program, in this order, so that a cluster is enough for all of it.
+/// All steps in one program, in this order, so that one cluster is sufficient.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -52,7 +52,7 @@ fn steps(env: &TestEnv, kubectl: &Kubectl, broker: &Broker, pulsar: &str, contro
     step("an uninstall removes the controllers and keeps the kinds", &|| uninstall(kubectl, pulsar))
 }
 
-/// Values with which no controller could start are refused before anything is installed.
+/// Values with which no controller could start are refused before the installation.
 fn refused_values() -> Result<()> {
     let chart = e2e::paths::root().join("charts/function-mesh-operator").display().to_string();
     let helm = e2e::paths::binary("helm");
@@ -98,7 +98,7 @@ fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> 
     Ok(())
 }
 
-/// The Job that removes a subscription runs once its function is deleted, and the function is gone after it.
+/// The Job that removes a subscription runs after its function is deleted, and the function disappears after it.
 fn cleanup(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     const TOPIC: &str = "persistent://public/default/leaving";
     let function = json!({
@@ -192,16 +192,16 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     until_says(kubectl, "fn/class", ("False", "ClassNotFound"), &["exit code 0", "org.example.Nothing"])?;
     until_ready(kubectl, "fn/good", ("True", "AllReplicasAvailable"))?;
 
-    // Fixed, they run.
+    // Once fixed, they run.
     kubectl.apply(HOME, &function("image", pulsar, |_| {}))?;
     until_ready(kubectl, "fn/image", ("True", "AllReplicasAvailable"))?;
     run(&mut kubectl
         .words(&format!("-n {HOME} delete fmesh/bad fn/image fn/undecodable fn/class fn/good --wait=false")))
 }
 
-/// Kills each controller in turn. Its successor finds everything as it should be.
+/// Kills each controller in turn. Its successor finds nothing to do.
 fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
-    // What the deletions before still cause must be over.
+    // The effects of the deletions before must have ended.
     until("quiet", TIMEOUT, || {
         let left = get(kubectl, "fn")?["items"].as_array().map_or(0, Vec::len);
         if left == 1 { Ok(()) } else { bail!("{left} functions") }
@@ -255,10 +255,10 @@ fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
     kubectl.apply(HOME, &sink.to_string())?;
     kubectl.apply(HOME, &function("other", pulsar, |_| {}))?;
     until_ready(kubectl, "fn/other", ("True", "AllReplicasAvailable"))?;
-    // By now the sink-controller would long have acted.
+    // The sink-controller would have acted by now.
     ensure!(get(kubectl, "snk/alone")?["status"]["conditions"].is_null(), "the sink has a status");
     ensure!(get(kubectl, "statefulset/alone-sink").is_err(), "the sink has pods");
-    // And the sink of the mesh goes on.
+    // The sink of the mesh keeps running.
     ensure!(
         get(kubectl, "statefulset/sample-print-sink")?["status"]["availableReplicas"] == json!(1),
         "sink stopped"
@@ -278,13 +278,13 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     )?;
     let finalizers = || -> Result<Value> { Ok(get(kubectl, "fn/held")?["metadata"]["finalizers"].clone()) };
     until("finalizer", TIMEOUT, || if finalizers()?.is_null() { bail!("none") } else { Ok(()) })?;
-    // No controller would remove its finalizer, so nothing is uninstalled.
+    // No controller would remove its finalizer, so the uninstallation is refused.
     let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };
     let refused = format!("{refused:#}");
     ensure!(refused.contains(&format!("{HOME}/held")), "{refused}");
     let deployments = format!("-n {NAMESPACE} get deployments -o name");
     ensure!(output(&mut kubectl.words(&deployments))?.lines().count() == 4, "a controller is gone");
-    // The documented way out, for an object that is kept.
+    // The documented procedure for an object that is to be kept.
     let annotation = "compute.functionmesh.io/need-cleanup=false";
     run(&mut kubectl.words(&format!("-n {HOME} annotate fn held {annotation}")))?;
     until("end of the finalizer", TIMEOUT, || {

@@ -1,5 +1,5 @@
-//! Failures of real pods and a real broker, and what the status reports about each. Not part of `make e2e`, because it takes
-//! a quarter of an hour; `make e2e-full` runs it.
+//! Failures of real pods and a real broker, and their reports in the status. Not part of `make e2e`, because it takes a quarter
+//! of an hour; `make e2e-full` runs it.
 
 mod connection;
 mod nodes;
@@ -14,34 +14,34 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Within this time `kubectl get fn -o wide` has the cause.
+/// Maximum time until `kubectl get fn -o wide` shows the reason.
 const REPORTED: Duration = Duration::from_secs(60);
-/// Within this time a fixed function runs: the kubelet waits up to five minutes between two starts.
+/// Maximum time until a fixed function runs: the kubelet waits up to five minutes between two starts.
 const FIXED: Duration = Duration::from_secs(400);
 /// Keys of tokens, in base64: the broker's, and another one.
 const KEYS: [&str; 2] =
     ["ZnVuY3Rpb24tbWVzaC10ZXN0cy1vbmx5LTMyYnl0ZXM=", "YW5vdGhlci1rZXktb2Ytbm9ib2R5LWluLXBhcnRpY3VsYXI="];
 
-/// Something that is wrong.
+/// A failure.
 struct Case {
     name: &'static str,
-    /// How the function is wrong.
+    /// The wrong part of the function.
     wrong: fn(&mut Value),
     reason: &'static str,
-    /// What the message has.
+    /// Expected part of the message.
     says: &'static [&'static str],
     /// How it is fixed.
     fix: Fix,
 }
 
 enum Fix {
-    /// By a function that is right.
+    /// By a corrected function.
     Function,
-    /// By something else.
+    /// By another object.
     Apply(fn() -> Value),
 }
 
-/// Those that end before an instance starts, and those of instances; a few at a time, as the machine is small.
+/// Failures before an instance starts, and those of instances; a few at a time, because the machine is small.
 const CASES: [&[Case]; 3] = [
     &[
         Case {
@@ -134,7 +134,7 @@ const CASES: [&[Case]; 3] = [
     ],
 ];
 
-/// The broker that cannot be reached.
+/// The address of a broker that is not reachable.
 const AWAY: Case = Case {
     name: "broker",
     wrong: |_| {},
@@ -166,7 +166,7 @@ async fn each_failure_is_reported_and_recovers() -> Result<()> {
     result
 }
 
-/// A client without a token may do everything; a token has to be valid, and only one role has permissions.
+/// A client without a token has all permissions; a token has to be valid, and only one role has permissions.
 fn settings() -> Value {
     let lines = [
         "authenticationEnabled=true".to_owned(),
@@ -194,7 +194,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         reported(kubectl, &cases, pulsar, &mut table)?;
         let shown = output(&mut kubectl.words(&format!("-n {HOME} get fn,events -o yaml")))?;
         ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
-        // Only the Secret of the two is fixed.
+        // Only one of the two Secrets is fixed.
         for case in cases.iter().filter(|case| ["token", "role"].contains(&case.name)) {
             authenticate(kubectl, case.name, &right)?;
         }
@@ -219,7 +219,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     Ok(())
 }
 
-/// `CASE=name` for one of them.
+/// `CASE=name` selects one of them.
 fn is_wanted(case: &Case) -> bool {
     is_named(case.name)
 }
@@ -259,7 +259,7 @@ fn reported(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<St
     })
 }
 
-/// Fixes it, and waits until it runs. One Event reported it.
+/// Fixes it, and waits until it runs. One Event has reported the failure.
 fn fixed(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     for case in cases {
         match case.fix {

@@ -1,5 +1,6 @@
 //! Ten minutes of chaos with leader election: users, other field managers, edits of meshes, controllers that are killed or
-//! stopped for longer than their lease. Then everything is as the objects say within a minute, and nothing is written any more.
+//! suspended for longer than their lease. Within a minute after that the cluster matches the objects, and nothing is written any
+//! more.
 
 use crate::soak::{Dice, number};
 use anyhow::{Context, Result, ensure};
@@ -18,10 +19,10 @@ const MESHES: usize = 5;
 /// Items that a mesh may have.
 const ITEMS: usize = 6;
 const PAUSE: Duration = Duration::from_millis(200);
-/// Until everything is as the objects say.
+/// Maximum time until the cluster matches the objects.
 const SETTLED: Duration = Duration::from_secs(60);
 const CONTROLLERS: [&str; 2] = ["function-controller", "mesh-controller"];
-/// Replicas of each controller, of which one leads.
+/// Replicas of each controller, one of which is the leader.
 const REPLICAS: usize = 2;
 const LEASE: Duration = Duration::from_secs(5);
 const FLAGS: [&str; 4] = [
@@ -31,7 +32,7 @@ const FLAGS: [&str; 4] = [
     "--lease-retry-period=1",
 ];
 
-/// What is there, and who works on it.
+/// The objects, and the processes that change them.
 struct Chaos {
     env: TestEnv,
     namespace: String,
@@ -40,7 +41,7 @@ struct Chaos {
     controllers: Vec<(&'static str, Controller)>,
     flags: Vec<String>,
     dice: Dice,
-    /// A stopped process, and when it goes on.
+    /// A suspended process, and when it is resumed.
     stopped: Option<(usize, Instant)>,
     users: BTreeSet<String>,
 }
@@ -98,7 +99,7 @@ impl Chaos {
         json!({"functions": items})
     }
 
-    /// The name of a Function, of a user or of a mesh.
+    /// The name of a Function, of a user's or of a mesh.
     fn any(&mut self) -> String {
         if self.dice.roll(3) == 0 {
             format!("m{}-i{}", self.dice.roll(MESHES), self.dice.roll(ITEMS))
@@ -107,7 +108,7 @@ impl Chaos {
         }
     }
 
-    /// What happens next. Whether it succeeds depends on what happened before: the end counts.
+    /// The next action. Whether it succeeds depends on earlier ones: only the end state counts.
     async fn happen(&mut self) -> Result<()> {
         match self.dice.roll(20) {
             0..8 => self.user().await,
@@ -156,7 +157,7 @@ impl Chaos {
             4 => service.patch(&json!({"spec": {"selector": {"app": format!("x{n}")}}})).await,
             5 => set.patch(&json!({"metadata": {"labels": labels}})).await,
             6 => set.patch(&json!({"metadata": {"ownerReferences": null}})).await,
-            // Our label and a field of ours in one edit.
+            // The operator's label and one of its fields in one edit.
             7 => set.patch(&json!({"metadata": {"labels": labels}, "spec": {"replicas": 6}})).await,
             8 => {
                 service
@@ -197,7 +198,7 @@ impl Chaos {
         }
     }
 
-    /// A process is killed and another one starts, or it is stopped for longer than its lease.
+    /// Kills a process and starts another one, or suspends it for longer than its lease.
     fn process(&mut self) -> Result<()> {
         let which = self.dice.roll(self.controllers.len());
         if self.stopped.is_some() || self.dice.roll(4) > 0 {
@@ -215,7 +216,7 @@ impl Chaos {
         Ok(())
     }
 
-    /// Lets a stopped process go on when its time is over, and replaces those that ended: a leader ends that lost its lease.
+    /// Resumes suspended processes when their time is over, and replaces those that ended: a leader that lost its lease exits.
     fn revive(&mut self, at_once: bool) -> Result<()> {
         if let Some((which, until)) = self.stopped
             && (at_once || Instant::now() > until)
@@ -232,7 +233,7 @@ impl Chaos {
         Ok(())
     }
 
-    /// What is not as the objects say.
+    /// The differences between the objects and the cluster.
     async fn wrong(&self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         let functions: BTreeMap<String, DynamicObject> = self
@@ -298,7 +299,7 @@ impl Chaos {
         Ok(())
     }
 
-    /// Waits until everything is as the objects say.
+    /// Waits until the cluster matches the objects.
     async fn settle(&mut self) -> Result<Duration> {
         let began = Instant::now();
         loop {
@@ -368,7 +369,7 @@ async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Res
         chaos.users.len(),
         took.as_secs()
     ));
-    // What is being written at this moment may end.
+    // Writes in progress may finish.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let mark = env.mark().await?;
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -380,7 +381,7 @@ async fn one(env: &TestEnv, namespace: &str, seed: u64, length: Duration) -> Res
         chaos.controllers[which].1.kill();
         chaos.controllers[which].1 = chaos.launch(name)?;
     }
-    // One of each kind leads once the lease of the killed one is over.
+    // One replica of each kind leads once the lease of the killed one has expired.
     env.until("a look at every object", || async {
         for (kind, number) in CONTROLLERS.into_iter().zip([FUNCTIONS, MESHES]) {
             let of_kind = chaos.controllers.iter().filter(|(name, _)| *name == kind);

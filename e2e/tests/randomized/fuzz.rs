@@ -1,5 +1,5 @@
 //! Objects from the schemas of the kinds, one property at a time: created, changed and changed back on a real API server. No
-//! panic, no object that stays behind, and what is changed back renders as before.
+//! panic, no object is left behind, and a reverted change renders as before.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Kind, SINK, SOURCE};
@@ -22,10 +22,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Objects that live at the same time.
+/// Number of objects at the same time.
 const SLICE: usize = 96;
 
-/// One kind with its controller and what was found.
+/// One kind with its controller and the results.
 struct Bench {
     env: TestEnv,
     kind: &'static Kind,
@@ -33,7 +33,7 @@ struct Bench {
     sets: Api<StatefulSet>,
     seen: Store<DynamicObject>,
     seen_sets: Store<StatefulSet>,
-    /// Number of objects by what became of the change.
+    /// Number of objects by the result of the change.
     outcomes: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -56,7 +56,7 @@ impl Bench {
         ObjectRef::new_with(name, resource).within(namespace)
     }
 
-    /// Waits until the status speaks of a generation, and perhaps says that it is ready. Reads the cache only.
+    /// Waits until the status describes a generation and, if requested, is ready. Reads the cache only.
     async fn settled(&self, name: &str, generation: Option<i64>, ready: bool) -> Result<String> {
         let mut last = String::new();
         let started = Instant::now();
@@ -76,7 +76,7 @@ impl Bench {
         bail!("{name}: not settled in generation {generation:?}: {last}")
     }
 
-    /// The pods' template as it is stored, and the hash that was rendered.
+    /// The stored pod template, and the hash of its rendering.
     async fn template(&self, name: &str, generation: Option<i64>) -> Result<Value> {
         let set = format!("{name}-{}", self.kind.kind.to_lowercase());
         let key = ObjectRef::new(&set).within(self.objects.namespace().unwrap_or_default());
@@ -100,16 +100,16 @@ impl Bench {
             object.data["spec"] = spec.clone();
             match self.objects.replace(name, &PostParams::default(), &object).await {
                 Ok(object) => return Ok(Some(object)),
-                // Refused by the schema or a rule: that is one way to go well.
+                // Refused by the schema or a rule: that is a valid result.
                 Err(kube::Error::Api(status)) if status.code == 422 || status.code == 400 => return Ok(None),
-                // The status was written meanwhile.
+                // The status was written in the meantime.
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// One object's life.
+    /// The lifecycle of one object.
     async fn run(&self, name: &str, mutation: &Mutation) -> Result<()> {
         let base = self.kind.spec();
         let made = self.objects.create(&PostParams::default(), &object(self.kind.kind, name, &base)?).await?;
@@ -133,7 +133,7 @@ impl Bench {
     }
 }
 
-/// Tries so many changes of a kind.
+/// Tests this number of changes of a kind.
 async fn fuzz(kind: &'static Kind, number: usize) -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;

@@ -1,5 +1,5 @@
-//! What `kubectl fmesh plan` says of an apply is what the controllers then do: edits from the schema of the kind, one property
-//! at a time, a BackendConfig, and another configuration of the operator.
+//! `kubectl fmesh plan` predicts what the controllers then do: edits from the schema of the kind, one property at a time, a
+//! BackendConfig, and another configuration of the operator.
 
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// StatefulSets by the name of their object: generation and pods' template.
+/// StatefulSets by the name of their object: generation and pod template.
 type Sets = BTreeMap<String, (Option<i64>, Value)>;
 
 struct Planned<'a> {
@@ -32,14 +32,14 @@ impl Planned<'_> {
         self.file.to_str().context("no path")
     }
 
-    /// Applies as a user does. What is refused is left out, as kubectl does.
+    /// Applies as a user does. Refused objects are skipped, as kubectl does.
     fn apply(&self, objects: &[Value]) -> Result<()> {
         let file = self.write(objects)?;
         self.env.kubectl.with(["apply", "--namespace", self.namespace, "--filename", file]).output()?;
         Ok(())
     }
 
-    /// What the plugin says: results by the name of the object.
+    /// The plugin's results by the name of the object.
     fn plan(&self, words: &[&str]) -> Result<BTreeMap<String, Value>> {
         let mut plugin: Command =
             command(paths::root().join("target/debug/kubectl-fmesh"), ["plan", "--output=json"]);
@@ -69,7 +69,7 @@ impl Planned<'_> {
     }
 }
 
-/// What the controllers did, in the plugin's word.
+/// The controllers' actions, in the plugin's terms.
 fn done(before: Option<&(Option<i64>, Value)>, after: Option<&(Option<i64>, Value)>) -> &'static str {
     match (before, after) {
         (None, Some(_)) => "Created",
@@ -79,7 +79,7 @@ fn done(before: Option<&(Option<i64>, Value)>, after: Option<&(Option<i64>, Valu
     }
 }
 
-/// A number of replicas is no change of the pods: the plugin says nothing of it.
+/// A number of replicas does not change the pod template: the plugin does not report it.
 fn agrees(predicted: &str, done: &str) -> bool {
     match predicted {
         "Invalid" | "Refused" | "Waits" | "Unmanaged" => done == "Unchanged",
@@ -107,7 +107,7 @@ async fn predicted(number: usize) -> Result<()> {
                 "metadata": {"name": format!("f{i}")}, "spec": spec})
         };
         let base: Vec<Value> = (0..number).map(|i| object(i, &function_spec())).collect();
-        // Nothing is there yet.
+        // Nothing exists yet.
         let file = planned.write(&base)?;
         let plan = planned.plan(&["--filename", file])?;
         ensure!(plan.len() == number && plan.values().all(|item| item["result"] == "Created"), "{plan:?}");
@@ -143,7 +143,7 @@ async fn predicted(number: usize) -> Result<()> {
     .await
 }
 
-/// Waits until the status of every object speaks of its newest generation: the StatefulSet is written before.
+/// Waits until the status of every object describes its newest generation: the StatefulSet is written before.
 async fn settled(planned: &Planned<'_>, number: usize) -> Result<()> {
     let objects = functions(planned.env, planned.namespace);
     planned
@@ -161,7 +161,7 @@ async fn settled(planned: &Planned<'_>, number: usize) -> Result<()> {
         .await
 }
 
-/// A BackendConfig whose changes reach the pods, and then another one whose changes wait.
+/// A BackendConfig whose changes are rolled out, and then one whose changes wait.
 async fn backend_config(planned: &Planned<'_>, number: usize) -> Result<()> {
     for (auto, value) in [(true, "a"), (false, "b")] {
         let config = json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "BackendConfig",
@@ -170,7 +170,7 @@ async fn backend_config(planned: &Planned<'_>, number: usize) -> Result<()> {
         let plan = planned.plan(&["--filename", planned.write(&config)?])?;
         let before = planned.sets().await?;
         planned.apply(&config)?;
-        // Every object is looked at because of it; nothing else tells that this is over.
+        // Every object is reconciled because of it; no other event marks the end of that.
         planned
             .env
             .until("the change reached everybody", || async {
@@ -192,13 +192,13 @@ async fn backend_config(planned: &Planned<'_>, number: usize) -> Result<()> {
         let said: Vec<&Value> = plan.values().map(|item| &item["result"]).collect();
         let expected = if auto { "Restarts" } else { "Waits" };
         let count = said.iter().filter(|result| **result == expected).count();
-        // The others are refused, or wait because of what was refused before.
+        // The others are refused, or wait because of an earlier refusal.
         ensure!(count > number / 4, "{count} of {number} {expected}");
     }
     Ok(())
 }
 
-/// Another runner image: what `plan --all` says is what the objects then say, by hash.
+/// Another runner image: the objects then report what `plan --all` predicts, by hash.
 async fn configuration(planned: &Planned<'_>, controller: Controller, number: usize) -> Result<()> {
     let file = std::env::temp_dir().join(format!("plan-config-{}.yaml", std::process::id()));
     std::fs::write(&file, "runnerImages: {java: example.com/next:2}\n")?;

@@ -1,6 +1,6 @@
-//! Twenty minutes of everything at once for two hundred Functions, `make soak`: users who change, break and delete, an API
-//! server that refuses, loses, delays and is away, a controller that is killed. Then all is as it should be, nothing is written
-//! any more, and the memory has not grown.
+//! Twenty minutes of all disturbances at once for two hundred Functions, `make soak`: users who change, break and delete, an API
+//! server that refuses, loses and delays requests and is unavailable, a controller that is killed. Then the cluster matches the
+//! objects, nothing is written any more, and the memory has not grown.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
@@ -13,9 +13,9 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const NUMBER: usize = 200;
-/// Between two things that happen.
+/// Interval between two actions.
 const PAUSE: Duration = Duration::from_millis(150);
-/// By so much may the memory grow from the middle to the end: a page here and there, and what an allocator keeps.
+/// Allowed growth of the memory from the middle to the end: single pages, and the free memory of the allocator.
 const GROWTH_KIB: u64 = 2048;
 
 /// Numbers that look random and are the same for the same seed (xorshift).
@@ -34,7 +34,7 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// What a user does to one object. Whether it succeeds depends on what others did to it: the end counts.
+/// A change of one object by a user. Whether it succeeds depends on earlier actions: only the end state counts.
 async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
     let name = fleet.names[dice.roll(fleet.number())].clone();
     let child = |kind: &'static str, suffix: &str| {
@@ -75,7 +75,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
     Ok(())
 }
 
-/// What happens between the controller and the API server. Some of it lasts until the next.
+/// A disturbance between the controller and the API server. Some last until the next one.
 fn disturb(proxy: &Proxy, dice: &mut Dice) {
     proxy.clear();
     let writes = |action: Action| Rule::new(action).verb("patch");
@@ -116,7 +116,7 @@ async fn two_hundred_functions() -> Result<()> {
             if let Some(proxy) = fleet.proxy.as_ref().filter(|_| turn.is_multiple_of(100)) {
                 disturb(proxy, &mut dice);
             }
-            // Killed in the first half only: in the second its memory is measured.
+            // Killed in the first half only: in the second half its memory is measured.
             if turn.is_multiple_of(400) && started.elapsed() < length / 2 {
                 panics += fleet.controller.metric("function_mesh_reconcile_panics_total").unwrap_or_default();
                 fleet.replace(Some(Proxy::start(&env).await?)).await?;
@@ -132,7 +132,7 @@ async fn two_hundred_functions() -> Result<()> {
         if let Some(proxy) = &fleet.proxy {
             proxy.clear();
         }
-        // What cannot run is made to; a number of replicas that an autoscaler had stays a legal one.
+        // Objects that cannot run are fixed; a number of replicas that an autoscaler set stays within its bounds.
         for name in &fleet.names {
             if fleet.objects.get_opt(name).await?.is_none() {
                 create(&fleet.objects, FUNCTION.kind, name, &FUNCTION.spec()).await?;

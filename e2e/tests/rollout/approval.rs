@@ -1,4 +1,4 @@
-//! Pinned templates on a real API server: what reaches running pods, and what waits for approval.
+//! Rollouts on a real API server: which changes reach running pods, and which wait for approval.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::children::repairs;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const UPDATE_AVAILABLE: &str = "UpdateAvailable";
 
-/// Functions and their sets in the namespace of a test.
+/// Functions and their StatefulSets in the namespace of a test.
 struct Objects {
     env: TestEnv,
     functions: Api<DynamicObject>,
@@ -141,7 +141,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
             "a restart: {counts:?}"
         );
 
-        // One is approved: one StatefulSet is written.
+        // One update is approved: one StatefulSet is written.
         let hash = objects.pending_hash("f0").await?;
         objects.annotate("f1", "approve-update", Some("another")).await?;
         objects.annotate("f0", "approve-update", Some(&hash)).await?;
@@ -151,7 +151,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         ensure!(objects.written(&next, SETS)? == 1, "{:?}", objects.counts(&next)?);
         ensure!(!is_next(&objects.set("f1").await?), "applied without approval");
 
-        // Scaling continues and rolls nothing out, also when another client scales the StatefulSet.
+        // Scaling works and rolls nothing out, also if another client scales the StatefulSet.
         let template = objects.set("f2").await?.spec.template;
         for (writes, replicas) in [3, 0, 2].into_iter().enumerate() {
             let scale = json!({"spec": {"replicas": replicas}});
@@ -166,7 +166,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         objects.waits("f2", "RendererChanged").await?;
         ensure!(objects.written(&next, SETS)? == 5, "{:?}", objects.counts(&next)?);
 
-        // A change of the spec takes it along.
+        // A change of the spec includes the pending update.
         merge(&objects.functions, "f3", json!({"spec": {"image": "example.com/image:2"}})).await?;
         objects.waits_no_more("f3").await?;
         ensure!(is_next(&objects.set("f3").await?), "a change of the spec did not take it along");
@@ -174,14 +174,14 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
         until_ready(&env, &objects.functions, "f3", AVAILABLE).await?;
         next.signal("TERM")?;
 
-        // Back to the older release: it does not touch what the newer one created.
+        // Back to the older release: it does not change objects of the newer one.
         let older = objects.start("function-controller", &[], N).await?;
         objects.waits("f0", "RendererChanged").await?;
         objects.waits_no_more("f1").await?;
         ensure!(objects.written(&older, SETS)? == 0, "{:?}", objects.counts(&older)?);
         older.signal("TERM")?;
 
-        // The flag for all.
+        // The flag that approves all updates.
         let all = objects.start("next-controller", &["--approve-updates"], N).await?;
         for i in 0..N {
             objects.waits_no_more(&format!("f{i}")).await?;
@@ -247,7 +247,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
         ensure!(set.spec.min_ready_seconds == Some(1), "an edit was repaired while paused");
         ensure!(!variables(&set).contains(&"A".to_owned()), "scaling took the change along");
 
-        // Its own spec is a reason.
+        // A change of the object's spec is a reason.
         merge(&objects.functions, "f0", json!({"spec": {"image": "example.com/image:2"}})).await?;
         objects.waits_no_more("f0").await?;
         let set = objects.set("f0").await?;
@@ -256,7 +256,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
             "{set:?}"
         );
 
-        // What waited comes when the pause ends.
+        // The pending update is rolled out when the pause ends.
         merge(&configs, "backend-config", json!({"spec": {"env": {"B": "1"}}})).await?;
         objects.waits("f0", "RolloutPaused").await?;
         objects.annotate("f0", "pause-rollout", None).await?;
@@ -264,7 +264,7 @@ async fn while_paused_only_the_spec_reaches_the_pods() -> Result<()> {
         ensure!(variables(&objects.set("f0").await?).contains(&"B".to_owned()), "the change did not come");
         controller.signal("TERM")?;
 
-        // The flag for all.
+        // The flag that pauses all objects.
         merge(&configs, "backend-config", json!({"spec": {"env": {"C": "1"}}})).await?;
         let paused = objects.start("function-controller", &["--pause-rollout"], 2).await?;
         objects.waits("f0", "RolloutPaused").await?;
@@ -294,7 +294,7 @@ async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request
         controller.signal("TERM")?;
         let controller = objects.start("function-controller", &[], 2).await?;
         ensure!(env.audit()?.by(&controller.user).writes().requests().is_empty(), "writes after a restart");
-        // Scaling goes on.
+        // Scaling works.
         let scale = json!({"spec": {"replicas": 2}});
         objects.functions.patch_scale("f0", &PatchParams::default(), &Patch::Merge(scale)).await?;
         objects.until_replicas("f0", 2).await?;
@@ -307,7 +307,7 @@ async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request
         ensure!(after.spec.volume_claim_templates.is_some_and(|claims| claims.len() == 1), "no claim");
         let counts = objects.counts(&controller)?;
         ensure!((counts[SETS], counts["delete statefulsets"]) == (2, 1), "{counts:?}");
-        // That is no repair; a deletion by another client is one. A second Event would have been published before.
+        // That is not a repair; a deletion by another client is. A second Event would have been published before.
         objects.sets.delete("f0-function", &DeleteParams::default()).await?;
         env.until("the Event of a deletion", || async {
             let reported = repairs(&env, &namespace, "f0").await?;
@@ -316,7 +316,7 @@ async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request
             Ok(())
         })
         .await?;
-        // Our annotations alone: put back, and nothing restarts.
+        // Only the annotations of this operator change: they are restored, and nothing restarts.
         let before = objects.set("f1").await?;
         let stripped = json!({"metadata": {"annotations": null}});
         objects.sets.patch("f1-function", &PatchParams::default(), &Patch::Merge(stripped)).await?;
@@ -336,7 +336,7 @@ async fn an_immutable_field_is_reported_and_the_statefulset_recreated_on_request
     .await
 }
 
-/// A set as the Go Function Mesh makes one, in its manager's name.
+/// A StatefulSet as the Go operator creates it, with its field manager.
 async fn original(objects: &Objects, name: &str) -> Result<()> {
     let function = objects.functions.get(name).await?;
     let labels = json!({
@@ -373,7 +373,7 @@ async fn pods_of_the_go_operator_are_taken_over_unchanged() -> Result<()> {
             create(&objects.functions, "Function", name, &function_spec()).await?;
             original(&objects, name).await?;
         }
-        // The Go operator saw the first generation of this one; then it was changed while no controller ran.
+        // The Go operator observed the first generation of this one; then it was changed while no controller ran.
         let status = json!({"status": {"observedGeneration": 1, "replicas": 1, "selector": "a=b",
             "conditions": {"StatefulSetReady": {"condition": "StatefulSetReady", "status": "True", "action": "NoAction"}}}});
         let legacy = objects.functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await;

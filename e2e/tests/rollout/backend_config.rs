@@ -1,4 +1,4 @@
-//! BackendConfigs on a real API server: whom a change reaches, when, and what it costs.
+//! BackendConfigs on a real API server: which objects a change affects, when, and how many requests it costs.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -174,12 +174,12 @@ async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
         ensure!(fleet.written("patch statefulsets")? == N, "a change reached pods");
         fleet.ready().await?;
 
-        // Neither does a restart make it reach them, nor is anything else written.
+        // A restart does not roll it out either, and writes nothing else.
         fleet.restart().await?;
         let writes = env.audit()?.by(&fleet.controller.user).writes();
         ensure!(writes.requests().is_empty(), "writes after a restart: {:?}", writes.counts());
 
-        // A change of the object is a reason, for this object.
+        // A change of an object is a reason for this object.
         merge(&fleet.functions, "f0", json!({"spec": {"image": "example.com/image:2"}})).await?;
         env.until("the change", || async {
             let found = fleet.variable("f0", "A").await?;
@@ -195,7 +195,7 @@ async fn without_auto_update_a_change_waits_for_a_reason() -> Result<()> {
         ensure!(fleet.variable("f1", "A").await?.as_deref() == Some("1"), "another object was changed");
         ensure!(fleet.written("patch statefulsets")? == 1, "more than one StatefulSet was written");
 
-        // And so is saying that it may.
+        // `autoUpdate` is a reason as well.
         fleet.change("backend-config", json!({"spec": {"autoUpdate": true}})).await?;
         fleet.until_variable("A", Some("2")).await?;
         fleet.ready().await?;
@@ -216,7 +216,7 @@ async fn one_that_cannot_be_read_stops_no_pod() -> Result<()> {
         let spec = json!({"autoUpdate": true, "pod": {"terminationGracePeriodSeconds": 5,
             "liveness": {"initialDelaySeconds": 3_000_000_000_u64}}});
         create(&fleet.configs, "BackendConfig", "backend-config", &spec).await?;
-        // What runs is as its own spec says, so it stays ready.
+        // The pods match their own spec, so the object stays ready.
         let refused = ("True", "InvalidBackendConfig");
         let message = until_condition(&env, &fleet.functions, "f0", "ReconcileFailed", refused).await?;
         until_ready(&env, &fleet.functions, "f0", AVAILABLE).await?;

@@ -1,4 +1,4 @@
-//! The difference between what is live and what is rendered, with objects as a real API server gives them back.
+//! The difference between a live and a rendered object, with objects as a real API server returns them.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::shell::{command, output};
@@ -20,7 +20,7 @@ fn examples() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The StatefulSets of an example, rendered for a namespace of the test and without an owner, which would be missed.
+/// The StatefulSets of an example, rendered for a namespace of the test and without an owner, which would not exist.
 fn rendered(example: &Path, namespace: &str) -> Result<Vec<StatefulSet>> {
     let text = std::fs::read_to_string(example)?;
     let flags = text.lines().find_map(|line| line.strip_prefix("# flags: ")).unwrap_or_default();
@@ -37,7 +37,7 @@ fn rendered(example: &Path, namespace: &str) -> Result<Vec<StatefulSet>> {
     .collect()
 }
 
-/// The StatefulSets of a namespace, as the API server gives them.
+/// The StatefulSets of a namespace, as the API server returns them.
 fn sets(env: &TestEnv, namespace: &str) -> Api<DynamicObject> {
     Api::namespaced_with(env.client.clone(), namespace, &ApiResource::erase::<StatefulSet>(&()))
 }
@@ -83,7 +83,7 @@ async fn what_was_applied_is_no_difference() -> Result<()> {
     .await
 }
 
-/// What the difference's own tests use.
+/// The objects that the unit tests of the difference use.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/plan/src/rollout/diff/objects")
 }
@@ -113,8 +113,7 @@ fn edit(object: &mut Value, path: &str, value: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The recorded objects, on which the difference is tested without a cluster, are what this API server gives. Recorded
-/// again when `RECORD` is set.
+/// The recorded objects, which the unit tests use, match this API server. They are recorded again when `RECORD` is set.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_objects_are_current() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -144,7 +143,7 @@ async fn the_recorded_objects_are_current() -> Result<()> {
     .await
 }
 
-/// The reported difference is what applying does: afterwards there is no difference, forth and back.
+/// The reported difference is the effect of applying: afterwards there is no difference, in both directions.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reported_difference_is_what_applying_does() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -1,4 +1,4 @@
-//! A BackendConfig that concerns many objects, and the objects that have nothing to do with it.
+//! A BackendConfig that affects many objects, and the objects that it does not affect.
 
 use anyhow::{Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -73,7 +73,7 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
         let place = order.iter().position(|name| name == "meanwhile-function");
         ensure!(place.is_some_and(|place| place < N / 2), "it came {place:?} of {order:?}");
 
-        // A second change while the first is in progress: no object is left with the first.
+        // A second change while the first is in progress: no object keeps the first value.
         let before = written()?.len();
         merge(&configs, "backend-config", json!({"spec": {"env": {"A": "3"}}})).await?;
         env.until("some with the first", || async {
@@ -90,7 +90,7 @@ async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result
             "{number} writes: each object for both changes, or some for none"
         );
 
-        // Nothing is in progress any more.
+        // Nothing is left in progress.
         let requests = env.audit()?.by(&controller.user).writes().requests().len();
         let reconciles = controller.metric("function_mesh_reconciles_total")?;
         merge(&configs, "backend-config", json!({"metadata": {"labels": {"a": "b"}}})).await?;

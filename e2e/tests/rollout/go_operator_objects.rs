@@ -1,4 +1,4 @@
-//! Objects whose status the Go operator wrote. In a program of its own, because it changes a kind for a while.
+//! Objects whose status the Go operator wrote. A program of its own, because it changes a kind for a while.
 
 use anyhow::{Result, ensure};
 use e2e::shell;
@@ -14,7 +14,7 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
     env.prepare().await?;
     env.test("legacy", |env, namespace| async move {
         const N: usize = 20;
-        // Stored through the Go operator's schema, in which the conditions are a map.
+        // Stored with the Go operator's schema, in which the conditions are a map.
         let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
         let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
         let map = json!([{"op": "replace", "path": conditions,
@@ -49,7 +49,7 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
         shell::run(&mut env.kubectl.with(["patch", definition, "--type=json", "-p", &restore]))?;
         stored?;
 
-        // No pods are reported yet: the children exist, and one write made each status a list.
+        // No pods are reported yet: the children exist, and one write converted each status to a list.
         let controller = Controller::start(&env, "function-controller", &namespace).await?;
         each(names(), |name| {
             let (env, api) = (&env, &api);
@@ -64,14 +64,14 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
         ensure!(counts == children.into_iter().chain([first]).collect(), "{counts:?}");
         let refused = requests.clone().refused();
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
-        // They are merge patches, as nothing else can replace the map.
+        // These are merge patches: no other patch can replace the map.
         let statuses = |env: &TestEnv, user: &str| -> Result<_> {
             Ok(env.audit()?.by(user).only(|r| r.resource() == "functions/status" && r.verb == "patch"))
         };
         let first = statuses(&env, &controller.user)?;
         ensure!(first.requests().iter().all(|r| !r.is_forced()), "the first write was server-side apply");
 
-        // The second write, by server-side apply, works as well; then there is nothing to do, after a restart as before.
+        // The second write, by server-side apply, works as well; then nothing is left to do, even after a restart.
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         each(names(), |name| {
             let (env, api) = (&env, &api);
@@ -81,7 +81,7 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
         let user = controller.user.clone();
         controller.signal("TERM")?;
         let counts = env.audit()?.by(&user).writes().counts();
-        // A third one removes `Reconciling`, which the API server kept: the first made it forget whose it is.
+        // A third write removes `Reconciling`, which the API server kept: the first write made it lose the ownership.
         ensure!(counts["patch functions/status"] == 3 * N && counts["patch statefulsets"] == N, "{counts:?}");
         let second = statuses(&env, &user)?.only(e2e::testing::audit::Request::is_forced);
         ensure!(second.requests().len() == N, "{} by server-side apply", second.requests().len());
@@ -96,7 +96,8 @@ async fn a_status_of_the_go_operator_is_converted() -> Result<()> {
     .await
 }
 
-/// Stored before there were rules, or changed when updates were not checked: it stays editable, scales, and has a status.
+/// Stored before the rules existed, or changed while updates were not checked: the object stays editable, scales, and has a
+/// status.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -125,7 +126,7 @@ async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
         stored?;
         env.until("rules", || async {
             let answer = create(&api, "Sink", "other", &spec).await;
-            // Not an error of the API server while it loads the changed kind.
+            // Retried: the API server may fail while it loads the changed kind.
             let refused = answer.as_ref().is_err_and(|error| format!("{error:#}").contains("is invalid"));
             ensure!(refused, "an object that breaks the rules: {answer:?}");
             Ok(())
@@ -137,7 +138,7 @@ async fn an_object_that_breaks_a_rule_stays_editable() -> Result<()> {
         api.patch_scale(name, &PatchParams::default(), &Patch::Merge(scale)).await?;
         let status = json!({"status": {"replicas": 1}});
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
-        // An object that keeps a rule cannot be changed to break it.
+        // An object that satisfies a rule cannot be changed to violate it.
         let answer = merge(&api, name, json!({"spec": {"pod": {"vpa": {}}, "maxReplicas": 5}})).await;
         ensure!(answer.is_err(), "a rule that was kept was broken");
         Ok(())

@@ -16,12 +16,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-/// In the name of the Go operator.
+/// As the Go operator.
 fn go_operator() -> PostParams {
     PostParams { field_manager: Some("manager".to_owned()), ..PostParams::default() }
 }
 
-/// Writes a StatefulSet as the Go operator does after a switch back: a whole object, with another program.
+/// Writes a StatefulSet as the Go operator does after a switch back: the whole object, with another program.
 async fn rewritten(env: &TestEnv, namespace: &str, name: &str) -> Result<StatefulSet> {
     let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), namespace);
     let name = format!("{name}-function");
@@ -50,7 +50,7 @@ async fn annotate(functions: &Api<DynamicObject>, name: &str, key: &str, value: 
     merge(functions, name, json!({"metadata": {"annotations": {key: value}}})).await
 }
 
-/// To the Go operator and back: what it wrote over our annotations is taken over again, whatever these say.
+/// To the Go operator and back: its changes are taken over again although the annotations of this operator remain.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_switch_restarts_nothing() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -68,7 +68,7 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
         }
         controller.signal("TERM")?;
 
-        // The second one was changed meanwhile, which the Go operator saw; a person edited the third one.
+        // The second one was changed in the meantime, and the Go operator observed that; a user edited the third one.
         merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
         let status = json!({"status": {"observedGeneration": 2, "statefulSet": null}});
         functions.patch_status("f1", &PatchParams::default(), &Patch::Merge(status)).await?;
@@ -112,7 +112,7 @@ async fn a_second_switch_restarts_nothing() -> Result<()> {
     .await
 }
 
-/// A StatefulSet with fields that cannot change and are other than ours.
+/// A StatefulSet with immutable fields that differ from the rendering.
 async fn made_otherwise(env: &TestEnv, namespace: &str, name: &str) -> Result<()> {
     let sets: Api<StatefulSet> = Api::namespaced(env.client.clone(), namespace);
     let functions = functions(env, namespace);
@@ -139,7 +139,7 @@ async fn made_otherwise(env: &TestEnv, namespace: &str, name: &str) -> Result<()
     Ok(())
 }
 
-/// The live fields are compared, before the approval and without a write that the API server refuses.
+/// The live fields are compared before the approval, without a write that the API server refuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -167,7 +167,7 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
         annotate(&functions, "f0", "approve-update", &hash).await?;
         let message = until_ready(&env, &functions, "f0", ("False", "RecreateRequired")).await?;
         ensure!(message.contains("serviceName") && message.contains("podManagementPolicy"), "{message}");
-        // The same when the spec is a reason to roll.
+        // The same if a change of the spec is the reason for a rollout.
         merge(&functions, "f1", json!({"spec": {"image": "example.com/image:2"}})).await?;
         until_ready(&env, &functions, "f1", ("False", "RecreateRequired")).await?;
         let refused = env.audit()?.by(&controller.user).refused();
@@ -180,8 +180,8 @@ async fn what_cannot_change_is_known_before_it_is_approved() -> Result<()> {
     .await
 }
 
-/// The way back of docs/migrate.md, as far as it goes without the Go operator: what its types need is there, and coming back
-/// writes no StatefulSet.
+/// The way back in docs/migrate.md, except for running the Go operator: the fields that its types require exist, and returning to
+/// this operator writes no StatefulSet.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
     let server = ApiOnly::up("wayback")?;
@@ -196,7 +196,7 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
         let set: Api<StatefulSet> = Api::namespaced(env.client.clone(), &namespace);
         let before = set.get("f0-function").await?;
 
-        // The defaults of its webhook, while ours runs: nothing restarts.
+        // The defaults of its webhook, while this operator runs: nothing restarts.
         run_of_the_page("defaults", &kubeconfig)?;
         let spec = functions.get("f0").await?.data["spec"].clone();
         for (field, value) in [
@@ -210,7 +210,7 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
         until_ready(&env, &functions, "f0", AVAILABLE).await?;
         controller.signal("TERM")?;
 
-        // Its kinds, in which the conditions are a map, and a status that they take.
+        // Its kinds, in which the conditions are a map, and a status that they accept.
         let definition = "customresourcedefinitions/functions.compute.functionmesh.io";
         let conditions = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/conditions";
         let map = json!([{"op": "replace", "path": conditions,
@@ -236,7 +236,7 @@ async fn the_way_back_leaves_what_the_go_operator_reads() -> Result<()> {
     .await
 }
 
-/// What has no effect is accepted, and said.
+/// Settings without effect are accepted with a warning.
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -289,7 +289,7 @@ async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
     .await
 }
 
-/// Runs commands of the page, so that what it says is what was tried.
+/// Runs commands of the page, so that the documented commands are tested.
 fn run_of_the_page(name: &str, kubeconfig: &Path) -> Result<()> {
     let page = std::fs::read_to_string(e2e::paths::root().join("docs/migrate.md"))?;
     let (_, rest) = page.split_once(&format!("<!-- {name} -->\n```sh\n")).context("no commands")?;
@@ -301,7 +301,7 @@ fn run_of_the_page(name: &str, kubeconfig: &Path) -> Result<()> {
     shell::run(shell.env("KUBECONFIG", kubeconfig).env("PATH", path))
 }
 
-/// The kinds can be installed by a plain `kubectl apply`, which stores each in an annotation.
+/// A plain `kubectl apply`, which stores each definition in an annotation, can install the kinds.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kinds_fit_into_the_annotation_of_kubectl_apply() -> Result<()> {
     let env = TestEnv::connect().await?;

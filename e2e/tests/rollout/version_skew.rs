@@ -1,5 +1,5 @@
-//! Parts of different releases: the schema of a kind that is narrower or wider than the controller expects, on an API server
-//! of its own, and one release after the other taking over (docs/reliability.md, T13, T14, T35).
+//! Parts of different releases: a schema that is narrower or wider than the controller expects, on a separate API server, and
+//! upgrades from one release to the next (docs/reliability.md, T13, T14, T35).
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::ApiOnly;
@@ -25,7 +25,7 @@ async fn change(env: &TestEnv, steps: &[(&str, &str, Value)]) -> Result<()> {
     kinds.patch(KIND, &PatchParams::default(), &patch).await.context("kind of Functions").map(drop)
 }
 
-/// Waits until a field of `status` is kept, or not.
+/// Waits until a field of `status` is kept, or is not.
 async fn until_kept(fleet: &Fleet, name: &str, field: &str, kept: bool) -> Result<()> {
     let patch = Patch::Merge(json!({"status": {field: {"probe": "x"}}}));
     let dry = PatchParams { dry_run: true, ..PatchParams::default() };
@@ -55,7 +55,7 @@ async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
 
-        // Wider: fields that this release does not know, and values that it cannot read.
+        // Wider: fields that this release does not know, and values that it cannot decode.
         let anything = json!({"x-kubernetes-preserve-unknown-fields": true});
         let path = |field: &str| format!("{SCHEMA}/{field}");
         change(
@@ -91,7 +91,7 @@ async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
         merge(&fleet.objects, "poison", json!({"spec": {"forwardSourceMessageProperty": true}})).await?;
         until_ready(&env, &fleet.objects, "poison", AVAILABLE).await?;
 
-        // Narrower: what the controller notes of its work is dropped.
+        // Narrower: the records of the controller in the status are dropped.
         for field in ["future", "statefulSet", "updatedReplicas"] {
             change(&env, &[("remove", &path(&format!("status/properties/{field}")), Value::Null)]).await?;
         }
@@ -106,7 +106,7 @@ async fn a_schema_of_another_release_breaks_nothing() -> Result<()> {
         fleet.replace(None).await?;
         fleet.until_reconciled(0, NUMBER + 2).await?;
         let writes = env.audit_since(&mark)?.by(&fleet.controller.user).within(&namespace).writes();
-        // It cannot know better than to note them again, once for each object.
+        // The controller writes them again, once for each object.
         ensure!(writes.requests().len() <= 2 * (NUMBER + 2), "{:?}", writes.counts());
         ensure!(generations(&fleet).await? == before, "pods are rolled out because of a schema");
 
@@ -177,7 +177,7 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
         for turn in 0..UPGRADES {
             let next = start()?;
             next.ready(&env).await?;
-            // Who does this is decided by the moment.
+            // Which release does it depends on the timing.
             let name = ["a", "b", "c"].get(turn % 3).copied().unwrap_or_default();
             merge(&objects, name, json!({"spec": {"replicas": 2 + turn}})).await?;
             let ended = leader.signal("TERM")?;
@@ -194,7 +194,7 @@ async fn release_after_release_takes_over_and_restarts_nothing() -> Result<()> {
             writes.requests().iter().filter(|r| users.iter().any(|u| u == r.user())).collect();
         let of = |resource: &str| ours.iter().filter(|r| r.resource() == resource).count();
         ensure!((of("statefulsets"), of("services")) == (UPGRADES, 0), "{:?}", writes.counts());
-        // The predecessor wrote nothing once its successor had begun.
+        // The old release wrote nothing once its successor had started.
         ours.sort_by_key(|request| request.received().to_owned());
         let order: Vec<_> = ours.iter().filter_map(|r| users.iter().position(|u| u == r.user())).collect();
         ensure!(order.is_sorted(), "two writers: {order:?}");

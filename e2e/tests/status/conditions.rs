@@ -11,7 +11,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
-/// Reasons of the Warnings in a namespace, those about repairs left out.
+/// Reasons of the Warnings in a namespace, except for those about repairs.
 async fn warnings(env: &TestEnv, namespace: &str) -> Result<Vec<String>> {
     let api: Api<Event> = Api::namespaced(env.client.clone(), namespace);
     let events = api.list(&ListParams::default()).await?.items.into_iter();
@@ -23,7 +23,7 @@ async fn warnings(env: &TestEnv, namespace: &str) -> Result<Vec<String>> {
     Ok(warnings.filter(|e| e.reason.as_deref() != Some("Repaired")).map(reported).collect())
 }
 
-/// Status and time of the last change of the condition `Ready`: a condition that went and came back has another time.
+/// Status and transition time of the condition `Ready`: a condition that disappeared and returned has another time.
 fn ready(object: &DynamicObject) -> Result<Value> {
     let conditions =
         object.data.pointer("/status/conditions").and_then(Value::as_array).context("no status")?;
@@ -31,7 +31,7 @@ fn ready(object: &DynamicObject) -> Result<Value> {
     Ok(json!([ready["status"], ready["lastTransitionTime"]]))
 }
 
-/// Waits until a condition that is there only while true is gone.
+/// Waits until a condition that is present only while true has disappeared.
 async fn until_gone(env: &TestEnv, api: &Api<DynamicObject>, name: &str, type_: &str) -> Result<()> {
     env.until(&format!("the end of {type_}"), || async {
         let status = api.get(name).await?.data["status"].clone();

@@ -1,4 +1,4 @@
-//! Diagnoses of pods whose status the test writes: shown with a reason, reported once, and cleared when it is over.
+//! Diagnoses of pods whose status the test writes: shown with a reason, reported once, and cleared when the failure is over.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::FUNCTION;
@@ -10,7 +10,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-/// A function whose pod the test plays.
+/// A function whose pod the test simulates.
 struct Played {
     env: TestEnv,
     functions: Api<DynamicObject>,
@@ -25,7 +25,7 @@ const POD: &str = "f-function-0";
 const MEMORY: &str = "60Mi";
 
 impl Played {
-    /// A function, its `StatefulSet` seen by its controller, and perhaps a pod with a node.
+    /// A function, its `StatefulSet` observed by its controller, and optionally a pod with a node.
     async fn start(env: TestEnv, namespace: &str, with_pod: bool) -> Result<Self> {
         let client = env.client.clone();
         let played = Self {
@@ -52,7 +52,7 @@ impl Played {
         Ok(played)
     }
 
-    /// What the controller of StatefulSets says.
+    /// Writes the status of the StatefulSet controller.
     async fn count(&self, replicas: u8, available: bool) -> Result<()> {
         let generation = self.sets.get(SET).await?.metadata.generation;
         let available = if available { replicas } else { 0 };
@@ -62,7 +62,7 @@ impl Played {
         Ok(())
     }
 
-    /// What the kubelet says.
+    /// Writes the status of the kubelet.
     async fn kubelet(&self, status: &Value) -> Result<()> {
         self.pods
             .patch_status(POD, &PatchParams::default(), &Patch::Merge(&json!({"status": status})))
@@ -70,7 +70,7 @@ impl Played {
         Ok(())
     }
 
-    /// What the kubelet says of the one container.
+    /// Writes the kubelet's status of the one container.
     async fn container(&self, restarts: u8, state: &Value, last: &Value) -> Result<()> {
         self.kubelet(
             &json!({"containerStatuses": [{"name": "pulsar-function", "image": "example.com/image:1",
@@ -123,7 +123,7 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
         let message = f.until("OutOfMemory").await?;
         ensure!(message.contains("its limit of 60Mi"), "{message}");
 
-        // The words of an instance, with all that must not be shown and all that must not count.
+        // The output of an instance, with secrets, and with text that differs each time.
         let refused = |id: &str, port: u16| {
             format!(
                 "ERROR ClientCnx - [id: 0x{id}, L:/10.0.0.1:{port} ! R:pulsar/10.1.1.1:6650] Failed to authenticate with \
@@ -162,14 +162,14 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
     .await
 }
 
-/// The kubelet reports of volumes only that it makes no progress; nothing reports why pods are not created.
+/// The kubelet reports only that volumes make no progress; no controller reports why pods are not created.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lack_of_progress_is_diagnosed_after_a_while() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("silence", |env, namespace| async move {
         let f = Played::start(env, &namespace, false).await?;
-        // Twenty seconds, by the controller's own clock and with nothing to wake it.
+        // Twenty seconds on the controller's own clock, without an event.
         let message = f.until("PodsNotCreated").await?;
         ensure!(message.starts_with("no pod exists"), "{message}");
         let progressing = condition(&f.functions, "f", "Progressing").await?;

@@ -1,4 +1,4 @@
-//! The first status of a new object is delayed for a moment: one write less if the object is ready by then, and never lost.
+//! The first status of a new object is delayed for a moment: one write less if the object is ready by then, and it is never lost.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
@@ -14,7 +14,7 @@ async fn an_object_that_is_ready_at_once_needs_one_status() -> Result<()> {
     env.prepare().await?;
     env.test("postponed", |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, N).await?;
-        // So long that a slow machine does it as well.
+        // Long enough for a slow machine.
         fleet.flags.push("--first-status-delay=60".to_owned());
         fleet.replace(None).await?;
         let counts = fleet
@@ -32,7 +32,7 @@ async fn an_object_that_is_ready_at_once_needs_one_status() -> Result<()> {
     .await
 }
 
-/// No pods are created: after a second, the default of the flag, the status says what the object waits for.
+/// No pods are created: after a second, the default of the flag, the status reports what the object waits for.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_is_reported_after_a_second() -> Result<()> {
     let env = TestEnv::connect().await?;

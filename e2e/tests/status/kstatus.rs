@@ -1,4 +1,4 @@
-//! Conditions as kstatus, kubectl and Argo CD read them.
+//! Conditions as kstatus, kubectl and Argo CD interpret them.
 
 mod node;
 mod table;
@@ -17,7 +17,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What tools make of an object.
+/// The results of the tools for an object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -29,10 +29,10 @@ struct Answer {
     argo_message: String,
 }
 
-/// Asks the library kstatus, its fork in Flux and Helm, and the script of Argo CD about all objects of a namespace.
+/// Runs the library kstatus, its fork in Flux and Helm, and the script of Argo CD on all objects of a namespace.
 fn ask(env: &TestEnv, namespace: &str) -> Result<Vec<Answer>> {
     let list = output(&mut env.kubectl.words(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
-    // Tests ask at the same time.
+    // Tests run concurrently.
     let file = env.folder()?.join(format!("{namespace}.json"));
     fs::write(&file, list)?;
     let script = paths::root().join("config/argocd/health.lua");
@@ -42,7 +42,7 @@ fn ask(env: &TestEnv, namespace: &str) -> Result<Vec<Answer>> {
     Ok(serde_json::from_str(&answers)?)
 }
 
-/// What the library kstatus and the script of Argo CD say about an object.
+/// The results of the library kstatus and the script of Argo CD for an object.
 fn said(env: &TestEnv, namespace: &str, name: &str) -> Result<(String, String)> {
     let answers = ask(env, namespace)?;
     let answer = answers.into_iter().find(|a| a.name == name).context("not asked about")?;
@@ -50,7 +50,7 @@ fn said(env: &TestEnv, namespace: &str, name: &str) -> Result<(String, String)> 
     Ok((answer.kstatus, answer.argo))
 }
 
-/// Ends with the condition, as a script would.
+/// Returns when the condition is true, as a script would wait for it.
 fn wait(env: &TestEnv, namespace: &str, object: &str, condition: &str) -> Result<Duration> {
     let began = Instant::now();
     let words = format!("-n {namespace} wait --for=condition={condition} {object} --timeout=60s");
@@ -58,7 +58,7 @@ fn wait(env: &TestEnv, namespace: &str, object: &str, condition: &str) -> Result
     Ok(began.elapsed())
 }
 
-/// From before its controller sees it until it is gone.
+/// From before its controller observes it until it is deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -88,7 +88,7 @@ async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
         until_ready(&env, &objects, "bad", AVAILABLE).await?;
         ensure!(condition(&objects, "bad", "Stalled").await.is_err(), "there only while true");
 
-        // An edit that the controller cannot see makes it unfinished, whatever the conditions say.
+        // An edit that the controller has not observed makes the object incomplete, whatever the conditions are.
         drop((controller, statefulset_controller));
         merge(&objects, "bad", json!({"spec": {"image": "example.com/image:2"}})).await?;
         ensure!(said(&env, &namespace, "bad")? == in_progress, "no controller has seen the edit");
@@ -97,7 +97,7 @@ async fn tools_that_wait_for_an_object_see_the_outcome_at_once() -> Result<()> {
     .await
 }
 
-/// A mesh ends as its components do.
+/// A mesh has the outcome of its components.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -135,7 +135,7 @@ async fn a_mesh_is_stalled_when_none_of_its_components_goes_on() -> Result<()> {
     .await
 }
 
-/// The release before wrote neither of the two conditions.
+/// The previous release wrote neither of the two conditions.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -174,7 +174,7 @@ async fn an_upgrade_writes_one_status_of_each_object_that_is_not_ready() -> Resu
     .await
 }
 
-/// Takes the conditions away that the release before did not write.
+/// Removes the conditions that the previous release did not write.
 async fn forget(objects: &Api<DynamicObject>, name: &str) -> Result<()> {
     let object = objects.get(name).await?;
     let mut conditions =

@@ -1,4 +1,4 @@
-//! What the status and the Events say: conditions, diagnoses and what `kubectl wait` and GitOps tools make of them.
+//! The status and the Events: conditions, diagnoses, and how `kubectl wait` and GitOps tools interpret them.
 #![allow(
     clippy::indexing_slicing,
     clippy::large_futures,

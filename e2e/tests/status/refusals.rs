@@ -31,7 +31,7 @@ async fn refused(
 }
 
 async fn fixed(env: &TestEnv, api: &Api<DynamicObject>) -> Result<()> {
-    // A new generation is tried at once; without it the object would be tried again within five minutes.
+    // A new generation is tried at once; otherwise the object is tried again within five minutes.
     merge(api, "f", json!({"spec": {"image": "example.com/image:2"}})).await?;
     until_ready(env, api, "f", AVAILABLE).await.map(drop)
 }
@@ -89,7 +89,7 @@ async fn a_policy_is_named() -> Result<()> {
         });
         policies.create(&PostParams::default(), &serde_json::from_value(policy)?).await?;
         bindings.create(&PostParams::default(), &serde_json::from_value(binding)?).await?;
-        // It holds some moments after it was made: until nothing is admitted any more.
+        // A policy takes effect some moments after its creation: wait until nothing is admitted any more.
         let sets: Api<DynamicObject> = e2e::testing::Child::of(&env, &namespace, "StatefulSet", "")?.api;
         let probe = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "probe"}, "spec": {
             "serviceName": "x", "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
@@ -139,7 +139,7 @@ async fn a_missing_permission_is_named() -> Result<()> {
                 Api::namespaced(client.clone(), &namespace);
             let sets: Api<k8s_openapi::api::apps::v1::StatefulSet> = Api::namespaced(client, &namespace);
             let nothing = Patch::Merge(json!({}));
-            // Until the API server knows: with the permission it answers that the object does not exist.
+            // Until the API server knows: with the permission it responds that the object does not exist.
             let code = async |resource: &str| {
                 let parameters = PatchParams::default();
                 let answer = match resource {
@@ -157,7 +157,7 @@ async fn a_missing_permission_is_named() -> Result<()> {
             })
             .await?;
             refused(&env, &sinks, &SINK, "Forbidden", &["cannot patch resource", resource]).await?;
-            // Other objects, whose children exist, are unaffected; and this one is not retried in a hurry.
+            // Other objects, whose children exist, are unaffected; and this one is retried with a backoff.
             roles.patch(role, &PatchParams::default(), &having(&whole)).await?;
             env.until("return of the permission", || async {
                 ensure!(code(resource).await == 404, "it is not there");

@@ -1,4 +1,4 @@
-//! What the API server accepts and refuses, without a webhook.
+//! Objects that the API server accepts and refuses, without a webhook.
 #![allow(
     clippy::indexing_slicing,
     clippy::large_futures,

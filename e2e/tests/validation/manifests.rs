@@ -1,4 +1,4 @@
-//! Manifests in YAML as people write it mean to `kubectl fmesh render` what they mean to kubectl and the API server.
+//! Hand-written YAML manifests have the same meaning for `kubectl fmesh render` as for kubectl and the API server.
 
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
@@ -29,7 +29,7 @@ async fn a_manifest_means_the_same_to_render_and_to_kubectl() -> Result<()> {
             let (ours, theirs) = (&function["spec"]["funcConfig"], &stored["funcConfig"]);
             ensure!(ours == theirs, "rendered from {ours:#}\nstored as {theirs:#}");
         }
-        // What kubectl refuses is refused, for the same field.
+        // Manifests that kubectl refuses are refused, for the same field.
         let misspelt = MESH.replace("funcConfig:", "funcconfig:");
         let file = std::env::temp_dir().join(format!("dialect-{}.yaml", std::process::id()));
         std::fs::write(&file, &misspelt)?;
@@ -46,7 +46,7 @@ async fn a_manifest_means_the_same_to_render_and_to_kubectl() -> Result<()> {
     .await
 }
 
-/// What the command prints.
+/// The output of the command.
 fn rendered(arguments: &[&str], input: &str) -> Result<Value> {
     let mut child = Command::new(paths::root().join("target/debug/kubectl-fmesh"))
         .arg("render")

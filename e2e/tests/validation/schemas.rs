@@ -1,5 +1,5 @@
-//! What the API server accepts and refuses, with the kinds and their policy alone: no controller runs, and there is no
-//! webhook.
+//! Objects that the API server accepts and refuses, with only the CRDs and their policies installed: no controller runs, and
+//! there is no webhook.
 //!
 //! `CORPUS=folder` also tries the recorded objects of the Go operator in that folder.
 
@@ -32,7 +32,7 @@ fn cases(text: &str) -> Result<Vec<Case>> {
     Ok(serde_json::from_value(integers(serde_yaml::from_str(text)?))?)
 }
 
-/// `3e8` is a whole number to kubectl.
+/// `3e8` is an integer to kubectl.
 #[allow(clippy::cast_possible_truncation, reason = "whole numbers below 2^53 only")]
 fn integers(value: Value) -> Value {
     match value {
@@ -50,12 +50,12 @@ fn dry() -> PostParams {
     PostParams { dry_run: true, ..PostParams::default() }
 }
 
-/// The API server's answer: `None` when it accepts.
+/// The API server's response: `None` if it accepts.
 async fn creation(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<Option<String>> {
     refusal(api.create(&dry(), object).await)
 }
 
-/// The answer to an update of a valid object that is there.
+/// The response to an update of a stored valid object.
 async fn update(api: &Api<DynamicObject>, valid: &DynamicObject, spec: &Value) -> Result<Option<String>> {
     let mut changed = valid.clone();
     changed.data["spec"] = spec.clone();
@@ -151,7 +151,7 @@ async fn what_can_run_is_accepted_as_it_was_written() -> Result<()> {
     .await
 }
 
-/// A fraction and what a node offers besides are stored, and applying twice is one change.
+/// A fraction and other resources of a node are stored, and the second apply changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn amounts_are_kept_as_they_were_written() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -161,7 +161,7 @@ async fn amounts_are_kept_as_they_were_written() -> Result<()> {
         let limits = json!({"cpu": 0.5, "memory": "1Gi", "example.com/gpu": 1});
         let spec = spec("Function", &json!({"resources": {"limits": limits}}));
         let mut versions = Vec::new();
-        // The second time stores the default of the status, as no controller runs here.
+        // The second apply stores the default of the status, because no controller runs.
         for _ in 0..3 {
             let applied = object("Function", "f", &spec)?;
             let stored = api.patch("f", &PatchParams::apply("test"), &Patch::Apply(&applied)).await?;
@@ -178,7 +178,7 @@ async fn amounts_are_kept_as_they_were_written() -> Result<()> {
     .await
 }
 
-/// Bounds that an autoscaler or a person moved since.
+/// An autoscaler or a user has changed the replicas since, so that they are outside of the new bounds.
 #[tokio::test(flavor = "multi_thread")]
 async fn legal_day_two_edits_stay_possible() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -306,7 +306,7 @@ async fn recorded_objects_are_accepted_and_refused_as_they_were() -> Result<()> 
     .await
 }
 
-/// The first refusal of the objects of a file as updates of the valid one of their kind.
+/// The first refusal of the objects of a file, as updates of the valid object of their kind.
 async fn update_all(
     stored: &[(String, Api<DynamicObject>, DynamicObject)],
     file: &Path,

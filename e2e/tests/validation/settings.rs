@@ -1,4 +1,4 @@
-//! Settings that a runtime does not take are refused, or warned of, as the table says; stored objects keep running.
+//! Settings that a runtime does not support are refused, or cause a warning, as the table says; stored objects keep running.
 
 use crate::specs::{plural, spec};
 use anyhow::{Context, Result, bail, ensure};
@@ -24,7 +24,7 @@ struct Case {
     warned: String,
 }
 
-/// What the API server says to a creation that stores nothing: its refusal, and its warnings.
+/// The API server's response to a dry run of a creation: its refusal, and its warnings.
 async fn answer(
     env: &TestEnv,
     namespace: &str,
@@ -70,7 +70,7 @@ async fn in_force(env: &TestEnv, namespace: &str) -> Result<()> {
     .await
 }
 
-/// Each rule of the table has a case, and the API server says the same as the table, about objects and items of meshes.
+/// Each rule of the table has a case, and the API server agrees with the table, about objects and items of meshes.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -100,7 +100,7 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
                     if refusal.is_some() == expected.is_empty() || !said.contains(&case.refused) {
                         problem(format!("{refusal:?}, not {expected:?} with {:?}", case.refused));
                     }
-                    // A refusal names the first of several.
+                    // A refusal names the first of several settings.
                     if !expected.is_empty() && !expected.iter().any(|text| said.contains(text)) {
                         problem(format!("{said}, not {expected:?}"));
                     }
@@ -123,7 +123,8 @@ async fn each_setting_is_refused_or_warned_of_as_the_table_says() -> Result<()> 
     .await
 }
 
-/// Stored before there was the rule: it keeps running, says so, is edited elsewhere, and cannot become as bad in another way.
+/// Stored before the rule existed: the object keeps running, reports it, other fields can be edited, and no other setting can
+/// become as dangerous.
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_objects_keep_running_and_report_unsafe_settings() -> Result<()> {
     const UNSAFE: &str = "UnsafeSettings";

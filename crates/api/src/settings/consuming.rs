@@ -1,4 +1,4 @@
-//! Settings of what is consumed.
+//! Settings of the input.
 
 use crate::kind::Kind::{Function, Sink};
 use crate::settings::setting::Effect::{Dangerous, Nothing};
@@ -6,7 +6,7 @@ use crate::settings::setting::Evidence::{Read, Rendered, Run};
 use crate::settings::setting::{Setting, UNKNOWN_ACTION, WORKS};
 use crate::settings::when::When;
 
-/// The table's second part.
+/// The second part of the table.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "timeout: negative",

@@ -1,4 +1,4 @@
-//! The descriptions of fields: what the table says about them, at their end.
+//! Appends the effects in the table to the descriptions of fields.
 
 use crate::kind::Kind;
 use crate::settings::setting::{Effect, Runtime, Setting};
@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-/// Adds, to the descriptions of the fields of a kind's `spec`, in which runtimes they have no effect or are refused.
+/// Appends to the descriptions of the fields of a kind's `spec` in which runtimes they have no effect or are refused.
 pub(crate) fn describe(kind: Kind, spec: &mut JSONSchemaProps) {
     for setting in settings().filter(|setting| setting.kinds.contains(&kind)) {
         let said = sentences(kind, setting);

@@ -1,4 +1,4 @@
-//! Settings of what is produced.
+//! Settings of the output.
 
 use crate::kind::Kind::{Function, Source};
 use crate::settings::setting::Effect::{Dangerous, Nothing};
@@ -9,7 +9,7 @@ use crate::settings::when::When;
 const CRYPTO: When =
     When::All(&[When::Text("output.topic"), When::Given("output.producerConf.cryptoConfig")]);
 
-/// The table's third part.
+/// The third part of the table.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output.producerConf.cryptoConfig",

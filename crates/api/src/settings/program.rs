@@ -8,7 +8,7 @@ use crate::settings::when::When;
 
 const TOKEN: &str = "org.apache.pulsar.client.impl.auth.AuthenticationToken";
 
-/// The table's first part.
+/// The first part of the table.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "pulsar.authConfig.genericAuth without clientAuthenticationPlugin or clientAuthenticationParameters",
@@ -114,7 +114,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "maxPendingAsyncRequests",
         field: "maxPendingAsyncRequests",
         kinds: &[Function],
-        // 1000 is what the webhook of the Go operator filled in.
+        // 1000 is the value that the webhook of the Go operator filled in.
         when: When::All(&[
             When::Given("maxPendingAsyncRequests"),
             When::Not(&When::Between("maxPendingAsyncRequests", 1000, 1000)),
@@ -275,7 +275,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// Whether `input` names anything.
+/// Whether `input` names any topic or pattern.
 const INPUT: When = When::Any(&[
     When::MoreThan("input.topics", 0),
     When::Text("input.topicPattern"),

@@ -6,7 +6,7 @@ use crate::settings::table::settings;
 use crate::settings::when::{self, When};
 use serde_json::Value;
 
-/// A setting with no effect or a dangerous one, in the runtimes that have this in common.
+/// A setting that has no effect or is dangerous, in the runtimes that share it.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The setting.
@@ -60,7 +60,7 @@ impl Rule {
         })
     }
 
-    /// An expression for the part of a `spec` that it is about: equal in two objects when nothing of it changed.
+    /// An expression for the part of a `spec` that the rule reads: equal in two objects if that part is unchanged.
     pub fn part(&self, spec: &str) -> String {
         let mut paths = Vec::new();
         self.setting.when.paths(&mut paths);
@@ -93,12 +93,12 @@ pub fn rules() -> Vec<Rule> {
     rules
 }
 
-/// What is dangerous in an object, each with its field.
+/// The dangerous settings of an object, each with its field.
 pub fn refused(kind: Kind, spec: &Value) -> Vec<String> {
     found(kind, spec, true)
 }
 
-/// What has no effect in an object.
+/// The settings of an object that have no effect.
 pub fn without_effect(kind: Kind, spec: &Value) -> Vec<String> {
     found(kind, spec, false)
 }

@@ -1,41 +1,42 @@
-//! Conditions on a `spec` that are evaluated in two places: here, and as an expression in the API server.
+//! Conditions on a `spec` that are evaluated in two places: in this crate, and as CEL expressions in the API server.
 
 use serde_json::Value;
 
-/// A condition. Paths are below the `spec`, or below the item that the condition is about; what is `null` is not there.
+/// A condition. Paths are relative to the `spec`, or to the item that the condition is about; a field that is `null` counts as
+/// unset.
 #[derive(Debug)]
 pub enum When {
-    /// The field is there.
+    /// The field is set.
     Given(&'static str),
-    /// It is a text and not empty.
+    /// The field is a non-empty string.
     Text(&'static str),
-    /// It is a switch in this position.
+    /// The field is a boolean with this value.
     Switch(&'static str, bool),
-    /// It is one of these texts.
+    /// The field is one of these strings.
     OneOf(&'static str, &'static [&'static str]),
-    /// It is a text, not empty, with one of these at its beginning.
+    /// The field is a non-empty string that starts with one of these prefixes.
     Begins(&'static str, &'static [&'static str]),
-    /// It is a text with one of these in it.
+    /// The field is a string that contains one of these.
     Contains(&'static str, &'static [&'static str]),
-    /// It is a whole number between these, both included.
+    /// The field is an integer in this range, including both ends.
     Between(&'static str, i64, i64),
-    /// It is a list or map with more entries than that.
+    /// The field is a list or map with more entries than this number.
     MoreThan(&'static str, usize),
     /// An item of the list satisfies a condition.
     AnyItem(&'static str, &'static When),
     /// A value of the map satisfies a condition.
     AnyValue(&'static str, &'static When),
-    /// `input` names more than one topic or pattern.
+    /// `input` names several topics or patterns.
     SeveralInputs,
-    /// None of these.
+    /// The condition does not hold.
     Not(&'static When),
-    /// All of these.
+    /// All of the conditions hold.
     All(&'static [When]),
-    /// One of these.
+    /// At least one of the conditions holds.
     Any(&'static [When]),
 }
 
-/// Lists and maps that name what is consumed; of a map its keys do.
+/// Fields that name inputs: the items of a list (`false`) or the keys of a map (`true`).
 const INPUTS: [(&str, bool); 4] = [
     ("input.topics", false),
     ("input.customSerdeSources", true),
@@ -45,7 +46,7 @@ const INPUTS: [(&str, bool); 4] = [
 const PATTERN: &str = "input.topicPattern";
 
 impl When {
-    /// Whether it is so in a spec.
+    /// Whether the condition holds for a spec.
     pub fn holds(&self, spec: &Value) -> bool {
         let text = |path| find(spec, path).and_then(Value::as_str);
         match *self {
@@ -75,7 +76,7 @@ impl When {
         }
     }
 
-    /// The same in the Common Expression Language, about a variable.
+    /// The condition in the Common Expression Language (CEL), on the value of a variable.
     pub fn expression(&self, spec: &str) -> String {
         self.write(spec, 0)
     }
@@ -124,7 +125,7 @@ impl When {
         }
     }
 
-    /// Adds the fields that it looks at.
+    /// Adds the fields that the condition reads.
     pub(super) fn paths(&self, paths: &mut Vec<&'static str>) {
         match *self {
             Self::Given(path)
@@ -146,7 +147,7 @@ impl When {
     }
 }
 
-/// What is at a path, unless it is `null`.
+/// The value at a path, unless it is `null`.
 fn find<'a>(spec: &'a Value, path: &str) -> Option<&'a Value> {
     let mut steps = path.split('.').filter(|step| !step.is_empty());
     steps.try_fold(spec, |value, step| value.get(step)).filter(|value| !value.is_null())
@@ -160,7 +161,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Everything that `input` names, some of it twice.
+/// All topics and patterns that `input` names, possibly with duplicates.
 fn inputs(spec: &Value) -> Vec<&str> {
     let mut names = Vec::new();
     for (path, _) in INPUTS {
@@ -174,7 +175,7 @@ fn inputs(spec: &Value) -> Vec<&str> {
     names
 }
 
-/// The same as an expression.
+/// The number of these as an expression.
 fn names_of_inputs(of: &str) -> String {
     let lists = INPUTS.iter().map(|(path, keys)| {
         let names = if *keys { format!("{of}.{path}.map(n, n)") } else { format!("{of}.{path}") };
@@ -189,8 +190,8 @@ fn variable(name: char, depth: usize) -> String {
     format!("{name}{}", "x".repeat(depth))
 }
 
-/// Whether there is something at a path that is such. Each field is looked up once: what is found has a name in a list of one
-/// or none.
+/// Whether the value at a path exists and satisfies an expression. Each field is looked up once: its value is bound as the item
+/// of a list with one item or none.
 fn such(of: &str, path: &str, depth: usize, is: impl Fn(&str) -> String) -> String {
     let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
     let (mut open, mut under) = (String::new(), of.to_owned());
@@ -206,7 +207,7 @@ fn such(of: &str, path: &str, depth: usize, is: impl Fn(&str) -> String) -> Stri
     format!("{open}{}{}", is(&under), ")".repeat(steps.len()))
 }
 
-/// What is at a path, inside of lists of one, or empty lists: something to compare.
+/// The value at a path, as nested lists of one item, or empty lists: something that can be compared.
 pub(super) fn value(of: &str, path: &str) -> String {
     let steps: Vec<&str> = path.split('.').collect();
     let (mut open, mut under) = (String::new(), of.to_owned());

@@ -20,7 +20,7 @@ pub fn documents(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The spec of an object of ours after decoding and encoding, or nothing for other kinds.
+/// The spec of an object of Function Mesh after decoding and encoding; none for other kinds.
 pub fn round_trip(object: &Value) -> Option<Result<Value, String>> {
     macro_rules! through {
         ($($kind:ident),*) => {

@@ -1,4 +1,4 @@
-//! The definitions, and ways into them.
+//! The definitions, and lookups in them.
 
 use functionmesh_api::crds;
 use serde_json::Value;

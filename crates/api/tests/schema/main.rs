@@ -80,9 +80,9 @@ fn the_items_of_a_mesh_are_the_specs_of_the_components() {
     for (kind, list) in COMPONENTS.into_iter().zip(["functions", "sources", "sinks"]) {
         let crd = definition(kind);
         let mut spec = at(crd, "spec").clone();
-        // Checked when the component is created.
+        // Validated when the component is created.
         spec.as_object_mut().unwrap().remove("x-kubernetes-validations");
-        // Or every item would state a number.
+        // Otherwise every item would state a number.
         spec["properties"]["replicas"].as_object_mut().unwrap().remove("default");
         let mut item = at(mesh, &format!("spec.{list}.[]")).clone();
         // Shortened, so that the definition fits into the annotation of a client-side apply.
@@ -125,7 +125,7 @@ fn defaults_bounds_and_required_fields_are_those_of_the_go_operator() {
             if let Some(default) = schema.get("default") {
                 defaults.push(format!("{path}={default}"));
             }
-            // Amounts are not negative.
+            // Quantities are not negative.
             let amount = path.starts_with(".spec.resources.");
             if !amount && (schema.get("minimum").is_some() || schema.get("maximum").is_some()) {
                 bounds.push(format!("{path}: {} {}", schema["minimum"], schema["maximum"]));
@@ -135,8 +135,8 @@ fn defaults_bounds_and_required_fields_are_those_of_the_go_operator() {
             }
         });
         defaults.retain(|d| !d.ends_with("protocol=\"TCP\"") && !d.contains("actualWindowFunctionClassName"));
-        // The Go operator's webhook filled in the number of replicas; a schema does so for stored objects as well. And an
-        // object that no controller has seen is not finished.
+        // The Go operator's webhook filled in the number of replicas; a schema default also applies to stored objects. An object
+        // that no controller has observed is not complete.
         let ours = [".spec.minReplicas=1", ".spec.replicas=1", ".status={\"observedGeneration\":-1}"];
         assert_eq!(defaults, ours, "{kind}");
         assert_eq!(bounds, [".spec.minReplicas: 0.0 null", ".spec.replicas: 0.0 null"], "{kind}");
@@ -199,7 +199,7 @@ fn enumerations_have_the_values_of_the_go_operator() {
         let expected: Vec<&str> = values.split_whitespace().collect();
         assert_eq!(schema["enum"], json!(expected), "{path}");
         assert_eq!(schema["type"], "string", "{path}");
-        // A `null` is never one of the values, so that it has to be removed before.
+        // `null` is not a value, so it has to be removed first.
         assert!(schema.get("nullable").is_none(), "{path}");
     }
 }
@@ -265,7 +265,7 @@ fn core_types_are_typed_slim_and_merged_by_key() {
     }
 }
 
-/// A field without a description is inside an embedded type, and so is all that is below it.
+/// A field without a description, and everything below it, belongs to an embedded type.
 fn check(kind: &str, path: &str, schema: &Value, ours: bool) {
     for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
         let described = inner.get("description").is_some();
@@ -288,7 +288,7 @@ fn everything_of_ours_is_described_and_the_rest_is_not() {
         check(&kind, ".status", &root(crd)["properties"]["status"], true);
         walk(root(crd), "", &mut |path, schema| {
             let text = schema["description"].as_str().unwrap_or_default();
-            // What a runtime does with it is said at its end.
+            // The description ends with the effects in each runtime.
             assert!(text.len() < 600 && !text.contains('\n'), "{kind}{path}: {text}");
             assert!(schema.get("title").is_none(), "{kind}{path}");
             if path.starts_with(".status") {
@@ -300,13 +300,13 @@ fn everything_of_ours_is_described_and_the_rest_is_not() {
     }
 }
 
-/// What `kubectl apply` stores in an annotation is written by Go, which escapes the characters of HTML.
+/// Go encodes what `kubectl apply` stores in an annotation, and escapes the characters of HTML.
 fn size_in_an_annotation(crd: &Value) -> usize {
     let text = crd.to_string();
     text.len() + 1 + 5 * text.matches(['<', '>', '&']).count()
 }
 
-/// An annotation holds 262,144 bytes with its name. The next fields and rules need room.
+/// An annotation holds 262,144 bytes including its name. Future fields and rules need room.
 #[test]
 fn each_definition_fits_into_the_annotation_of_a_client_side_apply() {
     let sizes = definitions().iter().map(|crd| (&crd["spec"]["names"]["plural"], size_in_an_annotation(crd)));
@@ -315,7 +315,7 @@ fn each_definition_fits_into_the_annotation_of_a_client_side_apply() {
         too_large.is_empty(),
         "{too_large:?} bytes; see `size.rs` for what can be left out, or write shorter descriptions"
     );
-    // What the storage of an API server can bear.
+    // The storage limit of the API server.
     let size: usize = definitions().iter().map(|crd| crd.to_string().len()).sum();
     assert!(size < 1_000_000, "{size} bytes");
 }

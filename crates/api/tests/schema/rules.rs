@@ -4,7 +4,7 @@ use crate::definitions::*;
 use functionmesh_api::constants;
 use serde_json::Value;
 
-/// The fields that something is wrong with, for each kind.
+/// The fields with problems, for each kind.
 const RULED: &[(&str, &str)] = &[
     ("spec.sourceConfig", "o"),
     ("spec.sinkConfig", "i"),
@@ -66,7 +66,7 @@ fn rules_name_the_field_and_what_to_do() {
         for rule in &found {
             let message = rule["message"].as_str().unwrap();
             assert!(message.contains("spec"), "{message}");
-            // Content that is stored already never prevents an edit of other fields.
+            // Stored content never prevents an edit of other fields.
             assert_eq!(rule["optionalOldSelf"], true, "{message}");
             assert!(rule["reason"].is_string(), "{message}");
             let whole = message.starts_with("spec must");

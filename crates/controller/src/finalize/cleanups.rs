@@ -10,9 +10,9 @@ use kube::runtime::reflector::ObjectRef;
 
 /// State about the deleted objects of a controller that the caches do not have.
 pub(crate) struct Cleanups<K: Component> {
-    /// Which of them may run their Job.
+    /// The order in which they run their Jobs.
     pub(crate) turns: Turns,
-    /// How long each has been tried.
+    /// How long each cleanup has been attempted.
     pub(crate) clock: Clock,
     woken: UnboundedSender<ObjectRef<Object<K>>>,
 }
@@ -28,7 +28,7 @@ impl<K: Component> Cleanups<K> {
     /// Triggers the objects whose Job may start.
     pub(crate) fn wake_next(&self, known: &impl Known) {
         for place in self.turns.next(known) {
-            // The receiver lives as long as the controller.
+            // The controller owns the receiver: the channel cannot be closed.
             let _ = self.woken.unbounded_send(ObjectRef::new(&place.name).within(&place.namespace));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after the deletion without this controller an object is forgotten.
+/// How long after a deletion that did not involve this controller the entry of an object is dropped.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The clocks of all deleted objects, by uid.
@@ -35,7 +35,7 @@ impl Clock {
         self.limit
     }
 
-    /// Time since this process looked at the deleted object for the first time.
+    /// Time since this process first reconciled the deleted object.
     pub(crate) fn since_seen(&self, uid: &str) -> Duration {
         self.entry(uid, |_| ()).seen.elapsed()
     }
@@ -46,7 +46,7 @@ impl Clock {
         self.limit.saturating_sub(times.tried.map(|since| since.elapsed()).unwrap_or_default())
     }
 
-    /// The object is deleted.
+    /// Drops the entry of an object that is gone.
     pub(crate) fn forget(&self, uid: &str) {
         self.state().remove(uid);
     }

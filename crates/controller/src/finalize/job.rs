@@ -10,7 +10,7 @@ use functionmesh_render::{Component, Workload, cleanup};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
-/// The Job to run once the object is deleted; none if there is nothing to remove, or the cleanup is disabled.
+/// The Job to run after the deletion of the object; none if there is nothing to remove, or the cleanup is disabled.
 pub(crate) fn job<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -21,14 +21,14 @@ pub(crate) fn job<K: Component>(
         return None;
     }
     let mut job = cleanup(workload, &cx.environment, &backend.defaults)?;
-    // A deletion in the foreground waits for, and removes, what blocks it: not this.
+    // A foreground deletion waits for, and deletes, children that block it: the Job must not.
     for owner in job.metadata.owner_references.iter_mut().flatten() {
         owner.block_owner_deletion = Some(false);
     }
     Some(job)
 }
 
-/// Whether no cleanup is to run: the user disabled it, or Pulsar's worker service does it.
+/// Whether no cleanup runs: the user disabled it, or Pulsar's worker service does it.
 pub(super) fn is_skipped<K: Component>(object: &Object<K>) -> bool {
     let labelled = [LABEL_PULSAR_CLUSTER, LABEL_PULSAR_CLUSTER_SHORT];
     labelled.iter().any(|label| object.labels().contains_key(*label))

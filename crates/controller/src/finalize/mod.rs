@@ -44,18 +44,19 @@ use tracing::warn;
 
 /// How long the Job waits for the pods. A pod on a lost node never terminates; the Job tries more than once.
 const PODS: Duration = Duration::from_secs(90);
-/// How long a Job may take to start its pod before that is reported, and no longer counts as one of those that run: what cannot start
-/// must not hold up the others.
+/// How long a Job may take to start its pod. After that it is reported, and no longer counts as a running one: a Job that cannot
+/// start must not delay the others.
 const START: Duration = Duration::from_secs(60);
-/// When to check again what should have triggered an event.
+/// When to check again although an event is expected.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Finalizer of the garbage collector while it orphans children: it removes their owner references.
 const ORPHAN: &str = "orphan";
 
-/// Keeps the finalizer where there is something to clean up, and only there; removes the sleeping Job of the Go operator.
+/// Adds the finalizer to objects with something to clean up, and removes it from all others; removes the sleeping Job of the Go
+/// operator.
 ///
 /// # Errors
-/// When the API server refuses or fails.
+/// If the API server refuses or fails.
 pub(crate) async fn prepare<K: Component>(
     object: &Object<K>,
     workload: &Workload,
@@ -79,14 +80,14 @@ pub(crate) async fn prepare<K: Component>(
 /// Continues the deletion of an object.
 ///
 /// # Errors
-/// What trying again can help, until the time for the cleanup is over.
+/// Errors that a retry may fix, until the time limit of the cleanup.
 pub(crate) async fn finish<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done, ApplyError> {
     if !holds(object, cx) {
-        // Children go with their owner; nothing is created below an object that is being deleted.
+        // Children are deleted with their owner; nothing is created for an object that is being deleted.
         return Ok(Done::unchanged());
     }
     let finished = Box::pin(step(object, cx)).await;
-    // It may have freed a slot.
+    // The object may have freed a slot.
     cx.cleanups.wake_next(cx);
     finished
 }
@@ -115,9 +116,9 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
         Err(error) if error.refusal() == Some(Refusal::NamespaceTerminating) => {
             release(object, progress.writes, cx).await
         }
-        // It may succeed in a moment.
+        // A retry may succeed shortly.
         Err(error) if !cx.failing.failed(object.meta()) && error.is_transient() => Err(error),
-        // A quota that others have used up is a queue, not an attempt. Any other refusal is one.
+        // A quota that other objects have used up delays the attempt. Any other refusal counts as an attempt.
         Err(error) if error.refusal() == Some(Refusal::QuotaExceeded) => {
             let message = format!("waiting for the quota of the namespace: {}", error.user_message());
             let outcome = Outcome::CleanupPending { reason: Reason::CleanupRunning, message };
@@ -138,11 +139,11 @@ async fn step<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<Done,
 
 /// The state of the cleanup.
 enum Step {
-    /// What it waits for, and when to check again.
+    /// In progress: the message, and when to check again.
     Wait(String, Duration),
-    /// Everything is removed.
+    /// The subscription is removed.
     Done,
-    /// It will not succeed.
+    /// The cleanup has failed.
     Failed(String),
 }
 
@@ -206,7 +207,7 @@ async fn run<K: Component>(
     answer.prune(cx.writer.manager());
     let step = of_job(object, &answer, cx);
     cx.jobs.wrote(names.cleanup(), answer);
-    // It is in the cache from here on.
+    // The cache shows it from here on.
     drop(turn);
     progress.writes += 1;
     Ok(step)
@@ -274,13 +275,13 @@ fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workloa
         return Err(Unplanned::Nothing);
     }
     let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
-    // A BackendConfig that is refused is left out: the cleanup goes on without it.
+    // A refused BackendConfig is left out; the cleanup continues without it.
     let backend = cx.backend_configs.of(&workload.namespace);
     let job = job(object, &workload, &backend, cx).ok_or(Unplanned::Nothing)?;
     Ok((workload, job))
 }
 
-/// Reports in the status and an Event what remains in Pulsar, and removes the finalizer whether that could be reported or not.
+/// Reports the remains in Pulsar in the status and an Event, and removes the finalizer even if the report fails.
 async fn give_up<K: Component>(
     object: &Object<K>,
     message: String,
@@ -314,15 +315,15 @@ async fn set_finalizer<K: Component>(
     cx: &Context<K>,
 ) -> Result<(), ApplyError> {
     let answered = cx.writer.set_finalizer(object, FINALIZER_CLEANUP, wanted).await?;
-    // The answer to the patch that lets an object go has the version from before it, and that to one that is gone has
-    // none; whatever follows is newer by one at least.
+    // The response to the patch that removes the last finalizer has the version from before it, and there is no response about a
+    // deleted object. Any later version is newer by at least one.
     let leaves = !wanted && object.meta().deletion_timestamp.is_some();
     let newer = functionmesh_runtime::mutation_cache::version(object).max(answered) + u64::from(leaves);
     cx.finalizers.wrote(object, newer, wanted);
     Ok(())
 }
 
-/// Whether the finalizer is there, as far as is known.
+/// Whether the finalizer is set, as far as is known.
 fn holds<K: Component>(object: &Object<K>, cx: &Context<K>) -> bool {
     cx.finalizers.newest(object, |object| object.finalizers().iter().any(|name| name == FINALIZER_CLEANUP))
 }
@@ -331,7 +332,7 @@ fn is_ours<K: Component>(object: &Object<K>, job: &JobView) -> bool {
     owned(object, &job.metadata)
 }
 
-/// Whether a Job is of the Go operator, in the place of ours.
+/// Whether a Job of that name was created by the Go operator.
 fn is_replaced<K: Component>(object: &Object<K>, job: &JobView) -> bool {
     job.metadata.deletion_timestamp.is_none() && job.is_of_the_go_operator(object.meta().uid.as_deref())
 }
@@ -340,8 +341,8 @@ fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bo
     object.controller_owner_ref(&()).is_some_and(|owner| ownership(child, &owner) == Ownership::Ours)
 }
 
-/// Whether the children were to stay: by `kubectl delete --cascade=orphan`. While the garbage collector takes their owner
-/// references away, its finalizer says so; afterwards a StatefulSet without an owner does.
+/// Whether the children are to be orphaned (`kubectl delete --cascade=orphan`). The garbage collector's finalizer shows it while
+/// it removes their owner references; afterwards a StatefulSet without an owner does.
 fn is_orphaned<K: Component>(object: &Object<K>, workload: &Workload, cx: &Context<K>) -> bool {
     let set = || cx.stateful_sets.get(&ChildNames::of(workload).same());
     object.finalizers().iter().any(|name| name == ORPHAN)

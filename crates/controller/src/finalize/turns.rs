@@ -33,7 +33,7 @@ impl Place {
         }
     }
 
-    /// Whether this is still the place of an object that waits for its cleanup.
+    /// Whether this object still waits for its cleanup.
     pub(crate) fn is_of(&self, object: &impl Resource<DynamicType = ()>) -> bool {
         object.finalizers().iter().any(|name| name == FINALIZER_CLEANUP) && *self == Self::of(object)
     }
@@ -57,14 +57,14 @@ pub(crate) struct Turns {
 #[derive(Debug, Default)]
 struct State {
     waiting: BTreeSet<Place>,
-    /// Woken because a slot became free, and when: until they come it is theirs.
+    /// Triggered because a slot became free, and when: the slot is reserved until they are reconciled.
     invited: BTreeMap<Place, Instant>,
     /// Their Job is being created and may not be in the cache yet.
     creating: BTreeSet<Place>,
 }
 
 impl Turns {
-    /// For this number of Jobs at a time.
+    /// For this maximum number of concurrent Jobs.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), state: Mutex::default() }
     }
@@ -74,7 +74,7 @@ impl Turns {
         self.limit
     }
 
-    /// A turn, if it is this object's; else it waits for one.
+    /// Grants a turn if a slot is free for this object; otherwise the object waits for one.
     pub(crate) fn take(&self, place: &Place, known: &impl Known) -> Option<Turn<'_>> {
         let mut state = self.state();
         state.invited.remove(place);
@@ -88,15 +88,15 @@ impl Turns {
         Some(Turn { turns: self, place: place.clone() })
     }
 
-    /// An object needs no turn, or no more.
+    /// Removes an object that needs no turn, or no longer.
     pub(crate) fn leave(&self, place: &Place) {
         let mut state = self.state();
         state.waiting.remove(place);
         state.invited.remove(place);
     }
 
-    /// The objects to wake because a slot is free. Each is woken once: an object that comes and fails does not keep the others
-    /// from coming, and is not woken before its time.
+    /// The objects to trigger because a slot is free. Each is triggered once: an object whose attempt fails does not block the
+    /// others, and is not triggered before its retry.
     pub(crate) fn next(&self, known: &impl Known) -> Vec<Place> {
         let mut state = self.state();
         if state.waiting.is_empty() {
@@ -123,7 +123,7 @@ impl Turns {
 }
 
 impl State {
-    /// The first of those that wait. On the way those that are gone are forgotten.
+    /// The first object that waits. Entries of deleted objects before it are dropped.
     fn front(&mut self, number: usize, known: &impl Known) -> Vec<Place> {
         let mut front = Vec::new();
         while front.len() < number
@@ -197,7 +197,7 @@ mod tests {
         let third = turns.take(&place(3), &caches);
         assert!(third.is_some());
         drop(third);
-        // It failed and comes again later; until then the others go.
+        // It failed and is retried later; until then the others have their turn.
         assert_eq!(turns.next(&caches), [place(4)]);
     }
 

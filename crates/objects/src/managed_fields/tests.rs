@@ -80,12 +80,12 @@ fn what_the_go_operator_wrote_is_inherited_once() {
     assert_eq!(fields(&after, "us"), Some(spec.clone()));
     assert_eq!(after.iter().filter(|entry| entry.manager.as_deref() == Some("us")).count(), 1);
     assert_eq!((after.len(), fields(&after, "kubectl-edit").is_some()), (3, true));
-    // Another program of that name, afterwards.
+    // Another program of that name wrote later.
     let mut later = entry("manager", "Update", &json!({"f:spec": {"f:y": {}}}));
     later["time"] = json!("2026-01-01T00:00:01Z");
     assert!(!is_inherited(&metadata(&json!([ours, later])), "us"));
     assert!(is_inherited(&metadata(&json!([later])), "us"), "nothing was applied yet");
-    // It is unknown who wrote the metadata.
+    // The writer of the metadata is unknown.
     let after = inherit(entries(&json!([entry(BEFORE_FIRST_APPLY, "Update", &spec)])), "us", "v1", now());
     assert_eq!(
         fields(&after, BEFORE_FIRST_APPLY),
@@ -112,7 +112,7 @@ fn a_component_is_settled() {
     assert_eq!((of(&after).shared, of(&after).mesh_owns_replicas), (false, true));
     let after = settle(after, false);
     assert!(!of(&after).mesh_owns_replicas && !of(&after).replicas_chosen);
-    // An entry with nothing left goes.
+    // An entry without fields is removed.
     let list = json!([
         entry(MESH_CONTROLLER, "Apply", &ours),
         entry("manager", "Update", &json!({"f:spec": {"f:image": {}}}))

@@ -22,17 +22,16 @@ const MESSAGE_LIMIT: usize = 600;
 /// Numbers of restarts that the message distinguishes, so that a crash loop does not change the condition with each restart.
 const RESTARTS: [i32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/// How long a container that runs and is not ready counts as one that ends again and again: a kubelet forgets its back-off
-/// after the same time.
+/// How long a running container that is not ready counts as crash-looping: the kubelet resets its back-off after the same time.
 const RELAPSE: SignedDuration = SignedDuration::from_secs(600);
-/// How long a pod that is ready may not be available yet: `minReadySeconds` and a little more.
+/// How long a ready pod may be unavailable: `minReadySeconds` and a little more.
 const SETTLING: SignedDuration = SignedDuration::from_secs(20);
 
-/// What a pod's status tells of, each with the time until which it counts, if it does not count as long as the status says
-/// so. Only what keeps the pod from being available now is in it, the worst first.
+/// The known failures in a pod's status, the worst first, each with the time until which it counts; without a time, it counts as
+/// long as the status contains it. Failures that do not keep the pod from being available now are left out.
 pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<Timestamp>)> {
     if status.phase == "Failed" && !status.reason.is_empty() {
-        // How its containers ended says less.
+        // The termination of its containers is less informative.
         let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
         let message = one_line(&format!("the pod failed: {words}"));
         return vec![(Diagnosis { reason: Reason::CrashLoop, message }, None)];
@@ -81,7 +80,7 @@ fn container_diagnosis(
                 Diagnosis { reason: Reason::CreateContainerConfigError, message: one_line(&message) };
             return Some((diagnosis, None));
         }
-        // It waits for others: what became of it in an earlier sandbox is history.
+        // It waits for other containers: its termination in an earlier sandbox is ignored.
         Some("PodInitializing" | "ContainerCreating") => return None,
         _ => {}
     }
@@ -89,7 +88,7 @@ fn container_diagnosis(
     let last = container.last_state.terminated.as_ref();
     let (ended, until) = match (terminated, running) {
         (Some(ended), _) => (ended, None),
-        // A pod that is ready long enough is available; one that is not has another container to wait for.
+        // A pod that is ready long enough is available; a pod that is not has another container that is not ready.
         (None, Some(_)) if container.ready => (last?, Some(after(pod.ready_since()?, SETTLING))),
         (None, Some(running)) => (last?, running.started_at.as_ref().map(|at| after(at.0, RELAPSE))),
         // Between two restarts.
@@ -117,7 +116,7 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
     Diagnosis { reason, message: one_line(&message) }
 }
 
-/// The number of restarts of a container, in steps.
+/// The number of restarts of a container, rounded down to a step.
 fn restarts(count: i32) -> String {
     match RESTARTS.iter().rev().find(|step| count >= **step) {
         None => String::new(),
@@ -126,7 +125,7 @@ fn restarts(count: i32) -> String {
     }
 }
 
-/// The registry's answer, which stays the same while the kubelet alternates between pulling and waiting.
+/// The registry's response, which stays the same while the kubelet alternates between pulling and waiting.
 fn pull_answer(message: &str) -> String {
     let answer = message.rsplit_once("ErrImagePull: ").map_or(message, |(_, answer)| answer);
     if answer.is_empty() || answer.starts_with("Back-off") { String::new() } else { format!(": {answer}") }

@@ -10,12 +10,12 @@ use crate::time::after;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::core::ObjectMeta;
 
-/// Time that a kubelet may take to remove a pod after its grace period: volumes are unmounted in it.
+/// Time for a kubelet to remove a pod after its grace period, in which volumes are unmounted.
 const REMOVAL: SignedDuration = SignedDuration::from_secs(30);
 
-/// When a pod starts to count as lost with its node, and the message.
+/// From when on a pod counts as lost with its node, and the message.
 pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option<(Timestamp, Diagnosis)> {
-    // Without a node there is nothing to lose; and a kubelet that did its part is not why another controller holds the pod.
+    // Without a node nothing is lost; and if the kubelet has terminated the containers, something else keeps the pod.
     if node.is_empty() || is_held(metadata, status) {
         return None;
     }
@@ -24,7 +24,7 @@ pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
         // The same message before and after Kubernetes evicts the pod.
         (since, format!("does not report, and pod {pod} is on it"))
     } else {
-        // The time of deletion has the grace period in it. A drained node and a preemption end the pod before.
+        // The deletion timestamp includes the grace period. Draining a node and preemption end the pod before it.
         let deleted = metadata.deletion_timestamp.as_ref()?;
         (after(deleted.0, REMOVAL), format!("did not remove pod {pod} within its grace period"))
     };
@@ -35,8 +35,8 @@ pub(crate) fn lost(metadata: &ObjectMeta, node: &str, status: &Status) -> Option
     Some((from, Diagnosis { reason: Reason::NodeLost, message }))
 }
 
-/// When the controller of nodes marked the pod because its node does not report: that changes the status of `Ready` and
-/// nothing else. A kubelet never writes `Ready` false beside `ContainersReady` true without a reason.
+/// When the node controller marked the pod because its node does not report: only the status of `Ready` changes. A kubelet never
+/// sets `Ready` to false while `ContainersReady` is true without a reason.
 fn stopped_reporting(status: &Status) -> Option<Timestamp> {
     let ready = status.conditions.iter().find(|c| c.type_ == "Ready")?;
     let marked = ready.status == "False" && ready.reason.is_empty() && status.is("ContainersReady", "True");
@@ -62,7 +62,7 @@ mod tests {
         time.parse().unwrap()
     }
 
-    /// What pods tell together of which the first has this status, and perhaps is deleted.
+    /// The combined diagnosis of pods, the first of which has this status and may be deleted.
     fn seen(deleted: bool, finalizers: &[&str], status: &Value) -> Option<(Timestamp, Diagnosis)> {
         let mut object = json!({"metadata": {"name": "f-0", "finalizers": finalizers}, "spec": {"nodeName": "n1"},
             "status": status});
@@ -127,14 +127,14 @@ mod tests {
         assert_eq!(seen(false, &[], &running("True", "True", "")), None);
         assert_eq!(seen(false, &[], &running("False", "False", "ContainersNotReady")), None);
         assert_eq!(seen(false, &[], &running("False", "True", "ReadinessGatesNotReady")), None);
-        // A cordoned node, a pod that an eviction will delete, one that the scheduler will preempt.
+        // A cordoned node, a pod that an eviction will delete, and one that the scheduler will preempt.
         let mut disrupted = running("True", "True", "");
         let target = json!({"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"});
         disrupted["conditions"].as_array_mut().unwrap().push(target);
         assert_eq!(seen(false, &[], &disrupted), None);
-        // Held by a finalizer after its end.
+        // Kept by a finalizer after its containers ended.
         assert_eq!(seen(true, &["example.com/hold"], &json!({"phase": "Succeeded"})), None);
-        // Never had a node.
+        // Never scheduled to a node.
         let mut pod: PodView = serde_json::from_value(
             json!({"metadata": {"name": "f-0", "deletionTimestamp": DELETED}, "status": {"phase": "Pending"}}),
         )

@@ -6,7 +6,7 @@ use crate::observed::pod::PodView;
 use crate::time::after;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-/// How long a pod that has a node may take until its containers are being started. Pulling images comes later.
+/// How long a scheduled pod may take until its containers are being started. Pulling images comes later.
 const START: SignedDuration = SignedDuration::from_secs(30);
 /// The combined diagnosis of the pods of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,17 +17,17 @@ pub struct Pods {
     pub diagnosis: Option<Diagnosis>,
     /// Creation time of the youngest pod that is not ready.
     pub youngest: Option<Timestamp>,
-    /// The diagnosis from some time on, if there is no other.
+    /// The diagnosis that applies from some time on, if there is no other.
     pub later: Option<(Timestamp, Diagnosis)>,
-    /// When a diagnosis expires although nothing happens.
+    /// When a diagnosis expires although no event occurs.
     pub until: Option<Timestamp>,
     /// From when on a pod counts as lost with its node, regardless of other diagnoses.
     pub lost: Option<(Timestamp, Diagnosis)>,
 }
 
 impl Pods {
-    /// Combines pods. Terminating pods are ignored, unless their node does not let them end; so are those of another
-    /// template than the newest, when that is known: the StatefulSet controller is about to replace them.
+    /// Combines pods. Ignores terminating pods, unless their node is lost, and pods of older templates, if the newest is known:
+    /// the StatefulSet controller is about to replace them.
     pub fn of<'a>(pods: impl Iterator<Item = &'a PodView>, newest: Option<&str>, now: Timestamp) -> Self {
         let mut all = Self::default();
         for pod in pods {

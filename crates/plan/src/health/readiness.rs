@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// How long a rollout counts as progressing after it began, its last pod was created or it stopped being available: that
+/// How long a rollout counts as progressing after it began, its last pod was created or it stopped being available: the default
 /// of Deployments.
 const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
 /// How long the StatefulSet controller may take to create pods.
@@ -28,7 +28,7 @@ pub struct Readiness {
     pub message: String,
     /// Whether the rollout timed out.
     overdue: bool,
-    /// When the readiness has to be computed again although nothing happens.
+    /// When the readiness has to be computed again without an event.
     pub again: Option<Duration>,
 }
 
@@ -60,7 +60,7 @@ impl Readiness {
         Self { reason, message, overdue: false, again: None }
     }
 
-    /// The controller tries again what fails; for some time that counts as progress.
+    /// A failing write is retried; for some time that counts as progress.
     fn retried(message: String, started: Started, now: Timestamp) -> Self {
         let overdue = matches!(started, Started::Overdue) || after(started.at(now), DEADLINE) <= now;
         Self { reason: Reason::ApplyFailed, message, overdue, again: None }
@@ -104,7 +104,7 @@ impl Readiness {
                 waits.push(from.duration_since(now));
             }
         }
-        // A pod that ran for weeks and fails now has its time as well.
+        // A pod that ran for weeks and fails now has the full deadline as well.
         let since = started.at(now).max(pods.youngest.unwrap_or(Timestamp::MIN));
         let deadline = after(since, DEADLINE);
         let overdue = deadline <= now;
@@ -137,8 +137,8 @@ impl Readiness {
         }
     }
 
-    /// The condition `Progressing`: nothing progresses when the API server refuses what is to be written; trouble with pods,
-    /// and with the API server, may end well, for some time.
+    /// The condition `Progressing`: false if the API server refuses a write. Failures of pods, and of the API server, may clear
+    /// before the deadline.
     pub fn progressing(&self) -> DesiredCondition {
         let (status, reason) = match self.reason {
             _ if self.is_ready() => (false, Reason::Complete),
@@ -165,9 +165,9 @@ impl Readiness {
 /// Since when the rollout is in progress, by the previous status.
 #[derive(Clone, Copy)]
 enum Started {
-    /// It starts now.
+    /// Now.
     Now,
-    /// Since then.
+    /// Since this time.
     At(Timestamp),
     /// It timed out.
     Overdue,
@@ -200,7 +200,7 @@ fn not_created(stateful_set: &StatefulSetView, number: usize) -> Diagnosis {
     let metadata = &stateful_set.metadata;
     let name = metadata.name.as_deref().unwrap_or_default();
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    // Without a count, which changes with every pod.
+    // Without a count, which would change with every pod.
     let some = if number == 0 { "no pod exists" } else { "some pods do not exist" };
     let message = format!(
         "{some}: admission denies them, often because of a ResourceQuota, a LimitRange or Pod Security; for the reason: \

@@ -14,30 +14,30 @@ type Conditions = &'static [(&'static str, bool)];
 const READY_TRUE: Conditions = &[(READY, true)];
 /// In progress, or failing in a way that may clear without help.
 const IN_PROGRESS: Conditions = &[(READY, false), (PROGRESSING, true), (RECONCILING, true)];
-/// The pods would be rendered differently now, and stay as they are.
+/// The pods would be rendered differently now, and stay unchanged.
 const UPDATE_HELD: Conditions = &[(UPDATE_AVAILABLE, true)];
 /// Nothing happens until a user changes something.
 const STALLED_ONLY: Conditions = &[(READY, false), (PROGRESSING, false), (STALLED, true)];
-/// The API server refuses a write: of the pods, or of something beside pods that are as the object says.
+/// The API server refuses a write: of the pods, or of another object although the pods match the spec.
 const REFUSED: Conditions =
     &[(READY, false), (PROGRESSING, false), (STALLED, true), (RECONCILE_FAILED, true)];
-/// The same, but the controller may succeed by trying again.
+/// The same, but a retry may succeed.
 const RETRIED: Conditions =
     &[(READY, false), (PROGRESSING, true), (RECONCILING, true), (RECONCILE_FAILED, true)];
 
 /// The class of a reason, from which all its properties follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The object runs. What waits for an approval, or lacks an autoscaler, runs as well.
+    /// The object runs, possibly with a pending update or without an autoscaler.
     Current,
-    /// The pods are not available. A cluster autoscaler, a registry, a broker or another controller may help, until the
-    /// deadline is over.
+    /// The pods are not available. A cluster autoscaler, a registry, a broker or another controller may fix it before the
+    /// deadline.
     Recovering,
-    /// The API server failed; the controller tries again.
+    /// The API server failed; the controller retries.
     Retried,
     /// Nothing happens until a user changes something.
     Refused,
-    /// The pods were not available in time. They may still become available: nothing is given up.
+    /// The pods were not available in time. They may still become available: the controller continues.
     TimedOut,
     /// The object is deleted and being cleaned up.
     CleaningUp,
@@ -55,24 +55,24 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// All of them, in the order of declaration.
+            /// All reasons, in the order of declaration.
             pub const ALL: [Self; [$(Self::$name),*].len()] = [$(Self::$name),*];
 
-            /// The word in the condition.
+            /// The name in the condition.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
                 }
             }
 
-            /// What it says about the object.
+            /// Its effect on the object's state.
             pub fn class(self) -> Class {
                 match self {
                     $(Self::$name => Class::$class,)*
                 }
             }
 
-            /// What it means and what to do.
+            /// Its meaning, and what to do.
             pub fn docs(self) -> ReasonDocs {
                 match self {
                     $(Self::$name => ReasonDocs { conditions: $conditions, cause: $cause, check: $check, fix: $fix },)*
@@ -83,8 +83,8 @@ macro_rules! reasons {
 }
 
 impl Reason {
-    /// What it says to tools that wait for the object: the conditions `Progressing`, `Reconciling` and `Stalled` follow from
-    /// it, and the documentation of kstatus, kubectl and Argo CD.
+    /// Its meaning for tools that wait for the object: the conditions `Progressing`, `Reconciling` and `Stalled`, and the
+    /// documentation of kstatus, kubectl and Argo CD follow from it.
     pub fn health(self) -> Health {
         match self.class() {
             Class::Current => Health::Current,
@@ -94,12 +94,12 @@ impl Reason {
         }
     }
 
-    /// Whether the object was not brought to what it says: what is read of the children then is not of the newest spec.
+    /// Whether the newest spec was not applied: the observed children then belong to an older one.
     pub fn is_refusal(self) -> bool {
         matches!(self.class(), Class::Refused | Class::Retried)
     }
 
-    /// Whether nothing happens before a user changes something.
+    /// Whether nothing happens until a user changes something.
     pub fn is_terminal(self) -> bool {
         matches!(self.class(), Class::Refused | Class::TimedOut | Class::CleanupFailed)
     }

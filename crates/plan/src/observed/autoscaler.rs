@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What is cached of a child of kind `K`.
+/// The cached parts of a child of kind `K`.
 pub struct AutoscalerView<K> {
     /// Name, owner, labels and the hash it was rendered with.
     pub metadata: ObjectMeta,
@@ -33,13 +33,13 @@ pub struct AutoscalerView<K> {
 }
 
 impl<K> AutoscalerView<K> {
-    /// Whether the last apply is the one that would be made now, regardless of later edits.
+    /// Whether the last apply is the one that would be sent now, regardless of later edits.
     pub fn was_rendered_as(&self, metadata: &ObjectMeta) -> bool {
         let hash = |of: &ObjectMeta| of.annotations.as_ref()?.get(RENDERED_HASH).cloned();
         !self.inherited && hash(metadata).is_some() && hash(&self.metadata) == hash(metadata)
     }
 
-    /// Whether the object is as it was applied, and as it would be applied again.
+    /// Whether the object is unchanged since it was applied, and would be applied unchanged.
     pub fn is<T: Serialize>(&self, desired: &T, metadata: &ObjectMeta) -> bool {
         let desired = serde_json::to_value(desired).unwrap_or_default();
         self.was_rendered_as(metadata)
@@ -49,9 +49,9 @@ impl<K> AutoscalerView<K> {
     }
 }
 
-/// Whether every field of a value is in one of the trees. An empty tree stands for all there is below it: a single value,
-/// or a list or object that has one owner as a whole. Where the fields are not declared in the schema (`free`) an object
-/// is listed besides its fields, as `.`, and an empty tree is one that lost its fields.
+/// Whether every field of a value is in one of the trees. An empty tree stands for everything below: a single value, or a list or
+/// object with one owner. Where the schema does not declare the fields (`free`), an object is listed in addition to its fields,
+/// as `.`, and an empty tree is one that lost its fields.
 fn hold(trees: &[&Value], free: bool, value: &Value) -> bool {
     let Value::Object(fields) = value else { return !trees.is_empty() };
     let whole = |tree: &&Value| !free && tree.as_object().is_some_and(serde_json::Map::is_empty);
@@ -66,7 +66,7 @@ fn hold(trees: &[&Value], free: bool, value: &Value) -> bool {
     trees.iter().any(whole) || (!trees.is_empty() && all())
 }
 
-/// Stamps an object with the hash of its own bytes.
+/// Annotates an object with the hash of its own bytes.
 pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
     let bytes = serde_json::to_vec(&object).unwrap_or_default();
     object.meta_mut().annotations.get_or_insert_default().insert(RENDERED_HASH.to_owned(), hash_of(&bytes));
@@ -81,7 +81,7 @@ impl<K: Resource<DynamicType = ()> + 'static> View for AutoscalerView<K> {
     fn prune(&mut self, manager: &str) {
         self.editor = editor(&self.metadata, manager);
         self.inherited = managed_fields::is_inherited(&self.metadata, manager);
-        // Only an object as it came from the API server has the list.
+        // Only an object from the API server has the list.
         let entries = self.metadata.managed_fields.iter_mut().flatten();
         self.held = entries
             .filter(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.is_none())

@@ -81,7 +81,7 @@ impl JobView {
         Duration::from_secs(u64::try_from(now - self.created.unwrap_or(now)).unwrap_or_default())
     }
 
-    /// Whether it is of the Go operator, created for the object of this uid: it sleeps until asked to clean up.
+    /// Whether the Go operator created it for the object of this uid: it sleeps until it is signalled to clean up.
     pub fn is_of_the_go_operator(&self, uid: Option<&str>) -> bool {
         let owner = self.labels().get(LABEL_OWNER).map(String::as_str);
         self.owner_references().is_empty() && owner.is_some() && owner == uid
@@ -105,7 +105,7 @@ mod tests {
     fn the_end_of_a_job_is_its_last_condition() {
         let end = |conditions| job(&json!({}), &conditions).end;
         assert_eq!(end(json!([])), None);
-        // Before the pods are gone.
+        // Before the pods are deleted.
         assert_eq!(end(json!([{"type": "FailureTarget", "status": "True"}])), None);
         assert_eq!(end(json!([{"type": "Complete", "status": "True"}])), Some(End::Complete));
         let failed = json!([{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}]);

@@ -6,7 +6,7 @@ use kube::core::ObjectMeta;
 
 /// The owners of a child's fields, as the API server records them.
 pub(crate) struct OwnedFields {
-    /// Hash of the list of those below `spec` that we applied, the number of replicas left out.
+    /// Hash of the list of applied fields below `spec`, except for the number of replicas.
     pub(crate) fields: Option<Box<str>>,
     /// The last field manager to change a field that the operator writes, if it is another one.
     pub(crate) editor: Option<Box<str>>,
@@ -36,7 +36,7 @@ impl OwnedFields {
     }
 }
 
-/// The last field manager to change a child of ours, when that is another one.
+/// The last field manager to change a child, if it is another one.
 pub(crate) fn editor(metadata: &ObjectMeta, manager: &str) -> Option<Box<str>> {
     OwnedFields::of(metadata, manager).editor
 }

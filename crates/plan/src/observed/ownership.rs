@@ -46,7 +46,7 @@ mod tests {
         }
     }
 
-    /// Found by `manager` as the field manager of a write.
+    /// Whether `manager` wrote the object.
     fn child(owners: &serde_json::Value, manager: &str, operation: &str) -> Ownership {
         let metadata = json!({
             "ownerReferences": owners,

@@ -23,19 +23,19 @@ pub struct PodView {
     status: Status,
     #[serde(default, skip_serializing)]
     spec: Spec,
-    /// What is known to keep the pod from being available, each with the time until which it counts.
+    /// The known failures that keep the pod from being available, each with the time until which it counts.
     #[serde(skip)]
     pub(crate) diagnoses: Vec<(Diagnosis, Option<Timestamp>)>,
-    /// The revision of the template that it was made from.
+    /// The revision of the template that it was created from.
     #[serde(skip)]
     pub(crate) revision: Option<Box<str>>,
-    /// Since when it has a node and none of its containers is being started, and what its volumes need for that.
+    /// Since when it has a node although none of its containers is being started, and what its volumes require.
     #[serde(skip)]
     pub(crate) starting: Option<(Timestamp, Option<String>)>,
-    /// From when on its instance counts as one without a connection to a broker, and whether it had one.
+    /// From when on its instance counts as disconnected from the broker, and whether it had a connection.
     #[serde(skip)]
     pub(crate) unconnected: Option<(Timestamp, bool)>,
-    /// When it starts to count as lost with its node, and the message.
+    /// From when on it counts as lost with its node, and the message.
     #[serde(skip)]
     pub(crate) lost: Option<Box<(Timestamp, Diagnosis)>>,
     /// Whether it is ready.

@@ -7,15 +7,15 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
-/// How long an instance that starts may be without a connection to a broker before that is reported: a Java instance takes 10 s,
-/// and a minute where the node is busy.
+/// How long a starting instance may be without a connection to a broker before that is reported: a Java instance takes 10 s, and
+/// a minute on a busy node.
 const CONNECT: SignedDuration = SignedDuration::from_secs(60);
-/// How long an instance may be without the connection that it had. Its probe noticed 15 s after the loss.
+/// How long an instance may lack a connection that it had. Its probe detects the loss after 15 s.
 const LOST: SignedDuration = SignedDuration::from_secs(15);
-/// Most names in a list.
+/// Maximum number of names in a list.
 const NAMED: usize = 5;
 
-/// What is read of a pod's `status`.
+/// The parts of a pod's `status` that are read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Status {
@@ -80,7 +80,7 @@ pub(crate) struct Terminated {
     pub(crate) message: String,
 }
 
-/// What is read of a pod's `spec`.
+/// The parts of a pod's `spec` that are read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Spec {
@@ -128,26 +128,25 @@ struct Source {
 }
 
 impl Spec {
-    /// The memory limit of a container, as it was written.
+    /// The memory limit of a container, as the user wrote it.
     pub(crate) fn memory_limit(&self, container: &str) -> Option<&str> {
         let mut containers = self.init_containers.iter().chain(&self.containers);
         let limits = &containers.find(|c| c.name == container)?.resources.limits;
         limits.get("memory").map(String::as_str)
     }
 
-    /// Whether an init container runs as long as the pod (KEP-753).
+    /// Whether an init container is a sidecar, which runs as long as the pod (KEP-753).
     pub(crate) fn is_sidecar(&self, container: &str) -> bool {
         self.init_containers.iter().any(|c| c.name == container && c.restart_policy == "Always")
     }
 
-    /// Whether a container is that of a component whose readiness is a connection to a broker: no other probe of it runs a
-    /// command.
+    /// Whether the container's readiness depends on a connection to a broker: no other probe of it runs a command.
     pub(crate) fn connects(&self, container: &str) -> bool {
         ["pulsar-function", "pulsar-source", "pulsar-sink"].contains(&container)
             && self.containers.iter().any(|c| c.name == container && c.readiness_probe.exec.is_some())
     }
 
-    /// The objects without which the volumes cannot be mounted.
+    /// The objects that the volumes require.
     pub(crate) fn needs(&self) -> Option<String> {
         let named = |kind: &str, source: &Option<Source>| {
             let source = source.as_ref().filter(|s| !s.optional && !s.name.is_empty())?;
@@ -168,13 +167,13 @@ impl Spec {
 }
 
 impl Status {
-    /// Since when the pod is ready, when it is.
+    /// Since when the pod is ready, if it is.
     pub(crate) fn ready_since(&self) -> Option<Timestamp> {
         let ready = self.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True")?;
         Some(ready.last_transition_time.as_ref()?.0)
     }
 
-    /// From when on the pod's instance, which runs, is known to have no connection to a broker, and whether it had one.
+    /// From when on the running instance of the pod is known to be disconnected from the broker, and whether it had a connection.
     pub(crate) fn unconnected(&self, spec: &Spec) -> Option<(Timestamp, bool)> {
         let runs = |c: &&ContainerStatus| !c.ready && c.state.running.is_some() && spec.connects(&c.name);
         let container = self.container_statuses.iter().find(runs)?;

@@ -23,28 +23,28 @@ pub struct ServiceView {
     /// The fields that are rendered; [`View::prune`] leaves their digest only.
     #[serde(default, skip_serializing)]
     spec: ServiceSpecView,
-    /// Stands for the fields that are rendered but the ports: they are compared as a whole.
+    /// The digest of the rendered fields except for the ports: they are compared as a whole.
     #[serde(skip)]
     content: u64,
-    /// Stands for each of the ports. Others may add some, which a server-side apply of ours does not remove.
+    /// The digest of each port. Another field manager may add ports, which a server-side apply does not remove.
     #[serde(skip)]
     ports: Box<[u64]>,
-    /// The field manager that changed it last, when that is another one.
+    /// The field manager that changed it last, if it is another one.
     #[serde(skip)]
     pub editor: Option<Box<str>>,
-    /// The hash of what was rendered, which tells a foreign edit from another rendering. Out of the annotations: a map
-    /// for one text is ten times its size.
+    /// The hash of the rendering, which distinguishes an edit from another rendering. Taken out of the annotations: a map for one
+    /// string is ten times its size.
     #[serde(skip)]
     pub hash: Option<Box<str>>,
     #[serde(skip)]
     inherited: bool,
 }
 
-/// The part of the `spec` that is rendered.
+/// The rendered part of the `spec`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ServiceSpecView {
-    /// `None` in words, for a headless Service.
+    /// The string `None` for a headless Service.
     #[serde(rename = "clusterIP")]
     cluster_ip: Option<String>,
     /// Ports in order.
@@ -53,14 +53,14 @@ struct ServiceSpecView {
     selector: Option<BTreeMap<String, String>>,
 }
 
-/// Digest of a value. It never leaves the process.
+/// Digest of a value. It is never stored or sent.
 fn digest(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Digests of ports, which can be serialised but not hashed; their fields come in one order.
+/// Digests of ports, which can be serialized but not hashed; the order of their fields is fixed.
 fn digests(ports: Option<&Vec<ServicePort>>) -> Box<[u64]> {
     let text = |port: &ServicePort| serde_json::to_string(port).unwrap_or_default();
     ports.into_iter().flatten().map(|port| digest(text(port))).collect()
@@ -84,7 +84,7 @@ impl View for ServiceView {
 }
 
 impl ServiceView {
-    /// Whether the operator was the last to write it as a whole, with the current rendering.
+    /// Whether the operator was the last manager to write it as a whole, with the current rendering.
     pub fn was_rendered_as(&self, desired: &Service) -> bool {
         let hash = desired.metadata.annotations.as_ref().and_then(|all| all.get(RENDERED_HASH));
         !self.inherited && hash.is_some() && self.hash.as_deref() == hash.map(String::as_str)

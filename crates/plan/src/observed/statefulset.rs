@@ -13,11 +13,11 @@ use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-/// What is cached of a `StatefulSet`.
+/// The cached parts of a `StatefulSet`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, Resource)]
 #[resource(inherit = StatefulSet)]
 pub struct StatefulSetView {
-    /// Name, owner, generation and the hash it was rendered with.
+    /// Name, owner, generation and the hash of its rendering.
     #[serde(deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// The desired number of pods.
@@ -26,13 +26,13 @@ pub struct StatefulSetView {
     /// The status of the pods.
     #[serde(default)]
     pub status: StatefulSetStatusView,
-    /// Hash of the list of fields below `spec` that we applied, the number of replicas left out.
+    /// Hash of the list of applied fields below `spec`, except for the number of replicas.
     #[serde(skip)]
     pub fields: Option<Box<str>>,
-    /// The field manager that changed it last, when that is another one.
+    /// The field manager that changed it last, if it is another one.
     #[serde(skip)]
     pub editor: Option<Box<str>>,
-    /// Whether the Go operator changed the pods' template after our last write of it. Set by [`View::prune`].
+    /// Whether the Go operator changed the pod template after the last write of this operator. Set by [`View::prune`].
     #[serde(skip)]
     pub changed_by_go_operator: bool,
 }
@@ -49,7 +49,7 @@ pub struct StatefulSetSpecView {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSetStatusView {
-    /// Generation that the other numbers speak of.
+    /// Generation that the other numbers describe.
     pub observed_generation: i64,
     /// Pods that exist.
     pub replicas: i32,
@@ -57,18 +57,18 @@ pub struct StatefulSetStatusView {
     pub available_replicas: i32,
     /// Pods of the newest template.
     pub updated_replicas: i32,
-    /// The newest template, in the words of the label of its pods.
+    /// The revision of the newest template, as in the label of its pods.
     pub update_revision: Option<Box<str>>,
 }
 
 /// Whether the live `StatefulSet` is in the state that the last write left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace {
-    /// It is.
+    /// Unchanged.
     Untouched,
     /// Another field manager changed its spec.
     Edited,
-    /// There is no record of the last write: it was lost, or the process ended before it was made.
+    /// There is no record of the last write: it was lost, or the process ended before it was written.
     Unknown,
 }
 
@@ -83,7 +83,7 @@ impl View for StatefulSetView {
 }
 
 impl StatefulSetView {
-    /// What the status of the owner records of it, so that edits by others are detected.
+    /// The record of it in the owner's status, by which edits of other field managers are detected.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
         let inputs_hash = Provenance::on(&self.metadata).and_then(|note| note.spec_hash().map(str::to_owned));
@@ -92,27 +92,27 @@ impl StatefulSetView {
         Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None, fields_hash })
     }
 
-    /// The generation in which our last change of anything but the template left it, if there was one.
+    /// The generation after the last write that left the template unchanged, if there was one.
     fn adjusted_generation(&self) -> Option<i64> {
         self.metadata.annotations.as_ref()?.get(ADJUSTED)?.parse().ok()
     }
 
-    /// The record of our last write, when it speaks of the rendering that is live.
+    /// The record of the last write, if it describes the live rendering.
     pub fn record<'a>(&self, recorded: Option<&'a StatefulSetStatusRef>) -> Option<&'a StatefulSetStatusRef> {
         recorded.filter(|recorded| Some(recorded.rendered_hash.as_str()) == self.rendered_hash())
     }
 
-    /// Whether it is in the state that our last write left, by the record of that.
+    /// Whether the live `StatefulSet` is in the state of the last write, according to its record.
     pub fn trace(&self, recorded: Option<&StatefulSetStatusRef>) -> Trace {
         let generation = self.metadata.generation;
         match self.record(recorded) {
-            // Its spec was never changed since it was made with that hash: the process ended before the status said so.
+            // Its spec is unchanged since it was created with that hash: the process ended before the status recorded it.
             None if generation == Some(1) && self.rendered_hash().is_some() => Trace::Untouched,
             None => Trace::Unknown,
             Some(recorded) if Some(recorded.generation) == generation => Trace::Untouched,
             Some(_) if self.adjusted_generation() == generation => Trace::Untouched,
-            // Another writer changed the replicas, or added a field that the operator does not own, like `kubectl rollout
-            // restart` and Reloader.
+            // Another field manager changed the replicas, or added a field that the operator does not own, as `kubectl rollout
+            // restart` and Reloader do.
             Some(recorded) if self.holds(recorded) == Some(true) => Trace::Untouched,
             Some(_) => Trace::Edited,
         }
@@ -131,7 +131,7 @@ impl StatefulSetView {
             && self.adjusted_generation() != generation
     }
 
-    /// The hash of the object it was rendered as.
+    /// The hash of its rendering.
     pub fn rendered_hash(&self) -> Option<&str> {
         self.metadata.annotations.as_ref()?.get(RENDERED_HASH).map(String::as_str)
     }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A set in a generation, with what we applied of it and what another field manager holds.
+    /// A StatefulSet in a generation, with the applied fields and those that another field manager owns.
     fn set(generation: i64, ours: &serde_json::Value, other: &str, at: &str) -> StatefulSetView {
         let mut set: StatefulSetView = serde_json::from_value(json!({"metadata": {
             "generation": generation, "annotations": {RENDERED_HASH: "h"}, "managedFields": [

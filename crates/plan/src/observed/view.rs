@@ -15,11 +15,11 @@ pub trait View:
     + Sync
     + 'static
 {
-    /// Drops what is not compared. `manager` is the field manager under which we write.
+    /// Drops everything that is not compared. `manager` is the operator's field manager.
     fn prune(&mut self, manager: &str);
 
-    /// Whether the Go operator still owns fields of it, which have to be taken over before it is applied: otherwise what is
-    /// no longer rendered would stay.
+    /// Whether the Go operator still owns fields of it. They have to be taken over before an apply: otherwise fields that are no
+    /// longer rendered would stay.
     fn is_inherited(&self) -> bool {
         false
     }

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 /// The `BackendConfig`s that apply in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Backend {
-    /// Merged, for the renderer. Without those that are refused.
+    /// Merged, for the renderer, without the refused ones.
     pub defaults: Defaults,
     /// The sources of the defaults, the global one first.
     sources: Vec<(String, BackendConfigSpec)>,
-    /// Which `BackendConfig`s cannot be rendered, and why; nothing may be rendered into pods then.
+    /// The `BackendConfig`s that cannot be rendered, and why; no pod template may be rendered while there are any.
     pub refused: Option<String>,
-    /// Of the one for all namespaces, if it is there.
+    /// The one for all namespaces, if it exists.
     pub global: Option<Part>,
-    /// Of the one for this namespace, if it is there.
+    /// The one for this namespace, if it exists.
     pub namespaced: Option<Part>,
 }
 
@@ -38,12 +38,12 @@ pub struct Part {
 pub struct Read {
     /// Its namespace and name.
     pub name: String,
-    /// Its content, or why that does not decode.
+    /// Its content, or why it does not decode.
     pub spec: Result<BackendConfigSpec, String>,
 }
 
 impl Backend {
-    /// Of those that are there, each by namespace and name: the one for all namespaces, and the one for this namespace.
+    /// Combines those that exist, each with its namespace and name: the one for all namespaces, and the one for this namespace.
     pub fn of(global: Option<Read>, namespaced: Option<Read>) -> Self {
         let mut backend = Self::default();
         backend.global = global.and_then(|read| backend.add(read));
@@ -78,7 +78,7 @@ impl Backend {
         Defaults::merge(first, specs.next())
     }
 
-    /// The `BackendConfig`s without which `render` gives something else, by namespace and name.
+    /// The `BackendConfig`s without which `render` returns another result, by namespace and name.
     pub fn contributors<T: PartialEq>(&self, render: impl Fn(&Defaults) -> T) -> Vec<&str> {
         let whole = render(&self.defaults);
         let sources = self.sources.iter().enumerate();

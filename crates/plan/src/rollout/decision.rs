@@ -32,7 +32,7 @@ pub enum Decision {
     Hold(Reason),
     /// The Go operator created it, or changed its pod template since: add its provenance, and do not change its pods.
     Adopt,
-    /// The same, and then apply the rendering.
+    /// The same, followed by the rendering.
     TakeOver,
     /// The change is of immutable fields; their names.
     Blocked(String),
@@ -40,7 +40,7 @@ pub enum Decision {
     Recreate,
 }
 
-/// What is known of the `StatefulSet`.
+/// The inputs of the decision about a `StatefulSet`.
 pub struct RolloutInputs<'a> {
     /// As the cache shows it.
     pub live: &'a StatefulSetView,
@@ -48,7 +48,7 @@ pub struct RolloutInputs<'a> {
     pub desired: &'a StatefulSet,
     /// What the object's status records of the last write.
     pub recorded: Option<&'a StatefulSetStatusRef>,
-    /// Whether the last one to look after the object had seen its newest spec.
+    /// Whether the last writer of the object's status had observed its newest spec.
     pub observed: bool,
     /// The rollout policy.
     pub policy: &'a RolloutPolicy,
@@ -59,7 +59,7 @@ impl RolloutInputs<'_> {
     pub fn decide(&self) -> Decision {
         let desired = rendered_hash(self.desired);
         let (old, new) = (Provenance::on(&self.live.metadata), Provenance::on(&self.desired.metadata));
-        // Our annotations outlive what the Go operator writes: they speak of what was there before.
+        // The operator's annotations remain when the Go operator writes the StatefulSet: they describe the previous content.
         if self.live.changed_by_go_operator && self.trace() != Trace::Untouched {
             return self.without_provenance();
         }
@@ -82,7 +82,7 @@ impl RolloutInputs<'_> {
     /// Why the newer rendering is pending, if it is.
     fn reason_to_wait(&self, old: &Provenance, new: &Provenance) -> Option<Reason> {
         let inputs = self.known().and_then(|r| r.inputs_hash.as_ref()).unwrap_or(&old.inputs);
-        // Of a note that does not tell the spec, the status does: whether its newest form was seen.
+        // Provenance without a hash of the spec: the status shows whether its newest form was observed.
         let is_of_spec =
             new.is_of(inputs) && (old.spec_hash().is_some() || self.known_spec() || self.observed);
         if self.is_approved() || !is_of_spec {
@@ -98,7 +98,7 @@ impl RolloutInputs<'_> {
         }
     }
 
-    /// A `StatefulSet` without provenance was created by the Go operator, from the current spec unless that changed since; or
+    /// A `StatefulSet` without provenance was created by the Go operator, from the current spec unless that has changed since; or
     /// by this operator, if only its annotations were removed.
     fn without_provenance(&self) -> Decision {
         let is_ours = self.recorded.is_some_and(|recorded| {
@@ -124,14 +124,14 @@ impl RolloutInputs<'_> {
         } else if blocked.is_empty() {
             Decision::Apply
         } else if old.immutable.is_of_the_go_operator() && !self.is_pending() {
-            // Noted was only that another rendering differed: this one is compared with the live object.
+            // The status records only that another rendering was pending: this rendering is compared with the live object.
             Decision::TakeOver
         } else {
             Decision::Blocked(blocked)
         }
     }
 
-    /// Whether the status names the rendering as the pending one.
+    /// Whether the status records this rendering as the pending one.
     fn is_pending(&self) -> bool {
         self.is_desired(self.recorded.and_then(|recorded| recorded.pending_hash.as_deref()))
     }
@@ -162,36 +162,37 @@ impl RolloutInputs<'_> {
         self.live.trace(self.recorded)
     }
 
-    /// Whether another field manager changed it since our last write.
+    /// Whether another field manager changed it since the last write.
     pub fn is_edited(&self) -> bool {
         self.trace() == Trace::Edited
     }
 
-    /// Whether an edit is known to be one of a field that we applied, and not of the number of replicas alone.
+    /// Whether an edit is known to have changed an applied field other than the number of replicas.
     fn knows_fields(&self) -> bool {
         self.known().is_some_and(|recorded| self.live.holds(recorded).is_some())
     }
 
-    /// Whether the `StatefulSet` is as the last write left it, once its number of replicas is corrected. An edit that is not reverted stays one.
+    /// Whether the `StatefulSet` matches the last write, once its number of replicas is corrected. An edit that is not reverted
+    /// stays recorded as an edit.
     pub fn settles(&self) -> bool {
         !self.is_edited() || !(self.policy.paused || self.knows_fields())
     }
 
-    /// Whether the number of replicas differs from the desired one: correcting it may be all there is to repair.
+    /// Whether the number of replicas differs from the desired one: correcting it may be the whole repair.
     fn is_rescaled(&self) -> bool {
         Some(self.live.spec.replicas) != self.desired.spec.replicas
     }
 
-    /// What the status keeps reporting when the template cannot be changed; an edit is still to be reverted.
+    /// What the status continues to report if the template cannot be changed; an edit remains to be reverted.
     pub fn record_if_kept(&self) -> Option<StatefulSetStatusRef> {
         let known = self.known().cloned()?;
         let generation = if self.is_edited() { known.generation } else { self.live.metadata.generation? };
         Some(StatefulSetStatusRef { generation, ..known })
     }
 
-    /// What the status reports when the template was left unchanged.
+    /// What the status reports if the template was left unchanged.
     pub fn record_if_unchanged(&self, pending: bool) -> Option<StatefulSetStatusRef> {
-        // Without a record, what the annotations of the StatefulSet say.
+        // Without a record, the annotations of the StatefulSet are used.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
         let inputs = || {
             let note = Provenance::on(&self.desired.metadata)?;

@@ -17,7 +17,7 @@ pub struct RolloutPolicy {
 }
 
 impl RolloutPolicy {
-    /// The policy of an object: its annotations, and the policy for all objects.
+    /// The policy of an object: its annotations, and the flags for all objects.
     pub fn of(object: &ObjectMeta, for_all: &Self) -> Self {
         let annotation = |key: &str| object.annotations.as_ref()?.get(key).cloned();
         Self {

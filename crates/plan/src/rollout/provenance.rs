@@ -22,7 +22,7 @@ const SCALING: [&str; 3] = [REPLICAS, "minReplicas", "maxReplicas"];
 const REPLICAS: &str = "replicas";
 /// The same below `pod`.
 const POD_SCALING: [&str; 4] = ["autoScalingBehavior", "autoScalingMetrics", "builtinAutoscaler", "vpa"];
-/// With this field the number of pods is in their command.
+/// If this field is set, the command of the pods contains their number.
 const PRECISE: &str = "showPreciseParallelism";
 
 /// What a `StatefulSet` was rendered from.
@@ -48,8 +48,7 @@ pub struct Provenance {
     pub immutable: Immutable,
 }
 
-/// Hashes of the fields of a `StatefulSet` that the API server does not let change, but for those that a renderer never
-/// sets, in the order of `FIELDS`.
+/// Hashes of the immutable fields of a `StatefulSet`, except for those that no renderer sets, in the order of `FIELDS`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Immutable([String; 4]);
 
@@ -90,7 +89,7 @@ impl Provenance {
 
     /// The value of the annotation.
     pub fn text(&self) -> String {
-        // Texts and flags only: encoding cannot fail.
+        // Strings and booleans only: encoding cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -109,8 +108,8 @@ impl Provenance {
         }
     }
 
-    /// The same for a `StatefulSet` that the Go operator rendered. `immutable` are the names of the fields that cannot change
-    /// and are not those that we render. `outdated` says that it was rendered from another spec.
+    /// The same for a `StatefulSet` that the Go operator rendered. `immutable` names the immutable fields whose values differ
+    /// from the rendering. `outdated` is true if it was rendered from another spec.
     #[must_use]
     pub fn of_the_go_operator(self, immutable: &[&str], outdated: bool) -> Self {
         let inputs = if outdated { String::new() } else { self.inputs };
@@ -122,17 +121,17 @@ impl Provenance {
         }
     }
 
-    /// Whether a hash that is on record is of the spec that this was rendered from; an unknown one may be of any.
+    /// Whether a recorded hash matches the spec that this was rendered from; an unknown hash matches any.
     pub fn is_of(&self, inputs: &str) -> bool {
         inputs == UNKNOWN || self.inputs == inputs || self.also.as_deref() == Some(inputs)
     }
 
-    /// Why what differs in `newer`, of the same spec, has to wait for approval; `None` when it need not:
-    /// a `BackendConfig` with `autoUpdate` changed, or nothing that could explain the difference but the spec.
+    /// Why the difference to `newer`, rendered from the same spec, has to wait for approval. `None` if it need not: a
+    /// `BackendConfig` with `autoUpdate` changed, or only the spec can explain the difference.
     pub fn reason_to_wait(&self, newer: &Self) -> Option<Reason> {
         let changes = |old: &Option<Part>, new: &Option<Part>| {
             let hash = |part: &Option<Part>| part.as_ref().map(|part| part.hash.clone());
-            // One that is gone counts as it was.
+            // A deleted BackendConfig counts as it was.
             (hash(old) != hash(new)).then(|| new.as_ref().or(old.as_ref()).is_some_and(|part| part.auto))
         };
         let backend = [changes(&self.global, &newer.global), changes(&self.namespaced, &newer.namespaced)];
@@ -156,7 +155,7 @@ fn read<T: DeserializeOwned>(note: &Map<String, Value>, field: &str) -> Option<T
 }
 
 impl Immutable {
-    /// The fields, as they are spelled.
+    /// The names of the fields.
     pub(crate) const FIELDS: [&str; 4] =
         ["serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"];
 
@@ -177,12 +176,12 @@ impl Immutable {
         Self([UNKNOWN; 4].map(str::to_owned))
     }
 
-    /// Whether a field is recorded as the Go operator's, and different from any rendering.
+    /// Whether a field is recorded as the Go operator's, with a value that differs from any rendering.
     pub fn is_of_the_go_operator(&self) -> bool {
         self.0.iter().any(|hash| hash == MADE_BY_GO_OPERATOR)
     }
 
-    /// The same, but other than any rendering in the fields of these names.
+    /// The same provenance, with values in the named fields that differ from any rendering.
     fn but_for(self, names: &[&str]) -> Self {
         let mut hashes = self.0;
         for (field, hash) in Self::FIELDS.iter().zip(&mut hashes) {
@@ -193,7 +192,7 @@ impl Immutable {
         Self(hashes)
     }
 
-    /// The names of the fields that differ, with commas between; empty when none does.
+    /// The names of the differing fields, separated by commas; empty if there are none.
     pub fn changed(&self, newer: &Self) -> String {
         let fields = Self::FIELDS.iter().zip(self.0.iter().zip(&newer.0));
         let changed: Vec<&str> =
@@ -205,24 +204,24 @@ impl Immutable {
 /// Hash of the operator's configuration, which is the same for all objects.
 #[derive(Clone, Debug)]
 pub struct OperatorHash {
-    /// Over the fields as JSON.
+    /// Of the fields as JSON.
     hash: String,
-    /// Over the debug output, as the first release hashed it: what it noted is compared with this.
+    /// Of the debug output, as in the first release: hashes that it recorded are compared with this one.
     by_debug: String,
 }
 
 impl OperatorHash {
-    /// Of a configuration.
+    /// Hashes a configuration.
     pub fn of(environment: &Environment) -> Self {
         let hash = short(&hash_of(fields_of(environment).to_string().as_bytes()));
         Self { hash, by_debug: short(&hash_of(format!("{environment:?}").as_bytes())) }
     }
 }
 
-/// The configuration as JSON. A field that a later release adds has to be null or empty where it is not set: then it is left
-/// out, and the hash stays what it is.
+/// The configuration as JSON. A field that a later release adds has to be null or empty if it is not set: it is then left out,
+/// and the hash does not change.
 fn fields_of(environment: &Environment) -> Value {
-    // Taken apart without `..`: a new field does not compile until it is here.
+    // Destructured without `..`: a new field does not compile until it is added here.
     let Environment {
         runner_images,
         image_pull_policy,
@@ -256,18 +255,18 @@ fn fields_of(environment: &Environment) -> Value {
     fields
 }
 
-/// Hash of a spec, the fields about scaling left out: an autoscaler's step is no reason to restart a pod.
+/// Hash of a spec without its scaling fields: a step of an autoscaler is no reason to restart a pod.
 ///
-/// The order of fields does not matter, nor whether one is absent, null or empty. It is of the text as it is stored, so
-/// that it does not change with the types of a later release. A default that a later release adds to the kinds, which
-/// the API server shows in every object, has to be left out here: so has a number of replicas of 1.
+/// Ignores the order of fields, and whether one is absent, null or empty. It covers the text as it is stored, so that it does not
+/// change with the types of a later release. A default that a later release adds to the schema, which the API server then shows
+/// in every object, has to be ignored here, like the default of 1 for the number of replicas.
 pub fn inputs(spec: &str) -> String {
     digest(serde_json::from_str(spec).unwrap_or_default())
 }
 
-/// The hash with a number of replicas of 1, where that number counts.
+/// The hash with a number of replicas of 1, if the number is part of the command.
 fn written_out(spec: &str) -> Option<String> {
-    // Two looks for a word are cheaper than another parse of every spec.
+    // Two searches are cheaper than a second parse of every spec.
     let spec: Value = spec.contains(PRECISE).then(|| serde_json::from_str(spec).ok())??;
     let counts = spec.get(PRECISE) == Some(&Value::Bool(true)) && spec.get(REPLICAS) == Some(&json!(1));
     counts.then(|| short(&hash_of(meaning(spec).to_string().as_bytes())))

@@ -59,13 +59,13 @@ fn paths(message: &str) -> Vec<String> {
     found
         .map(|rest| {
             let path = rest.split([':', ' ']).next().unwrap_or_default();
-            // Those of the pod's metadata are without it.
+            // Those of the pod's metadata are reported without the prefix.
             if path.starts_with("spec.") { path.to_owned() } else { format!("metadata.{path}") }
         })
         .collect()
 }
 
-/// Whether what one template has at a path is not in the other. What is listed may have another place there.
+/// Whether the value at a path in one template is missing in the other. List items may have another index there.
 fn differs(whole: &Value, other: &Value, path: &str) -> bool {
     let (mut here, mut there) = (whole, Some(other));
     for step in path.split(['.', '[', ']']).filter(|step| !step.is_empty()) {

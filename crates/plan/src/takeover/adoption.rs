@@ -18,9 +18,9 @@ pub struct Adoption {
     pub is_blocked: bool,
 }
 
-/// Records the provenance of the `StatefulSet`, and makes `manager` the owner of its fields, so that fields which are no longer
-/// rendered are removed with the first rendering that is approved. `roll` says that this rendering need not wait. `full` is the live object with
-/// all its fields.
+/// Records the provenance of the `StatefulSet`, and makes `manager` the owner of its fields, so that the first approved rendering
+/// removes fields that are no longer rendered. `roll` is true if this rendering need not wait. `full` is the live object with all
+/// its fields.
 pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
     let immutable = immutable(full, desired);
     let note = Provenance::on(&desired.metadata).map(|note| note.of_the_go_operator(&immutable, roll));
@@ -41,7 +41,7 @@ pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) 
     Adoption { patch: Value::Array(steps), is_blocked: !immutable.is_empty() }
 }
 
-/// The list with all that any manager wrote below `spec` under the name of `manager`, as if that had applied it.
+/// The list with all fields below `spec` given to `manager`, whichever manager wrote them, as if `manager` had applied them.
 fn ours(entries: Value, manager: &str) -> Vec<ManagedFieldsEntry> {
     let takes = |entry: &ManagedFieldsEntry| {
         let is_main = entry.subresource.as_deref().unwrap_or_default().is_empty();

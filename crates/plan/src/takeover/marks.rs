@@ -9,8 +9,8 @@ pub(crate) const LABEL_OWNER: &str = "owner";
 /// Value of the hash and the renderer on an adopted `StatefulSet` of the Go operator.
 pub(crate) const MADE_BY_GO_OPERATOR: &str = "original";
 
-/// Whether the Go operator, which writes whole objects by PUT, holds a field of the pods' template that it wrote after our
-/// last apply. Taking the object over gives us its fields, so that this is true once for each switch.
+/// Whether the Go operator, which writes whole objects by PUT, owns a field of the pod template that it wrote after the last
+/// apply of this operator. Taking the object over transfers its fields, so that this is true once for each switch.
 pub(crate) fn changed_by_go_operator(entries: &[ManagedFieldsEntry], manager: &str) -> bool {
     let time = |by: &str, operation: &str| {
         let found = entries.iter().filter(|entry| {
@@ -20,7 +20,8 @@ pub(crate) fn changed_by_go_operator(entries: &[ManagedFieldsEntry], manager: &s
         });
         found.filter(|entry| holds_template(entry)).map(|entry| entry.time.as_ref()).max()
     };
-    // Times have seconds only. Within one it counts as theirs: that costs an approval, the other way round a restart.
+    // Timestamps have a resolution of one second. Equal times count as a later write of the Go operator: a wrong guess costs an
+    // approval; the opposite guess could restart pods.
     time(GO_OPERATOR, "Update").is_some_and(|theirs| time(manager, "Apply").is_none_or(|ours| theirs >= ours))
 }
 

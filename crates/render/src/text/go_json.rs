@@ -1,4 +1,4 @@
-//! JSON as Go writes it, for the texts nested inside `function_details`.
+//! JSON as Go writes it, for the strings nested inside `function_details`.
 
 use serde_json::{Map, Value};
 use std::fmt::Write;

@@ -128,7 +128,7 @@ pub fn env(container: &Container) -> Vec<(&str, &str)> {
     variables.map(|v| (v.name.as_str(), v.value.as_deref().unwrap_or_default())).collect()
 }
 
-/// The details as the instance gets them.
+/// The details in the form in which the instance receives them.
 pub fn details(object: &Value) -> Value {
     let desired = rendered(object);
     let script = script(main_container(&desired));

@@ -28,7 +28,7 @@ fn d003_a_go_function_may_have_a_pattern_or_settings_only() {
     assert_eq!(settings["sourceInputSpecs"]["t1"], r#"{"schemaType":"JSON"}"#);
 }
 
-/// What a shell makes of the configuration of a Go program, with an environment.
+/// The configuration of a Go program as the shell expands it in an environment.
 fn go_run(patch: &str, environment: &[(&str, &str)]) -> Value {
     let object = function(&format!("{{java: null, golang: {{go: /pulsar/go}}, {patch}}}"));
     let script = script(main_container(&rendered(&object))).to_owned();
@@ -63,7 +63,7 @@ fn credentials_from_secrets_reach_a_go_program() {
     assert_eq!(found["tlsTrustCertsFilePath"], "/etc/tls/ca.crt");
     assert_eq!(found["tlsAllowInsecureConnection"], true);
     assert_eq!(found["tlsHostnameVerificationEnable"], false);
-    // Certificates are checked unless the Secret says otherwise, and the instance knows no other plugin.
+    // Certificates are verified unless the Secret says otherwise; the instance supports no other plugin.
     let found =
         go_run(secrets, &[("clientAuthenticationPlugin", "Other"), ("clientAuthenticationParameters", "x")]);
     assert_eq!(

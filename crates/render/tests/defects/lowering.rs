@@ -28,8 +28,8 @@ fn d007_a_window_needs_no_sliding_interval() {
     assert_eq!(config["__WINDOWCONFIGS__"], window);
 }
 
-/// The instance acknowledges each message as it comes unless the guarantee is MANUAL, and the executor of windows only where
-/// the window has a guarantee (read off Pulsar 4.0.6).
+/// The instance acknowledges each message on arrival unless the guarantee is MANUAL, and the window executor acknowledges only if
+/// the window has a guarantee (source code of Pulsar 4.0.6).
 #[test]
 fn the_messages_of_a_window_are_acknowledged_with_it() {
     for (given, instance, window) in [

@@ -1,5 +1,4 @@
-//! The defects of the Go operator that concern rendering: one test for each, by
-//! number, showing that ours does not have it.
+//! The defects of the Go operator that concern rendering: one test for each, by number, that shows their absence here.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod cleanup;

@@ -43,7 +43,7 @@ fn d020_all_of_a_backend_config_counts() {
     assert!(pod.affinity.as_ref().unwrap().pod_anti_affinity.is_some());
     let labels = desired.stateful_set.spec.template.metadata.as_ref().unwrap().labels.as_ref().unwrap();
     assert_eq!((labels["app"].as_str(), labels["team"].as_str()), ("function-mesh", "a"));
-    // What the object says counts more.
+    // The object's setting takes precedence.
     let own = function("{pod: {securityContext: {runAsUser: 8}, serviceAccountName: own}}");
     let desired = rendered_in(&own, &Environment::default(), &common);
     assert_eq!(crate::common::pod(&desired).security_context.as_ref().unwrap().run_as_user, Some(8));
@@ -179,7 +179,7 @@ fn d053_volumes_have_names_of_their_own() {
         .map(|m| m.mount_path.as_str())
         .collect();
     assert_eq!(paths, ["/etc/tls/pulsar-functions", "/etc/oauth2"]);
-    // Two Secrets whose names only differ in what a volume cannot have.
+    // Two Secrets whose names differ only in characters that a volume name cannot have.
     let other = function(
         "{pulsar: {tlsConfig: {certSecretName: a.b, certSecretKey: k}, authConfig: {oauth2Config: \
          {audience: a, issuerUrl: i, keySecretName: a-b, keySecretKey: k}}}}",
@@ -192,7 +192,7 @@ fn d053_volumes_have_names_of_their_own() {
     assert_eq!(mounts, names);
 }
 
-/// The Go operator's pod is refused for ever.
+/// The Go operator's pod is always refused.
 #[test]
 fn d053_two_keys_at_one_path_are_refused() {
     let secrets = |a: &str, b: &str| {

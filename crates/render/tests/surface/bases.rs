@@ -1,4 +1,4 @@
-//! Valid objects to begin with.
+//! Valid objects as a starting point.
 
 use crate::case::{Case, Kind};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! One input of the renderer, and what becomes of it.
+//! One input of the renderer, and its result.
 
 pub use functionmesh_api::Kind;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// An object with what else rendering depends on.
+/// An object with the other inputs of rendering.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub kind: Kind,
     /// `metadata.name`.
     pub name: String,
     pub spec: Value,
-    /// Specs of the two `BackendConfig`s, `null` when there is none.
+    /// Specs of the two `BackendConfig`s, `null` if there is none.
     pub backend_configs: [Value; 2],
     /// Whether init containers download packages.
     pub init_containers: bool,
@@ -30,7 +30,7 @@ pub struct Rendered {
     pub cleanup: Option<Job>,
 }
 
-/// What becomes of a case.
+/// The result of a case.
 pub type Outcome = Result<Rendered, Invalid>;
 
 impl Case {

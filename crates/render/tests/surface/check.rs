@@ -1,4 +1,4 @@
-//! What everything rendered has to satisfy, so that the API server takes it.
+//! Conditions that every rendered object has to satisfy, so that the API server accepts it.
 
 use crate::case::{Case, Rendered, own_containers};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What is wrong with what was rendered of a case.
+/// The problems of the objects rendered for a case.
 pub fn problems(rendered: &Rendered, case: &Case) -> Vec<String> {
     let mut found = Vec::new();
     let set = &rendered.desired.stateful_set;

@@ -6,8 +6,8 @@ use crate::schema::{self, Shape, shape};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// A field of ours whose content is not taken apart further, with the names of the fields on the way; `*` is any key
-/// or item.
+/// A field of Function Mesh whose content is not examined further, as the names of the fields on its path; `*` is any key or
+/// item.
 type Path = Vec<String>;
 
 /// Whether fields are not used, by path.
@@ -20,7 +20,7 @@ fn leaves(schema: &Value, path: &mut Path, not_used: bool, out: &mut BTreeMap<Pa
         path.pop();
     };
     match shape(schema) {
-        // The fields of a type of Kubernetes have no descriptions: it is passed on as a whole.
+        // The fields of a Kubernetes type have no descriptions: it is passed on as a whole.
         Shape::Fields(fields) if fields.values().all(|field| field["description"].is_string()) => {
             fields.iter().for_each(|(name, field)| inner(path, name, field, out));
         }
@@ -163,7 +163,7 @@ fn has_effect(kind: Kind, path: &Path, schema: &Value, root: &dyn Fn(&mut Case) 
 /// Fields that have no effect on what is rendered although their descriptions do not say "Not used": they belong to a
 /// type that is used elsewhere, or have an effect elsewhere. A path stands for all below it.
 const WITHOUT_EFFECT: &[&str] = &[
-    // It decides when a change reaches components, not what they become.
+    // It decides when a change reaches components, not how they are rendered.
     "BackendConfig.autoUpdate",
 ];
 

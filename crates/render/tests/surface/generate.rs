@@ -9,7 +9,7 @@ use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::{TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 
-/// Generates cases of a kind: some from nothing, most by changing an object that is valid.
+/// Generates cases of a kind: some from scratch, most by changing a valid object.
 #[derive(Debug)]
 pub struct Cases(pub Kind);
 
@@ -59,7 +59,7 @@ impl Strategy for Values {
     }
 }
 
-/// Makes a failing case smaller by leaving out one field or item after the other.
+/// Shrinks a failing case by removing one field or item at a time.
 #[derive(Debug)]
 pub struct Shrinking {
     current: Case,
@@ -95,7 +95,7 @@ impl ValueTree for Shrinking {
     }
 }
 
-/// Removes the field or item that comes after `left` others that may be left out, outer ones first.
+/// Removes the field or item at index `left` of those that can be removed, outer ones first.
 fn remove_nth(schema: &Value, value: &mut Value, left: &mut usize) -> bool {
     let mut take = || {
         *left = left.wrapping_sub(1);
@@ -168,7 +168,7 @@ impl<'a> Any<'a> {
                 let is_object = fields.contains_key("apiVersion") && fields.contains_key("metadata");
                 for (field, inner) in fields {
                     if is_object && (field == "apiVersion" || field == "kind") {
-                        // Kubernetes knows which kind it is; a wrong one decodes nowhere.
+                        // Kubernetes knows the right kind; a wrong one does not decode anywhere.
                         continue;
                     }
                     let percent = match depth {
@@ -200,7 +200,7 @@ impl<'a> Any<'a> {
         }
     }
 
-    /// Changes something somewhere inside.
+    /// Changes a random nested value.
     fn change(&mut self, schema: &Value, value: &mut Value, name: &str, depth: usize) {
         let deeper = !self.chance(if depth == 0 { 0 } else { 25 });
         match (shape(schema), &mut *value) {
@@ -411,7 +411,7 @@ impl<'a> Any<'a> {
     }
 }
 
-/// Leaves out items that the API server would refuse as repetitions of others.
+/// Removes items that the API server would refuse as duplicates.
 fn distinct(schema: &Value, items: Vec<Value>) -> Vec<Value> {
     let keys = list_keys(schema);
     let mut seen: Vec<Vec<Value>> = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 /// Name of the file that hostile strings try to create.
 pub const CANARY: &str = "CANARY";
 
-/// Each tries another way out of its place. None has a NUL, which no argument of a program can have.
+/// Each breaks out of its context in another way. None has a NUL, which no argument of a program can have.
 pub fn strings() -> &'static [String] {
     &STRINGS
 }
@@ -65,7 +65,7 @@ static STRINGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     ]
     .map(str::to_owned)
     .to_vec();
-    // Longer than the 4 KiB in which some programs keep a line.
+    // Longer than the 4 KiB that some programs reserve for a line.
     all.push(" long".repeat(820) + "'$(POD_NAME)' $$");
     all
 });

@@ -1,4 +1,4 @@
-//! Hostile text in every place that reaches a shell arrives as it is, and nothing else is run.
+//! Hostile text in every place that reaches a shell arrives unchanged, and nothing else is executed.
 //!
 //! Each base is run with a mark in each place, and again with a hostile string in each place. The second run has to be
 //! the first one with the marks replaced: the same programs, as many arguments, and the text byte for byte.
@@ -87,10 +87,10 @@ const CREDENTIALS: &[&str] = &[
 const SERVICES: &[&str] =
     &["/pulsar/authConfig", "/pulsar/cleanupAuthConfig", "/pulsarPackageService/authConfig"];
 
-/// Bases whose commands are built as those of others.
+/// Bases whose commands are built like those of others.
 const SAME_COMMANDS: &[&str] = &["python-log", "source-secrets", "sink-secrets"];
 
-/// All places with how they take text.
+/// All places, with the form in which they accept text.
 fn places() -> Vec<(String, How)> {
     let credentials = SERVICES.iter().flat_map(|service| {
         CREDENTIALS.iter().map(move |member| (format!("{service}/{member}"), How::Whole))
@@ -98,7 +98,7 @@ fn places() -> Vec<(String, How)> {
     PLACES.iter().map(|(place, how)| ((*place).to_owned(), *how)).chain(credentials).collect()
 }
 
-/// Text as it arrives from a place.
+/// Text in the form in which it arrives from a place.
 fn arrives(how: How, place: &str, text: &str) -> Option<String> {
     match how {
         // No file system has names this long; the program of a Go function is a real file here.
@@ -162,12 +162,12 @@ fn meanings(records: &[Record], replace: &dyn Fn(&str) -> String) -> Vec<String>
     all
 }
 
-/// What is run for a case, in all containers.
+/// The programs that a case runs, in all containers.
 pub fn run(case: &Case) -> Result<Vec<Record>, String> {
     run_by(case, Sandbox::run)
 }
 
-/// What is run for a case whose ConfigMap and Secrets have this content.
+/// The programs that a case runs if its ConfigMap and Secrets have this content.
 pub fn run_with(case: &Case, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
     run_by(case, |sandbox, container| sandbox.run_with(container, service))
 }
@@ -194,7 +194,7 @@ fn run_by(
 /// A place with the mark that stands for it in the harmless run.
 type Marked = (String, How, String);
 
-/// The places of a case that take a text.
+/// The places of a case that accept a text.
 fn accepted(case: &Case, text: &str) -> Vec<Marked> {
     let mut places: Vec<Marked> = places()
         .into_iter()
@@ -203,7 +203,7 @@ fn accepted(case: &Case, text: &str) -> Vec<Marked> {
         .filter(|(place, how, _)| put(&mut case.spec.clone(), place, *how, ""))
         .filter(|(place, how, _)| arrives(*how, place, text).is_some())
         .collect();
-    // Only where the whole is refused it matters by which place.
+    // The place matters only if the whole text is refused.
     if filled(case, &places, Some(text)).outcome().unwrap().is_err() {
         places
             .retain(|place| filled(case, std::slice::from_ref(place), Some(text)).outcome().unwrap().is_ok());
@@ -221,7 +221,7 @@ fn filled(case: &Case, places: &[Marked], text: Option<&str>) -> Case {
     case
 }
 
-/// Runs bases; remembers what they run with the marks.
+/// Runs bases; records what they run with the marks.
 #[derive(Default)]
 struct Runs {
     harmless: BTreeMap<(usize, Vec<String>), Vec<Record>>,

@@ -1,6 +1,6 @@
-//! The instances take what they get: each option of the commands and each field of the function details is one that the
-//! instances of all supported lines of Pulsar know. Their tables are recorded; `make instances` compares these with the
-//! instances, and lets the instances' own parsers read the same commands.
+//! The instances accept the rendered commands: each option and each field of the function details is known to the instances of
+//! all supported lines of Pulsar. Their tables are recorded; `make instances` compares the tables with the instances, and lets
+//! the instances' own parsers read the same commands.
 
 use crate::bases;
 use crate::case::{Case, Kind};
@@ -15,11 +15,11 @@ const LINES: [(&str, &str); 2] =
     [("4.0", include_str!("instances/pulsar-4.0.txt")), ("4.2", include_str!("instances/pulsar-4.2.txt"))];
 /// The Java instance's class; the options follow it.
 const MAIN_CLASS: &str = "org.apache.pulsar.functions.instance.JavaInstanceMain";
-/// Of the Python instance; the same in all lines. Its parser has no required options, as a file may have them.
+/// Of the Python instance; the same in all lines. Its parser has no required options, because a file may set them.
 const PYTHON_REQUIRED: [&str; 5] =
     ["--function_details", "--py", "--instance_id", "--cluster_name", "--logging_config_file"];
 
-/// What the instances of a line take.
+/// The options and fields that the instances of a line accept.
 #[derive(Default)]
 struct Line {
     /// Type and whether it is required, by instance and option.
@@ -49,7 +49,7 @@ impl Line {
         line
     }
 
-    /// What an instance finds wrong with its arguments.
+    /// The problems of an instance with its arguments.
     fn problems(&self, instance: &str, arguments: &[String]) -> Vec<String> {
         let mut found = Vec::new();
         let mut given = BTreeMap::new();
@@ -65,7 +65,7 @@ impl Line {
                 Some(value) if of == "int" && value.parse::<i32>().is_err() => {
                     found.push(format!("{argument} {value}"));
                 }
-                // The parsers take what begins with the sign of an option for one.
+                // The parsers treat an argument that starts with a dash as an option.
                 Some(value) if value.starts_with("--") => found.push(format!("{argument} has no value")),
                 Some(value) => {
                     if given.insert(name.clone(), value).is_some() {
@@ -86,7 +86,7 @@ impl Line {
         found
     }
 
-    /// An option by its name or, as Python's parser has it, by the beginning of one name only.
+    /// An option by its name or, as in Python's parser, by an unambiguous prefix.
     fn option(&self, instance: &str, name: &str) -> Option<(&String, &str)> {
         let exact = (instance.to_owned(), name.to_owned());
         if let Some(((_, name), (of, _))) = self.options.get_key_value(&exact) {
@@ -153,7 +153,7 @@ fn arguments(records: &[Record]) -> Vec<(&'static str, Vec<String>)> {
     all
 }
 
-/// With `INSTANCE_ARGUMENTS=folder` the commands are left there, for the instances' own parsers.
+/// With `INSTANCE_ARGUMENTS=folder` the commands are written there, for the instances' own parsers.
 #[test]
 fn the_instances_of_all_lines_take_what_is_rendered() {
     let (mut wrong, mut commands) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
@@ -193,7 +193,7 @@ fn an_instance_says_what_it_does_not_take() {
     assert_eq!(found.len(), 3, "{found:?}");
 }
 
-/// Empty variables leave an option out: none may be without its value.
+/// Empty variables omit an option: no option may lack its value.
 #[test]
 fn what_a_secret_lacks_leaves_no_option_without_a_value() {
     for kind in ["java", "python", "go"] {
@@ -227,7 +227,7 @@ fn what_a_secret_lacks_leaves_no_option_without_a_value() {
     }
 }
 
-/// Certificates are checked unless the Secret says otherwise, by each tool.
+/// Every tool verifies certificates unless the Secret says otherwise.
 #[test]
 fn certificates_are_unchecked_only_where_the_secret_says_so() {
     for (tool, has_pulsarctl) in [("pulsar-admin", false), ("pulsarctl", true)] {

@@ -23,8 +23,8 @@ mod schema;
 
 use std::io::Write;
 
-/// Tells something about a run that passes; the test harness shows nothing that is printed the usual way.
+/// Prints a message about a passing run, past the output capture of the test harness.
 fn report(text: &str) {
-    // A closed stream is no reason to fail.
+    // A closed stream is not a failure.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -56,7 +56,7 @@ fn turned(value: &Value, out: &mut String) {
     }
 }
 
-/// Refused with words that help, or rendered to something that the API server takes, the same each time. Returns
+/// Refused with a helpful message, or rendered to objects that the API server accepts, with the same bytes each time. Returns
 /// whether it was rendered.
 fn holds(case: &Case) -> Result<bool, TestCaseError> {
     let [first, second] = case.round_trips().or_else(fail)?;
@@ -118,7 +118,7 @@ fn run(kind: Kind) {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    // Else the properties of what is rendered were hardly tried.
+    // Otherwise the properties of rendered objects were hardly tested.
     assert!(rendered.get() * 4 > objects, "too few objects are rendered");
 }
 
@@ -149,7 +149,7 @@ fn any_mesh_and_backend_config_decodes_and_encodes() {
     runner.run(&meshes, |spec| stable(round_trips::<FunctionMeshSpec>(&spec))).unwrap();
     let configs = Values(schema::spec("BackendConfig")).prop_filter("null", |spec| !spec.is_null());
     runner.run(&configs, |spec| stable(round_trips::<BackendConfigSpec>(&spec))).unwrap();
-    // The items of a mesh are rendered as the objects they become.
+    // The items of a mesh are rendered as the components that they define.
     let lists = Kind::ALL.map(|kind| (kind.plural(), kind));
     runner
         .run(&meshes, |spec| {

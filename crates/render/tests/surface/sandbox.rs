@@ -1,4 +1,4 @@
-//! Runs a container's command as the kubelet and a shell would, with programs that only note how they are called.
+//! Runs a container's command as the kubelet and a shell would, with programs that only record their calls.
 
 use k8s_openapi::api::core::v1::Container;
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Notes how it is called. Programs are links to it: one that was written by this process could still be open for writing
-/// in a child of another thread, and would not start ("text file busy").
+/// Records its calls. Programs are links to it: a file that this process has just written could still be open for writing in a
+/// child of another thread, and would not start ("text file busy").
 const STUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/stub.sh");
 const UNZIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/unzip.sh");
 const MKTEMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface/mktemp.sh");
-/// Where containers expect things, and where they are as seen from the working directory. The paths are replaced in the
-/// text of the command: changing the root directory would need permissions that a test does not have.
+/// The paths that containers use, and the corresponding paths relative to the working directory. The paths are replaced in the
+/// text of the command: changing the root directory would require permissions that a test does not have.
 const FOLDERS: [(&str, &str); 2] = [("/pulsar/", "../pulsar/"), ("/usr/share/filebeat/", "../filebeat/")];
-/// What the ConfigMap and the Secrets hold: text that falls apart when it is not quoted.
+/// The content of the ConfigMap and the Secrets: text that breaks unless it is quoted.
 const SERVICE: [(&str, &str); 7] = [
     ("webServiceURL", "http://web:8080/ a"),
     ("brokerServiceURL", "pulsar://broker:6650/ 'b'"),
@@ -132,17 +132,17 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // What is left is below the target folder.
+        // The remaining records are below the target folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Text with the container's paths as they are here.
+/// Text with the container's paths replaced by those of the sandbox.
 fn here(text: &str) -> String {
     FOLDERS.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
 }
 
-/// The records that programs left, with the paths as in the container.
+/// The records of the programs, with the paths of the container.
 fn read(dump: &str) -> Vec<Record> {
     let mut records = Vec::new();
     let mut parts = dump.split_terminator('\0');
@@ -156,7 +156,7 @@ fn read(dump: &str) -> Vec<Record> {
     records
 }
 
-/// The variables of a container, as the kubelet gets them from their sources.
+/// The variables of a container, as the kubelet resolves them from their sources.
 fn environment(container: &Container, service: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for source in container.env_from.iter().flatten() {

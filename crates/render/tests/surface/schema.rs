@@ -19,7 +19,7 @@ pub fn spec(kind: &str) -> &'static Value {
     &SPECS.iter().find(|(name, _)| name == kind).unwrap().1
 }
 
-/// What a part of a schema describes.
+/// The content that a part of a schema describes.
 pub enum Shape<'a> {
     /// One of these values.
     Enumeration(&'a [Value]),

@@ -1,4 +1,4 @@
-//! When an entry counts. The requests are tested on a real API server (`e2e/tests/lifecycle/leader_election.rs`).
+//! When an entry of the lease counts. The requests are tested on a real API server (`e2e/tests/lifecycle/leader_election.rs`).
 
 use super::{LONGEST, Observed, Times};
 use k8s_openapi::api::coordination::v1::LeaseSpec;
@@ -28,7 +28,7 @@ fn held(looks: &[(u64, Option<&LeaseSpec>)]) -> Vec<bool> {
 
 #[test]
 fn an_entry_counts_from_when_it_was_seen() {
-    // An hour behind and an hour ahead: what is in the entry is not compared with any clock.
+    // One hour behind and one hour ahead: times in the entry are not compared with any clock.
     for renewed in [0, 4_000_000_000] {
         let spec = entry("a", Some(15), renewed);
         assert_eq!(held(&[(100, Some(&spec)), (114, Some(&spec)), (115, Some(&spec))]), [true, true, false]);

@@ -50,10 +50,10 @@ pub(super) fn page() -> Page {
     }
 }
 
-/// What a reason says to each tool.
+/// The meaning of a reason for each tool.
 fn tools() -> Table {
     let component = Reason::ALL.into_iter().map(|r| ("Function, Source, Sink", r.as_str(), vec![r.health()]));
-    // The components decide which of several it is.
+    // The components decide which of several meanings applies.
     let examples = mesh_controller::examples::statuses();
     let mesh = mesh_controller::reason::Reason::ALL.into_iter().map(|reason| {
         let mut healths = vec![Health::Current, Health::InProgress, Health::Failed];

@@ -5,7 +5,7 @@ use super::rules::Rule;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-/// Fields of ours that hold a type of Kubernetes, and its name. `kubectl explain pod.spec` describes most of them.
+/// Fields of Function Mesh that have a Kubernetes type, and its name. `kubectl explain pod.spec` describes most of them.
 const EMBEDDED: &[(&str, &str)] = &[
     ("affinity", "Affinity"),
     ("autoScalingBehavior", "HorizontalPodAutoscalerBehavior"),
@@ -40,23 +40,23 @@ pub(super) struct Field {
     pub(super) note: String,
 }
 
-/// A kind that stands for the items of a list, so that they are not repeated: its name and the fields of its spec.
+/// A kind whose spec describes the items of a list, so that its fields are not repeated: its name and the fields of its spec.
 pub(super) struct Item<'a> {
     pub(super) kind: String,
     pub(super) properties: &'a Value,
 }
 
-/// What the fields of one kind are read with.
+/// The inputs for the fields of one kind.
 pub(super) struct Reader<'a> {
     pub(super) rules: &'a [Rule],
     pub(super) items: &'a [Item<'a>],
 }
 
 impl Reader<'_> {
-    /// All fields of ours below a part of a schema, each before what is below it.
+    /// All fields of Function Mesh below a part of a schema, each before its nested fields.
     ///
     /// # Errors
-    /// When one has no description, or a type of Kubernetes whose name is not known here.
+    /// If one has no description, or an unknown Kubernetes type.
     pub(super) fn below(&self, schema: &Value, path: &str) -> Result<Vec<Field>> {
         let mut fields = Vec::new();
         let (schema, path) = contents(schema, path);
@@ -79,7 +79,7 @@ impl Reader<'_> {
                 note,
                 path: path.clone(),
             });
-            // What is below a field without effect has none either.
+            // Fields below a field without effect have no effect either.
             let closed =
                 EMBEDDED.iter().any(|(field, _)| field == name) || description.starts_with("Not used");
             if !closed && self.item(inner).is_none() {
@@ -89,7 +89,7 @@ impl Reader<'_> {
         Ok(fields)
     }
 
-    /// The kind that the items of a list are specs of.
+    /// The kind whose spec the items of a list have.
     fn item(&self, schema: &Value) -> Option<&Item<'_>> {
         let names = |properties: &Value| -> Option<Vec<String>> {
             properties.as_object().map(|properties| properties.keys().cloned().collect())
@@ -137,7 +137,7 @@ fn list<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     schema.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// What the schema itself says about values, in words.
+/// The constraints that the schema itself states, as text.
 fn constraints(schema: &Value) -> Vec<String> {
     let mut words = Vec::new();
     let values: Vec<String> = list(schema, "enum").map(|value| code(&plain(value))).collect();

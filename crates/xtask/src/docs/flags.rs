@@ -53,7 +53,7 @@ fn arguments<A: Args>() -> Vec<Arg> {
     A::augment_args(Command::new("")).get_arguments().cloned().collect()
 }
 
-/// The arguments of `kubectl fmesh render` that the controllers have not.
+/// The arguments of `kubectl fmesh render` that the controllers do not have.
 fn offline(shared: &[Arg]) -> Vec<Arg> {
     let cli = kubectl_fmesh::Cli::command();
     let own = cli.find_subcommand("render").into_iter().flat_map(Command::get_arguments);

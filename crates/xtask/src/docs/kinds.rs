@@ -69,7 +69,7 @@ fn page(definition: &Value, items: &[Item]) -> Result<Page> {
     Ok(Page { file: format!("{}.md", kind.to_lowercase()), title: kind, summary, body })
 }
 
-/// How to name and find objects of the kind.
+/// The names of the kind, and how to list its objects.
 fn identity(definition: &Value) -> String {
     let names = |pointer: &str| text(definition, pointer);
     let (singular, short) = (names("/spec/names/singular"), names("/spec/names/shortNames/0"));
@@ -85,7 +85,7 @@ fn identity(definition: &Value) -> String {
     words
 }
 
-/// The fields of a spec: those directly in it, and a section for each that has fields of its own.
+/// The fields of a spec: its own fields, and a section for each field with nested fields.
 struct Sections<'a> {
     top: Vec<&'a Field>,
     nested: Vec<Section<'a>>,
@@ -131,7 +131,7 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// `linked`: fields with a section of their own lead there.
+    /// `linked`: fields with a section of their own link to it.
     fn table(&self, fields: &[&Field], linked: bool) -> Table {
         let mut table = Table::new(&["Field", "Type", "Default", "Validation", "Note"]);
         for field in fields {

@@ -1,4 +1,4 @@
-//! The little of Markdown that the pages need.
+//! The subset of Markdown that the pages use.
 
 use std::fmt::{self, Write};
 
@@ -16,7 +16,7 @@ impl Table {
         table
     }
 
-    /// Adds a row; texts are escaped for a cell, and otherwise Markdown.
+    /// Adds a row; texts are escaped for a cell, and are Markdown otherwise.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         debug_assert_eq!(N, self.columns);
         self.line(cells.into_iter().map(|cell| escaped(&cell)));
@@ -52,7 +52,7 @@ pub(super) fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// Text that neither ends a cell nor, outside of code, is taken for a tag or emphasis.
+/// Text that neither ends a cell nor, outside of code, is parsed as a tag or emphasis.
 fn escaped(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(index, part)| {
         let part = part.replace('|', "\\|").replace('\n', " ");
@@ -61,7 +61,7 @@ fn escaped(text: &str) -> String {
             return part;
         }
         let part = part.replace('<', "&lt;").replace('*', "\\*");
-        // A line break of ours.
+        // A line break of the source.
         part.replace("&lt;br>", "<br>")
     });
     parts.collect::<Vec<_>>().join("`")

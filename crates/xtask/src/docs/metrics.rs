@@ -11,7 +11,7 @@ use functionmesh_runtime::metrics::{Metrics, ObjectsByReadiness};
 /// When two metrics have the same name.
 pub(super) fn page() -> Result<Page> {
     let metrics = Metrics::new("any", "any")?;
-    // What a controller adds once its caches are there.
+    // Metrics that a controller registers once its caches exist.
     metrics.register(&ObjectsByReadiness::new(|| (0, 0))?)?;
     let mut table = Table::new(&["Metric", "Type", "Labels", "Description"]);
     for metric in metrics.described() {

@@ -1,14 +1,14 @@
-//! The rules of a kind, in the Common Expression Language, that speak of more than one field's form.
+//! The rules of a kind, in the Common Expression Language, that concern more than the form of one field.
 
 use serde_json::Value;
 
 /// One rule.
 pub(super) struct Rule {
-    /// The part of the object that it looks at.
+    /// The part of the object that it reads.
     scope: String,
     /// The field that the API server reports, if it names one.
     field: Option<String>,
-    /// What the API server says.
+    /// The message of the API server.
     pub(super) message: String,
 }
 
@@ -42,8 +42,7 @@ fn collect(schema: &Value, scope: &str, found: &mut Vec<Rule>) {
 }
 
 impl Rule {
-    /// Whether it says something about a field: the API server reports it there, it looks at nothing else, or its
-    /// message names the field.
+    /// Whether it concerns a field: the API server reports it there, it reads nothing else, or its message names the field.
     pub(super) fn is_about(&self, path: &str) -> bool {
         let parts = ["", "spec", "status"];
         self.field.as_deref() == Some(path)
@@ -52,7 +51,7 @@ impl Rule {
     }
 }
 
-/// Whether a text has a path as a whole.
+/// Whether a text contains a path as a whole.
 fn mentions(text: &str, path: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(path).any(|(at, _)| {

@@ -1,4 +1,4 @@
-//! The page on settings that a runtime does not take.
+//! The page on settings that a runtime does not support.
 
 use super::markdown::{Table, code};
 use super::page::Page;
@@ -39,7 +39,7 @@ pub(super) fn page() -> Page {
     }
 }
 
-/// Whether another row says it already: the field is that of another runtime, or the setting without conditions does not work.
+/// Whether another row covers it: the field belongs to another runtime, or the setting without conditions does not work.
 fn is_elsewhere(setting: &Setting, runtime: Runtime) -> bool {
     let of_another = [("python.", Runtime::Python), ("golang.", Runtime::Go)]
         .into_iter()

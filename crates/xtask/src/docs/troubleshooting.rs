@@ -1,4 +1,4 @@
-//! `docs/troubleshooting.md`: an entry per reason, from what the controllers say about themselves.
+//! `docs/troubleshooting.md`: an entry per reason, from the documentation in the controllers.
 
 use super::markdown::code;
 use functionmesh_api::condition::ReasonDocs;

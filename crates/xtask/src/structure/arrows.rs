@@ -1,13 +1,13 @@
-//! Cycles between files, and arrows that go up.
+//! Cycles between files, and upward imports.
 
 use crate::structure::source::{Module, Tree};
 use crate::structure::workspace::shown;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Arrows from a file to others, with the line of the first one to each.
+/// Imports of a file from others, with the line of the first import from each.
 type Arrows = BTreeMap<usize, BTreeMap<usize, usize>>;
 
-/// What is wrong with the arrows of a target.
+/// The problems with the imports of a target.
 pub fn problems(tree: &Tree) -> Vec<String> {
     let arrows = arrows(tree);
     let mut problems: Vec<String> = Vec::new();
@@ -35,7 +35,7 @@ pub fn problems(tree: &Tree) -> Vec<String> {
     problems
 }
 
-/// Whether a module is around another one.
+/// Whether a module encloses another one.
 fn is_above(above: &Module, below: &Module) -> bool {
     above.path.len() < below.path.len() && below.path.starts_with(&above.path)
 }
@@ -52,7 +52,7 @@ fn arrows(tree: &Tree) -> Arrows {
     arrows
 }
 
-/// One shortest cycle through each file that is in one and in none that was found before.
+/// One shortest cycle for each file that is in a cycle and in none that was found before.
 fn cycles(arrows: &Arrows) -> Vec<Vec<usize>> {
     let mut found: Vec<Vec<usize>> = Vec::new();
     for start in arrows.keys() {
@@ -63,7 +63,7 @@ fn cycles(arrows: &Arrows) -> Vec<Vec<usize>> {
     found
 }
 
-/// The shortest way from a file back to itself.
+/// The shortest path from a file back to itself.
 fn cycle(arrows: &Arrows, start: usize) -> Option<Vec<usize>> {
     let mut ways = VecDeque::from([vec![start]]);
     let mut seen = std::collections::BTreeSet::new();

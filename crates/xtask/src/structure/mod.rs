@@ -1,17 +1,16 @@
-//! `cargo xtask structure`: the shape of the workspace, checked so that it stays.
+//! `cargo xtask structure`: checks the structure of the workspace.
 //!
-//! A module is a file here: what is declared in braces belongs to the file around it. Code under `#[cfg(test)]` is not part of
-//! the shape. The rules:
+//! A module is a file here: an inline module belongs to the file around it. Code under `#[cfg(test)]` is ignored. The rules:
 //!
-//! * **No cycle between the files of a crate.** An arrow goes from a file to each file that it takes something from, by a
-//!   `use` or by a path in an expression, a type or a macro. Declaring a module (`mod x;`) is no arrow.
-//! * **No upward arrow.** A file takes nothing from a file above it in the tree of modules: neither what its parent's `mod.rs`
-//!   or the `lib.rs` defines, nor what they re-export. Items come from the file that defines them, which may be any file
-//!   beside or below it, or in another branch (`crate::text::shell` from `crate::instance::java`).
-//! * **No idle `pub mod`.** A public module of a library is named by another crate, or by a test, bench or binary of its own.
+//! * **No cycle between the files of a crate.** An arrow leads from a file to each file that it refers to, by a `use` or by a
+//!   path in an expression, a type or a macro. Declaring a module (`mod x;`) is no arrow.
+//! * **No upward arrow.** A file refers to nothing in a file above it in the module tree: neither definitions in its parent's
+//!   `mod.rs` or in `lib.rs`, nor their re-exports. Items come from the file that defines them, which may be any file beside or
+//!   below it, or in another branch (`crate::text::shell` from `crate::instance::java`).
+//! * **No idle `pub mod`.** Another crate, or a test, bench or binary of the same package, uses each public module of a library.
 //! * **No long file or function.** A file has at most 450 lines, a function at most 100 lines of code, unless it is a table: one
 //!   list, `vec!`, `json!`, struct or `match` of single expressions makes up four fifths of it.
-//! * **Pure crates.** Rendering and planning depend on no runtime and no client, the command line neither.
+//! * **Pure crates.** Rendering, planning and the CLI depend on no async runtime and no API client.
 
 mod arrows;
 mod facade;
@@ -29,7 +28,7 @@ use workspace::Workspace;
 /// Checks all rules.
 ///
 /// # Errors
-/// Every place that breaks one.
+/// Every violation.
 pub fn check() -> Result<()> {
     let workspace = Workspace::read()?;
     let mut problems = Vec::new();

@@ -1,14 +1,14 @@
-//! Crates that decide and do nothing else: no I/O among their dependencies.
+//! Crates without I/O: nothing among their dependencies does any.
 
 use crate::structure::workspace::{Workspace, cargo};
 use anyhow::Result;
 
-/// Crates without I/O, and the command line, which reads files and talks to no cluster.
+/// Crates without I/O, and the CLI, which reads files and does not connect to a cluster.
 const PURE: [&str; 4] = ["functionmesh-api", "functionmesh-render", "functionmesh-plan", "kubectl-fmesh"];
-/// What does I/O: an asynchronous runtime, clients of the API server and of HTTP.
+/// Crates that do I/O: an asynchronous runtime, clients of the API server and of HTTP.
 const FORBIDDEN: [&str; 6] = ["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "async-std"];
 
-/// What the pure crates of the workspace depend on and must not.
+/// The forbidden dependencies of the pure crates in the workspace.
 pub fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for name in PURE.into_iter().filter(|name| workspace.packages.iter().any(|package| package.name == *name))

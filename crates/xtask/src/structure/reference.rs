@@ -1,4 +1,4 @@
-//! The paths in a file: what it takes from other modules and crates.
+//! The paths in a file: its references to other modules and crates.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, Macro, Path, UseTree};
 /// A path, resolved as far as a file alone allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Whether the segments begin at the root of this crate; else the first one is the name of another crate or a local name.
+    /// Whether the path starts at the root of this crate; otherwise the first segment is another crate or a local name.
     pub local: bool,
     pub segments: Vec<String>,
     pub line: usize,
@@ -29,7 +29,7 @@ pub struct Declared {
     pub around: Vec<String>,
 }
 
-/// Reads what a file refers to and which modules it declares. `module` is the path of its module.
+/// Reads the references of a file, and the modules that it declares. `module` is the path of its module.
 pub fn read(file: &File, module: &[String]) -> (Vec<Reference>, Vec<Declared>) {
     let mut reader = Reader { module: module.to_vec(), depth: module.len(), ..Reader::default() };
     reader.children.push(children(&file.items));
@@ -43,7 +43,7 @@ struct Reader {
     module: Vec<String>,
     /// Length of the path of the file's own module.
     depth: usize,
-    /// Names of the modules that each module on the way declares.
+    /// Names of the modules that each enclosing module declares.
     children: Vec<BTreeSet<String>>,
     test: bool,
     references: Vec<Reference>,
@@ -51,7 +51,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Notes a path as it is written.
+    /// Records a path as it is written.
     fn note(&mut self, written: Vec<String>, line: usize) {
         let Some(first) = written.first() else { return };
         let mut base = self.module.clone();
@@ -95,7 +95,7 @@ impl Reader {
         }
     }
 
-    /// The paths in the text of a macro, which is no syntax yet.
+    /// The paths in the tokens of a macro, which are not parsed yet.
     fn note_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let (mut line, mut colons) = (0, 0);
@@ -122,14 +122,14 @@ impl Reader {
         self.note_path(path, line);
     }
 
-    /// Notes a path of an expression or a type. One name alone is one that a `use` brought or the file defines.
+    /// Records a path of an expression or a type. A single name is imported by a `use` or defined in the file.
     fn note_path(&mut self, path: Vec<String>, line: usize) {
         if path.len() > 1 {
             self.note(path, line);
         }
     }
 
-    /// Reads something that may be for tests only.
+    /// Reads an item that may be for tests only.
     fn within(&mut self, attributes: &[Attribute], read: impl FnOnce(&mut Self)) {
         let before = self.test;
         self.test |= attributes.iter().any(is_test);
@@ -183,10 +183,10 @@ impl<'ast> Visit<'ast> for Reader {
         visit::visit_macro(self, call);
     }
 
-    // Attributes hold no paths of modules, and doc comments are attributes.
+    // Attributes contain no module paths, and doc comments are attributes.
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 
-    // `pub(in path)` and `pub(super)` take nothing from there.
+    // `pub(in path)` and `pub(super)` are not references.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 }
 
@@ -199,7 +199,7 @@ fn children(items: &[Item]) -> BTreeSet<String> {
     modules.collect()
 }
 
-/// Whether an attribute says that something is for tests only.
+/// Whether an attribute marks an item as test code.
 pub fn is_test(attribute: &Attribute) -> bool {
     let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
     let words =

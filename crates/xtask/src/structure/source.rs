@@ -18,7 +18,7 @@ pub struct Module {
     pub path: Vec<String>,
     pub file: PathBuf,
     pub references: Vec<Reference>,
-    /// Whether it and everything around it is declared with `pub`.
+    /// Whether it and all enclosing modules are declared with `pub`.
     pub public: bool,
     /// Whether it exists in tests only.
     pub test: bool,
@@ -39,7 +39,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Adds a file and those that it declares, which are below `folder`.
+    /// Adds a file and the files that it declares, which are below `folder`.
     fn add(&mut self, mut module: Module, folder: &Path) -> Result<()> {
         let source = std::fs::read_to_string(&module.file)
             .with_context(|| format!("file {}", module.file.display()))?;
@@ -68,7 +68,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The file that a path of this crate leads to: the module with the longest name that the path begins with.
+    /// The file that a path of this crate refers to: the module with the longest name that is a prefix of the path.
     pub fn resolve(&self, segments: &[String]) -> Option<usize> {
         let matching =
             self.modules.iter().enumerate().filter(|(_, module)| segments.starts_with(&module.path));
@@ -76,7 +76,7 @@ impl Tree {
     }
 }
 
-/// Where the file of a declared module is.
+/// The location of the file of a declared module.
 fn locate(child: &Declared, folder: &Path, declared_in: &Path) -> PathBuf {
     if let Some(path) = &child.path {
         return declared_in.with_file_name(path);

@@ -4,7 +4,7 @@ use super::source::Tree;
 use super::{arrows, facade, purity, size};
 use std::path::PathBuf;
 
-/// A crate in a folder of its own, removed in the end.
+/// A crate in a temporary folder, removed on drop.
 struct Crate(PathBuf);
 
 impl Crate {
@@ -22,7 +22,7 @@ impl Crate {
         Tree::read("made_up", &self.0.join("lib.rs")).unwrap()
     }
 
-    /// The problems with its arrows, without the folder.
+    /// The problems with its imports, without the folder.
     fn arrows(&self) -> Vec<String> {
         let folder = format!("{}/", self.0.canonicalize().unwrap().display());
         arrows::problems(&self.tree()).into_iter().map(|problem| problem.replace(&folder, "")).collect()

@@ -1,4 +1,4 @@
-//! A BackendConfig that the API server would refuse in a pod: it is named, pods stay, and their number is followed.
+//! A BackendConfig that the API server would refuse in a pod: the status names it, pods keep running, and scaling works.
 
 use anyhow::{Result, bail, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -12,7 +12,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-/// Of an object that runs as its spec says: `Ready` is about its pods.
+/// The `Ready` condition of an object that runs as specified, which depends on its pods only.
 const REFUSED: (&str, &str) = ("True", "InvalidBackendConfig");
 
 /// Waits until a StatefulSet has a number of replicas; returns its pod template.
@@ -53,7 +53,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
         }
         let template = scaled(&env, &sets, "f-function", 1).await?;
 
-        // The rules of the kind know nothing of affinity: as one that was stored before there were rules.
+        // Affinity is not covered by the rules of the kind: as if the object was stored before the rules existed.
         let term = json!({"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]});
         let affinity = json!({"nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}});
@@ -95,7 +95,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
         })
         .await?;
 
-        // One that is new gets no pods; one that is deleted is cleaned up.
+        // A new object gets no pods; a deleted one is cleaned up.
         create(&functions, "Function", "new", &function_spec()).await?;
         until_ready(&env, &functions, "new", ("False", "InvalidBackendConfig")).await?;
         ensure!(sets.get_opt("new-function").await?.is_none(), "pods from a BackendConfig that is refused");
@@ -131,7 +131,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
             until_ready(&env, &functions, name, AVAILABLE).await?;
         }
         let template = scaled(&env, &sets, "f-function", 1).await?;
-        // No check of ours looks at fields of nodes.
+        // The operator does not validate node fields.
         let term = json!({"matchFields": [{"key": "metadata.x", "operator": "In", "values": ["b"]}]});
         let affinity = json!({"nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}});
@@ -154,7 +154,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
         for name in ["f", "own"] {
             until_ready(&env, &functions, name, AVAILABLE).await?;
         }
-        // The same from the object itself is no BackendConfig's fault.
+        // The same setting in the object itself is not attributed to a BackendConfig.
         merge(&functions, "own", json!({"spec": {"pod": {"affinity": affinity}}})).await?;
         let message = until_ready(&env, &functions, "own", ("False", "Invalid")).await?;
         ensure!(!message.contains("BackendConfig"), "{message}");
@@ -164,7 +164,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
     .await
 }
 
-/// What the kind refuses, as the API server would in a pod, and the field that it names.
+/// Settings that the kind refuses, as the API server would in a pod, and the field in the message.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_pod_cannot_have_is_refused_at_admission() -> Result<()> {
     let env = TestEnv::connect().await?;

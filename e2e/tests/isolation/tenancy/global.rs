@@ -15,7 +15,7 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
     env.prepare().await?;
     env.test("globalplace", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
-        // Of the same name, where the Go operator looks for it.
+        // An object of the same name, in the namespace that the Go operator uses.
         let old = api(&env, "default", "BackendConfig", "backendconfigs");
         create(&old, "BackendConfig", &namespace, &json!({"autoUpdate": true, "env": {"OLD": "1"}})).await?;
         let own = api(&env, &namespace, "BackendConfig", "backendconfigs");
@@ -49,7 +49,7 @@ async fn it_is_in_the_namespace_of_the_release() -> Result<()> {
         })
         .await?;
 
-        // Where it was, by an explicit value only.
+        // The former namespace works only if it is configured.
         drop(controller);
         let place = [flags, vec!["--global-backend-config-namespace=default"]].concat();
         let controller = Controller::spawn(&inside, "function-controller", &place)?;

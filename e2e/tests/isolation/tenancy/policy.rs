@@ -1,4 +1,4 @@
-//! The opt-in policy for tenants, tried by a user who may write our kinds in one namespace and nothing else.
+//! The opt-in policy for tenants, tested by a user who may write the kinds in one namespace and nothing else.
 
 use super::reach::{grant, is_refusal};
 use anyhow::{Context, Result, bail, ensure};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const KINDS: [(&str, &str); 3] =
     [("Function", "functions"), ("FunctionMesh", "functionmeshes"), ("BackendConfig", "backendconfigs")];
 
-/// Installs the policy of `config/tenancy` for one namespace, and waits until it holds.
+/// Installs the policy of `config/tenancy` for one namespace, and waits until it is in force.
 async fn install(env: &TestEnv, namespace: &str, mesh_controller: &str) -> Result<()> {
     let text = std::fs::read_to_string(paths::root().join("config/tenancy/policy.yaml"))?;
     let account = "system:serviceaccount:function-mesh-system:function-mesh-mesh-controller";
@@ -67,13 +67,13 @@ impl Tenant {
         Ok(Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind, plural)))
     }
 
-    /// Tries to create an object that says something more, without keeping it.
+    /// A dry run: creates an object with additional settings.
     async fn create(&self, kind: &str, more: &Value) -> Result<kube::Result<DynamicObject>> {
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         Ok(self.api(kind)?.create(&dry, &object(kind, "x", &spec(kind, more))?).await)
     }
 
-    /// What the API server answers when it refuses that.
+    /// The response of the API server if it refuses that.
     async fn refused(&self, kind: &str, more: &Value) -> Result<String> {
         match self.create(kind, more).await? {
             Err(kube::Error::Api(status)) if status.message.contains("denied request") => {
@@ -85,7 +85,7 @@ impl Tenant {
     }
 }
 
-/// The smallest object of a kind that says something more: in a mesh, in an item.
+/// The smallest object of a kind with additional settings: in a mesh, they are in an item.
 fn spec(kind: &str, more: &Value) -> Value {
     let mut function = function_spec();
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -109,7 +109,7 @@ fn sidecar(more: &Value) -> Value {
     json!({"pod": {"sidecars": [container]}})
 }
 
-/// What is refused, and the field that the message names, below `spec` or the item.
+/// Refused settings, and the field in the message, below `spec` or the item.
 fn refusals() -> Vec<(Value, &'static str)> {
     let volume = |type_: &str, value: Value| json!({"pod": {"volumes": [{"name": "v", type_: value}]}});
     let privileged = |name: &str, value: Value| sidecar(&json!({"securityContext": {name: value}}));
@@ -197,7 +197,7 @@ async fn each_clause_refuses_what_it_names_and_nothing_else() -> Result<()> {
             }
         }
 
-        // What the namespace allows.
+        // Allowed by the namespace.
         let allow = |annotations: Value| {
             let namespaces: Api<Namespace> = Api::all(env.client.clone());
             let (name, patch) = (namespace.clone(), json!({"metadata": {"annotations": annotations}}));

@@ -1,5 +1,5 @@
-//! A tenant with permissions on Functions only, and an administrator of one namespace: what they cannot reach without any
-//! policy, as their permissions and ours end at the namespace.
+//! The limits of a tenant with permissions on Functions only, and of an administrator of one namespace, without any policy: their
+//! permissions, and those of the operator, end at the namespace.
 
 use anyhow::{Result, ensure};
 use e2e::operator::NAMESPACE;
@@ -10,7 +10,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-/// Lets a user write some of our kinds in a namespace, and waits until that holds.
+/// Grants a user write access to some of the kinds in a namespace, and waits until it is effective.
 pub(super) async fn grant(env: &TestEnv, namespace: &str, user: &str, plurals: &[&str]) -> Result<()> {
     let roles: Api<Role> = Api::namespaced(env.client.clone(), namespace);
     let bindings: Api<RoleBinding> = Api::namespaced(env.client.clone(), namespace);
@@ -65,13 +65,13 @@ async fn permissions_end_at_the_namespace() -> Result<()> {
                 "another namespace",
                 of("default", "Function", "functions").create(&dry, &function).await,
             )?;
-            // The global defaults, where they are now and where the Go operator has them.
+            // The global defaults, in their current location and in that of the Go operator.
             let config = object("BackendConfig", "global-backend-config", &json!({"env": {"A": "b"}}))?;
             for place in [NAMESPACE, "default"] {
                 let configs = of(place, "BackendConfig", "backendconfigs");
                 refused("the global BackendConfig", configs.create(&dry, &config).await)?;
             }
-            // What a namespace allows, and what says that a component is well.
+            // The allowances of a namespace, and the health of a component.
             let namespaces: Api<Namespace> = Api::all(client.clone());
             let open = Patch::Merge(
                 json!({"metadata": {"labels": {"compute.functionmesh.io/tenancy-policy": "exempt"}}}),

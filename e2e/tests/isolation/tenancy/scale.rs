@@ -1,4 +1,4 @@
-//! The number of pods follows the object although their template is refused.
+//! The number of pods follows the object although the pod template is refused.
 
 use super::backend_config::scaled;
 use anyhow::{Result, ensure};
@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-/// A policy of the cluster that denies StatefulSets with an image. It holds once the dry run of a write is denied.
+/// A cluster policy that denies StatefulSets with an image. It is in force once a dry run is denied.
 async fn deny(env: &TestEnv, namespace: &str) -> Result<()> {
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(env.client.clone());
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(env.client.clone());
@@ -66,7 +66,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
             functions.patch_scale(name, &PatchParams::default(), &scale).await
         };
 
-        // By an admission policy; the number in the same edit, and later.
+        // Refused by an admission policy; the number changes in the same edit, and later.
         deny(&env, &namespace).await?;
         let edit = json!({"spec": {"image": "example.com/bad", "replicas": 2}});
         merge(&functions, "denied", edit).await?;
@@ -77,13 +77,13 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         merge(&functions, "denied", json!({"spec": {"image": "example.com/good"}})).await?;
         until_ready(&env, &functions, "denied", AVAILABLE).await?;
 
-        // By ourselves: the spec says something that no pod can have.
+        // Refused by the operator: the spec has a setting that no pod can have.
         merge(&functions, "invalid", json!({"spec": {"pod": {"labels": {"a": "b c"}}}})).await?;
         until_ready(&env, &functions, "invalid", ("False", "Invalid")).await?;
         scale(functions.clone(), "invalid", 3).await?;
         scaled(&env, &sets, "invalid-function", 3).await?;
 
-        // By a foreign Service that has the name of ours.
+        // A foreign Service has the name of the operator's.
         let taken = "taken-function-headless";
         let services: Api<Service> = Api::namespaced(env.client.clone(), &namespace);
         let uid = services.get(taken).await?.metadata.uid;
@@ -99,7 +99,7 @@ async fn it_is_followed_although_the_template_is_refused() -> Result<()> {
         scale(functions.clone(), "taken", 3).await?;
         scaled(&env, &sets, "taken-function", 3).await?;
 
-        // By a quota that has no room for the Service that a user deleted.
+        // Refused by a quota, which leaves no room for a Service that a user deleted.
         let quotas: Api<ResourceQuota> = Api::namespaced(env.client.clone(), &namespace);
         let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": {"count/services": "0"}}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;

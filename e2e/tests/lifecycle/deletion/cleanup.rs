@@ -36,8 +36,8 @@ async fn made(env: &TestEnv, api: &Api<DynamicObject>, names: &[&str]) -> Result
     Ok(())
 }
 
-/// `kubectl delete --cascade=orphan` keeps what runs, and so its subscription; also when the controller looks only after the
-/// garbage collector is done.
+/// `kubectl delete --cascade=orphan` keeps the pods, and so their subscription; also if the controller reconciles the object only
+/// after the garbage collector has finished.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -85,8 +85,8 @@ async fn an_orphaned_statefulset_keeps_running_and_its_subscription() -> Result<
     .await
 }
 
-/// No cleanup is abandoned before an attempt: the time since the deletion does not count, nor that for which a Job waits for a
-/// node. After the first attempt the clock runs.
+/// No cleanup is abandoned before an attempt: neither the time since the deletion counts, nor the time for which a Job waits for
+/// a node. The time limit starts with the first attempt.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -108,12 +108,12 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
         let status = json!({"spec": {"hard": none}, "status": {"hard": none, "used": none}});
         quotas.patch_status("few", &PatchParams::default(), &Patch::Merge(status)).await?;
         api.delete("f", &DeleteParams::default()).await?;
-        // Longer than the time that a cleanup has.
+        // Longer than the time limit of a cleanup.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let controller =
             Controller::spawn(&env, "function-controller", &flags(&watched, &["--cleanup-timeout=1s"]))?;
         controller.ready(&env).await?;
-        // A quota that others have used up is no attempt either.
+        // A quota that other objects have used up is no attempt either.
         let message = until_condition(&env, &api, "f", "CleanupPending", RUNNING).await?;
         ensure!(message.starts_with("waiting for the quota of the namespace"), "{message}");
         let tries = || {
@@ -164,8 +164,7 @@ async fn said(env: &TestEnv, namespace: &str, words: &str) -> Result<()> {
     .await
 }
 
-/// A mass deletion runs a bounded number of Jobs, those of objects that were deleted first before the others, and says which
-/// wait.
+/// A mass deletion runs a bounded number of Jobs, in the order of deletion, and reports which objects wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
     const NAMES: [&str; 5] = ["c", "a", "e", "b", "d"];
@@ -207,7 +206,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
             let message = until_condition(&env, &api, name, "CleanupPending", RUNNING).await?;
             ensure!(message.starts_with("waiting for its turn: at most 2 "), "{message}");
         }
-        // By their names b would be first; deleted within the same second, they go by their names.
+        // By name, b would be first; objects deleted within the same second are ordered by name.
         let mut deleted = Vec::new();
         for name in ["e", "b", "d"] {
             deleted.push((api.get(name).await?.metadata.deletion_timestamp.map(|t| t.0.as_second()), name));
@@ -230,7 +229,7 @@ async fn cleanup_jobs_wait_for_their_turn() -> Result<()> {
     .await
 }
 
-/// The status cannot report a leftover: the object is deleted all the same, with an Event.
+/// The status cannot report the remains: the object is deleted nevertheless, with an Event.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_denied_keeps_no_finalizer() -> Result<()> {
     let env = TestEnv::connect().await?;

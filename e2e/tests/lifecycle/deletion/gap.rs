@@ -1,6 +1,6 @@
-//! Deletions during an interruption of a watch are noticed: the watch ends, the object is deleted, and
-//! the API server has compacted the version to resume from, so everything of that kind is listed again. Only that kind: a list of
-//! another one would wake the owner for another reason.
+//! Deletions during an interruption of a watch are noticed: the watch ends, the object is deleted, and the API server has
+//! compacted the version to resume from, so everything of that kind is listed again. Only that kind: a list of another one would
+//! trigger the owner for another reason.
 
 use super::{cleaning, ended, job_of, job_status};
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
-/// Far below the resync, which would notice everything in the end.
+/// Far below the resync interval, which would detect everything in the end.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Gap {
@@ -45,7 +45,7 @@ impl Gap {
         Ok(())
     }
 
-    /// The same with another process: it wrote nothing, so it has no reason to look once more in a few seconds.
+    /// The same with another process: it wrote nothing, so it does not check again after a few seconds.
     async fn fresh(&mut self) -> Result<()> {
         let name = self.name;
         self.controller.kill();
@@ -53,7 +53,7 @@ impl Gap {
         Ok(())
     }
 
-    /// Deletes an object in the gap and waits until there is another one of that name.
+    /// Deletes an object during the interruption and waits until another one of that name exists.
     async fn recreated(&self, resource: &str, api: &Api<DynamicObject>, name: &str) -> Result<()> {
         let old = api.get(name).await?.uid();
         self.during(resource, async {

@@ -1,4 +1,4 @@
-//! Only the object that was seen is deleted: a deletion carries uid and resource version.
+//! Only the observed object is deleted: a deletion has preconditions on uid and resource version.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::objects::{api, create, function_spec, functions, merge, until_gone};
@@ -14,7 +14,7 @@ fn item(name: &str) -> Value {
     item
 }
 
-/// The component leaves the mesh, and while the deletion is under way a user takes it out of the mesh's hands.
+/// The component leaves the mesh, and during the deletion a user removes it from the mesh.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_is_no_longer_the_mesh_s_is_not_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -42,7 +42,7 @@ async fn a_component_that_is_no_longer_the_mesh_s_is_not_deleted() -> Result<()>
         })
         .await?;
         merge(&components, "m-b", json!({"metadata": {"ownerReferences": null}})).await?;
-        // The other one goes.
+        // The other one is deleted.
         until_gone(&env, &components, "m-c").await?;
         controller.until_idle(&env).await?;
         let left =

@@ -1,4 +1,4 @@
-//! Items that cannot be read.
+//! Items that do not decode.
 
 use super::{MESH, item, meshes, spec, until_there};
 use anyhow::{Result, ensure};
@@ -29,7 +29,7 @@ async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
         for words in ["spec.functions[1].name: \"a\" is used twice", "Function m-b is kept"] {
             ensure!(message.contains(words), "no {words:?} in {message}");
         }
-        // The others are looked after all the same.
+        // The others are reconciled nevertheless.
         env.until("the other item", || async {
             let image = functions.get("m-a").await?.data["spec"]["image"].clone();
             ensure!(image == json!("example.com/image:2"), "{image}");

@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use std::time::Duration;
 
-/// Whether a component is the one of a uid, and belongs to the mesh of a uid.
+/// Whether a component has a uid, and belongs to the mesh of a uid.
 async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &str) -> Result<()> {
     let component = functions.get(name).await?;
     ensure!(component.uid().as_deref() == Some(uid), "{name} was created again");
@@ -19,7 +19,7 @@ async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &s
     Ok(())
 }
 
-/// Only the watch reports the end of an object that does not belong to the mesh.
+/// Only the watch reports the deletion of an object that does not belong to the mesh.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_becomes_free_is_taken() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -58,7 +58,7 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
         for name in ["m-a", "m-b", "m-c"] {
             uids.push(until_there(&env, &functions, name).await?);
         }
-        // What the garbage collector does for `--cascade=orphan`, once it has learned of the kind.
+        // What the garbage collector does for `--cascade=orphan`, once it has discovered the kind.
         controller.signal("TERM")?;
         for name in ["m-a", "m-b", "m-c"] {
             merge(&functions, name, json!({"metadata": {"ownerReferences": null}})).await?;
@@ -66,7 +66,7 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
         meshes.delete(MESH, &DeleteParams::default()).await?;
         let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         until_gone(&env, &meshes, MESH).await?;
-        // What a user labels so is no orphan of ours.
+        // An object that a user labelled is not an orphan of the mesh.
         create(&functions, "Function", "m-d", &function_spec()).await?;
         merge(&functions, "m-d", json!({"metadata": {"labels": {"compute.functionmesh.io/mesh": MESH}}}))
             .await?;
@@ -108,7 +108,7 @@ async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
         functions
             .patch("m-a", &PatchParams { field_manager: Some("evil".into()), ..<_>::default() }, &edit)
             .await?;
-        // For ten seconds the answer to its own write counts.
+        // For ten seconds the response to the controller's own write counts.
         tokio::time::sleep(Duration::from_secs(11)).await;
         merge(&meshes, MESH, json!({"metadata": {"labels": {"wake": "up"}}})).await?;
         env.until("the image of the item", || async {

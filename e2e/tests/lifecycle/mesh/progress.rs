@@ -1,4 +1,4 @@
-//! Many components, slow or refused writes.
+//! Many components, with slow or refused writes.
 
 use super::{MESH, item, meshes, until_there};
 use anyhow::{Result, ensure};
@@ -15,7 +15,7 @@ fn many(number: usize) -> Value {
     json!({"functions": (0..number).map(|i| item(&format!("f{i}"))).collect::<Vec<_>>()})
 }
 
-/// A mesh-controller for which every write of a Function takes so long.
+/// A mesh-controller for which every write of a Function takes this long.
 async fn slow(env: &TestEnv, namespace: &str, wait: Duration) -> Result<(Proxy, Controller)> {
     let proxy = Proxy::start(env).await?;
     proxy.add(Rule::new(Action::Delay(wait)).verb("patch").resource("functions"));
@@ -36,7 +36,7 @@ async fn until_made(env: &TestEnv, namespace: &str, number: usize) -> Result<()>
     .await
 }
 
-/// One after the other they would take 30 s.
+/// Sequentially they would take 30 s.
 #[tokio::test(flavor = "multi_thread")]
 async fn components_are_written_some_at_a_time() -> Result<()> {
     const NUMBER: usize = 30;
@@ -51,7 +51,7 @@ async fn components_are_written_some_at_a_time() -> Result<()> {
         ensure!(took < Duration::from_secs(NUMBER as u64 * 2 / 3), "{took:?}");
         until_ready(&env, &meshes(&env, &namespace), MESH, ("False", "ComponentsNotReady")).await?;
         controller.until_idle(&env).await?;
-        // Nothing more than one write each and one status; two, where a slow machine takes more than twenty seconds.
+        // One write each and one status; two, if a slow machine takes more than twenty seconds.
         let mut counts = env.audit()?.by(&controller.user).writes().counts();
         let statuses = counts.remove("patch functionmeshes/status").unwrap_or_default();
         ensure!(counts == [("patch functions".to_owned(), NUMBER)].into(), "{counts:?}");
@@ -88,7 +88,7 @@ async fn five_hundred_components_behind_a_slow_webhook_make_progress() -> Result
     .await
 }
 
-/// The components of a namespace that is being deleted go in any order, and each wakes a mesh that is still known.
+/// The components of a namespace that is being deleted are deleted in any order, and each triggers its mesh as long as it exists.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<()> {
     const NUMBER: usize = 20;
@@ -107,7 +107,7 @@ async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<
         }
         until_ready(&env, &meshes, MESH, ("False", "ComponentsNotReady")).await?;
         controller.until_idle(&env).await?;
-        // It keeps the namespace, and the controller gets no event about the end of the mesh.
+        // It blocks the deletion of the namespace, and the controller gets no event about the deletion of the mesh.
         let held: ConfigMap = serde_json::from_value(
             json!({"metadata": {"name": "held", "finalizers": ["example.com/held"]}}),
         )?;
@@ -122,7 +122,7 @@ async fn one_refusal_is_enough_in_a_namespace_that_is_being_deleted() -> Result<
             Ok(())
         })
         .await?;
-        // As long as three attempts of one that tries again.
+        // As long as three retries would take.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let refused = env.audit()?.by(&controller.user).refused();
         let tried = refused.only(|r| r.verb == "patch" && r.resource() == "functions");

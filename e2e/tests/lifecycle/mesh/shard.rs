@@ -1,4 +1,4 @@
-//! Controllers that work on objects with a label only.
+//! Controllers that reconcile only objects with a label.
 
 use super::{MESH, meshes, spec, until_there};
 use anyhow::{Result, ensure};
@@ -27,7 +27,7 @@ async fn components_carry_the_labels_that_their_mesh_is_selected_by() -> Result<
     env.test("shard", |env, namespace| async move {
         let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
-        // Made by a controller without a selector, as before.
+        // Created by a controller without a selector, as before.
         let old = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b"])).await?;
         let labels = json!({"shard": "a", "tier": "gold", "other": "x"});

@@ -52,8 +52,8 @@ async fn a_status_of_the_go_operator_is_converted_before_its_component_is_applie
         ensure!(refused.requests().is_empty(), "refused: {:?}", refused.counts());
         let counts = requests.writes().counts();
         ensure!(counts.get("patch functions/status") == Some(&1), "{counts:?}");
-        // The apply, and the owners of the fields before and after it: the API server forgets them all when an object with
-        // such a status is written.
+        // The apply, and a change of the field ownership before and after it: the API server drops all owners when it writes an
+        // object with such a status.
         ensure!(counts.get("patch functions").is_some_and(|n| *n <= 3), "{counts:?}");
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! Fields that the Go operator wrote are taken over, once: what is no longer wanted goes, and nothing else changes.
+//! Fields that the Go operator wrote are taken over once: those that are no longer desired are removed, and nothing else changes.
 
 use anyhow::{Context, Result, ensure};
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -9,7 +9,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// How the Go operator left an object: its owners listed under its name, or not at all.
+/// The state in which the Go operator left an object: its owners listed under its name, or not at all.
 #[derive(Clone, Copy, Debug)]
 enum Left {
     Listed,
@@ -29,7 +29,7 @@ fn owners(object: &DynamicObject) -> BTreeSet<String> {
     spec.filter_map(|entry| entry.manager.clone()).collect()
 }
 
-/// An item of a mesh, and the fields that leave it.
+/// An item of a mesh, and the fields that are removed from it.
 fn item() -> Value {
     let mut item = function_spec();
     item["name"] = json!("a");
@@ -39,13 +39,13 @@ fn item() -> Value {
     item
 }
 
-/// What the Go operator's webhook had filled in.
+/// The defaults that the Go operator's webhook had filled in.
 fn filled() -> Value {
     json!({"tenant": "public", "namespace": "default", "clusterName": "kubernetes", "autoAck": true, "maxPendingAsyncRequests": 1000,
         "forwardSourceMessageProperty": true, "processingGuarantee": "atleast_once"})
 }
 
-/// A component as the Go operator makes it of an item.
+/// A component as the Go operator creates it for an item.
 async fn make(components: &Api<DynamicObject>, mesh: &DynamicObject, left: Left) -> Result<DynamicObject> {
     let mut spec = item();
     filled().as_object().into_iter().flatten().for_each(|(key, value)| spec[key] = value.clone());
@@ -55,7 +55,7 @@ async fn make(components: &Api<DynamicObject>, mesh: &DynamicObject, left: Left)
         "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "FunctionMesh", "name": "m",
         "uid": mesh.metadata.uid, "controller": true, "blockOwnerDeletion": true,
     }))?]);
-    // A user's, which no controller may remove.
+    // A user's field, which no controller may remove.
     component.metadata.annotations = Some([("team".to_owned(), "x".to_owned())].into());
     components.create(&manager(), &component).await?;
     if matches!(left, Left::Unlisted) {
@@ -141,7 +141,7 @@ async fn a_component_of_the_go_operator_loses_what_leaves_its_mesh() -> Result<(
     a_component_is_taken_over(Left::Listed).await
 }
 
-/// As it was measured: the API server gives all fields to `before-first-apply`.
+/// As measured: the API server gives all fields to `before-first-apply`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_without_a_list_of_owners_loses_what_leaves_its_mesh() -> Result<()> {
     a_component_is_taken_over(Left::Unlisted).await
@@ -149,7 +149,7 @@ async fn a_component_without_a_list_of_owners_loses_what_leaves_its_mesh() -> Re
 
 const HASH: &str = "compute.functionmesh.io/rendered-hash";
 
-/// A Function whose autoscaler and Service are the Go operator's.
+/// A Function whose autoscaler and Service the Go operator created.
 struct Inherited {
     api: Api<DynamicObject>,
     children: [Child; 2],
@@ -177,7 +177,7 @@ impl Inherited {
         Ok(Self { api, children, set: child("StatefulSet", "f-function")? })
     }
 
-    /// Makes the children as the Go operator makes them: the same content, and no annotation.
+    /// Creates the children as the Go operator does: the same content, and no annotation.
     async fn by_the_go_operator(&self, env: &TestEnv) -> Result<()> {
         for child in &self.children {
             let mut object = child.api.get(&child.name).await?;
@@ -237,7 +237,7 @@ fn requests(env: &TestEnv, controller: &Controller, child: &Child) -> Result<(us
     Ok((of("get"), of("patch")))
 }
 
-/// A controller that starts, finds what there is, and has nothing to do.
+/// A controller that starts, and finds nothing to do.
 async fn writes_nothing(env: &TestEnv, namespace: &str) -> Result<()> {
     let controller = Controller::start(env, "function-controller", namespace).await?;
     controller.reconciled(env, 1).await?;
@@ -287,7 +287,7 @@ async fn children_of_the_go_operator_have_one_owner_afterwards() -> Result<()> {
     .await
 }
 
-/// An earlier release applied the children and left the Go operator's fields in them.
+/// An earlier release applied the children and left the Go operator's ownership of fields in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -307,7 +307,8 @@ async fn what_an_earlier_release_left_to_the_go_operator_is_taken_over_once() ->
         ensure!(events.is_empty(), "a takeover is no repair: {events:?}");
         controller.signal("TERM")?;
 
-        // Another program of that name, later than our last write: what it adds stays, and there is no endless fight.
+        // Another program of that name, later than the operator's last write: its additions stay, and there is no endless
+        // conflict.
         inherited.add_owner("2100-01-01T00:00:00Z").await?;
         writes_nothing(&env, &namespace).await.context("a foreign owner")?;
         inherited.until_owned_by(&env, &["function-controller", "manager"]).await

@@ -1,4 +1,4 @@
-//! The number of replicas of components of a mesh: the mesh sets it where an item states it, and otherwise the scaler.
+//! The number of replicas of components of a mesh: the mesh sets it if an item states it, and otherwise the scaler does.
 
 use super::{apply_number, kubectl_scale, scale, until_runs};
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An item with fields of its own besides those of the smallest Function, of some version.
+/// An item with further fields besides those of the smallest Function, of some version.
 fn item(name: &str, version: u32, fields: &Value) -> Value {
     let mut item = function_spec();
     item.as_object_mut().into_iter().for_each(|item| drop(item.remove("replicas")));
@@ -70,7 +70,7 @@ async fn owners(components: &Api<DynamicObject>, name: &str) -> Result<Vec<Strin
     Ok(owns.filter_map(|entry| entry.manager).collect())
 }
 
-/// Each way to scale, edits of the image before, between and after, and every change of who states the number.
+/// Each way to scale, edits of the image before, between and after, and every change of the owner of the number.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -110,7 +110,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         until_version(&env, &components, &all, 3).await?;
         runs([7, 4, 6, 3, 2, 2]).await.context("an edit after that")?;
 
-        // Who states the number changes; the number does not.
+        // The owner of the number changes; the number does not.
         (all[4].1, all[5].1) = (json!({}), json!({"replicas": 2, "maxReplicas": 8}));
         merge(&meshes, "m", json!({"spec": items(4, &all)})).await?;
         until_version(&env, &components, &all, 4).await?;
@@ -120,7 +120,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
         merge(&meshes, "m", json!({"spec": items(5, &all)})).await?;
         until_version(&env, &components, &all, 5).await?;
         runs([7, 4, 6, 3, 5, 4]).await.context("scaled, and edited")?;
-        // And back: what the item states counts.
+        // And back: the number in the item counts.
         (all[0].1, all[4].1) = (json!({"replicas": 2}), json!({"replicas": 1}));
         merge(&meshes, "m", json!({"spec": items(6, &all)})).await?;
         until_version(&env, &components, &all, 6).await?;
@@ -141,7 +141,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
     .await
 }
 
-/// A scaler acts between our read of the owners and our write of them: the write is refused and retried.
+/// A scaler acts between the controller's read of the owners and its write of them: the write is refused and retried.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Result<()> {
     let env = TestEnv::connect().await?;

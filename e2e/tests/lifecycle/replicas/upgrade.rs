@@ -8,7 +8,7 @@ use e2e::testing::{Child, Controller, TestEnv};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// By their names: what they state, and what runs.
+/// By name: the stated number, and the running one.
 const OBJECTS: [(&str, &str, i32); 6] = [
     ("plain", "{}", 1),
     ("scaled", r#"{"maxReplicas": 5}"#, 1),
@@ -18,7 +18,7 @@ const OBJECTS: [(&str, &str, i32); 6] = [
     ("written", r#"{"showPreciseParallelism": true, "replicas": 1}"#, 1),
 ];
 
-/// Takes the number out of the stored object, and out of the list of owners.
+/// Removes the number from the stored object, and from the list of owners.
 fn without_number(stored: &mut Value) {
     stored["spec"].as_object_mut().into_iter().for_each(|spec| drop(spec.remove("replicas")));
     for entry in stored["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
@@ -29,7 +29,7 @@ fn without_number(stored: &mut Value) {
     }
 }
 
-/// What the release before recorded of an object whose number counts and was written out.
+/// The record of the previous release for an object whose number is part of its command.
 async fn record_as_before(env: &TestEnv, namespace: &str, api: &Api<DynamicObject>) -> Result<()> {
     const FROM: &str = "compute.functionmesh.io/rendered-from";
     let set = Child::of(env, namespace, "StatefulSet", "written-function")?;
@@ -90,7 +90,7 @@ async fn an_object_stored_without_a_number_does_not_look_changed() -> Result<()>
         ensure!(writes.requests().is_empty(), "writes after the upgrade: {:?}", writes.counts());
         successor.signal("TERM")?;
 
-        // Nor is it a reason for what a later renderer would do: that waits.
+        // Nor does it cause changes of a later renderer to be rolled out: they wait.
         let watched = format!("--watched-namespace={namespace}");
         let next = Controller::spawn_as(
             &env,

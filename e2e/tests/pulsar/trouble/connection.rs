@@ -1,4 +1,4 @@
-//! Instances that run and process nothing: what is reported of them, and how they come back.
+//! Instances that run and process nothing: how they are reported, and how they recover.
 
 use super::{FIXED, KEYS, authenticate, is_named, token};
 use anyhow::{Context, Result, bail, ensure};
@@ -9,14 +9,14 @@ use e2e::testing::pods::{HOME, function, get, ready};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// From the loss of a connection until it is reported: three looks of the probe, and the time that the controller waits.
+/// From the loss of a connection until it is reported: three periods of the probe, and the delay of the controller.
 const REPORTED: Duration = Duration::from_secs(90);
-/// Seconds for which a token is good. A renewed Secret takes up to two minutes to an instance.
+/// Validity of a token in seconds. A renewed Secret takes up to two minutes to reach an instance.
 const GOOD: u64 = 270;
 /// The limit for a start, and some time for the kubelet.
 const LIMIT: Duration = Duration::from_secs(600 + 90);
 
-/// All of them; the one that hangs has the time that the others take.
+/// All cases; the one that hangs starts first, and the others run in the meantime.
 pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     let hangs = is_named("store").then(Instant::now);
     if hangs.is_some() {
@@ -43,7 +43,8 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     Ok(())
 }
 
-/// A token that is renewed in time changes nothing; one that expires is reported, and the next one fixes it. Nothing restarts.
+/// A token that is renewed in time has no visible effect; an expired one is reported, and the next one fixes it. Nothing
+/// restarts.
 fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     let renew = |seconds: u64| -> Result<Instant> {
         let end = Instant::now() + Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! A node is lost with a pod on it, drained, cordoned, and back after a minute. Needs a cluster of two nodes.
+//! A node with a pod on it is lost, drained, cordoned, and returns after a minute. Needs a cluster of two nodes.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::second::{NAME as SECOND, State};
@@ -20,7 +20,7 @@ const POD: &str = "pod/moved-function-0";
 const TAINT: &str = "node.kubernetes.io/out-of-service";
 const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// Within this time of the node being marked the node is named.
+/// Maximum time from the mark on the pod until the status names the node.
 const NAMED: i64 = 60;
 
 struct Nodes {
@@ -35,7 +35,7 @@ impl Nodes {
         run(&mut self.kubectl.words(words))
     }
 
-    /// Sends ten messages; they are what is expected to come out in the end.
+    /// Sends ten messages, which are expected in the output at the end.
     fn send(&mut self) -> Result<()> {
         let messages: Vec<String> = (0..10).map(|i| format!("m{}", self.sent.len() + i)).collect();
         self.broker.produce(&format!("persistent://public/default/{FUNCTION}-in"), &messages)?;
@@ -43,7 +43,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Moves the pod to the second node, as a rollout while the first takes no pods.
+    /// Moves the pod to the second node by a rollout while the first is cordoned.
     fn to_second(&self) -> Result<()> {
         self.kubectl(&format!("cordon {FIRST}"))?;
         self.kubectl(&format!("-n {HOME} delete {POD} --ignore-not-found"))?;
@@ -75,7 +75,7 @@ impl Nodes {
         })
     }
 
-    /// Waits until the node is named; returns its words and how long after the mark that was.
+    /// Waits until the status names the node; returns the message and the time since the mark.
     fn until_named(&self, marked: Timestamp) -> Result<(String, i64)> {
         let message = until_ready(&self.kubectl, &format!("fn/{FUNCTION}"), ("False", "NodeLost"))?;
         let seconds = Timestamp::now().as_second() - marked.as_second();
@@ -99,7 +99,7 @@ async fn a_lost_node_is_named_and_left_behind() -> Result<()> {
     let name = env.folder()?.file_name().and_then(|n| n.to_str()).context("no name")?.to_owned();
     let cluster = Cluster::named(&name)?;
     cluster.import(&images::pulsar()?)?;
-    // The broker and all it keeps stay on the first node.
+    // The broker and its data stay on the first node.
     run(&mut kubectl.words(&format!("cordon {SECOND}")))?;
     let broker = Broker::deploy(&kubectl, HOME, images::PULSAR_IMAGE)?;
     broker.ready()?;
@@ -132,7 +132,7 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     progress(&format!("named {seconds} s after it was marked: {message}"));
     ensure!(seconds <= NAMED, "named after {seconds} s");
     nodes.send()?;
-    // It stays so: a StatefulSet does not replace a pod that may run.
+    // The state does not change: a StatefulSet does not replace a pod that may run.
     until("the eviction", TIMEOUT, || {
         let pod = get(&nodes.kubectl, POD)?;
         ensure!(pod.pointer("/metadata/deletionTimestamp").is_some(), "not deleted");
@@ -166,7 +166,7 @@ fn story(nodes: &mut Nodes) -> Result<()> {
     let marked = nodes.until_node("Unknown")?;
     nodes.until_named(marked)?;
     nodes.send()?;
-    // Past the time that the pod tolerates it.
+    // After the toleration time of the pod.
     until("the eviction", TIMEOUT, || {
         let pod = get(&nodes.kubectl, POD)?;
         ensure!(pod.pointer("/metadata/deletionTimestamp").is_some(), "not deleted");

@@ -1,4 +1,4 @@
-//! Only what keeps a pod from being available now is a cause.
+//! Only failures that keep a pod from being available now are reported.
 
 use super::warnings;
 use anyhow::{Result, ensure};
@@ -58,7 +58,7 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         let reported = warnings(&env, &namespace).await?;
         ensure!(reported.is_empty(), "{reported:?}");
 
-        // What the scheduler counts is another number with every node.
+        // The scheduler's counts differ with every node.
         let unschedulable = |words: &str| {
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}]})
         };

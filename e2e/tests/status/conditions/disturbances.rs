@@ -32,7 +32,7 @@ async fn disturbances_change_no_ready_condition_of_a_hundred() -> Result<()> {
     disturbed("disturbed-full", Size { alone: 50, meshes: 5, items: 10 }, Duration::from_secs(3)).await
 }
 
-/// Components without a mesh, meshes, and the components of each.
+/// Components without a mesh, meshes, and the components of each mesh.
 struct Size {
     alone: usize,
     meshes: usize,
@@ -55,7 +55,7 @@ async fn all_ready(api: &Api<DynamicObject>) -> Result<BTreeMap<String, Value>> 
     objects.iter().map(|object| Ok((object.name_any(), ready(object)?))).collect()
 }
 
-/// The spec of a mesh of so many Functions.
+/// The spec of a mesh with this number of Functions.
 fn mesh_of(number: usize) -> Value {
     let item = |i: usize| {
         let mut item = FUNCTION.spec();
@@ -107,7 +107,7 @@ async fn disturbed(name: &'static str, size: Size, delay: Duration) -> Result<()
         };
         let untouched = generations().await?;
 
-        // A new process finds a pending update for each of them, and reads what it has to report.
+        // A new process finds a pending update for each of them, and reads the live objects for the message.
         let (started, mark) = (Instant::now(), env.mark().await?);
         let (component_proxy, mesh_proxy) = (proxy(&env, delay).await?, proxy(&env, delay).await?);
         let affinity = ["--add-default-affinity=false"];

@@ -1,4 +1,4 @@
-//! What others do to a StatefulSet: what only adds to it stays and is no repair; what changes a field of ours is reverted,
+//! Edits of a StatefulSet by other clients: additions stay and cause no repair; changes of the operator's fields are reverted,
 //! however long that has to wait.
 
 use anyhow::{Context, Result, ensure};
@@ -21,21 +21,21 @@ async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Changes the StatefulSet as a field manager of this name does.
+/// Changes the StatefulSet as this field manager.
 async fn edit(fleet: &Fleet, manager: &str, patch: &Value) -> Result<()> {
     let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
     fleet.sets.patch(SET, &parameters, &Patch::Strategic(patch)).await?;
     Ok(())
 }
 
-/// What `kubectl rollout restart` sends.
+/// The patch of `kubectl rollout restart`.
 async fn restart(fleet: &Fleet, time: &str) -> Result<()> {
     let annotations = json!({RESTARTED: time});
     edit(fleet, "kubectl-rollout", &json!({"spec": {"template": {"metadata": {"annotations": annotations}}}}))
         .await
 }
 
-/// Waits until the object's status knows the generation of the StatefulSet.
+/// Waits until the object's status has the generation of the StatefulSet.
 async fn until_seen(fleet: &Fleet) -> Result<StatefulSet> {
     let set = fleet.sets.get(SET).await?;
     fleet
@@ -77,7 +77,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         let reported = repairs(&env, &namespace, "o0").await?;
         ensure!(reported.is_empty(), "{reported:?}");
 
-        // A change of a field of ours is reverted; the Event says whose it was, and what others added stays.
+        // A change of one of the operator's fields is reverted; the Event names the field manager, and additions stay.
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3}})).await?;
         env.until("the repair", || async {
             let seconds = fleet.sets.get(SET).await?.spec.min_ready_seconds;
@@ -92,7 +92,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         ensure!((reported.len(), *times) == (1, 1), "{reported:?}");
         ensure!(note == "Reverted changes made to StatefulSet o0-function by kubectl-edit", "{note}");
 
-        // A restart approves nothing that waits.
+        // A restart approves no pending update.
         fleet.flags.push("--add-default-affinity=false".to_owned());
         fleet.replace(None).await?;
         until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
@@ -101,7 +101,7 @@ async fn a_restart_is_no_repair_and_rolls_the_pods_once() -> Result<()> {
         let set = until_seen(&fleet).await?;
         ensure!(set.spec.template.spec == before && writes(&fleet)? == 0, "the restart took an update along");
         until_condition(&env, &fleet.objects, "o0", "UpdateAvailable", ("True", "OperatorConfigChanged")).await?;
-        // An edit of ours together with the number of replicas is one all the same.
+        // An edit of the operator's fields together with the number of replicas counts as an edit.
         edit(&fleet, "kubectl-edit", &json!({"spec": {"minReadySeconds": 3, "replicas": 5}})).await?;
         env.until("the repair", || async {
             let spec = fleet.sets.get(SET).await?.spec;
@@ -149,7 +149,7 @@ async fn an_edit_during_a_pause_is_reverted_after_it() -> Result<()> {
     .await
 }
 
-/// A port that others added cannot be removed by server-side apply: it is not applied again and again.
+/// Server-side apply cannot remove a port that another client added: the Service is not applied again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_add_to_a_service_stays() -> Result<()> {
     let env = TestEnv::connect().await?;

@@ -1,4 +1,4 @@
-//! A write that fails says nothing about pods that run.
+//! A failed write does not affect the conditions about running pods.
 
 use super::{ready, until_gone, warnings};
 use anyhow::{Result, ensure};
@@ -40,7 +40,7 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
         let reported = warnings(&env, &namespace).await?;
         ensure!(reported.is_empty(), "{reported:?}");
 
-        // What is refused is a condition of its own.
+        // A refused write has its own condition.
         fleet.proxy()?.add(rule(403));
         service.delete().await?;
         let message = until_condition(&env, &fleet.objects, "o0", FAILED, ("True", "Forbidden")).await?;
@@ -89,7 +89,7 @@ async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
     .await
 }
 
-/// An autoscaler that is refused at first was not there before.
+/// An autoscaler that was refused at first did not exist before.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -104,7 +104,7 @@ async fn an_autoscaler_that_is_admitted_late_was_not_deleted() -> Result<()> {
         create(&fleet.objects, FUNCTION.kind, "new", &spec).await?;
         for name in ["o0", "new"] {
             until_condition(&env, &fleet.objects, name, FAILED, ("True", "Forbidden")).await?;
-            // Its pods run as it says.
+            // Its pods match the spec.
             until_ready(&env, &fleet.objects, name, AVAILABLE).await?;
         }
         fleet.proxy()?.clear();

@@ -1,4 +1,4 @@
-//! A node that is lost, played: no node exists, and the pod's status is written by the test.
+//! A simulated lost node: no node exists, and the test writes the pod's status.
 
 use super::said;
 use anyhow::{Context, Result, ensure};
@@ -35,7 +35,7 @@ impl Played {
         Ok(played)
     }
 
-    /// The controller of StatefulSets makes the pod, the scheduler gives it a node, the kubelet starts it.
+    /// The StatefulSet controller creates the pod, the scheduler assigns it to a node, the kubelet starts it.
     async fn run(&self, node: &str) -> Result<()> {
         let labels = self.sets.get(SET).await?.spec.template.metadata.and_then(|m| m.labels);
         let pod = json!({
@@ -62,7 +62,7 @@ impl Played {
         Ok(())
     }
 
-    /// What the controller of StatefulSets says.
+    /// Writes the status of the StatefulSet controller.
     async fn count(&self, available: u8) -> Result<()> {
         let generation = self.sets.get(SET).await?.metadata.generation;
         let status = json!({"status": {"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1,
@@ -85,7 +85,7 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
         let f = Played::start(env, &namespace).await?;
         f.run("n1").await?;
 
-        // The controller of nodes marks the pod, and nothing else happens for five minutes.
+        // The node controller marks the pod, and nothing else happens for five minutes.
         f.conditions("False", &[]).await?;
         f.count(0).await?;
         let message = f.until("NodeLost").await?;
@@ -96,12 +96,12 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
         ensure!(message.contains("kubectl taint nodes n1 node.kubernetes.io/out-of-service="), "{message}");
         ensure!(said(&f.env, &namespace, "f")?.0 == "InProgress", "the node may come back");
 
-        // It is back.
+        // The node returns.
         f.conditions("True", &[]).await?;
         f.count(1).await?;
         until_ready(&f.env, &f.functions, "f", AVAILABLE).await?;
 
-        // It is drained: the pod ends, in time or not.
+        // The node is drained: the pod ends, in time or not.
         f.conditions(
             "True",
             &[json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"})],
@@ -112,7 +112,7 @@ async fn a_lost_node_is_named_and_a_drained_one_is_not() -> Result<()> {
         let message = f.until("WaitingForPods").await?;
         ensure!(!message.contains("n1"), "{message}");
         let deleted = f.pods.get(POD).await?.metadata.deletion_timestamp.context("not deleted")?;
-        // Nothing wakes the controller.
+        // No event triggers the controller.
         let message = f.until("NodeLost").await?;
         ensure!(message.starts_with(&format!("node n1 did not remove pod {POD} within")), "{message}");
         let late = functionmesh_runtime::clock::now().0.as_second() - deleted.0.as_second();

@@ -1,4 +1,4 @@
-//! Every reason that exists, as the documentation has it and as the tools have it.
+//! Every reason, as documented and as interpreted by the tools.
 
 use super::ask;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -14,11 +14,11 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
-/// Kinds of components; each reason is given to one of them.
+/// Kinds of components; each reason is tested with one of them.
 const KINDS: [&Kind; 3] = [&FUNCTION, &SOURCE, &SINK];
 const FINALIZER: &str = "example.com/wait";
 
-/// Words of the documentation: kstatus, `kubectl wait`, Argo CD.
+/// Terms of the documentation: kstatus, `kubectl wait`, Argo CD.
 type Words = [String; 3];
 
 /// The last table of the page, by kind and reason.
@@ -36,7 +36,7 @@ fn documented() -> Result<BTreeMap<(String, String), Words>> {
     .collect()
 }
 
-/// What is in a namespace and has a condition, by kubectl, which asks once and goes on after one that has not.
+/// The objects in a namespace that have a condition, according to kubectl, which reads once and skips objects without it.
 fn with_condition(env: &TestEnv, namespace: &str, condition: &str) -> Result<BTreeSet<String>> {
     let words = format!(
         "-n {namespace} wait --for=condition={condition} fn,src,snk,fmesh --all --timeout=0s -o name"
@@ -99,7 +99,7 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
         for condition in ["Ready", "Stalled"] {
             let flag = format!("--for=condition={condition}");
             let mut found = with_condition(&env, &namespace, condition)?;
-            // The pods may run while another write is refused: ready, and in need of help.
+            // The pods may run while another write is refused: ready, and stalled.
             let helpless = |name: &str| condition == "Ready" && wanted[name][0] == "Failed";
             found.retain(|name| wanted[name][0] != "Terminating" && !helpless(name));
             let expected = wanted.iter().filter(|(_, words)| words[1] == flag).map(|(name, _)| name.clone());

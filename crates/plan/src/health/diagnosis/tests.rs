@@ -154,7 +154,7 @@ fn secrets_are_not_shown() {
     );
 }
 
-/// A container that ended once, as it is now, in a pod that became ready at some time.
+/// A container that terminated once, with its current state, in a pod that became ready at some time.
 fn once_killed(name: &str, ready: bool, started: &str) -> serde_json::Value {
     json!({"name": name, "ready": ready, "restartCount": 1, "state": {"running": {"startedAt": started}},
         "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
@@ -175,16 +175,16 @@ fn a_container_that_runs_has_no_past() {
     // Ready: until the pod is available.
     let runs = once_killed("a", true, old);
     assert_eq!(pod(&ready(old), json!([runs])), [Some("2026-01-01T00:00:20Z".to_owned())]);
-    // Another container is what the pod waits for.
+    // The pod waits for another container.
     assert!(
         pod(&json!([]), json!([runs, {"name": "b", "state": {"running": {"startedAt": old}}}])).is_empty()
     );
-    // Not ready: as long as it may end again.
+    // Not ready: as long as another termination is likely.
     assert_eq!(
         pod(&json!([]), json!([once_killed("a", false, old)])),
         [Some("2026-01-01T00:10:00Z".to_owned())]
     );
-    // Between two restarts: as long as that lasts.
+    // Between two restarts: for the whole time.
     let mut waits = runs;
     waits["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}});
     assert_eq!(pod(&json!([]), json!([waits])), [None]);

@@ -35,7 +35,7 @@ fn waiting(wanted: i32, live: i32) -> Outcome {
     }
 }
 
-/// The readiness some seconds on, and the status that follows.
+/// The readiness after some seconds, and the status that follows.
 fn judged(
     before: &ComponentStatus,
     outcome: &Outcome,
@@ -71,9 +71,9 @@ fn a_roll_out_has_a_deadline() {
     assert_eq!((status, reason), want);
     assert_eq!(message, "not available for 600 s: no broker");
     assert_eq!(condition(&late, READY).1, "BrokerUnreachable", "the cause stays");
-    // Once more, after a restart of the controller: nothing new.
+    // The same after a restart of the controller.
     assert_eq!(judged(&late, &waiting(1, 1), &pods, 5000).1, late);
-    // A new pod has its own time.
+    // A new pod has its own deadline.
     let renewed = Pods { youngest: Some(at(700)), ..pods };
     let (readiness, again) = judged(&late, &waiting(1, 1), &renewed, 701);
     assert_eq!((condition(&again, PROGRESSING).0.as_str(), seconds(readiness.again)), ("True", Some(599)));
@@ -86,7 +86,7 @@ fn without_pods_the_deadline_counts_from_the_roll_out() {
     let (_, late) = judged(&status, &waiting(1, 0), &none, 600);
     assert_eq!(condition(&late, PROGRESSING).1, "ProgressDeadlineExceeded");
     assert_eq!(judged(&late, &waiting(1, 0), &none, 700).1, late);
-    // A change of the object is a new rollout.
+    // A change of the object starts a new rollout.
     let changed = Readiness::of(&waiting(1, 0), &none, &late, Some(2), &Time(at(700)));
     assert!(changed.progressing().status && changed.reason == Reason::WaitingForPods);
 }
@@ -103,7 +103,7 @@ fn pods_that_are_not_made_are_suspected_after_a_while() {
     assert!(message.ends_with("kubectl -n ns describe statefulset f-function"), "{message}");
     let both = Pods { number: 2, ..Pods::default() };
     assert_eq!(judged(&status, &waiting(2, 2), &both, 30).0.reason, Reason::WaitingForPods);
-    // Whose controller has not seen it yet says nothing about its pods.
+    // A StatefulSet that its controller has not observed yet says nothing about its pods.
     let mut unseen = waiting(2, 0);
     if let Outcome::Applied { stateful_set, .. } = &mut unseen {
         stateful_set.status.observed_generation = 0;
@@ -146,7 +146,7 @@ fn a_pod_that_ran_for_long_has_its_time_when_it_fails() {
         (condition(&status, "Reconciling").1.as_str(), seconds(readiness.again)),
         ("CrashLoop", Some(600))
     );
-    // Still the same a minute later, for a controller that was restarted.
+    // Unchanged a minute later, for a restarted controller.
     assert_eq!(judged(&status, &waiting(1, 1), &failing, weeks + 60).1, status);
     let (_, status) = judged(&status, &waiting(1, 1), &failing, weeks + 600);
     assert_eq!(condition(&status, "Stalled").1, "ProgressDeadlineExceeded");
@@ -168,7 +168,7 @@ fn a_tool_that_waits_reads_at_most_one_of_two_conditions() {
     assert_eq!(types(&status), "Progressing=False Ready=True");
 }
 
-/// What the release before wrote had neither `Reconciling` nor `Stalled`.
+/// The previous release wrote neither `Reconciling` nor `Stalled`.
 #[test]
 fn a_status_of_the_release_before_is_written_again_only_where_it_is_not_ready() {
     let old = |status: &ComponentStatus| {
@@ -195,6 +195,6 @@ fn a_lost_node_is_named_from_its_time_on_whatever_else_is_known() {
     let (readiness, status) = judged(&status, &waiting(2, 2), &pods, 60);
     assert_eq!((readiness.reason, seconds(readiness.again)), (Reason::NodeLost, Some(540)));
     assert_eq!(condition(&status, "Reconciling").2, "node n1");
-    // A scale-down that leaves out the lost pod waits for it as well.
+    // A scale-down that removes the lost pod waits for it as well.
     assert_eq!(judged(&status, &waiting(1, 2), &pods, 61).0.reason, Reason::NodeLost);
 }

@@ -11,22 +11,22 @@ use crate::health::termination_message::lines::{Kind, Level, Line, lines};
 pub(crate) struct Classification {
     /// The kind of failure, if it is a known one.
     pub(crate) reason: Option<Reason>,
-    /// The line that names it, or the message without noise.
+    /// The line that identifies it, or the message without noise.
     pub(crate) text: String,
 }
 
-/// Longest text of a failure that is not known, in bytes. A message of this length is cut at its beginning: programs print
-/// last what ended them.
+/// Maximum length of the text of an unknown failure, in bytes. The start of longer messages is cut off: programs print the fatal
+/// error last.
 const UNKNOWN_LIMIT: usize = 500;
 
-/// What is shown where the message has nothing that ended the program: a Go program prints its error before its stacks, and a
-/// program that is killed prints nothing.
+/// Used if the message does not contain the fatal error: a Go program prints its error before its stacks, and a killed program
+/// prints nothing.
 const NO_ERROR: &str = "the end of its log has no error; see kubectl logs --previous";
 
-/// How the Python instance ends when it has no class to run.
+/// The output of the Python instance if it has no class to run.
 const COULD_NOT_IMPORT: &str = "Could not import User Function Module";
 
-/// Reads a termination message, which must be cleaned.
+/// Classifies a termination message, which must be redacted and normalized.
 pub(crate) fn classify(words: &str) -> Classification {
     if words.trim().is_empty() {
         return Classification { reason: None, text: String::new() };
@@ -34,13 +34,13 @@ pub(crate) fn classify(words: &str) -> Classification {
     let lines = lines(words);
     let end = end(&lines);
     if let Some(line) = end.filter(|line| is_of_the_code(line)) {
-        // Whatever else was logged before, this ended the program.
+        // This ended the program, regardless of earlier log lines.
         let reason =
             KNOWN.iter().filter(|(reason, _)| !reason_of_pulsar(*reason)).find(|(_, says)| says(line));
         return Classification { reason: reason.map(|(reason, _)| *reason), text: line.text.clone() };
     }
     let loud = || lines.iter().filter(|line| line.level != Level::Info);
-    // The exception that the Python client raises has no more than the name of what the client logged before.
+    // The exception of the Python client contains only the name of the error that the client logged before.
     let telling = |says: &Says| {
         let line = loud().filter(|line| line.kind != Kind::Python).rfind(|line| says(line));
         line.or_else(|| loud().rfind(|line| says(line)))
@@ -65,14 +65,14 @@ fn end(lines: &[Line]) -> Option<&Line> {
         Some(last) if importing(&last) => python().rfind(|line| !importing(line)).or(Some(last)),
         Some(last) => Some(last),
         None => marked(Kind::GoEnd).or_else(|| {
-            // What the log of a Java instance has as an error ends it, and not a cause in the text of a warning.
+            // An error in the log of a Java instance ends it; a cause in the text of a warning does not.
             let logged = lines.iter().any(|line| line.level == Level::Error);
             marked(Kind::CausedBy).filter(|_| !logged)
         }),
     }
 }
 
-/// Whether the end comes from the user's code, so that what Pulsar's client logged before is not the reason.
+/// Whether the user's code ended the program, so that earlier log lines of Pulsar's client are not the reason.
 fn is_of_the_code(line: &Line) -> bool {
     let of_pulsar = ["_pulsar.", "Pulsar error", COULD_NOT_IMPORT];
     match line.kind {
@@ -84,7 +84,7 @@ fn is_of_the_code(line: &Line) -> bool {
     }
 }
 
-/// Whether this reason may only be read from what Pulsar itself logs.
+/// Whether this reason is recognised only in log lines of Pulsar itself.
 fn reason_of_pulsar(reason: Reason) -> bool {
     !matches!(
         reason,
@@ -92,8 +92,8 @@ fn reason_of_pulsar(reason: Reason) -> bool {
     )
 }
 
-/// The C++ client, on which the Python client is built, does not pass on why a broker refused a connection. The broker is
-/// there, as the connection was made, and TLS would have said so.
+/// The C++ client, on which the Python client is based, does not report why a broker refused a connection. The broker is
+/// reachable, because the connection was established, and TLS errors are reported.
 fn refused_in_the_handshake(reason: Reason, lines: &[Line]) -> Option<String> {
     let is = |text: &str| lines.iter().any(|line| line.text.contains(text));
     let closed = "Connection closed with ConnectError";
@@ -110,7 +110,7 @@ fn unknown(lines: &[Line], end: Option<&Line>) -> String {
     if let Some(end) = end {
         return end.text.clone();
     }
-    // What was logged as an error, with what was printed: an exception follows its line.
+    // Lines logged as errors, with printed lines: an exception follows its log line.
     let loudest = lines.iter().filter(|line| matches!(line.level, Level::Error | Level::Printed));
     let mut texts: Vec<&str> = Vec::new();
     for line in loudest {
@@ -133,7 +133,7 @@ fn unknown(lines: &[Line], end: Option<&Line>) -> String {
 /// Whether a line reports a failure.
 type Says = fn(&Line) -> bool;
 
-/// The known failures, the most specific first: an instance that may not log in also fails to open its source.
+/// The known failures, the most specific first: an instance that fails to authenticate also fails to open its source.
 const KNOWN: [(Reason, Says); 10] = [
     (Reason::OutOfMemory, |line| {
         has(line, &["java.lang.OutOfMemoryError", "OutOfDirectMemoryError", "runtime: out of memory"])
@@ -145,7 +145,7 @@ const KNOWN: [(Reason, Says); 10] = [
         has(line, &["AuthenticationException", "AuthenticationError", "HTTP 401", "401 Unauthorized"])
             || has(line, &["Failed to authenticate", "Unable to authenticate", "code: 401", "returned error: 401"])
             || has(line, &["Failed to read token from file", "failed to get client token"])
-            // The Go client reads the file of its token when it is made.
+            // The Go client reads its token file when it is created.
             || has(line, &["create client error:open "])
     }),
     (Reason::AuthorizationFailed, |line| {
@@ -179,7 +179,7 @@ const KNOWN: [(Reason, Says); 10] = [
     }),
 ];
 
-/// TLS: no common ground, or a certificate that is not to be trusted.
+/// TLS: no common protocol, or an untrusted certificate.
 fn tls(line: &Line) -> bool {
     has(line, &["SSLHandshakeException", "SSLPeerUnverifiedException", "PKIX path building failed", "NotSslRecordException"])
         || has(line, &["SunCertPathBuilderException", "CertificateException", "certificate verify failed"])
@@ -187,13 +187,13 @@ fn tls(line: &Line) -> bool {
         || has(line, &["SSL certificate problem", "cannot verify", "Got ssl handshake exception"])
         || has(line, &["Unable to initialize and create the ssl context", "No such trustCertFile"])
         || has(line, &["Failed to configure TLS"])
-        // The Go client, where the port does not speak TLS.
+        // The Go client's error for a port that does not use TLS.
         || (has(line, &["Failed to connect to broker"]) && has(line, &["pulsar+ssl://"]) && has(line, &["EOF"]))
 }
 
-/// What the tools that download say, and then instances that miss the file.
+/// Errors of the download tools, and of instances without the file.
 fn package(line: &Line) -> bool {
-    // Without the instance itself it is the image that is wrong.
+    // If the instance itself is missing, the image is wrong.
     if has(line, &["/pulsar/instances/"]) {
         return false;
     }
@@ -211,7 +211,7 @@ fn package(line: &Line) -> bool {
         || (has(line, &["curl: ("]) && !has(line, &["error: 401", "error: 403"]))
 }
 
-/// How a connection that does not come about is logged.
+/// Log lines about a connection that cannot be established.
 const UNREACHABLE: &[&str] = &[
     "UnknownHostException",
     "Failed to resolve",

@@ -35,7 +35,7 @@ fn samples(directory: &str) -> Vec<Sample> {
     out
 }
 
-/// What the status says of a container that ended so.
+/// The expected message in the status of the container.
 fn reported(sample: &Sample) -> (Reason, String) {
     let status = serde_json::json!({"containerStatuses": [{"name": "pulsar-function", "state": {"terminated": {
         "exitCode": sample.header["exit"].split(',').next().unwrap().parse::<i32>().unwrap(),
@@ -80,7 +80,7 @@ fn every_recorded_failure_is_named() {
 fn failures_that_the_rules_were_not_written_for_are_named() {
     let (number, faults) = faults("held-out");
     assert!(number >= 20, "{number}");
-    // New recordings may be misnamed at first: one in five at most.
+    // New recordings may be misclassified at first: one in five at most.
     assert!(faults.len() * 5 <= number, "{}", faults.join("\n"));
 }
 

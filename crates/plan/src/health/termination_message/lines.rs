@@ -13,39 +13,39 @@ use std::sync::LazyLock;
 pub(super) struct Line {
     /// The text after the logger's prefix.
     pub(super) text: String,
-    /// The logger's level, as far as the line has one.
+    /// The log level, if the line has one.
     pub(super) level: Level,
-    /// What the line is, where that is known.
+    /// The kind of the line, if known.
     pub(super) kind: Kind,
 }
 
 /// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
-    /// INFO and below: what a program does when nothing is wrong.
+    /// INFO and below: normal operation.
     Info,
     /// A warning.
     Warn,
-    /// An error, or the last line before a program ends itself.
+    /// An error, or the last line of a program that exits on its own.
     Error,
-    /// Not logged: printed.
+    /// Printed, not logged.
     Printed,
 }
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Nothing special.
     Text,
     /// The exception at the end of a traceback of Python.
     Python,
-    /// A cause in a stack trace of Java.
+    /// A cause in a Java stack trace.
     CausedBy,
-    /// What ends a Go program: a panic, an error of its runtime, a fatal line of its log.
+    /// The end of a Go program: a panic, a runtime error, or a fatal log line.
     GoEnd,
 }
 
-/// The prefixes of the loggers, after volatile text such as the time was removed. The first group of each is the level.
+/// The prefixes of the loggers, after variable text such as the time was removed. The first group of each is the level.
 static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let patterns = [
         // The C++ client in a Python program.
@@ -73,7 +73,7 @@ static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\s*[\^~]+\s*$|\s*File \S|Traceback \(most",
         // The command that is rendered.
         r"shardId=\d*$|[-dl][rwx-]{9}\s",
-        // The first line, where it was cut.
+        // The first line, if it was truncated.
         r"\w*:\d+ \| ",
     ];
     Regex::new(&format!("^(?:{})", parts.join("|"))).ok()
@@ -86,7 +86,7 @@ pub(super) fn lines(words: &str) -> Vec<Line> {
     let all: Vec<Line> = words.lines().flat_map(unframed).collect();
     let mut out: Vec<Line> = Vec::new();
     let mut folded = vec![false; all.len()];
-    // A message that is cut may begin in the middle of a traceback.
+    // A truncated message may begin in the middle of a traceback.
     let head = |line: &Line| line.text.starts_with("Traceback (");
     let cut = all
         .iter()
@@ -115,7 +115,7 @@ pub(super) fn lines(words: &str) -> Vec<Line> {
     out
 }
 
-/// One line of the message as what was logged: several lines where the log is JSON and its text has several.
+/// One line of the message as logged text: several lines if the log is JSON and its text has several.
 fn unframed(line: &str) -> Vec<Line> {
     if let Some(logged) = json(line) {
         return logged;
@@ -142,7 +142,7 @@ fn level(name: &str, line: &str) -> (Level, Kind) {
         "warn" | "warning" => (Level::Warn, Kind::Text),
         "fatal" | "panic" if line.contains(".go:") => (Level::Error, Kind::GoEnd),
         "" | "trace" | "debug" | "info" => (Level::Info, Kind::Text),
-        // A name that was cut is one of an error as well.
+        // A truncated name is an error as well.
         _ => (Level::Error, Kind::Text),
     }
 }
@@ -154,15 +154,16 @@ fn json(line: &str) -> Option<Vec<Line>> {
     let message = text("message")?;
     let (level, kind) = level(text("level").unwrap_or("ERROR"), "");
     let all = [Some(message), text("exception")].into_iter().flatten().collect::<Vec<_>>().join("\n");
-    // A secret may have been out of sight behind the backslashes of JSON.
+    // Escaped quotes in JSON may have hidden a secret from redaction.
     let all = replaced(&all, &SECRETS);
     Some(all.lines().map(|text| Line { text: text.to_owned(), level, kind }).collect())
 }
 
-/// The exception of the traceback whose head or first frame is at an index, and which lines belong to both. Other threads log in between.
+/// The exception of the traceback whose head or first frame is at an index, and the lines that belong to both. Other threads may
+/// log in between.
 ///
-/// An instance that redirects stderr into its log gets a traceback in the pieces in which the interpreter writes it, each as a
-/// line of the log: `_pulsar`, `.`, `ConnectError`, `:`, `Pulsar error: ConnectError`.
+/// If an instance redirects stderr into its log, a traceback arrives in the fragments that the interpreter writes, each as a log
+/// line: `_pulsar`, `.`, `ConnectError`, `:`, `Pulsar error: ConnectError`.
 fn exception(all: &[Line], head: usize) -> (Option<Line>, Vec<usize>) {
     let level = all.get(head).map_or(Level::Printed, |line| line.level);
     let after = all.iter().enumerate().skip(head);
@@ -176,11 +177,11 @@ fn exception(all: &[Line], head: usize) -> (Option<Line>, Vec<usize>) {
     let found = whole(&tail).or_else(|| pieces(&tail));
     let length = last.map_or(0, |last| last + 1) + found.as_ref().map_or(tail.len(), |(length, _)| *length);
     let indices = own.iter().take(length).map(|(index, _)| *index).collect();
-    // An exception that was logged because it was looked for ends the program all the same.
+    // An exception that was logged as an error ends the program as well.
     (found.map(|(_, text)| Line { text, level: Level::Error, kind: Kind::Python }), indices)
 }
 
-/// An exception on a line of its own: the class with its message, or a class alone. Returns how many lines are behind it.
+/// An exception on a line of its own: the class with its message, or a class alone. Returns the number of lines after it.
 fn whole(tail: &[&str]) -> Option<(usize, String)> {
     let is_class = |name: &str| {
         name.rsplit('.')
@@ -189,16 +190,16 @@ fn whole(tail: &[&str]) -> Option<(usize, String)> {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
             && !name.is_empty()
     };
-    // The line of source is the first one, and may look like anything.
+    // The first line is source code, and may have any form.
     let at = tail.iter().position(|text| text.split_once(": ").is_some_and(|(name, _)| is_class(name)))?;
-    // In pieces the colon stands alone before this line: then it is the message and not the class.
+    // In fragments, a colon on the line before marks this line as the message and not the class.
     if at > 0 && tail.get(at - 1) == Some(&":") {
         return None;
     }
     Some((at + 1, (*tail.get(at)?).to_owned()))
 }
 
-/// An exception in pieces.
+/// An exception in fragments.
 fn pieces(tail: &[&str]) -> Option<(usize, String)> {
     let Some(colon) = tail.iter().position(|text| *text == ":") else {
         // A class without a message.

@@ -5,7 +5,7 @@ use crate::health::termination_message::redact::{PAYLOADS, SECRETS};
 use regex_lite::Regex;
 use std::sync::LazyLock;
 
-/// Patterns of text that is another one each time the same thing goes wrong, each with what takes its place.
+/// Patterns of text that differs each time the same failure occurs, each with its replacement.
 pub(super) static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z\b|[+-]\d\d:?\d\d\b)?", ""),
@@ -16,10 +16,10 @@ pub(super) static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         // Java objects, addresses in memory.
         (r"@[0-9a-f]{5,16}\b", ""),
         (r"\b0x[0-9a-fA-F]{4,}\b", "…"),
-        // The own end of a connection: ports above those of services.
+        // The local end of a connection: ports above those of services.
         (r"(\b\d{1,3}(?:\.\d{1,3}){3}):(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})\b", "${1}"),
         (r#""?reqId"?\s*[:=]\s*\d+,?\s?"#, ""),
-        // The own end again, another for each pod, and the address of a broker that has a name.
+        // The local end again, different for each pod, and the address of a broker that has a name.
         (r#",?\s*"local"\s*:\s*"[^"]*""#, ""),
         (r"(\b[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*)/\d{1,3}(?:\.\d{1,3}){3}\b", "${1}"),
         // Fields of the Go client, which writes them in any order.
@@ -31,13 +31,13 @@ pub(super) static VOLATILE: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     ])
 });
 
-/// A text without tokens, passwords, quoted messages and what is different each time.
+/// A text without tokens, passwords, quoted messages and variable text.
 pub(crate) fn cleaned(text: &str) -> String {
     replaced(&replaced(&replaced(text, &SECRETS), &PAYLOADS), &VOLATILE)
 }
 
 /// The scheduler's message without the numbers of nodes and pods, which change with every node and pod of the cluster, and
-/// without what it says of preemption: the reasons in one order, whatever number of nodes each is for.
+/// without the part about preemption: the reasons in a fixed order, regardless of the number of nodes for each.
 pub(crate) fn without_counts(text: &str) -> String {
     let text = text.split(" preemption: ").next().unwrap_or_default();
     let Some((head, reasons)) = text.split_once(" nodes are available: ") else { return text.to_owned() };
@@ -58,7 +58,7 @@ pub(crate) fn without_counts(text: &str) -> String {
     format!("no node is available: {}", found.join(", "))
 }
 
-/// A kubelet's message about an eviction without the amounts, which are other ones for each pod.
+/// A kubelet's message about an eviction without the amounts, which differ for each pod.
 pub(crate) fn without_amounts(text: &str) -> String {
     text.split(" Threshold quantity:").next().unwrap_or_default().to_owned()
 }

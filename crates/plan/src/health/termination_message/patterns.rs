@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use std::borrow::Cow;
 
 pub(super) fn compiled(patterns: &[(&str, &str)]) -> Vec<(Regex, String)> {
-    // A pattern that does not compile would be left out; a test has them all.
+    // A pattern that does not compile would be left out; a test compiles all of them.
     let compile = |(pattern, by): &(&str, &str)| Some((Regex::new(pattern).ok()?, (*by).to_owned()));
     patterns.iter().filter_map(compile).collect()
 }

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 /// The replacement of a secret.
 pub(super) const HIDDEN: &str = "<redacted>";
 
-/// Patterns of secrets, each with what takes its place.
+/// Patterns of secrets, each with its replacement.
 pub(super) static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
-        // JSON Web Tokens, wherever they are.
+        // JSON Web Tokens in any context.
         (r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)?", HIDDEN),
         (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", HIDDEN),
         // The user part of an address.
@@ -33,7 +33,7 @@ pub(super) static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     ])
 });
 
-/// Patterns in which exceptions quote what they could not read, which may be a message that was processed.
+/// Patterns in which exceptions quote input that they could not parse, which may be a processed message.
 pub(super) static PAYLOADS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         (r#"(For input string: )".*""#, "${1}<redacted>"),

@@ -67,7 +67,7 @@ fn what_differs_each_time_is_left_out() {
     }
 }
 
-/// As they were found in the status of real pods of 4.0.6, and in the sources of its clients.
+/// As found in the status of real pods of 4.0.6, and in the sources of its clients.
 #[test]
 fn failures_of_pulsar_are_known() {
     let cases = [

@@ -24,7 +24,7 @@ fn hash(set: &StatefulSet) -> String {
     rendered_hash(set).unwrap().to_owned()
 }
 
-/// A set that was rendered so, and the record of it.
+/// A StatefulSet that was rendered this way, and the record of it.
 fn left(set: &StatefulSet) -> (StatefulSetView, StatefulSetStatusRef) {
     let view: StatefulSetView = serde_json::from_value(serde_json::to_value(set).unwrap()).unwrap();
     let recorded = view.reference().unwrap();
@@ -58,12 +58,12 @@ fn a_newer_renderer_waits_for_approval() {
         Decision::Hold(Reason::RolloutPaused)
     );
     assert_eq!(of(&policy(Some(hash(&newer)), true)), Decision::Apply, "approved by name");
-    // The spec is a reason, and takes the newer renderer along.
+    // A change of the spec is a reason, and includes the newer renderer.
     assert_eq!(
         decide(&live, Some(&recorded), &rendered("j", "2", ""), &RolloutPolicy::default()),
         Decision::Apply
     );
-    // The record of the last write was lost: still no reason.
+    // The record of the last write was lost, which is no reason.
     assert_eq!(
         decide(&live, None, &newer, &RolloutPolicy::default()),
         Decision::Hold(Reason::RendererChanged)
@@ -89,7 +89,7 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
     assert_eq!(inputs.decide(), Decision::Same);
     let recorded = inputs.record_if_unchanged(false).unwrap();
     assert_eq!(recorded.inputs_hash.as_deref(), Some("j"));
-    // A release later.
+    // After an upgrade.
     let newer = rendered("j", "2", "");
     assert_eq!(decide(&live, Some(&recorded), &newer, &plain), Decision::Hold(Reason::RendererChanged));
     let pending = RolloutInputs {
@@ -124,7 +124,7 @@ fn an_edit_is_repaired_unless_paused() {
     assert_eq!(inputs.record_if_unchanged(true).unwrap().generation, 4, "so that it is repaired one day");
     let approved = policy(Some(hash(&set)), true);
     assert_eq!(decide(&live, Some(&recorded), &set, &approved), Decision::Apply, "approved by name");
-    // A change of ours that ended before the status was written.
+    // A write of this operator that ended before the status was written.
     live.metadata
         .annotations
         .get_or_insert_default()
@@ -154,7 +154,7 @@ fn an_immutable_field_is_blocked_until_a_recreate_request() {
     );
     let recreate = RolloutPolicy { recreate: Some(hash(&other)), ..RolloutPolicy::default() };
     assert_eq!(decide(&live, Some(&recorded), &other, &recreate), Decision::Recreate);
-    // Done: the annotation stays and says nothing more.
+    // Done: the annotation remains and has no further effect.
     let (live, recorded) = left(&other);
     assert_eq!(decide(&live, Some(&recorded), &other, &recreate), Decision::Same);
 }
@@ -182,13 +182,13 @@ fn a_statefulset_of_the_go_operator_is_adopted_unchanged() {
     let approved = policy(Some(hash(&set)), false);
     assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::Apply);
 
-    // Back to the Go operator, which changed the template under our annotations, and to us again.
+    // Back to the Go operator, which changed the template but not this operator's annotations, and to this operator again.
     live.metadata.generation = Some(5);
     live.changed_by_go_operator = true;
     assert_eq!(decide(&live, recorded.as_ref(), &set, &plain), Decision::Adopt);
     assert_eq!(decide(&live, None, &set, &plain), Decision::Adopt, "the status was reset");
     assert_eq!(decide(&live, recorded.as_ref(), &set, &approved), Decision::TakeOver);
-    // The same when we had rendered it.
+    // The same after this operator had rendered it.
     let (mut live, recorded) = left(&set);
     live.changed_by_go_operator = true;
     assert_eq!(decide(&live, Some(&recorded), &set, &plain), Decision::Same, "that was before our write");

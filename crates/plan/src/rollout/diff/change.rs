@@ -17,13 +17,13 @@ pub struct Change {
 /// The place of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the `StatefulSet` besides its pods.
+    /// In the `StatefulSet` outside of its pod template.
     Set,
-    /// In the container of a name.
+    /// In the container of this name.
     Container(String),
-    /// In the init container of a name.
+    /// In the init container of this name.
     InitContainer(String),
-    /// In the template of the pods besides its containers.
+    /// In the pod template outside of its containers.
     Pod,
 }
 
@@ -36,7 +36,7 @@ pub enum Fate {
     Removed,
     /// It changes.
     Changed,
-    /// It changes, with both values, which are no secrets.
+    /// It changes; both values are shown, because they are not secret.
     Became(String, String),
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Fate {
 }
 
 impl Change {
-    /// In words, after a change that may have been in the same place already.
+    /// As text, after a previous change that may have the same place.
     pub(super) fn words(&self, before: Option<&Place>) -> String {
         let Self { place, item, fate } = self;
         match (item.is_empty(), *place == Place::Set || before == Some(place)) {
@@ -85,7 +85,7 @@ impl Change {
         (self.place == Place::Set).then(|| Immutable::FIELDS.iter().find(is).copied()).flatten()
     }
 
-    /// How early it is listed: what the pods run first, then what they run with, then how they are described.
+    /// Its position in the list: first the program of the pods, then their settings, then their metadata.
     pub(super) fn rank(&self) -> u8 {
         let word = self.item.split(['.', ' ']).next().unwrap_or_default();
         match word {

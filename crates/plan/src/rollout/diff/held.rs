@@ -1,7 +1,7 @@
 //! Which fields of a live object would be removed if they were no longer applied.
 //!
-//! The API server lists the fields that each manager owns, as a tree: `f:name` stands for a field, `k:{...}` for the
-//! item of a list with these keys, `v:...` for an item of a set, an empty object for all there is below.
+//! The API server lists the fields that each manager owns as a tree: `f:name` is a field, `k:{...}` the item of a list with these
+//! keys, `v:...` an item of a set, and an empty object everything below.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(super) enum Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// What a manager applied of an object; `None` when it never did.
+    /// The fields of an object that a manager applied; `None` if it never applied it.
     pub(super) fn by(manager: &str, live: &'a Value) -> Option<Self> {
         let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array)?;
         let (mut ours, mut others) = (Vec::new(), Vec::new());
@@ -37,13 +37,13 @@ impl<'a> Held<'a> {
         (!ours.is_empty()).then_some(Self::Fields { ours, others })
     }
 
-    /// Below a field.
+    /// The part below a field.
     pub(super) fn field(&self, name: &str) -> Self {
         let key = format!("f:{name}");
         self.below(|tree| tree.get(&key))
     }
 
-    /// Below an item of a list, found by the keys under which the list is merged.
+    /// The part below an item of a list, found by the keys by which the list is merged.
     pub(super) fn item(&self, item: &Value) -> Self {
         self.below(|tree| {
             let entries = tree.as_object().into_iter().flatten();
@@ -51,7 +51,7 @@ impl<'a> Held<'a> {
         })
     }
 
-    /// Whether what is here goes.
+    /// Whether the field here would be removed.
     pub(super) fn goes(&self) -> bool {
         match self {
             Self::Nothing => false,
@@ -73,7 +73,7 @@ impl<'a> Held<'a> {
     }
 }
 
-/// Whether an element of a path is that of an item.
+/// Whether an element of a path denotes an item of a list.
 fn names(path: &str, item: &Value) -> bool {
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
     match path.split_once(':') {

@@ -22,13 +22,13 @@ use crate::rollout::diff::walk::Walk;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
-/// What applying `desired` as the field manager `manager` would change on `live`, an object as the API server gives it
-/// with its `managedFields`. Empty when nothing. First the `StatefulSet`, then its containers and init containers in their order,
+/// The changes that applying `desired` as the field manager `manager` would make to `live`, an object from the API server with
+/// its `managedFields`. Empty if there are none. First the `StatefulSet`, then its containers and init containers in their order,
 /// then the rest of the pod; within each by field and name.
 ///
-/// The number of pods is never a difference, as an autoscaler may set it, nor are the operator's own annotations. When
-/// `manager` never applied the object, as when the Go operator made it, all of the pods' template counts as held, the
-/// defaults of the API server excepted.
+/// The number of pods is never a difference, because an autoscaler may set it, nor are the operator's own annotations. If
+/// `manager` never applied the object, as with one that the Go operator created, the whole pod template counts as owned, except
+/// for the defaults of the API server.
 pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Change> {
     let desired = serde_json::to_value(desired).unwrap_or_default();
     let applied = Held::by(manager, live);
@@ -39,25 +39,25 @@ pub fn difference(live: &Value, desired: &StatefulSet, manager: &str) -> Vec<Cha
     walk.changes
 }
 
-/// The fields that cannot change and differ: their names, each once.
+/// The names of the immutable fields that differ, without duplicates.
 pub fn immutable(live: &Value, desired: &StatefulSet) -> Vec<&'static str> {
     let desired = serde_json::to_value(desired).unwrap_or_default();
     let mut walk = Walk::default();
-    // Whichever field manager owns them.
+    // Regardless of the field manager that owns them.
     walk.set(&desired, live, &Held::All);
     let mut names: Vec<_> = walk.changes.iter().filter_map(Change::immutable).collect();
     names.dedup();
     names
 }
 
-/// The changes in the order in which a person needs them, those of one place together.
+/// The changes sorted by importance to a reader, those of one place together.
 pub fn by_weight(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(Change::rank);
     changes
 }
 
-/// The first changes on one line, `most` at most, and how many there are besides: `container a: env X added; image changed
-/// from a:1 to a:2; and 3 more`. Empty when there are none.
+/// At most `most` changes on one line, and the number of further ones: `container a: env X added; image changed from a:1 to a:2;
+/// and 3 more`. Empty if there are none.
 pub fn summary(changes: &[Change], most: usize) -> String {
     let mut parts = Vec::new();
     let mut before = None;

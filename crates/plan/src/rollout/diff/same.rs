@@ -5,9 +5,9 @@ use functionmesh_render::Decimal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Fields whose values are amounts, such as `1000m`, or objects of amounts.
+/// Fields whose values are quantities, such as `1000m`, or maps of quantities.
 const AMOUNTS: [&str; 4] = ["limits", "requests", "sizeLimit", "divisor"];
-/// Fields that are left out when they are zero or false; others tell zero from nothing.
+/// Fields that are omitted when they are zero or false; for others, zero differs from absence.
 const ZERO: [&str; 10] = [
     "minReadySeconds",
     "initialDelaySeconds",
@@ -20,7 +20,7 @@ const ZERO: [&str; 10] = [
     "stdinOnce",
     "tty",
 ];
-/// Objects that mean the same empty and absent; others mean something by being there, such as `emptyDir: {}`.
+/// Objects for which empty equals absent; for others, presence has a meaning, such as `emptyDir: {}`.
 const MAPS: [&str; 7] =
     ["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "resources"];
 
@@ -36,12 +36,12 @@ const ATOMIC: [&str; 7] = [
     "resourceFieldRef",
 ];
 
-/// The holder of a field that is desired.
+/// The owners of a desired field.
 pub(super) fn owned<'a>(field: &str, desired: Option<&Value>, held: Held<'a>) -> Held<'a> {
     if desired.is_some() && ATOMIC.contains(&field) { Held::All } else { held }
 }
 
-/// Whether applying what is desired leaves what is live as it is. `field` is the name of the field.
+/// Whether applying the desired value leaves the live one unchanged. `field` is the name of the field.
 pub(super) fn same(field: &str, desired: Option<&Value>, live: Option<&Value>, held: &Held) -> bool {
     match (given(field, desired), given(field, live)) {
         (None, None) => true,
@@ -68,11 +68,11 @@ pub(super) fn same(field: &str, desired: Option<&Value>, live: Option<&Value>, h
     }
 }
 
-/// A value that says something: the API server leaves out what is empty.
+/// A value that is not empty: the API server omits empty ones.
 pub(super) fn given<'a>(field: &str, value: Option<&'a Value>) -> Option<&'a Value> {
     let says_nothing = |value: &Value| match value {
         Value::Null => true,
-        // An empty storage class is one that binds to no class.
+        // An empty storage class disables dynamic provisioning.
         Value::String(text) => text.is_empty() && field != "storageClassName",
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty() && MAPS.contains(&field),
@@ -82,15 +82,15 @@ pub(super) fn given<'a>(field: &str, value: Option<&'a Value>) -> Option<&'a Val
     value.filter(|value| !says_nothing(value))
 }
 
-/// What a number is when it is left out.
+/// The meaning of an omitted number.
 pub(super) fn absent(field: &str) -> Option<Value> {
     let zero = (field == "minReadySeconds").then_some(0);
     let known = ["revisionHistoryLimit", "terminationGracePeriodSeconds"].contains(&field);
     zero.or_else(|| default_number(field).filter(|_| known)).map(Value::from)
 }
 
-/// Whether a value is what the API server fills in when nothing is given. Only matters for fields that are no longer rendered:
-/// in objects that another operator wrote without saying which fields it wants, and in lists that have one owner.
+/// Whether a value is the API server's default. Only matters for fields that are no longer rendered: in objects of another
+/// operator that did not declare its fields, and in lists that have one owner.
 pub(super) fn is_default(field: &str, value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -110,7 +110,7 @@ fn default_number(field: &str) -> Option<i64> {
         "failureThreshold" => 3,
         // Of pods.
         "terminationGracePeriodSeconds" => 30,
-        // Of files and of tokens in volumes.
+        // Of files and tokens in volumes.
         "defaultMode" => 0o644,
         "expirationSeconds" => 3600,
         // Of the StatefulSet, as the limit above.
@@ -139,7 +139,7 @@ fn default_words(field: &str) -> &'static [&'static str] {
         "scheme" => &["HTTP"],
         "apiVersion" => &["v1"],
         "divisor" => &["0"],
-        // Of templates of claims.
+        // Of claim templates.
         "kind" => &["PersistentVolumeClaim"],
         "volumeMode" => &["Filesystem"],
         "phase" => &["Pending"],

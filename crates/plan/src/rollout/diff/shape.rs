@@ -9,7 +9,7 @@ pub(super) enum Shape {
     Shown,
     /// Field by field: `securityContext.runAsUser`.
     Fields(fn(&str) -> Shape),
-    /// Entry by entry; the word for one.
+    /// Entry by entry; the noun for an entry.
     Map(&'static str),
     /// Item by item.
     List(Items),
@@ -20,11 +20,11 @@ pub(super) enum Shape {
 /// A list whose items have keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Items {
-    /// Word for an item.
+    /// Noun for an item.
     pub(super) word: &'static str,
     /// Where the parts of its key are.
     pub(super) key: &'static [&'static str],
-    /// Whether the order of the items means something.
+    /// Whether the order of the items matters.
     pub(super) ordered: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn metadata(field: &str) -> Shape {
         "annotations" => Shape::Map("annotation"),
         "ownerReferences" => list("owner", &["/kind", "/name"]),
         "finalizers" => Shape::Whole,
-        // The rest is the API server's.
+        // All other fields are set by the API server.
         _ => Shape::Skipped,
     }
 }
@@ -47,7 +47,7 @@ pub(super) fn metadata(field: &str) -> Shape {
 /// Fields of the `StatefulSet`'s spec.
 pub(super) fn set(field: &str) -> Shape {
     match field {
-        // Whatever scales the object sets the first; the second is looked at with the pods.
+        // The first is set by whatever scales the object; the second is compared with the pods.
         "replicas" | "template" => Shape::Skipped,
         "minReadySeconds" | "revisionHistoryLimit" => Shape::Shown,
         "updateStrategy" | "ordinals" | "persistentVolumeClaimRetentionPolicy" => {
@@ -58,7 +58,7 @@ pub(super) fn set(field: &str) -> Shape {
     }
 }
 
-/// Fields of the metadata of the pods' template.
+/// Fields of the metadata of the pod template.
 pub(super) fn pod_metadata(field: &str) -> Shape {
     match field {
         "labels" => Shape::Map("label"),
@@ -70,7 +70,7 @@ pub(super) fn pod_metadata(field: &str) -> Shape {
 /// Fields of a pod.
 pub(super) fn pod(field: &str) -> Shape {
     match field {
-        // The old name of serviceAccountName, which the API server keeps the same.
+        // The deprecated name of serviceAccountName, which the API server keeps in sync.
         "containers" | "initContainers" | "serviceAccount" => Shape::Skipped,
         "volumes" => list("volume", &["/name"]),
         "imagePullSecrets" => list("imagePullSecret", &["/name"]),
@@ -97,7 +97,7 @@ pub(super) fn container(field: &str) -> Shape {
     match field {
         "name" => Shape::Skipped,
         "image" | "stdin" | "stdinOnce" | "tty" => Shape::Shown,
-        // A variable may refer to those before it.
+        // A variable may refer to earlier ones.
         "env" => Shape::List(Items { word: "env", key: &["/name"], ordered: true }),
         "ports" => list("port", &["/containerPort", "/protocol"]),
         "volumeMounts" => list("volumeMount", &["/mountPath"]),

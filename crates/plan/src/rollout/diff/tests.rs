@@ -1,4 +1,4 @@
-//! Against objects as a real API server gave them back; e2e/tests/rollout/differences.rs makes the same edits on a real one.
+//! Compares objects as a real API server returned them; e2e/tests/rollout/differences.rs makes the same edits on a real one.
 
 use super::*;
 use serde_json::{Map, json};
@@ -9,7 +9,7 @@ fn object(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// What is rendered.
+/// The rendering.
 fn rendered() -> Value {
     object(include_str!("objects/desired.json"))
 }
@@ -68,7 +68,7 @@ fn every_edit_is_told_and_nothing_else() {
     }
 }
 
-/// The reverse of every edit: fields that are only in the edited object are removed if the operator owns them.
+/// The reverse of every edit: fields that exist only in the edited object are removed if the operator owns them.
 #[test]
 fn what_was_not_applied_by_us_stays() {
     let mut foreign = applied();
@@ -94,7 +94,7 @@ fn what_was_not_applied_by_us_stays() {
         edit(&mut foreign, path, &value);
     }
     assert_eq!(words(&foreign, &with(&Map::new())), [""; 0]);
-    // What has one owner as a whole is replaced as a whole.
+    // A field that has one owner as a whole is replaced as a whole.
     edit(&mut foreign, "/spec/template/spec/nodeSelector/theirs", &json!("x"));
     edit(&mut foreign, &format!("{container}/env/0/valueFrom/fieldRef/apiVersion"), &json!("v2"));
     assert_eq!(
@@ -103,7 +103,7 @@ fn what_was_not_applied_by_us_stays() {
     );
 }
 
-/// An object that was never applied is taken over as a whole.
+/// An object without an apply is taken over as a whole.
 #[test]
 fn an_object_of_another_operator_loses_what_is_not_rendered() {
     let mut live = created();
@@ -122,7 +122,7 @@ fn an_object_of_another_operator_loses_what_is_not_rendered() {
     );
 }
 
-/// What another manager holds as well stays when we drop it.
+/// A field that another manager owns as well stays when the operator drops it.
 #[test]
 fn what_another_holds_too_is_not_removed() {
     let mut live = applied();
@@ -180,7 +180,7 @@ fn a_summary_names_each_place_once_and_counts_the_rest() {
     assert_eq!(summary(&[], 3), "");
 }
 
-/// Whatever the live object looks like, it is no reason to fail.
+/// Comparison works whatever the live object looks like.
 #[test]
 fn an_object_that_is_none_differs_in_everything() {
     for live in [json!(null), json!([]), json!({"spec": 1, "metadata": {"managedFields": [{"manager": 1}]}})]
@@ -189,7 +189,7 @@ fn an_object_that_is_none_differs_in_everything() {
     }
 }
 
-/// In an object that the Go operator made, everything counts as held.
+/// In an object that the Go operator created, all fields count as owned.
 #[test]
 fn what_the_api_server_fills_in_is_no_difference() {
     let mut live = created();

@@ -8,10 +8,10 @@ use crate::rollout::diff::shape::{self, Items, Shape};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The operator's own annotations: they record where the object comes from, not what it is.
+/// The operator's own annotations: they record the origin of the object, not its content.
 const OURS: &str = "compute.functionmesh.io/";
 
-/// A field of both objects, and what of the live one would go.
+/// A field of both objects, and which part of the live one would be removed.
 struct Pair<'a> {
     desired: Option<&'a Value>,
     live: Option<&'a Value>,
@@ -25,7 +25,7 @@ impl<'a> Pair<'a> {
         Self { desired, live: of(self.live), held: owned(name, desired, self.held.field(name)) }
     }
 
-    /// Names of the fields of either, sorted.
+    /// Names of the fields of both, sorted.
     fn names(&self) -> BTreeSet<&'a String> {
         let objects = [self.desired, self.live].into_iter().flatten().filter_map(Value::as_object);
         objects.flat_map(Map::keys).collect()
@@ -35,7 +35,7 @@ impl<'a> Pair<'a> {
         same(name, self.desired, self.live, &self.held)
     }
 
-    /// What becomes of something that is not the same.
+    /// The change of a differing value.
     fn fate(&self) -> Fate {
         match (self.desired, self.live) {
             (_, None) => Fate::Added,
@@ -45,7 +45,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// What was found on the way.
+/// The differences found so far.
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) changes: Vec<Change>,
@@ -59,7 +59,7 @@ impl Walk {
         self.fields(&Place::Set, "", &root.field("spec"), shape::set);
     }
 
-    /// The pods' template.
+    /// The pod template.
     pub(super) fn pods(&mut self, desired: Option<&Value>, live: Option<&Value>, held: &Held) {
         let template = Pair { desired, live, held: held.clone() };
         let spec = template.field("spec");
@@ -73,7 +73,7 @@ impl Walk {
         self.changes.push(Change { place: place.clone(), item, fate });
     }
 
-    /// Containers in their order, then those that go, then the order itself.
+    /// Containers in their order, then removed ones, then changes of the order.
     fn containers(&mut self, pair: &Pair, place: fn(String) -> Place, order: &str) {
         let name = |container: &Value| key(container, &["/name"]);
         let (desired, live) = (items(pair.desired), items(pair.live));
@@ -102,7 +102,7 @@ impl Walk {
         }
     }
 
-    /// The fields of an object, each in its way.
+    /// The fields of an object, each compared by its shape.
     fn fields(&mut self, place: &Place, prefix: &str, pair: &Pair, shape: fn(&str) -> Shape) {
         for name in pair.names() {
             let (below, item) = (pair.field(name), format!("{prefix}{name}"));
@@ -118,10 +118,10 @@ impl Walk {
         }
     }
 
-    /// The entries of a map of words.
+    /// The entries of a map of strings.
     fn entries(&mut self, place: &Place, word: &str, pair: &Pair) {
         for name in pair.names() {
-            // Not by `Pair::field`: an empty label is one.
+            // Not by `Pair::field`: an empty label counts.
             let of = |value: Option<&Value>| value.and_then(|value| value.get(name)).cloned();
             let (desired, live) = (of(pair.desired), of(pair.live));
             let kept = desired.is_none() && !pair.held.field(name).goes();
@@ -133,7 +133,7 @@ impl Walk {
         }
     }
 
-    /// The items of a list, by their keys.
+    /// The items of a list, matched by their keys.
     fn list(&mut self, place: &Place, field: &str, kind: Items, pair: &Pair) {
         let (desired, live) = (keyed(pair.desired, kind.key), keyed(pair.live, kind.key));
         let keys: BTreeSet<&String> = desired.keys().chain(live.keys()).collect();
@@ -149,7 +149,7 @@ impl Walk {
                     let stays = |(desired, live): (&&Value, &&Value)| {
                         same("", Some(desired), Some(live), &pair.held.item(live))
                     };
-                    // More than one of a key is possible in objects that were never applied.
+                    // Objects that were never applied may have several items with one key.
                     if desired.len() == live.len() && desired.iter().zip(live).all(stays) {
                         continue;
                     }
@@ -165,7 +165,7 @@ impl Walk {
     }
 }
 
-/// Values that are no secrets: numbers, booleans and names of images.
+/// Values that are not secret: numbers, booleans and names of images.
 fn shown(field: &str, pair: &Pair) -> Option<Fate> {
     let harmless = |value: Value| match value {
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
@@ -180,7 +180,7 @@ fn items(list: Option<&Value>) -> &[Value] {
     list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The key of an item in words. A port without a protocol is one of TCP, and needs no word for it.
+/// The key of an item as text. A port without a protocol is a TCP port, and its protocol is not shown.
 fn key(item: &Value, key: &[&str]) -> String {
     let part = |path: &&str| match item.pointer(path)? {
         Value::String(text) if *path == "/protocol" && text == "TCP" => None,
@@ -198,7 +198,7 @@ fn keyed<'a>(list: Option<&'a Value>, by: &[&str]) -> BTreeMap<String, Vec<&'a V
     keyed
 }
 
-/// Whether those in both lists are in another order.
+/// Whether the items in both lists have another order.
 fn reordered(desired: &[String], live: &[String]) -> bool {
     let common = |these: &[String], others: &[String]| -> Vec<String> {
         these.iter().filter(|name| others.contains(name)).cloned().collect()

@@ -61,7 +61,7 @@ fn a_note_of_the_first_release_is_of_the_same_configuration() {
         Provenance::of("{}", &StatefulSet::default(), operator, &Backend::default())
     };
     let ours = newer(&operator);
-    // As the first release noted it; this hash is on StatefulSets that run.
+    // As recorded by the first release; this hash is on running StatefulSets.
     let first =
         Provenance { operator: "85c9dcbceac77f0c".to_owned(), operator_by_debug: None, ..ours.clone() };
     assert_eq!(first.reason_to_wait(&ours), None);
@@ -125,7 +125,7 @@ fn inputs_are_the_meaning_of_a_spec_without_its_scale() {
         ..note("o", "1", None, None)
     };
     let one = of(&json!({"showPreciseParallelism": true, "replicas": 1}).to_string());
-    // What earlier releases recorded of the two.
+    // What earlier releases recorded for both.
     assert!(one.is_of("6ffc31187dc68e1a") && one.is_of("f3ccbe4a1cd596d2") && !one.is_of(&precise(2)));
     assert_eq!(of(&spec.to_string()).also, None, "where the number does not count");
 }

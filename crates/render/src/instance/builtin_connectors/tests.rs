@@ -73,7 +73,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The programs that this machine has.
 fn readers() -> Vec<&'static str> {
-    // A start script of a version manager finds nothing without the rest of its folder.
+    // A start script of a version manager needs the rest of its folder.
     let usable =
         |name: &&str| program(name).is_some_and(|path| !path.display().to_string().contains("shims"));
     let readers: Vec<_> = ["unzip", "python3", "java"].into_iter().filter(usable).collect();
@@ -94,7 +94,7 @@ fn a_connector_is_found_by_its_name_with_each_reader() {
             ("kafka", "pulsar-io-kafka-1.nar"),
             ("mine", "other.nar"),
         ] {
-            // A JVM takes its time.
+            // A JVM starts slowly.
             if reader == "java" && name != "kafka" {
                 continue;
             }
@@ -135,7 +135,7 @@ fn the_libraries_of_two_connectors_are_in_one_manifest() {
         let want = "Manifest-Version: 1.0\r\nClass-Path: \r\n  a/META-INF/bundled-dependencies/first.jar\r\n  \
                     b/META-INF/bundled-dependencies/second.jar\r\n\r\n";
         assert!(content.contains(want), "{reader}: {content} {}", text(&output.stderr));
-        // The sizes that a reader finds the end by.
+        // The sizes by which a reader finds the end.
         let (size, length) = (want.len(), output.stdout.len());
         assert_eq!(length, 30 + 20 + size + 46 + 20 + 22, "{reader}");
         let end = &output.stdout[length - 22..];
@@ -144,7 +144,7 @@ fn the_libraries_of_two_connectors_are_in_one_manifest() {
     }
 }
 
-/// A reader of archives that checks what it reads, without the checksum, takes it.
+/// Whether a strict archive reader accepts the archive; it does not verify the checksum.
 fn assert_reads(folder: &Folder, jar: &[u8], want: &str) {
     let Some(jdk) = program("jar") else { return };
     let file: &Path = &folder.0.join("read.jar");

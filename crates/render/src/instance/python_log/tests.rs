@@ -2,7 +2,7 @@ use super::*;
 use std::fs;
 use std::process::Command;
 
-/// What the instance does to the handlers when it sends its log to a topic: another formatter after every message.
+/// Imitates the instance that sends its log to a topic: it replaces the formatter of the handlers after every message.
 const PROGRAM: &str = r#"
 import logging, logging.config, sys
 logging.config.fileConfig(sys.argv[1])

@@ -1,4 +1,4 @@
-//! The text with a real shell: what an instance gets, and what becomes of it when the Secret is renewed.
+//! The script in a real shell: what an instance receives, also after the Secret is renewed.
 
 use super::{COPY, DIRECTORY, KEY, PARAMETERS, following};
 use std::fs;
@@ -16,7 +16,7 @@ impl Folder {
         Self(path)
     }
 
-    /// Runs a command where the instance would be.
+    /// Runs a command in place of the instance.
     fn shell(&self, plugin: &str, parameters: &str, run: &str) -> Command {
         let text = following().replace(DIRECTORY, &self.0.display().to_string());
         let text = text.replace(COPY, &self.copy().display().to_string()).replace("-rt 30", "-rt 0.1");
@@ -62,7 +62,7 @@ fn a_token_becomes_a_file_that_follows_the_secret() {
     until("first");
     folder.renew("token:second");
     until("second");
-    // Something else than a token is no reason to lose the one that there is.
+    // A value that is not a token does not replace the existing token.
     folder.renew("");
     folder.renew("token:third");
     until("third");

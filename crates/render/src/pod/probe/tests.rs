@@ -1,4 +1,4 @@
-//! The probe's script with a real shell: what it makes of the kernel's table, and of real connections.
+//! The probe's script in a real shell: with recorded kernel tables, and with real connections.
 
 use super::CONNECTED;
 use std::net::{TcpListener, TcpStream};
@@ -70,7 +70,7 @@ fn the_ports_of_brokers_are_those_that_are_named() {
         ("pulsar://a:6650", "7650,7651", 7651, true),
         ("pulsar://a:6650", "7650", 7651, false),
         ("pulsar://a:6650", "any", 1, true),
-        // Neither text of these is run, nor are its stars file names.
+        // None of this text is executed, nor do its asterisks match file names.
         ("pulsar://a:6650;exit 0", "`exit 0`,*", 1, false),
         ("pulsar://$(exit 0):*", "$(exit 0)", 1, false),
     ] {
@@ -79,7 +79,7 @@ fn the_ports_of_brokers_are_those_that_are_named() {
     }
 }
 
-/// The kernel's own table. The port of the metrics is another one here, as tests share it with what else runs.
+/// The kernel's own table. The metrics port differs here, because tests share the table with everything else on the machine.
 #[test]
 fn a_real_connection_is_ready_and_its_end_is_not() {
     let metrics = TcpListener::bind("0.0.0.0:0").unwrap();

@@ -1,4 +1,4 @@
-//! The script of the Job, run by real shells against tools that say what the real ones say.
+//! The script of the Job in real shells, with tools that print what the real ones print.
 
 use super::*;
 use crate::testing::{Folder, shells};
@@ -16,7 +16,7 @@ fn succeeds(shell: &[&str], script: &str, path: Option<&Path>) -> bool {
     command.output().unwrap().status.success()
 }
 
-/// As pulsar-admin says it: its log, the words of the server, and the reason.
+/// The output of pulsar-admin: its log, the server's message, and the reason.
 fn admin(reason: &str) -> String {
     format!(
         "17:35:36.602 [AsyncHttpClient-7-1] WARN  org.apache.pulsar.client.admin.internal.BaseResource - \
@@ -92,7 +92,7 @@ fn a_tool_that_cannot_run_is_a_failure() {
             no_interpreter.clone(),
         ];
         for tool in tools {
-            // What was said of one thing does not count for the next.
+            // The output for one item does not count for the next.
             let script = format!(
                 "failed=0; newline='\n'; {FORGET}; {{ forget {words} a; forget {tool} b; forget {words} c; exit $failed; }}"
             );
