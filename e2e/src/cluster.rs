@@ -1,4 +1,4 @@
-//! A Kubernetes cluster of its own: everything in namespaces, so that nothing else on the machine is touched.
+//! A separate Kubernetes cluster: everything runs in kernel namespaces, so that nothing else on the machine is affected.
 //!
 //! ```text
 //! host ── fm-NAME (veth) ── eth0 ┐ network, mount and process namespace of the cluster
@@ -6,8 +6,9 @@
 //!                                │ pods (bridge pods0)
 //! ```
 //!
-//! The first process of the process namespace is ours. When it dies the kernel ends everything in it, and with the last
-//! process go the network and all mounts: taking a cluster down is killing one process, after a crash as well.
+//! The first process of the process namespace belongs to this program. When it dies, the kernel ends all other processes in the
+//! namespace, and with the last process the network and all mounts disappear: stopping a cluster means killing one process, after
+//! a crash as well.
 
 mod control_plane;
 pub mod node;
@@ -39,7 +40,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Brings a cluster of one or two nodes up; one that is up is used as it is. `bound` ties its life to this process.
+    /// Starts a cluster of one or two nodes, or uses a running one. `bound` ties its life to this process.
     ///
     /// # Errors
     /// When something is missing or does not start; the message says what to do.
@@ -79,7 +80,7 @@ impl Cluster {
         Ok(this)
     }
 
-    /// Takes a cluster down, whatever state it is in, and leaves nothing behind.
+    /// Stops a cluster, whatever state it is in, and removes everything that it created.
     ///
     /// # Errors
     /// When a file cannot be removed.
@@ -101,7 +102,7 @@ impl Cluster {
         Ok(Self { name: check_name(name)? })
     }
 
-    /// Names of all clusters that left anything on this machine.
+    /// Names of all clusters that left files or processes on this machine.
     pub fn all() -> Vec<String> {
         let folders = fs::read_dir(paths::run("")).into_iter().flatten().flatten();
         folders.map(|f| f.file_name().to_string_lossy().into_owned()).collect()
@@ -123,7 +124,7 @@ impl Cluster {
         self.folder().join("ready").exists() && run(get.env("KUBECONFIG", self.kubeconfig())).is_ok()
     }
 
-    /// Switches the second node on or off, or cuts its network.
+    /// Starts or stops the second node, or cuts its network.
     ///
     /// # Errors
     /// When the cluster cannot be stopped.
@@ -131,7 +132,7 @@ impl Cluster {
         second::want(&self.folder(), state)
     }
 
-    /// Makes an image known to the nodes, under its one name.
+    /// Imports an image on the nodes, under its one name.
     ///
     /// # Errors
     /// When containerd refuses it.
@@ -177,7 +178,7 @@ pub fn inside(name: &str, address: &str, gateway: &str, nodes: u8) -> Result<()>
 
 /// An API server without a node, for tests of what controllers write. Needs no root.
 pub struct ApiOnly {
-    // Dropped first: the files go when the processes are gone.
+    // Dropped first: the files are removed after the processes have ended.
     processes: Processes,
     control_plane: ControlPlane,
     folder: PathBuf,
@@ -200,7 +201,7 @@ impl ApiOnly {
         let control_plane = ControlPlane::prepare(&folder, addresses)?;
         let mut processes = Processes::new(folder.join("logs"));
         control_plane.start_api(&mut processes, false)?;
-        // Garbage collection and namespaces have to work; no pods are needed here.
+        // The garbage collector and the namespace controller have to run; no pods are needed here.
         control_plane
             .start_controllers(&mut processes, "garbage-collector-controller,namespace-controller")?;
         progress("the API server answers");
@@ -225,7 +226,7 @@ impl ApiOnly {
         self.processes.signal(process, signal)
     }
 
-    /// Kills the API server and starts it again: connections end, and it knows nothing of what happened before.
+    /// Kills the API server and starts it again: connections end, and its in-memory state is lost.
     ///
     /// # Errors
     /// When it does not start.
@@ -234,7 +235,7 @@ impl ApiOnly {
         self.control_plane.start_server(&mut self.processes, false)
     }
 
-    /// The same with a new authority.
+    /// The same with a new certificate authority.
     ///
     /// # Errors
     /// When it does not start.
@@ -248,7 +249,7 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1")?.local_addr()?.port())
 }
 
-/// Names become part of a network interface's, of which nine characters are left.
+/// The name becomes part of the name of a network interface, which has nine characters left.
 fn check_name(name: &str) -> Result<String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 9 || !name.chars().all(fits) {

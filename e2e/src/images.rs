@@ -10,8 +10,8 @@
 //! Each archive holds one image under its full name, in the layout of OCI and in that of `docker save` at once:
 //! `ctr images import`, `kind load image-archive`, `docker load`, `podman load` and `skopeo` all know it by that name.
 //!
-//! An image is built again when what it is made of changes; nothing is done otherwise. Every step writes beside its result and
-//! renames at the end, so that it can be interrupted anywhere and started again.
+//! An image is built again when its inputs change; otherwise nothing is done. Every step writes next to its result and renames at
+//! the end, so that it can be interrupted at any time and started again.
 
 mod cached;
 mod controllers;
@@ -50,7 +50,7 @@ impl Kind {
     pub const ALL: [Self; 4] = [Self::Pause, Self::Pulsar, Self::Full, Self::Controllers];
 }
 
-/// Builds an image unless it is there already and made of the same things.
+/// Builds an image unless it exists and was built from the same inputs.
 ///
 /// # Errors
 /// When something needed is missing or a step fails; the message says what to do.

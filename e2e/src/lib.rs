@@ -12,7 +12,7 @@
 //! | [`testing`] | what tests share: namespaces, waiting, the audit log, controllers as processes, a proxy that fails |
 //! | [`paths`], [`shell`] | folders of the repository; running commands |
 //!
-//! What uses it, besides the test programs in `e2e/tests`:
+//! Modules that use it, besides the test programs in `e2e/tests`:
 //!
 //! | module | what it does |
 //! |---|---|

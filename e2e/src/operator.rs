@@ -25,13 +25,13 @@ impl Kubectl {
         &self.kubeconfig
     }
 
-    /// Against the cluster of a kubeconfig.
+    /// For the cluster of a kubeconfig.
     pub fn new(kubeconfig: PathBuf) -> Self {
         Self { kubeconfig }
     }
 
     /// kubectl with arguments, separated by single spaces.
-    pub fn words(&self, arguments: &str) -> Command {
+    pub fn command(&self, arguments: &str) -> Command {
         self.with(arguments.split(' '))
     }
 
@@ -47,7 +47,7 @@ impl Kubectl {
     /// # Errors
     /// When the API server refuses it.
     pub fn apply(&self, namespace: &str, manifest: &str) -> Result<()> {
-        // Tests of one program apply at the same time.
+        // Tests of one program apply concurrently.
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = paths::cache().join(format!("apply-{}-{number}.yaml", std::process::id()));
@@ -66,7 +66,7 @@ impl Kubectl {
         applied
     }
 
-    /// Makes a namespace unless it is there.
+    /// Creates a namespace unless it exists.
     ///
     /// # Errors
     /// When the API server refuses it.
@@ -89,9 +89,9 @@ impl Kubectl {
         let crds = chart("function-mesh-crds");
         run(&mut self.helm(["upgrade", "--install", "function-mesh-crds", &crds, "--namespace", "default"]))?;
         let plurals = ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"];
-        let mut established = self.words("wait --for=condition=Established --timeout=60s");
+        let mut established = self.command("wait --for=condition=Established --timeout=60s");
         established.args(plurals.map(|plural| format!("crd/{plural}.compute.functionmesh.io")));
-        // kubectl fails on a definition that has no conditions yet, instead of waiting for them.
+        // kubectl fails on a definition without conditions, instead of waiting for them.
         until("kinds", Duration::from_secs(60), || run(&mut established))?;
         let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
@@ -113,7 +113,7 @@ impl Kubectl {
         run(&mut install)
     }
 
-    /// Uninstalls the operator, not the kinds.
+    /// Uninstalls the operator, but not the CRDs.
     ///
     /// # Errors
     /// When Helm fails; with what it printed, the output of a failed hook included.
@@ -126,6 +126,6 @@ impl Kubectl {
     /// # Errors
     /// When it fails.
     pub fn show(&self, arguments: &str) -> Result<()> {
-        show(&mut self.words(arguments))
+        show(&mut self.command(arguments))
     }
 }

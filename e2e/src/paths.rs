@@ -1,4 +1,4 @@
-//! Where things are. Everything made at run time is below `.cache`, which git ignores.
+//! Paths of files. Everything created at run time is below `.cache`, which git ignores.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! A broker in the cluster, and messages in and out with Pulsar's own client.
+//! A broker in the cluster, and messages sent and received with Pulsar's own client.
 
 use crate::operator::Kubectl;
 use crate::paths;
@@ -33,7 +33,7 @@ impl Broker {
     /// When it does not become so.
     pub fn ready(&self) -> Result<()> {
         let rollout = format!("-n {} rollout status statefulset/pulsar --timeout=300s", self.namespace);
-        run(&mut self.kubectl.words(&rollout)).context("broker")
+        run(&mut self.kubectl.command(&rollout)).context("broker")
     }
 
     /// Sends messages to a topic.
@@ -45,8 +45,8 @@ impl Broker {
         self.client(&["produce", "-s", ",", "-m", &list, topic]).map(drop)
     }
 
-    /// Receives from a topic until all expected messages were seen, and returns them in order of arrival. What is left of
-    /// an earlier run is passed over.
+    /// Receives from a topic until all expected messages were received, and returns them in order of arrival. Messages of an
+    /// earlier run are skipped.
     ///
     /// # Errors
     /// When messages are missing, or one came twice.
@@ -59,7 +59,7 @@ impl Broker {
         Ok(seen)
     }
 
-    /// Receives from a topic until all expected messages were seen at least once; returns how many came.
+    /// Receives from a topic until all expected messages were received at least once; returns the number of messages.
     ///
     /// # Errors
     /// When messages are missing.
@@ -98,7 +98,7 @@ impl Broker {
         Ok(answer.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
     }
 
-    /// Runs Pulsar's client in the broker's pod; gives up after a minute and a half, with what was printed until then.
+    /// Runs Pulsar's client in the broker's pod; gives up after a minute and a half, with the output so far.
     fn client(&self, arguments: &[&str]) -> Result<String> {
         let start =
             ["-n", &self.namespace, "exec", "pulsar-0", "--", "env", "PULSAR_MEM=-Xmx128m", "timeout", "90"];
@@ -121,8 +121,8 @@ mod tests {
         let script = serde_yaml::Deserializer::from_str(&manifest)
             .filter_map(|document| Value::deserialize(document).ok())
             .find_map(|d| {
-                let words = d.pointer("/spec/template/spec/containers/0/command")?;
-                Some(words.get(2)?.as_str()?.to_owned())
+                let text = d.pointer("/spec/template/spec/containers/0/command")?;
+                Some(text.get(2)?.as_str()?.to_owned())
             })
             .context("no script")?;
         let root = std::env::temp_dir().join(format!("function-mesh-broker-{}", std::process::id()));

@@ -29,16 +29,16 @@ pub fn command<I: AsRef<OsStr>>(
 /// Runs a command and returns its output.
 ///
 /// # Errors
-/// When it cannot be run or fails; with the last lines it printed.
+/// If it cannot be run or fails; with the last lines of its output.
 pub fn output(command: &mut Command) -> Result<String> {
-    let words = describe(command);
+    let message = describe(command);
     let output = command.output().with_context(|| missing(command))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let tail: Vec<&str> = errors.lines().chain(text.lines()).collect();
         let tail = tail.iter().rev().take(15).rev().copied().collect::<Vec<_>>().join("\n");
-        bail!("{words}: {}\n{tail}", output.status);
+        bail!("{message}: {}\n{tail}", output.status);
     }
     Ok(text)
 }
@@ -51,20 +51,20 @@ pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
 }
 
-/// Runs a command that may print what it does.
+/// Runs a command whose output is shown.
 ///
 /// # Errors
 /// When it cannot be run or fails.
 pub fn show(command: &mut Command) -> Result<()> {
-    let words = describe(command);
+    let message = describe(command);
     let status = command.status().with_context(|| missing(command))?;
     if !status.success() {
-        bail!("{words}: {status}");
+        bail!("{message}: {status}");
     }
     Ok(())
 }
 
-/// Lets a command write into a log file.
+/// Redirects the output of a command into a log file.
 ///
 /// # Errors
 /// When the file cannot be created.
@@ -85,7 +85,7 @@ impl std::fmt::Display for Fatal {
 
 impl std::error::Error for Fatal {}
 
-/// Tries until it works. Waits on a condition, not on time: the pauses are short and the error is the last one seen.
+/// Retries until it succeeds. It waits for a condition, not for a time: the pauses are short, and the last error is returned.
 ///
 /// # Errors
 /// The last error, once the time is over.
@@ -107,12 +107,12 @@ fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
-    let mut words = format!("{name} {}", arguments.join(" "));
-    if let Some((end, _)) = words.char_indices().nth(200) {
-        words.truncate(end);
-        words.push('…');
+    let mut message = format!("{name} {}", arguments.join(" "));
+    if let Some((end, _)) = message.char_indices().nth(200) {
+        message.truncate(end);
+        message.push('…');
     }
-    words
+    message
 }
 
 fn missing(command: &Command) -> String {

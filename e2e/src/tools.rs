@@ -1,4 +1,4 @@
-//! What has to be on the machine: Debian packages, and Kubernetes built from Go modules.
+//! Tools that the machine needs: Debian packages, and Kubernetes built from Go modules.
 
 use crate::paths;
 use crate::shell::{command, output, progress, run};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Version of Kubernetes; the last line that works with Debian 12's containerd.
 pub const KUBERNETES: &str = "v1.35.4";
 
-/// Packages of a control plane, by the program that shows they are there.
+/// Packages of a control plane, by a program that shows that they are installed.
 const API_PACKAGES: &[(&str, &str)] = &[("etcd", "etcd-server"), ("setpriv", "util-linux")];
 
 /// Packages of a node.
@@ -25,10 +25,10 @@ const NODE_PACKAGES: &[(&str, &str)] = &[
     ("mmdebstrap", "mmdebstrap"),
 ];
 
-/// What a cluster is to be able to do.
+/// The required abilities of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Take requests.
+    /// Serve requests.
     ApiOnly,
     /// Run pods.
     Node,
@@ -37,7 +37,7 @@ pub enum Scope {
 /// Installs and builds what is missing.
 ///
 /// # Errors
-/// When this cannot be done here; the message says what to do.
+/// If that is not possible here; the message says what to do.
 pub fn ensure(scope: Scope) -> Result<()> {
     packages(API_PACKAGES)?;
     let mut binaries = vec!["kube-apiserver", "kube-controller-manager", "kubectl"];
@@ -48,7 +48,7 @@ pub fn ensure(scope: Scope) -> Result<()> {
     kubernetes(&binaries)
 }
 
-/// kubectl and helm, for a cluster that is not ours.
+/// kubectl and helm, for an existing cluster.
 ///
 /// # Errors
 /// When they cannot be built.
@@ -73,7 +73,7 @@ pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
         );
     }
     progress(&format!("installing {list}"));
-    // Nothing may be started by the installation: clusters start their own.
+    // The installation must not start services: clusters start their own.
     let keep_quiet = Path::new("/usr/sbin/policy-rc.d");
     let ours = !keep_quiet.exists();
     if ours {
@@ -90,7 +90,7 @@ pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
     installed.with_context(|| format!("packages {list}"))
 }
 
-/// Whether this process may do everything.
+/// Whether this process runs as root.
 ///
 /// # Errors
 /// When `id` cannot be run.
@@ -98,7 +98,7 @@ pub fn is_root() -> Result<bool> {
     Ok(output(&mut command("id", ["-u"]))?.trim() == "0")
 }
 
-/// Whether a program is on the PATH, or a file is there.
+/// Whether a program is on the PATH, or a file exists.
 pub fn present(program: &str) -> bool {
     if program.contains('/') {
         return Path::new(program).exists();
@@ -108,7 +108,7 @@ pub fn present(program: &str) -> bool {
         || ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).is_file())
 }
 
-/// What tools that wait for an object make of it: `e2e/kstatus`, built when it changed.
+/// The tool that evaluates objects as kstatus does: `e2e/kstatus`, built when it has changed.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -124,7 +124,7 @@ pub fn kstatus() -> Result<PathBuf> {
         bail!("missing: install Go 1.26 or newer; the library kstatus is built with it");
     }
     fs::create_dir_all(paths::cache().join("bin"))?;
-    // Put in its place as a whole: another test may run it.
+    // Renamed into its place: another test may be running it.
     let new = paths::cache().join("bin").join(format!(".kstatus-{}", std::process::id()));
     let mut build = command("go", ["build", "-ldflags", "-s -w", "-o"]);
     run(build.arg(&new).arg(".").current_dir(&module).env("CGO_ENABLED", "0"))?;
@@ -133,7 +133,7 @@ pub fn kstatus() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Builds Kubernetes binaries from their Go modules, all in one module so that they share what they have in common.
+/// Builds Kubernetes binaries from their Go modules, all in one module so that they share their dependencies.
 fn kubernetes(wanted: &[&str]) -> Result<()> {
     let module = paths::root().join("e2e/cluster");
     // The versions decide whether a binary is current.

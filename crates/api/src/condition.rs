@@ -84,11 +84,11 @@ pub struct ReasonDocs {
 /// their owners.
 pub fn set(
     previous: &[Condition],
-    wanted: Vec<DesiredCondition>,
+    desired: Vec<DesiredCondition>,
     generation: Option<i64>,
     now: &Time,
 ) -> Vec<Condition> {
-    let mut list: Vec<Condition> = wanted
+    let mut list: Vec<Condition> = desired
         .into_iter()
         .map(|w| {
             let status = if w.status { "True" } else { "False" };
@@ -122,13 +122,13 @@ pub fn kstatus_condition(
 
 /// The conditions that this controller manages: those of a type that one of its reasons is documented for. Other controllers may
 /// keep conditions in the same list; those are neither compared nor sent.
-pub fn ours(list: &[Condition], reasons: &[ReasonDocs]) -> Vec<Condition> {
-    let is_ours = |condition: &&Condition| {
+pub fn managed(list: &[Condition], reasons: &[ReasonDocs]) -> Vec<Condition> {
+    let is_managed = |condition: &&Condition| {
         let of_type =
             |reason: &ReasonDocs| reason.conditions.iter().any(|(type_, _)| *type_ == condition.type_);
         reasons.iter().any(of_type)
     };
-    list.iter().filter(is_ours).cloned().collect()
+    list.iter().filter(is_managed).cloned().collect()
 }
 
 #[cfg(test)]
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use k8s_openapi::jiff::Timestamp;
 
-    fn wanted(status: bool, message: &str) -> Vec<DesiredCondition> {
+    fn desired(status: bool, message: &str) -> Vec<DesiredCondition> {
         let reason = "Because".to_owned();
         vec![DesiredCondition { type_: "Ready", status, reason, message: message.to_owned() }]
     }
@@ -147,18 +147,18 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_with_the_status_only() {
-        let first = set(&[], wanted(false, "a"), Some(1), &at(10));
-        let second = set(&first, wanted(false, "b"), Some(2), &at(20));
+        let first = set(&[], desired(false, "a"), Some(1), &at(10));
+        let second = set(&first, desired(false, "b"), Some(2), &at(20));
         assert_eq!((&second[0].last_transition_time, second[0].message.as_str()), (&at(10), "b"));
         assert_eq!(second[0].observed_generation, Some(2));
-        let third = set(&second, wanted(true, "b"), Some(2), &at(30));
+        let third = set(&second, desired(true, "b"), Some(2), &at(30));
         assert_eq!(third[0].last_transition_time, at(30));
     }
 
     #[test]
     fn tools_that_wait_read_one_condition_at_most() {
-        let [ready] = &wanted(true, "a")[..] else { panic!() };
-        let [not_ready] = &wanted(false, "b")[..] else { panic!() };
+        let [ready] = &desired(true, "a")[..] else { panic!() };
+        let [not_ready] = &desired(false, "b")[..] else { panic!() };
         let progressing = |status| DesiredCondition {
             type_: "Progressing",
             status,
@@ -175,17 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_others_are_not_ours() {
-        let ready = set(&[], wanted(true, "a"), Some(1), &at(1));
+    fn conditions_of_other_controllers_are_left_out() {
+        let ready = set(&[], desired(true, "a"), Some(1), &at(1));
         let mut list = ready.clone();
         list.push(Condition { type_: "example.com/Checked".to_owned(), ..ready[0].clone() });
         let docs = ReasonDocs { conditions: &[("Ready", false)], cause: "", check: "", fix: "" };
-        assert_eq!(ours(&list, &[docs]), ready);
+        assert_eq!(managed(&list, &[docs]), ready);
     }
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let list = set(&[], wanted(true, &"ü".repeat(5000)), None, &at(1));
+        let list = set(&[], desired(true, &"ü".repeat(5000)), None, &at(1));
         assert_eq!(list[0].message.chars().count(), MESSAGE_LIMIT + 1);
     }
 }

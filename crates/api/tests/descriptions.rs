@@ -57,7 +57,7 @@ fn collect(schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn every_field_of_ours_says_more_than_its_name() {
+fn every_description_says_more_than_the_name_of_the_field() {
     let letters = |text: &str| {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
     };

@@ -86,7 +86,7 @@ impl<K: Component> Context<K> {
     /// left out.
     pub(crate) fn current_status(&self, object: &Object<K>) -> ComponentStatus {
         let status = self.statuses.newest(object, |object| object.status.clone());
-        let ours = condition::ours(status.conditions.list(), &Reason::ALL.map(Reason::docs));
+        let ours = condition::managed(status.conditions.list(), &Reason::ALL.map(Reason::docs));
         ComponentStatus { conditions: status.conditions.with(ours), ..status }
     }
 

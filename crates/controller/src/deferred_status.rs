@@ -54,7 +54,7 @@ impl DeferredStatuses {
     }
 
     /// Drops the entry of an object whose status is written.
-    pub(crate) fn forget(&self, object: &ObjectMeta) {
+    pub(crate) fn remove(&self, object: &ObjectMeta) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(object.uid.as_deref().unwrap_or_default());
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_kept_until_its_time_has_come() {
+    fn a_status_is_deferred_until_it_is_due() {
         let object = ObjectMeta { uid: Some("u".to_owned()), ..ObjectMeta::default() };
         let status =
             |replicas: i32| ComponentStatus { replicas: Some(replicas), ..ComponentStatus::default() };
@@ -79,7 +79,7 @@ mod tests {
         assert!(long.defer(&object, &status(1)).is_some_and(|left| left <= Duration::from_secs(3600)));
         assert!(long.defer(&object, &status(2)).is_some());
         assert_eq!(long.of(&object), Some(status(2)), "the newest");
-        long.forget(&object);
+        long.remove(&object);
         assert_eq!(long.of(&object), None);
         let since = Instant::now().checked_sub(Duration::from_secs(120)).unwrap();
         long.waiting.lock().unwrap().insert("u".to_owned(), (since, status(1)));
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(none.defer(&object, &status(1)), None);
         none.remember(&object, &status(3));
         assert_eq!(none.of(&object), Some(status(3)), "its write failed");
-        none.forget(&object);
+        none.remove(&object);
         assert_eq!(none.of(&object), None);
         assert_eq!(DeferredStatuses::by(KEPT).defer(&ObjectMeta::default(), &status(1)), None);
     }

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_gone_hold_up_nobody() {
+    fn deleted_objects_block_no_other() {
         let (fan_out, changes, mut released) = fan_out_of_two();
         changes.unbounded_send((0..8).collect()).unwrap();
         assert_eq!(now(&mut released), [0, 1, 2, 3]);

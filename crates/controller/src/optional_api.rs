@@ -18,9 +18,9 @@ pub(crate) fn missing(absence: &Absence) -> DesiredCondition {
         Absence::Missing => {
             format!("{WANTED} this cluster does not have; install it or remove the field")
         }
-        Absence::Forbidden(words) => {
+        Absence::Forbidden(text) => {
             format!(
-                "{WANTED} this controller is not permitted to list; grant the permission or remove the field: {words}"
+                "{WANTED} this controller is not permitted to list; grant the permission or remove the field: {text}"
             )
         }
         Absence::Unavailable => format!("{WANTED} the API server cannot list at present"),

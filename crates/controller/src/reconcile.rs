@@ -79,7 +79,7 @@ async fn report_end<K: Component>(
         Err(Early::Hold(wait)) => return Ok(Done::unchanged().again_in(wait)),
         // The object is about to be deleted with its namespace: a status would be lost.
         Err(Early::NamespaceTerminating) => {
-            cx.terminating_namespaces.note(object.meta());
+            cx.terminating_namespaces.record(object.meta());
             return Ok(Done::unchanged().again_in(HOLD));
         }
         // For an object that cannot be rendered, only the number of replicas is updated.

@@ -61,12 +61,12 @@ pub(crate) async fn report<K: Component>(
             Outcome::Applied { .. } | Outcome::Refused { .. } => Reason::WaitingForPods,
         };
         cx.statuses.wrote(object, answered, after.clone());
-        cx.deferred_statuses.forget(object.meta());
+        cx.deferred_statuses.remove(object.meta());
         cx.events.on_change(object, known, new, waiting.as_str()).await;
         cx.events.on_trouble(object, known, new, RECONCILE_FAILED).await;
         writes += 1;
     } else if kept.is_none() {
-        cx.deferred_statuses.forget(object.meta());
+        cx.deferred_statuses.remove(object.meta());
     }
     let done = match (outcome, writes) {
         (Outcome::Refused { .. }, _) => Done::refused(writes),

@@ -27,8 +27,8 @@ pub(crate) async fn rescale<K: Component>(
 ) -> Result<Option<Box<StatefulSetView>>, ApplyError> {
     let Some(live) = own(object, cx) else { return Ok(None) };
     let recorded = cx.recorded_status(object).stateful_set;
-    let wanted = replicas(object.spec_text(), object.owners.replicas_chosen);
-    let Some(adjustment) = adjustment(wanted, &live, recorded.as_ref()) else {
+    let desired = replicas(object.spec_text(), object.owners.replicas_chosen);
+    let Some(adjustment) = adjustment(desired, &live, recorded.as_ref()) else {
         return Ok(Some(Box::new(live)));
     };
     let left = live.record(recorded.as_ref()).cloned();

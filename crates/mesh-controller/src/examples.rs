@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 
 /// Every way to a status, with the reason that it is an example of and its meaning for tools.
 pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
-    let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+    let (desired, _) = items("m", &json!({"functions": [{"name": "a"}]}));
     let some = vec!["an example".to_owned()];
     let problems = |invalid: bool, conflicts: bool, failures: bool| {
         let when = |there: bool| if there { some.clone() } else { Vec::new() };
-        let unwritten = wanted.iter().filter(|_| failures).map(|w| (w.kind, w.name.clone())).collect();
+        let unwritten = desired.iter().filter(|_| failures).map(|w| (w.kind, w.name.clone())).collect();
         let (invalid, conflicts, failures) = (when(invalid), when(conflicts), when(failures));
         Problems { invalid, conflicts, failures, unwritten, ..Problems::default() }
     };
@@ -46,16 +46,19 @@ pub fn statuses() -> Vec<(Reason, Health, MeshStatus)> {
     cases
         .into_iter()
         .map(|(reason, health, component, problems)| {
-            let seen: Vec<ObservedComponent> =
-                wanted.iter().zip(component).map(|(w, conditions)| seen(w, conditions)).collect();
+            let observed: Vec<ObservedComponent> =
+                desired.iter().zip(component).map(|(w, conditions)| observed(w, conditions)).collect();
             let before = MeshStatus::default();
-            (reason, health, status(&before, &wanted, &seen, &problems, Some(1), &clock::now()))
+            (reason, health, status(&before, &desired, &observed, &problems, Some(1), &clock::now()))
         })
         .collect()
 }
 
 /// A component with these `Ready` and `Progressing` conditions.
-fn seen(wanted: &DesiredComponent, (ready, progressing, reason): (bool, bool, &str)) -> ObservedComponent {
+fn observed(
+    desired: &DesiredComponent,
+    (ready, progressing, reason): (bool, bool, &str),
+) -> ObservedComponent {
     let condition = |type_: &str, status: bool| Condition {
         type_: type_.to_owned(),
         status: if status { "True" } else { "False" }.to_owned(),
@@ -66,8 +69,8 @@ fn seen(wanted: &DesiredComponent, (ready, progressing, reason): (bool, bool, &s
     };
     ObservedComponent {
         owners: functionmesh_objects::managed_fields::Owners::default(),
-        kind: wanted.kind,
-        name: wanted.name.clone(),
+        kind: desired.kind,
+        name: desired.name.clone(),
         owner: Owner::Ours,
         terminating: false,
         hash: None,

@@ -32,7 +32,7 @@ pub(crate) type Problem = String;
 
 /// Reads all items. An invalid item is a problem and does not affect the others; its component still counts as desired.
 pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
-    let (mut wanted, mut problems) = (Vec::new(), Vec::new());
+    let (mut desired, mut problems) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let mut names = BTreeSet::new();
         let list = match spec.get(kind.plural()) {
@@ -66,20 +66,20 @@ pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Pro
                 problems.push(format!("{field}: {item:?} is used twice; the first one counts"));
             } else {
                 let hash = hash(&spec);
-                wanted.push(DesiredComponent { kind, name, item, spec, hash });
+                desired.push(DesiredComponent { kind, name, item, spec, hash });
             }
         }
     }
-    (wanted, problems)
+    (desired, problems)
 }
 
 /// Metadata of a component.
-pub(crate) fn metadata(wanted: &DesiredComponent, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
+pub(crate) fn metadata(desired: &DesiredComponent, namespace: &str, owner: &OwnerReference) -> ObjectMeta {
     ObjectMeta {
-        name: Some(wanted.name.clone()),
+        name: Some(desired.name.clone()),
         namespace: Some(namespace.to_owned()),
         labels: Some([(LABEL_MESH.to_owned(), label(&owner.name))].into()),
-        annotations: Some([(ANNOTATION_MESH_ITEM_HASH.to_owned(), wanted.hash.clone())].into()),
+        annotations: Some([(ANNOTATION_MESH_ITEM_HASH.to_owned(), desired.hash.clone())].into()),
         owner_references: Some(vec![owner.clone()]),
         ..ObjectMeta::default()
     }
@@ -102,19 +102,19 @@ impl DesiredComponent {
 /// The object to apply. The mesh does not set a number of replicas that the item does not state once the component exists. `live`
 /// is the uid of that component: if another one of that name replaced it, the API server refuses the write.
 pub(crate) fn object(
-    wanted: &DesiredComponent,
+    desired: &DesiredComponent,
     namespace: &str,
     owner: &OwnerReference,
     live: Option<String>,
 ) -> Value {
-    let mut spec = wanted.spec.clone();
-    if live.is_some() && !wanted.states_replicas() {
+    let mut spec = desired.spec.clone();
+    if live.is_some() && !desired.states_replicas() {
         spec.remove("replicas");
     }
     json!({
         "apiVersion": API_VERSION,
-        "kind": wanted.kind.name(),
-        "metadata": ObjectMeta { uid: live, ..metadata(wanted, namespace, owner) },
+        "kind": desired.kind.name(),
+        "metadata": ObjectMeta { uid: live, ..metadata(desired, namespace, owner) },
         "spec": spec,
     })
 }
@@ -130,15 +130,16 @@ fn autoscaled(item: &Map<String, Value>) -> bool {
     item.get("maxReplicas").is_some_and(|v| !v.is_null())
 }
 
-fn within(wanted: &Value, live: &Value) -> bool {
-    match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => {
-            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| within(value, live)))
+fn within(desired: &Value, live: &Value) -> bool {
+    match (desired, live) {
+        (Value::Object(desired), Value::Object(live)) => {
+            desired.iter().all(|(key, value)| live.get(key).is_some_and(|live| within(value, live)))
         }
-        (Value::Array(wanted), Value::Array(live)) => {
-            wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| within(wanted, live))
+        (Value::Array(desired), Value::Array(live)) => {
+            desired.len() == live.len()
+                && desired.iter().zip(live).all(|(desired, live)| within(desired, live))
         }
-        _ => wanted == live,
+        _ => desired == live,
     }
 }
 
@@ -162,13 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_item_becomes_a_component_and_wrong_ones_are_told() {
+    fn every_item_becomes_a_component_and_invalid_ones_are_reported() {
         let spec = json!({
             "functions": [{"name": "a", "className": "A"}, {"name": "a"}, {"className": "B"}],
             "sinks": [{"name": "a"}, {"name": "x".repeat(60)}],
         });
-        let (wanted, problems) = items("m", &spec);
-        let names: Vec<_> = wanted.iter().map(|w| (w.kind, w.name.as_str())).collect();
+        let (desired, problems) = items("m", &spec);
+        let names: Vec<_> = desired.iter().map(|w| (w.kind, w.name.as_str())).collect();
         assert_eq!(names, [(Kind::Function, "m-a"), (Kind::Sink, "m-a")]);
         assert_eq!(problems.len(), 3);
         assert!(problems[0].starts_with("spec.functions[1].name: \"a\" is used twice"), "{problems:?}");
@@ -186,8 +187,8 @@ mod tests {
             (json!({"sources": [{"name": "-a"}]}), "spec.sources[0].name: must be lowercase letters"),
             (json!({"sources": [{"name": "A"}]}), "spec.sources[0].name: must be lowercase letters"),
         ] {
-            let (wanted, problems) = items("m", &spec);
-            assert!(wanted.is_empty() && problems.len() == 1, "{spec}: {problems:?}");
+            let (desired, problems) = items("m", &spec);
+            assert!(desired.is_empty() && problems.len() == 1, "{spec}: {problems:?}");
             assert!(problems[0].starts_with(problem), "{problems:?}");
         }
         assert_eq!(items("m", &json!({"functions": null})), (vec![], vec![]));
@@ -207,11 +208,11 @@ mod tests {
     #[test]
     fn the_autoscaler_s_replicas_are_not_the_mesh_s() {
         let spec = json!({"functions": [{"name": "a", "replicas": 1, "maxReplicas": 5}]});
-        let wanted = items("m", &spec).0.remove(0);
+        let desired = items("m", &spec).0.remove(0);
         let owner = OwnerReference::default();
-        assert_eq!(object(&wanted, "ns", &owner, None)["spec"]["replicas"], 1);
-        let live = object(&wanted, "ns", &owner, Some("u".to_owned()));
+        assert_eq!(object(&desired, "ns", &owner, None)["spec"]["replicas"], 1);
+        let live = object(&desired, "ns", &owner, Some("u".to_owned()));
         assert_eq!((live["spec"].get("replicas"), &live["metadata"]["uid"]), (None, &json!("u")));
-        assert!(contained(&wanted.spec, &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
+        assert!(contained(&desired.spec, &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
     }
 }

@@ -41,14 +41,14 @@ pub(crate) struct Plan {
 /// Compares the components. An unchanged component is not written, nor one of another owner. Every component has to carry
 /// `labels`. `complete` is true if every item decodes: otherwise nothing is deleted.
 pub(crate) fn plan(
-    wanted: &[DesiredComponent],
-    seen: &[ObservedComponent],
+    desired: &[DesiredComponent],
+    observed: &[ObservedComponent],
     labels: &BTreeMap<String, String>,
     complete: bool,
 ) -> Plan {
     let mut plan = Plan::default();
-    for item in wanted {
-        let live = seen.iter().find(|s| s.kind == item.kind && s.name == item.name);
+    for item in desired {
+        let live = observed.iter().find(|s| s.kind == item.kind && s.name == item.name);
         let step = match live {
             None => Step::Create(item.clone()),
             Some(live) => match live.owner {
@@ -70,8 +70,8 @@ pub(crate) fn plan(
         };
         plan.steps.push((item.kind, step));
     }
-    let ours = seen.iter().filter(|s| s.owner == Owner::Ours && !s.terminating);
-    for live in ours.filter(|s| !wanted.iter().any(|w| w.kind == s.kind && w.name == s.name)) {
+    let ours = observed.iter().filter(|s| s.owner == Owner::Ours && !s.terminating);
+    for live in ours.filter(|s| !desired.iter().any(|w| w.kind == s.kind && w.name == s.name)) {
         if complete {
             plan.steps.push((live.kind, Step::Delete(live.name.clone())));
         } else {
@@ -96,14 +96,14 @@ mod tests {
     use functionmesh_objects::managed_fields::Owners;
     use serde_json::json;
 
-    fn live(wanted: &DesiredComponent, owner: Owner) -> ObservedComponent {
+    fn live(desired: &DesiredComponent, owner: Owner) -> ObservedComponent {
         ObservedComponent {
-            kind: wanted.kind,
-            name: wanted.name.clone(),
+            kind: desired.kind,
+            name: desired.name.clone(),
             owner,
             terminating: false,
-            hash: Some(wanted.hash.clone()),
-            spec: Some(wanted.spec.clone().into()),
+            hash: Some(desired.hash.clone()),
+            spec: Some(desired.spec.clone().into()),
             labels: BTreeMap::new(),
             owners: Owners::default(),
             ready: None,
@@ -111,65 +111,65 @@ mod tests {
         }
     }
 
-    fn plan_of(wanted: &[DesiredComponent], seen: &[ObservedComponent]) -> Plan {
-        plan(wanted, seen, &BTreeMap::new(), true)
+    fn plan_of(desired: &[DesiredComponent], observed: &[ObservedComponent]) -> Plan {
+        plan(desired, observed, &BTreeMap::new(), true)
     }
 
     #[test]
     fn only_what_changed_is_touched() {
         let spec = json!({"functions": [{"name": "a"}, {"name": "b", "className": "B"}, {"name": "c"}, {"name": "d"}]});
-        let (wanted, _) = items("m", &spec);
-        let mut edited = live(&wanted[1], Owner::Ours);
+        let (desired, _) = items("m", &spec);
+        let mut edited = live(&desired[1], Owner::Ours);
         edited.spec = Some(json!({"name": "b", "className": "Other"}));
-        let mut old = live(&wanted[2], Owner::Ours);
+        let mut old = live(&desired[2], Owner::Ours);
         old.hash = Some("of an older item".to_owned());
-        let mut gone = live(&wanted[0], Owner::Ours);
+        let mut gone = live(&desired[0], Owner::Ours);
         gone.name = "m-z".to_owned();
-        let seen = [live(&wanted[0], Owner::Ours), edited, old, gone];
+        let observed = [live(&desired[0], Owner::Ours), edited, old, gone];
         let want = [
-            (Kind::Function, Step::Update(wanted[1].clone())),
-            (Kind::Function, Step::Update(wanted[2].clone())),
-            (Kind::Function, Step::Create(wanted[3].clone())),
+            (Kind::Function, Step::Update(desired[1].clone())),
+            (Kind::Function, Step::Update(desired[2].clone())),
+            (Kind::Function, Step::Create(desired[3].clone())),
             (Kind::Function, Step::Delete("m-z".to_owned())),
         ];
-        let plan = plan_of(&wanted, &seen);
+        let plan = plan_of(&desired, &observed);
         assert_eq!(plan, Plan { steps: want.to_vec(), ..Plan::default() });
     }
 
     #[test]
     fn nothing_is_deleted_while_an_item_cannot_be_read() {
         let spec = json!({"functions": [{"name": "a"}, {"name": "b"}]});
-        let (wanted, _) = items("m", &spec);
-        let seen = [live(&wanted[0], Owner::Ours), live(&wanted[1], Owner::Ours)];
+        let (desired, _) = items("m", &spec);
+        let observed = [live(&desired[0], Owner::Ours), live(&desired[1], Owner::Ours)];
         let (fewer, invalid) = items("m", &json!({"functions": [{"name": "a"}, {"name": ""}]}));
         assert_eq!(invalid.len(), 1);
-        let plan = plan(&fewer, &seen, &BTreeMap::new(), false);
+        let plan = plan(&fewer, &observed, &BTreeMap::new(), false);
         assert_eq!(plan, Plan { kept: vec!["Function m-b".to_owned()], ..Plan::default() });
-        assert_eq!(plan_of(&fewer, &seen).steps, [(Kind::Function, Step::Delete("m-b".to_owned()))]);
+        assert_eq!(plan_of(&fewer, &observed).steps, [(Kind::Function, Step::Delete("m-b".to_owned()))]);
     }
 
     #[test]
     fn a_component_that_cannot_be_read_is_written_once() {
-        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a", "className": "A"}]}));
-        let mut unreadable = live(&wanted[0], Owner::Ours);
+        let (desired, _) = items("m", &json!({"sinks": [{"name": "a", "className": "A"}]}));
+        let mut unreadable = live(&desired[0], Owner::Ours);
         unreadable.spec = None;
-        assert_eq!(plan_of(&wanted, &[unreadable.clone()]), Plan::default());
+        assert_eq!(plan_of(&desired, &[unreadable.clone()]), Plan::default());
         unreadable.hash = None;
-        assert_eq!(plan_of(&wanted, &[unreadable]).steps.len(), 1, "its item changed");
+        assert_eq!(plan_of(&desired, &[unreadable]).steps.len(), 1, "its item changed");
     }
 
     #[test]
     fn owners_are_settled_when_nothing_else_differs() {
         let spec = json!({"functions": [{"name": "a", "replicas": 1}, {"name": "b", "replicas": 1, "maxReplicas": 3}, {"name": "c"}]});
-        let (wanted, _) = items("m", &spec);
+        let (desired, _) = items("m", &spec);
         let steps = |owners: Owners| {
-            let seen: Vec<_> =
-                wanted.iter().map(|w| ObservedComponent { owners, ..live(w, Owner::Ours) }).collect();
-            let steps = plan_of(&wanted, &seen).steps.into_iter();
+            let observed: Vec<_> =
+                desired.iter().map(|w| ObservedComponent { owners, ..live(w, Owner::Ours) }).collect();
+            let steps = plan_of(&desired, &observed).steps.into_iter();
             steps.map(|(_, step)| step).collect::<Vec<_>>()
         };
         let settle =
-            |items: &[usize]| items.iter().map(|i| Step::Settle(wanted[*i].clone())).collect::<Vec<_>>();
+            |items: &[usize]| items.iter().map(|i| Step::Settle(desired[*i].clone())).collect::<Vec<_>>();
         assert_eq!(steps(Owners::default()), []);
         assert_eq!(steps(Owners { replicas_chosen: true, ..Owners::default() }), []);
         assert_eq!(steps(Owners { shared: true, ..Owners::default() }), settle(&[0, 1, 2]));
@@ -178,36 +178,36 @@ mod tests {
 
     #[test]
     fn objects_of_others_are_not_touched() {
-        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
-        let mut foreign = live(&wanted[0], Owner::Foreign);
+        let (desired, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
+        let mut foreign = live(&desired[0], Owner::Foreign);
         foreign.hash = None;
         let conflict = Plan { conflicts: vec!["Sink m-a".to_owned()], ..Plan::default() };
-        assert_eq!(plan_of(&wanted, &[foreign.clone()]), conflict);
+        assert_eq!(plan_of(&desired, &[foreign.clone()]), conflict);
         assert_eq!(plan_of(&[], &[foreign]), Plan::default());
         for owner in [Owner::Ours, Owner::Orphan] {
-            let terminating = ObservedComponent { terminating: true, ..live(&wanted[0], owner) };
-            assert_eq!(plan_of(&wanted, &[terminating]), Plan::default(), "{owner:?}");
+            let terminating = ObservedComponent { terminating: true, ..live(&desired[0], owner) };
+            assert_eq!(plan_of(&desired, &[terminating]), Plan::default(), "{owner:?}");
         }
-        assert_eq!(plan_of(&wanted, &[live(&wanted[0], Owner::Predecessor)]), Plan::default());
+        assert_eq!(plan_of(&desired, &[live(&desired[0], Owner::Predecessor)]), Plan::default());
     }
 
     #[test]
-    fn an_orphan_is_adopted_when_it_is_wanted_and_never_deleted() {
-        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
-        let orphan = live(&wanted[0], Owner::Orphan);
-        let adopted = (Kind::Sink, Step::Update(wanted[0].clone()));
-        assert_eq!(plan_of(&wanted, std::slice::from_ref(&orphan)).steps, [adopted]);
+    fn an_orphan_is_adopted_if_desired_and_never_deleted() {
+        let (desired, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
+        let orphan = live(&desired[0], Owner::Orphan);
+        let adopted = (Kind::Sink, Step::Update(desired[0].clone()));
+        assert_eq!(plan_of(&desired, std::slice::from_ref(&orphan)).steps, [adopted]);
         assert_eq!(plan_of(&[], &[orphan]), Plan::default());
     }
 
     #[test]
     fn a_component_without_the_label_of_its_shard_is_written() {
-        let (wanted, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
+        let (desired, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
         let shard = BTreeMap::from([("shard".to_owned(), "a".to_owned())]);
-        let mut live = live(&wanted[0], Owner::Ours);
+        let mut live = live(&desired[0], Owner::Ours);
         live.labels = BTreeMap::from([("other".to_owned(), "x".to_owned())]);
-        assert_eq!(plan(&wanted, &[live.clone()], &shard, true).steps.len(), 1);
+        assert_eq!(plan(&desired, &[live.clone()], &shard, true).steps.len(), 1);
         live.labels.extend(shard.clone());
-        assert_eq!(plan(&wanted, &[live], &shard, true), Plan::default());
+        assert_eq!(plan(&desired, &[live], &shard, true), Plan::default());
     }
 }

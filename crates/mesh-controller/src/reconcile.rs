@@ -46,16 +46,16 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
             return Ok(Done::refused(cx.report(&mesh, &[], &[], &problems).await?));
         }
     };
-    let (wanted, invalid) = items(&mesh.name_any(), &spec);
+    let (desired, invalid) = items(&mesh.name_any(), &spec);
     let labels = cx.passed_on(&mesh);
-    let seen = cx.seen(&mesh, &wanted);
-    let Plan { steps, conflicts, kept } = plan(&wanted, &seen, &labels, invalid.is_empty());
+    let observed = cx.observed(&mesh, &desired);
+    let Plan { steps, conflicts, kept } = plan(&desired, &observed, &labels, invalid.is_empty());
     let steps = if cx.failed_before(&mesh) { rotated(steps) } else { steps };
     let done = cx.carry_out(&mesh, steps, &labels).await;
     let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
         // The mesh is about to be deleted with its namespace: a status would be lost.
-        cx.terminating_namespaces.note(mesh.meta());
+        cx.terminating_namespaces.record(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();
@@ -66,8 +66,8 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     problems.failures = reported.map(ApplyError::user_message).collect();
     problems.stopped = failures.iter().any(|error| !error.is_transient());
     let failed = failures.pop();
-    let seen = cx.seen(&mesh, &wanted);
-    writes += cx.report(&mesh, &wanted, &seen, &problems).await?;
+    let observed = cx.observed(&mesh, &desired);
+    writes += cx.report(&mesh, &desired, &observed, &problems).await?;
     let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
     match failed {
         Some(error) => Err(error),
@@ -89,12 +89,12 @@ fn succeeded(problems: &Problems, writes: u32, mesh: &Mesh, cx: &Context) -> Don
 
 impl Context {
     /// All cached objects that belong to the mesh or have the name of one of its components.
-    fn seen(&self, mesh: &Mesh, wanted: &[DesiredComponent]) -> Vec<ObservedComponent> {
-        let mut seen = Vec::new();
-        collect(&self.functions, Kind::Function, mesh, wanted, &mut seen);
-        collect(&self.sources, Kind::Source, mesh, wanted, &mut seen);
-        collect(&self.sinks, Kind::Sink, mesh, wanted, &mut seen);
-        seen
+    fn observed(&self, mesh: &Mesh, desired: &[DesiredComponent]) -> Vec<ObservedComponent> {
+        let mut observed = Vec::new();
+        collect(&self.functions, Kind::Function, mesh, desired, &mut observed);
+        collect(&self.sources, Kind::Source, mesh, desired, &mut observed);
+        collect(&self.sinks, Kind::Sink, mesh, desired, &mut observed);
+        observed
     }
 
     /// The labels by which the mesh was selected.
@@ -123,14 +123,14 @@ impl Context {
     async fn report(
         &self,
         mesh: &Mesh,
-        wanted: &[DesiredComponent],
-        seen: &[ObservedComponent],
+        desired: &[DesiredComponent],
+        observed: &[ObservedComponent],
         problems: &Problems,
     ) -> Result<u32, ApplyError> {
         let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
-        let ours = condition::ours(stored.conditions.list(), &Reason::ALL.map(Reason::docs));
+        let ours = condition::managed(stored.conditions.list(), &Reason::ALL.map(Reason::docs));
         let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
-        let after = status(&before, wanted, seen, problems, mesh.meta().generation, &clock::now());
+        let after = status(&before, desired, observed, problems, mesh.meta().generation, &clock::now());
         if after == before {
             return Ok(0);
         }
@@ -148,18 +148,18 @@ fn collect<K>(
     cache: &MutationCache<Child<K>>,
     kind: Kind,
     mesh: &Mesh,
-    wanted: &[DesiredComponent],
-    seen: &mut Vec<ObservedComponent>,
+    desired: &[DesiredComponent],
+    observed: &mut Vec<ObservedComponent>,
 ) where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
 {
     let (uid, namespace) = (mesh.uid(), mesh.namespace());
     let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
-    let named = |name: &str| wanted.iter().any(|w| w.kind == kind && w.name == name);
+    let named = |name: &str| desired.iter().any(|w| w.kind == kind && w.name == name);
     let related = |child: &Child<K>| {
         child.namespace() == namespace
             && (named(&child.name_any())
                 || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
     };
-    seen.extend(cache.newest(related).iter().map(|child| ObservedComponent::of(kind, child, &owner)));
+    observed.extend(cache.newest(related).iter().map(|child| ObservedComponent::of(kind, child, &owner)));
 }

@@ -33,7 +33,7 @@ pub(crate) struct Problems {
 /// Derives the status.
 pub(crate) fn status(
     previous: &MeshStatus,
-    wanted: &[DesiredComponent],
+    desired: &[DesiredComponent],
     seen: &[ObservedComponent],
     problems: &Problems,
     generation: Option<i64>,
@@ -49,11 +49,11 @@ pub(crate) fn status(
     let is_ready = |w: &DesiredComponent| {
         (was_ready || !is_unwritten(w)) && find(w).is_some_and(ObservedComponent::is_ready)
     };
-    let is_held_up = !problems.failures.is_empty() && wanted.iter().any(|w| is_unwritten(w) && !is_ready(w));
-    let ready = wanted.iter().filter(|w| is_ready(w)).count();
-    let total = wanted.len() + problems.invalid.len();
-    let components: Vec<_> = wanted.iter().map(|w| (w, find(w).filter(|_| !is_ready(w)))).collect();
-    let troubles = troubles(problems, is_held_up, &components);
+    let is_held_up = !problems.failures.is_empty() && desired.iter().any(|w| is_unwritten(w) && !is_ready(w));
+    let ready = desired.iter().filter(|w| is_ready(w)).count();
+    let total = desired.len() + problems.invalid.len();
+    let components: Vec<_> = desired.iter().map(|w| (w, find(w).filter(|_| !is_ready(w)))).collect();
+    let messages = messages(problems, is_held_up, &components);
     let reason = if !problems.invalid.is_empty() {
         Reason::Invalid
     } else if !problems.conflicts.is_empty() {
@@ -66,7 +66,7 @@ pub(crate) fn status(
         Reason::ComponentsNotReady
     };
     let counted = (!problems.unreadable).then(|| format!("{ready}/{total} ready"));
-    let message = message(counted, troubles);
+    let message = message(counted, messages);
     let complete = reason == Reason::AllComponentsReady;
     let condition = |type_, status, reason: Reason| Condition {
         type_,
@@ -74,7 +74,7 @@ pub(crate) fn status(
         reason: reason.to_string(),
         message: message.clone(),
     };
-    let missing = || wanted.iter().filter(|w| !is_ready(w)).map(find);
+    let missing = || desired.iter().filter(|w| !is_ready(w)).map(find);
     // A component that is not created or updated yet is in progress.
     let moves = missing().any(|seen| seen.is_none_or(|seen| seen.is_ready() || seen.progresses()));
     let overdue = missing().flatten().any(ObservedComponent::is_overdue);
@@ -106,22 +106,22 @@ pub(crate) fn status(
 }
 
 /// The problems, the most serious first, then the components that are not ready, those with a known failure first.
-fn troubles(
+fn messages(
     problems: &Problems,
     is_held_up: bool,
     unready: &[(&DesiredComponent, Option<&ObservedComponent>)],
 ) -> Vec<String> {
-    let mut troubles = problems.invalid.clone();
+    let mut messages = problems.invalid.clone();
     if let Some(kept) = problems.kept.first() {
         let more = problems.kept.len() - 1;
         let more = if more > 0 { format!(" and {more} more without an item are") } else { " is".to_owned() };
-        troubles.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
+        messages.push(format!("{kept}{more} kept until then: it may be the component of one of these items"));
     }
-    troubles.extend(problems.conflicts.iter().map(|name| {
+    messages.extend(problems.conflicts.iter().map(|name| {
         format!("{name} exists and does not belong to this mesh; it is not managed: delete or rename one of the two")
     }));
     if is_held_up {
-        troubles.extend(problems.failures.iter().cloned());
+        messages.extend(problems.failures.iter().cloned());
     }
     let mut waiting: Vec<(bool, String)> = unready
         .iter()
@@ -135,16 +135,16 @@ fn troubles(
         })
         .collect();
     waiting.sort();
-    troubles.extend(waiting.into_iter().map(|(_, text)| text));
-    troubles
+    messages.extend(waiting.into_iter().map(|(_, text)| text));
+    messages
 }
 
 /// The counts and the first problems.
-fn message(counted: Option<String>, mut troubles: Vec<String>) -> String {
-    let more = troubles.len().saturating_sub(NAMED);
-    troubles.truncate(NAMED);
+fn message(counted: Option<String>, mut messages: Vec<String>) -> String {
+    let more = messages.len().saturating_sub(NAMED);
+    messages.truncate(NAMED);
     let rest = (more > 0).then(|| format!("and {more} more"));
-    let parts: Vec<String> = counted.into_iter().chain(troubles).chain(rest).collect();
+    let parts: Vec<String> = counted.into_iter().chain(messages).chain(rest).collect();
     parts.join("; ")
 }
 
@@ -173,11 +173,11 @@ mod tests {
     use functionmesh_runtime::clock;
     use serde_json::{Value, json};
 
-    fn seen(wanted: &DesiredComponent, ready: &Value) -> ObservedComponent {
+    fn seen(desired: &DesiredComponent, ready: &Value) -> ObservedComponent {
         ObservedComponent {
             owners: functionmesh_objects::managed_fields::Owners::default(),
-            kind: wanted.kind,
-            name: wanted.name.clone(),
+            kind: desired.kind,
+            name: desired.name.clone(),
             owner: Owner::Ours,
             terminating: false,
             hash: None,
@@ -194,49 +194,49 @@ mod tests {
     }
 
     fn ready_of(
-        wanted: &[DesiredComponent],
+        desired: &[DesiredComponent],
         seen: &[ObservedComponent],
         problems: &Problems,
     ) -> (String, String, String) {
-        let status = status(&MeshStatus::default(), wanted, seen, problems, Some(1), &clock::now());
+        let status = status(&MeshStatus::default(), desired, seen, problems, Some(1), &clock::now());
         let ready = status.conditions.get("Ready").unwrap();
         (ready.status.clone(), ready.reason.clone(), ready.message.clone())
     }
 
     #[test]
     fn is_readywhen_every_component_is() {
-        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}], "sinks": [{"name": "es"}]}));
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a"}], "sinks": [{"name": "es"}]}));
         let yes = condition("True", "AllReplicasAvailable", "");
         let no = condition("False", "ImagePullBackOff", "cannot pull image \"x\"");
-        let both = [seen(&wanted[0], &yes), seen(&wanted[1], &yes)];
-        let (status, reason, message) = ready_of(&wanted, &both, &Problems::default());
+        let both = [seen(&desired[0], &yes), seen(&desired[1], &yes)];
+        let (status, reason, message) = ready_of(&desired, &both, &Problems::default());
         assert_eq!(
             (status.as_str(), reason.as_str(), message.as_str()),
             ("True", "AllComponentsReady", "2/2 ready")
         );
-        let one = [seen(&wanted[0], &yes), seen(&wanted[1], &no)];
-        let (status, reason, message) = ready_of(&wanted, &one, &Problems::default());
+        let one = [seen(&desired[0], &yes), seen(&desired[1], &no)];
+        let (status, reason, message) = ready_of(&desired, &one, &Problems::default());
         assert_eq!((status.as_str(), reason.as_str()), ("False", "ComponentsNotReady"));
         assert_eq!(message, "1/2 ready; sink es: ImagePullBackOff: cannot pull image \"x\"");
     }
 
     #[test]
     fn a_write_that_fails_makes_no_component_unready() {
-        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
-        let ready = [seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""))];
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let ready = [seen(&desired[0], &condition("True", "AllReplicasAvailable", ""))];
         let now = clock::now();
         let of = |previous: &MeshStatus, generation: i64, failures: &[&str]| {
             let problems = Problems {
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
-                unwritten: vec![(wanted[0].kind, wanted[0].name.clone())],
+                unwritten: vec![(desired[0].kind, desired[0].name.clone())],
                 ..Problems::default()
             };
-            status(previous, &wanted, &ready, &problems, Some(generation), &now)
+            status(previous, &desired, &ready, &problems, Some(generation), &now)
         };
         let text = |status: &MeshStatus, type_: &str| {
             status.conditions.get(type_).map(|c| format!("{} {}: {}", c.status, c.reason, c.message))
         };
-        let before = status(&MeshStatus::default(), &wanted, &ready, &Problems::default(), Some(1), &now);
+        let before = status(&MeshStatus::default(), &desired, &ready, &Problems::default(), Some(1), &now);
         assert_eq!(of(&before, 1, &[]), before, "a repair that may succeed in a moment");
         let lasting = of(&before, 1, &["no answer"]);
         assert_eq!(lasting.conditions.get(READY), before.conditions.get(READY));
@@ -254,15 +254,15 @@ mod tests {
 
     #[test]
     fn it_progresses_while_any_component_does() {
-        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
         let no = condition("False", "CrashLoop", "");
         let component = |i: usize, status: &str, reason: &str| ObservedComponent {
             progressing: serde_json::from_value(condition(status, reason, "")).ok(),
-            ..seen(&wanted[i], &no)
+            ..seen(&desired[i], &no)
         };
         let progressing = |seen: &[ObservedComponent]| {
             let none = Problems::default();
-            let status = status(&MeshStatus::default(), &wanted, seen, &none, Some(1), &clock::now());
+            let status = status(&MeshStatus::default(), &desired, seen, &none, Some(1), &clock::now());
             let found = status.conditions.get("Progressing").unwrap();
             (found.status == "True", found.reason.clone())
         };
@@ -287,22 +287,22 @@ mod tests {
     #[test]
     fn the_message_is_bounded_and_begins_with_what_is_wrong() {
         let list: Vec<Value> = (0..9).map(|i| json!({"name": format!("f{i}")})).collect();
-        let (wanted, _) = items("m", &json!({"functions": list}));
-        let seen: Vec<ObservedComponent> = wanted
+        let (desired, _) = items("m", &json!({"functions": list}));
+        let seen: Vec<ObservedComponent> = desired
             .iter()
             .enumerate()
             .map(|(i, w)| {
                 seen(w, &condition("False", if i == 8 { "CrashLoop" } else { "WaitingForPods" }, "m"))
             })
             .collect();
-        let (_, _, message) = ready_of(&wanted, &seen, &Problems::default());
+        let (_, _, message) = ready_of(&desired, &seen, &Problems::default());
         assert!(message.starts_with("0/9 ready; function f8: CrashLoop: m;"), "{message}");
         assert!(message.ends_with("and 4 more"), "{message}");
         let problems = Problems {
             invalid: vec!["spec.functions[3].name: must be set".to_owned()],
             ..Problems::default()
         };
-        let (_, reason, message) = ready_of(&wanted, &seen, &problems);
+        let (_, reason, message) = ready_of(&desired, &seen, &problems);
         assert_eq!(reason, "Invalid");
         assert!(message.starts_with("0/10 ready; spec.functions[3].name: must be set"), "{message}");
     }
@@ -323,11 +323,11 @@ mod tests {
 
     #[test]
     fn what_belongs_to_others_is_not_counted() {
-        let (wanted, _) = items("m", &json!({"functions": [{"name": "a"}]}));
-        let ready = seen(&wanted[0], &condition("True", "AllReplicasAvailable", ""));
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let ready = seen(&desired[0], &condition("True", "AllReplicasAvailable", ""));
         let problems = Problems { conflicts: vec!["Function m-a".to_owned()], ..Problems::default() };
         let foreign = ObservedComponent { owner: Owner::Foreign, ..ready };
-        let (_, reason, message) = ready_of(&wanted, &[foreign], &problems);
+        let (_, reason, message) = ready_of(&desired, &[foreign], &problems);
         assert!(
             reason == "NameConflict" && message.starts_with("0/1 ready; Function m-a exists"),
             "{message}"

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_deep_is_skipped_and_told() {
+    fn content_that_is_too_deep_is_skipped_and_reported() {
         for levels in [LEVELS, 126, 10_000, 1_000_000] {
             let text = format!(r#"{{"x":[0,{}],"y":2}}"#, nested(levels));
             let shallow: Shallow = serde_json::from_str(&text).unwrap();

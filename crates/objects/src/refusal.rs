@@ -60,7 +60,7 @@ impl Refusal {
 
     /// Reads the API server's response; none if the API server itself failed.
     pub fn of(status: &Status) -> Option<Self> {
-        let says = |words: &str| status.message.contains(words);
+        let says = |text: &str| status.message.contains(text);
         Some(match status.code {
             403 if has_cause(status, "NamespaceTerminating") => Self::NamespaceTerminating,
             403 if says("exceeded quota") => Self::QuotaExceeded,

@@ -43,17 +43,17 @@ fn outcome(reason: Reason) -> (Outcome, Option<Diagnosis>) {
         (Reason::AllReplicasAvailable | Reason::Complete, _) => (applied(1, 1), None),
         (Reason::ApiMissing, _) => {
             let reason = reason.to_string();
-            (noted(DesiredCondition { type_: MISSING, status: true, reason, message }), None)
+            (with_notice(DesiredCondition { type_: MISSING, status: true, reason, message }), None)
         }
         (Reason::ApplyFailed, _) => (Outcome::refused(reason, message), None),
         (Reason::WaitingForPods | Reason::ProgressDeadlineExceeded, _) => (applied(1, 0), None),
         (Reason::SettingsRefused, _) => {
             let reason = reason.to_string();
-            (noted(DesiredCondition { type_: UNSAFE_SETTINGS, status: true, reason, message }), None)
+            (with_notice(DesiredCondition { type_: UNSAFE_SETTINGS, status: true, reason, message }), None)
         }
         (_, Health::Current) => {
             let reason = reason.to_string();
-            (noted(DesiredCondition { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)
+            (with_notice(DesiredCondition { type_: UPDATE_AVAILABLE, status: true, reason, message }), None)
         }
         (_, Health::InProgress) => (applied(1, 0), Some(Diagnosis { reason, message })),
         (_, Health::Failed) => (Outcome::refused(reason, message), None),
@@ -66,7 +66,7 @@ fn now() -> Time {
     Time(Timestamp::UNIX_EPOCH)
 }
 
-fn noted(notice: DesiredCondition) -> Outcome {
+fn with_notice(notice: DesiredCondition) -> Outcome {
     let mut outcome = applied(1, 1);
     if let Outcome::Applied { notices, .. } = &mut outcome {
         notices.push(notice);
@@ -97,14 +97,14 @@ fn applied(wanted: i32, live: i32) -> Outcome {
 /// The status while the pods run and another write fails for this reason.
 pub fn failing(reason: Reason) -> Option<ComponentStatus> {
     let mut outcome = applied(1, 1);
-    let is_told = reason.docs().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
+    let is_documented = reason.docs().conditions.iter().any(|(type_, _)| *type_ == RECONCILE_FAILED);
     if let Outcome::Applied { failed, .. } = &mut outcome {
-        *failed =
-            Some(FailedWrite { reason, message: format!("an example of {reason}") }).filter(|_| is_told);
+        *failed = Some(FailedWrite { reason, message: format!("an example of {reason}") })
+            .filter(|_| is_documented);
     }
     let (before, now) = (ComponentStatus::default(), now());
     let readiness = Readiness::of(&outcome, &Pods::default(), &before, Some(1), &now);
-    is_told.then(|| status(&before, &outcome, &readiness, Some(1), &now))
+    is_documented.then(|| status(&before, &outcome, &readiness, Some(1), &now))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub fn adjustment(
     live: &StatefulSetView,
     recorded: Option<&StatefulSetStatusRef>,
 ) -> Option<Adjustment> {
-    let replicas = replicas.filter(|wanted| *wanted != live.spec.replicas)?;
+    let replicas = replicas.filter(|desired| *desired != live.spec.replicas)?;
     let settles = live.trace(recorded) != Trace::Edited;
     Some(Adjustment { replicas: Some(replicas), labels: BTreeMap::new(), owner: None, settles })
 }
@@ -40,10 +40,10 @@ mod tests {
     fn only_a_number_that_is_stated_counts() {
         let spec = StatefulSetSpecView { replicas: 3 };
         let live = StatefulSetView { spec, ..StatefulSetView::default() };
-        let wanted =
+        let desired =
             |spec: &str| adjustment(replicas(spec, false), &live, None).and_then(|found| found.replicas);
-        assert_eq!(wanted(r#"{"replicas": 5, "java": 7}"#), Some(5));
-        assert_eq!(wanted(r#"{"replicas": 0}"#), Some(0));
+        assert_eq!(desired(r#"{"replicas": 5, "java": 7}"#), Some(5));
+        assert_eq!(desired(r#"{"replicas": 0}"#), Some(0));
         for nothing in [
             r#"{"replicas": 3}"#,
             r#"{"maxReplicas": 5}"#,
@@ -53,7 +53,7 @@ mod tests {
             "{}",
             r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#,
         ] {
-            assert_eq!(wanted(nothing), None, "{nothing}");
+            assert_eq!(desired(nothing), None, "{nothing}");
         }
         assert_eq!(replicas(r#"{"replicas": 1, "minReplicas": 2, "maxReplicas": 5}"#, true), Some(1));
     }

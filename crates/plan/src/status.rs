@@ -34,23 +34,23 @@ pub fn status(
         },
     };
     next.observed_generation = generation;
-    let mut wanted = readiness.conditions();
+    let mut desired = readiness.conditions();
     match outcome {
         Outcome::Applied { notices, failed, .. } => {
-            wanted.extend(notices.iter().cloned());
+            desired.extend(notices.iter().cloned());
             let condition_of = |failed: &FailedWrite, type_| DesiredCondition {
                 type_,
                 status: true,
                 reason: failed.reason.to_string(),
                 message: failed.message.clone(),
             };
-            wanted.extend(failed.iter().map(|failed| condition_of(failed, RECONCILE_FAILED)));
+            desired.extend(failed.iter().map(|failed| condition_of(failed, RECONCILE_FAILED)));
             // For tools that wait: the pods run, but a user has to fix another part of the object.
             let helpless =
                 failed.as_ref().filter(|failed| failed.reason.is_terminal() && readiness.ready().status);
-            wanted.extend(helpless.map(|failed| condition_of(failed, STALLED)));
+            desired.extend(helpless.map(|failed| condition_of(failed, STALLED)));
         }
-        Outcome::CleanupPending { reason, message } => wanted.push(DesiredCondition {
+        Outcome::CleanupPending { reason, message } => desired.push(DesiredCondition {
             type_: CLEANUP_PENDING,
             status: true,
             reason: reason.to_string(),
@@ -58,7 +58,7 @@ pub fn status(
         }),
         Outcome::Refused { .. } => {}
     }
-    next.conditions = Conditions::from(condition::set(previous.conditions.list(), wanted, generation, now));
+    next.conditions = Conditions::from(condition::set(previous.conditions.list(), desired, generation, now));
     next
 }
 
@@ -111,11 +111,11 @@ mod tests {
     use crate::observed::statefulset::{StatefulSetSpecView, StatefulSetStatusView};
     use std::collections::BTreeMap;
 
-    fn applied(wanted: i32, live: StatefulSetStatusView) -> Outcome {
+    fn applied(desired: i32, live: StatefulSetStatusView) -> Outcome {
         Outcome::Applied {
             stateful_set: Box::new(StatefulSetView {
                 metadata: ObjectMeta { generation: Some(2), ..ObjectMeta::default() },
-                spec: StatefulSetSpecView { replicas: wanted },
+                spec: StatefulSetSpecView { replicas: desired },
                 status: live,
                 ..StatefulSetView::default()
             }),
@@ -164,7 +164,7 @@ mod tests {
         let waiting = ("False".to_owned(), "WaitingForPods".to_owned());
         assert_eq!(ready_of(&applied(2, full(2)), None), yes);
         assert_eq!(ready_of(&applied(2, full(1)), None), waiting);
-        assert_eq!(ready_of(&applied(1, full(2)), None), waiting, "one pod too many is still leaving");
+        assert_eq!(ready_of(&applied(1, full(2)), None), waiting, "one pod too many is still terminating");
         let old_template = StatefulSetStatusView { updated_replicas: 1, ..full(2) };
         assert_eq!(ready_of(&applied(2, old_template), None), waiting);
         let not_seen = StatefulSetStatusView { observed_generation: 1, ..full(2) };

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_settings_are_reported() {
         for (text, part) in [
             ("[", ""),
             ("- a", "must be a map"),

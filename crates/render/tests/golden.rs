@@ -164,7 +164,7 @@ spec:
 }
 
 #[test]
-fn every_problem_is_told_with_its_field() {
+fn every_problem_is_reported_with_its_field() {
     let mut object = base();
     object["metadata"]["name"] = "x".repeat(50).into();
     object["spec"]["pulsar"] = Value::Null;

@@ -58,7 +58,7 @@ impl Readiness {
     }
 
     /// Records that an optional part is missing, or present.
-    pub(crate) fn note(&self, name: &str, missing: Option<String>) {
+    pub(crate) fn record(&self, name: &str, missing: Option<String>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match missing {
             Some(reason) => drop(parts.notes.insert(name.to_owned(), reason)),

@@ -210,5 +210,5 @@ impl Writer {
 /// wrong uid and a wrong version with the same reason.
 fn is_another(status: &kube::core::Status) -> bool {
     const UID: [&str; 2] = ["the UID in the precondition", "Precondition failed: UID"];
-    status.is_conflict() && UID.iter().any(|words| status.message.contains(words))
+    status.is_conflict() && UID.iter().any(|text| status.message.contains(text))
 }

@@ -57,7 +57,7 @@ impl Denied {
     }
 
     /// Records that a cache may not be filled in a namespace, or that it was filled. Returns whether that changed.
-    pub(crate) fn note(&self, namespace: &str, cache: &str, needed: bool, message: Option<String>) -> bool {
+    pub(crate) fn record(&self, namespace: &str, cache: &str, needed: bool, message: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let caches = reasons.entry(namespace.to_owned()).or_default();
         let before = blocks(caches);
@@ -79,7 +79,7 @@ impl Denied {
             (true, None) => info!(namespace, "namespace is watched again"),
             _ => {}
         }
-        self.readiness.note(&format!("namespace {namespace}"), reported);
+        self.readiness.record(&format!("namespace {namespace}"), reported);
         reasons.retain(|_, caches| !caches.is_empty());
         let blocked = reasons.values().filter(|caches| blocks(caches)).count();
         self.metrics.unwatched_namespaces.set(i64::try_from(blocked).unwrap_or(i64::MAX));
@@ -108,22 +108,22 @@ mod tests {
         let readiness = Readiness::default();
         let denied = Denied::new(readiness.clone(), metrics.clone());
         assert_eq!(denied.hold("b"), None);
-        denied.note("a", "pods", true, None);
-        assert!(denied.note("b", "pods", true, Some("no".to_owned())));
-        assert!(!denied.note("b", "pods", true, Some("no".to_owned())));
-        denied.note("b", "services", true, Some("no".to_owned()));
+        denied.record("a", "pods", true, None);
+        assert!(denied.record("b", "pods", true, Some("no".to_owned())));
+        assert!(!denied.record("b", "pods", true, Some("no".to_owned())));
+        denied.record("b", "services", true, Some("no".to_owned()));
         assert_eq!((denied.hold("a"), denied.hold("b")), (None, Some(AGAIN)));
         assert_eq!((denied.count("pods"), denied.count("jobs")), (1, 0));
         assert_eq!(metrics.unwatched_namespaces.get(), 1);
         assert!(readiness.pending().is_empty(), "the process is ready for the other namespaces");
         assert_eq!(readiness.notes(), ["namespace b: pods: no"]);
-        denied.note("b", "pods", true, None);
+        denied.record("b", "pods", true, None);
         assert_eq!(denied.hold("b"), Some(AGAIN));
-        denied.note("b", "services", true, None);
+        denied.record("b", "services", true, None);
         assert_eq!((denied.hold("b"), metrics.unwatched_namespaces.get()), (None, 0));
         assert!(readiness.notes().is_empty());
         // Objects never wait for an optional kind.
-        denied.note("b", "autoscalers", false, Some("no".to_owned()));
+        denied.record("b", "autoscalers", false, Some("no".to_owned()));
         assert_eq!((denied.hold("b"), readiness.notes().len()), (None, 0));
         assert_eq!(denied.reason("b", "autoscalers").as_deref(), Some("no"));
         denied.forget("autoscalers");

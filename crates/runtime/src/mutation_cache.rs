@@ -266,9 +266,9 @@ mod tests {
         assert!(cache.get(&key).is_some());
         cache.removed(key.clone(), &with_uid("a"));
         assert!(cache.get(&key).is_none());
-        let mut leaving = with_uid("a");
-        leaving.metadata.deletion_timestamp = Some(crate::clock::now());
-        writer.apply_watcher_event(&watcher::Event::Apply(leaving));
+        let mut terminating = with_uid("a");
+        terminating.metadata.deletion_timestamp = Some(crate::clock::now());
+        writer.apply_watcher_event(&watcher::Event::Apply(terminating));
         assert!(cache.get(&key).is_some(), "held by a finalizer");
         writer.apply_watcher_event(&watcher::Event::Apply(with_uid("b")));
         assert!(cache.get(&key).is_some(), "made again");

@@ -61,10 +61,10 @@ impl<K, S> RawObject<K, S> {
 /// Positions in the compact copy mean nothing to the user; the quoted text does.
 fn explain(spec: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     match spec.get(..error.column()).and_then(|before| before.rsplit('"').nth(1)) {
-        Some(near) if error.column() > 0 => format!("{words}, near {near:?}"),
-        _ => words.to_owned(),
+        Some(near) if error.column() > 0 => format!("{message}, near {near:?}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -66,7 +66,7 @@ impl<K: Resource<DynamicType = ()> + 'static> Source<K> {
                         name: namespace.clone(),
                         of: many.len(),
                     };
-                    (namespace.clone(), events.inspect(move |event| one.note(event)).boxed())
+                    (namespace.clone(), events.inspect(move |event| one.record(event)).boxed())
                 };
                 merged(many.iter().map(api).collect(), self.store.clone())
             }
@@ -86,7 +86,7 @@ struct Namespace {
 
 impl Namespace {
     /// Records whether the namespace may be watched. The process becomes unready only if the cache may be filled in no namespace.
-    fn note<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
+    fn record<K>(&self, event: &Result<watcher::Event<K>, watcher::Error>) {
         let reason = match event {
             Err(error) => match denial(error) {
                 None => return,
@@ -98,7 +98,7 @@ impl Namespace {
         let everywhere = || self.denied.count(&self.cache) == self.of;
         let before = everywhere();
         let needed = matches!(self.need, Need::Ready(_));
-        let news = self.denied.note(&self.name, &self.cache, needed, reason.clone());
+        let news = self.denied.record(&self.name, &self.cache, needed, reason.clone());
         match (&self.need, reason) {
             (Need::Ready(ready), Some(reason)) if everywhere() => ready.set_missing(reason),
             (Need::Ready(ready), None) if before => ready.set_ready(),

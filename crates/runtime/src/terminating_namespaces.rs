@@ -18,7 +18,7 @@ pub struct TerminatingNamespaces(Mutex<HashMap<String, (Instant, Time)>>);
 
 impl TerminatingNamespaces {
     /// Records that the API server refused a creation because the namespace is being deleted.
-    pub fn note(&self, object: &ObjectMeta) {
+    pub fn record(&self, object: &ObjectMeta) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (at, _)| at.elapsed() < HOLD);
         let namespace = object.namespace.clone().unwrap_or_default();
@@ -49,7 +49,7 @@ mod tests {
         };
         let namespaces = TerminatingNamespaces::default();
         assert_eq!(namespaces.hold(&object("a", -10)), None);
-        namespaces.note(&object("a", -20));
+        namespaces.record(&object("a", -20));
         assert!(namespaces.hold(&object("a", -10)).is_some_and(|wait| wait <= HOLD));
         assert_eq!(namespaces.hold(&object("b", -10)), None);
         assert_eq!(namespaces.hold(&object("a", 10)), None, "the namespace was recreated");

@@ -56,7 +56,7 @@ mod tests {
         let (store, writer) = reflector::store();
         let events = stream::iter(events.into_iter().map(Ok));
         let seen = with_deletions(events, store.clone(), writer).collect::<Vec<_>>().await;
-        let words = seen.into_iter().flatten().filter_map(|event| match event {
+        let text = seen.into_iter().flatten().filter_map(|event| match event {
             Event::Delete(object) => {
                 Some(format!("-{}/{}", object.name_any(), object.uid().unwrap_or_default()))
             }
@@ -65,12 +65,12 @@ mod tests {
         });
         let mut cached: Vec<_> = store.state().iter().map(|object| object.name_any()).collect();
         cached.sort();
-        (words.collect(), cached)
+        (text.collect(), cached)
     }
 
     #[tokio::test]
     async fn what_a_new_list_does_not_have_was_deleted() {
-        let (words, cached) = through(vec![
+        let (text, cached) = through(vec![
             Event::Init,
             Event::InitApply(object("a", "1")),
             Event::InitApply(object("b", "1")),
@@ -84,8 +84,8 @@ mod tests {
             Event::InitDone,
         ])
         .await;
-        assert_eq!(words[..3], ["list", "-a/1", "list"], "the watch's own deletions stay as they are");
-        let mut gone = words[3..].to_vec();
+        assert_eq!(text[..3], ["list", "-a/1", "list"], "the watch's own deletions stay as they are");
+        let mut gone = text[3..].to_vec();
         gone.sort();
         assert_eq!(gone, ["-b/1", "-c/1"], "b was recreated, c was deleted");
         assert_eq!(cached, ["b", "d"]);
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_is_interrupted_says_nothing() {
-        let (words, cached) = through(vec![
+        let (text, cached) = through(vec![
             Event::Init,
             Event::InitApply(object("a", "1")),
             Event::InitDone,
@@ -103,6 +103,6 @@ mod tests {
             Event::InitDone,
         ])
         .await;
-        assert_eq!((words, cached), (vec!["list".to_owned(), "list".to_owned()], vec!["a".to_owned()]));
+        assert_eq!((text, cached), (vec!["list".to_owned(), "list".to_owned()], vec!["a".to_owned()]));
     }
 }

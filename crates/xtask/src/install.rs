@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_current_until_its_inputs_change_or_somebody_edits_it() {
+    fn a_file_is_current_until_it_or_its_inputs_change() {
         let text = sealed("inputs", "kind: Deployment\n");
         assert!(is_current(&text, "inputs"));
         assert!(!is_current(&text, "other inputs"));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_says_that_helm_is_in_charge() {
+    fn no_label_marks_the_objects_as_managed_by_helm() {
         let mut value = json!({"a": [{"labels": {"helm.sh/chart": "x", "app.kubernetes.io/managed-by": "Helm", "b": "c"}}]});
         without_helm(&mut value);
         assert_eq!(value, json!({"a": [{"labels": {"b": "c"}}]}));

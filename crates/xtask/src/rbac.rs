@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_controller_may_more_than_the_threat_model_says() {
+    fn no_controller_has_more_permissions_than_the_threat_model_states() {
         for (controller, grants) in TABLE {
             for grant in *grants {
                 let text = format!("{controller}: {} {:?}", grant.resource, grant.verbs);

@@ -153,9 +153,9 @@ fn of_mesh(rules: &[&Rule]) -> Checks {
     Checks { resources: vec!["functionmeshes"], variables, validations }
 }
 
-fn quoted(words: &[&str]) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-    format!("[{}]", words.join(", "))
+fn quoted(values: &[&str]) -> String {
+    let values: Vec<String> = values.iter().map(|word| format!("'{word}'")).collect();
+    format!("[{}]", values.join(", "))
 }
 
 fn binding(name: &str, action: &str) -> Value {

@@ -50,8 +50,8 @@ pub fn generate(files: &mut Files) {
         ),
     );
     // The chart replaces these placeholders by lists, and has names of its own.
-    let words = ALLOWED.map(|(_, variable, _)| format!("DEFAULT_{}", variable.to_uppercase()));
-    let spec = spec("MESH_CONTROLLER", &words);
+    let placeholders = ALLOWED.map(|(_, variable, _)| format!("DEFAULT_{}", variable.to_uppercase()));
+    let spec = spec("MESH_CONTROLLER", &placeholders);
     files.add("charts/function-mesh-operator/files/tenancy/spec.yaml", yaml::document(&spec));
 }
 

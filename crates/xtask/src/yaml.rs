@@ -75,7 +75,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_written_reads_back_the_same() {
+    fn written_yaml_reads_back_the_same() {
         let value = json!({
             "a": {"empty": {}, "none": [], "list": [1, -2.5, true, null, "x", [], [[1], {"k": "v"}]]},
             "yes": "no", "0x1": "1e3", "12": "12", "null": "~", "-": "- a", "colon": "a: b # c", "quote": "'\"\\ {{ }}",
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_on_one_line() {
+    fn short_values_are_on_one_line() {
         let text = document(&json!({"spec": {"names": ["a", "b"], "of": {"type": "string"}}, "kind": "X"}));
         assert_eq!(text, "kind: X\nspec: {names: [a, b], of: {type: string}}\n");
         let wide = document(&json!({"a": [{"b": "c".repeat(WIDTH), "d": 1}]}));

@@ -12,14 +12,14 @@ use std::process::ExitCode;
 struct Cli {
     /// Which image.
     image: Image,
-    /// Import it into the containerd at this socket as well, where the kubelet looks for images.
+    /// Also import it into the containerd at this socket, into the namespace of the kubelet.
     #[arg(long, value_name = "SOCKET")]
     import: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Image {
-    /// The image that keeps a pod's namespaces.
+    /// The image of pods' sandboxes.
     Pause,
     /// Pulsar: broker, tools, Java instance, data generator.
     Pulsar,

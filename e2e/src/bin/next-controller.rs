@@ -1,7 +1,7 @@
-//! The controller of Functions as a later release may be: its renderer gives every container one more variable.
+//! The function-controller as a later release might be: its renderer adds a variable to every container.
 //!
-//! Only tests run it. It takes the lease, the flags and the field manager of the function-controller, so that it is the
-//! function-controller after an upgrade.
+//! Only tests run it. It uses the lease, the flags and the field manager of the function-controller, so that it simulates an
+//! upgrade of it.
 
 use clap::Parser;
 use functionmesh_api::Function;

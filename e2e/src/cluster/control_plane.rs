@@ -57,7 +57,7 @@ impl ControlPlane {
         }
         // For tests that count writes in etcd.
         fs::write(folder.join("etcd.port"), this.addresses.etcd[0].to_string())?;
-        // Reads and writes by user; the requests of the cluster's own parts are noise.
+        // Reads and writes by user; requests of the cluster's own components are not logged.
         fs::write(
             folder.join("audit-policy.yaml"),
             "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n\
@@ -66,7 +66,7 @@ impl ControlPlane {
         Ok(this)
     }
 
-    /// That of a cluster which runs, for its administrator.
+    /// The control plane of a running cluster, for its administrator.
     pub fn of(folder: &Path) -> Self {
         let addresses = Addresses { host: String::new(), port: 0, etcd: [0, 0] };
         Self { folder: folder.to_owned(), addresses, impatient: false }
@@ -89,7 +89,7 @@ impl ControlPlane {
         pki::kubeconfig(&self.folder, &server, user)
     }
 
-    /// Replaces the authority, and the API server's certificate by one of the new authority.
+    /// Replaces the certificate authority, and the API server's certificate by one of the new authority.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -111,7 +111,7 @@ impl ControlPlane {
         self.start_server(processes, advertise)
     }
 
-    /// Starts the API server beside an etcd that runs, and waits until it answers.
+    /// Starts the API server with a running etcd, and waits until it responds.
     ///
     /// # Errors
     /// When it does not start.
@@ -123,7 +123,7 @@ impl ControlPlane {
         })
     }
 
-    /// Starts the controller manager, with only what is named or with all controllers.
+    /// Starts the controller manager, with only the named controllers or with all.
     ///
     /// # Errors
     /// When it does not start.
@@ -135,7 +135,7 @@ impl ControlPlane {
             format!("--root-ca-file={}", self.folder.join("ca.crt").display()),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
-            // The default is meant for clusters with nodes to spare it for: a thousand children would take minutes to go.
+            // The default is meant for large clusters: deleting a thousand children would take minutes.
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=1000".to_owned(),
         ];
@@ -167,7 +167,7 @@ impl ControlPlane {
         kubectl
     }
 
-    /// What a request of kubectl prints.
+    /// The output of a kubectl request.
     ///
     /// # Errors
     /// When the API server does not answer.
@@ -208,7 +208,7 @@ impl ControlPlane {
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             format!("--audit-policy-file={}", file("audit-policy.yaml")),
             format!("--audit-log-path={}", self.audit_log().display()),
-            // One file, whatever its size in megabytes: requests are counted in it.
+            // One file, without rotation: requests are counted in it.
             "--audit-log-maxsize=100000".to_owned(),
         ];
         if self.impatient {
@@ -226,7 +226,7 @@ impl ControlPlane {
     }
 }
 
-/// Under which names the API server is asked.
+/// The names in the API server's certificate.
 fn names(host: &str) -> [&str; 6] {
     [host, API_SERVICE, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"]
 }

@@ -14,13 +14,13 @@ const PODS: &str = "10.88.0.0/16";
 /// Name of the first node.
 pub const NAME: &str = "node";
 
-/// What distinguishes a node.
+/// The properties of a node.
 pub struct Identity {
     /// Its name.
     pub name: &'static str,
     /// Addresses of its pods.
     pub pods: &'static str,
-    /// Which kubeconfig its kubelet has.
+    /// The kubeconfig of its kubelet.
     pub kubeconfig: &'static str,
     /// Address of the cluster DNS.
     pub dns: String,
@@ -42,7 +42,7 @@ pub struct Node {
     disk: PathBuf,
     /// Address of the node, reachable from pods.
     address: String,
-    /// Below which control group pods are.
+    /// The parent control group of pods.
     control_group: String,
 }
 
@@ -187,7 +187,7 @@ impl Node {
             "resolvConf": "",
             "podLogsDir": self.disk.join("pod-logs"),
             "maxPods": 250,
-            // One node has to start everything a test asks for at once.
+            // One node has to start everything that a test requests at once.
             "serializeImagePulls": false,
             "syncFrequency": "10s",
         })

@@ -9,10 +9,10 @@ use std::path::Path;
 /// the generated roles.
 const USERS: &[(&str, &str)] = &[
     ("admin", "system:masters"),
-    // Parts of tests whose requests are counted apart from the administrator's.
+    // Clients in tests whose requests are counted separately from the administrator's.
     ("fake-statefulset-controller", "system:masters"),
     ("baseline", "system:masters"),
-    // Without any permission but those that a test gives them.
+    // Without any permissions except for those that a test grants.
     ("tenant", ""),
     ("namespace-administrator", ""),
     ("system:kube-controller-manager", "system:masters"),
@@ -28,7 +28,7 @@ const CONTROLLERS: &[&str] = &[
     "source-controller",
     "sink-controller",
     "mesh-controller",
-    // May do what a test allows it, and nothing else.
+    // Has only the permissions that a test grants.
     "restricted-controller",
 ];
 
@@ -59,7 +59,7 @@ pub fn write(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes an authority and a server's certificate of it into `folder`: `ca.crt`, `server.{crt,key}`.
+/// Writes a certificate authority and a server certificate signed by it into `folder`: `ca.crt`, `server.{crt,key}`.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -85,7 +85,7 @@ pub fn token(user: &str) -> String {
     format!("token-of-{}", user.replace(':', "-"))
 }
 
-/// A kubeconfig for a user; it refers to the authority's certificate in `folder`.
+/// A kubeconfig for a user; it refers to the CA certificate in `folder`.
 pub fn kubeconfig(folder: &Path, server: &str, user: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: local\n\

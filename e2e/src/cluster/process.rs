@@ -19,7 +19,7 @@ impl Processes {
         Self { logs, running: Vec::new() }
     }
 
-    /// Starts a process. It is killed when its parent dies, however that happens.
+    /// Starts a process. The kernel kills it when its parent dies.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -65,7 +65,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Finds a process that ended.
+    /// Detects a process that ended.
     ///
     /// # Errors
     /// When there is one; with the last lines of its log.
@@ -84,10 +84,10 @@ impl Processes {
 }
 
 impl Drop for Processes {
-    /// The last one started ends first.
+    /// The process that was started last ends first.
     fn drop(&mut self) {
         for (_, child) in self.running.iter_mut().rev() {
-            // A process that ended already is what is wanted.
+            // An ended process is the desired state.
             let _ = child.kill();
             let _ = child.wait();
         }

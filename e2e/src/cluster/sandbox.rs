@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Argument that identifies the first process of a cluster in the process list.
 const INSIDE: &str = "cluster-inside";
 
-/// Folders of which a cluster has its own.
+/// Folders that are private to a cluster.
 const PRIVATE: [&str; 5] =
     ["/run/containerd", "/run/netns", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers"];
 
@@ -23,7 +23,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the namespaces and connects them with the machine. `bound` ties their life to this process.
+    /// Creates the namespaces and connects them to the machine. `bound` ties their life to this process.
     ///
     /// # Errors
     /// When the machine does not allow it.
@@ -35,7 +35,7 @@ impl Sandbox {
         let mut start = if bound {
             command("setpriv", ["--pdeathsig", "KILL", "--"])
         } else {
-            // A session of its own: Ctrl-C ends us, not the cluster.
+            // A new session: Ctrl-C ends this program, not the cluster.
             command("setsid", ["--"])
         };
         start.args([
@@ -67,7 +67,7 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Finds out whether the cluster died.
+    /// Detects that the cluster died.
     ///
     /// # Errors
     /// When it did; with the end of its log.
@@ -90,20 +90,20 @@ pub fn first_process(word: &str, name: &str) -> Result<String> {
     found.map(|p| p.pid).context("no process yet")
 }
 
-/// Called inside: brings the network up.
+/// Called inside the namespaces: configures the network.
 ///
 /// # Errors
 /// When the network cannot be configured.
 pub fn enter(address: &str, gateway: &str) -> Result<()> {
-    // Folders whose place containerd, its network plugins and the kubelet do not let us choose: hidden below ones of our
-    // own, so that the machine's stay as they are.
+    // Folders whose paths containerd, its network plugins and the kubelet do not let us choose: private mounts hide them, so that
+    // those of the machine do not change.
     for folder in PRIVATE {
         fs::create_dir_all(folder).with_context(|| format!("folder {folder}"))?;
         run(&mut command("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", folder]))?;
     }
-    // Containers share mounts with the kubelet, but nothing leaves the namespace.
+    // Containers share mounts with the kubelet, but nothing is propagated out of the namespace.
     run(&mut command("mount", ["--make-rshared", "/"]))?;
-    let ip = |words: &str| run(&mut command("ip", words.split(' ')));
+    let ip = |arguments: &str| run(&mut command("ip", arguments.split(' ')));
     ip("link set lo up")?;
     until("network interface", Duration::from_secs(20), || ip("link show eth0"))?;
     ip(&format!("addr add {address}/30 dev eth0"))?;
@@ -120,7 +120,7 @@ pub fn remove(name: &str) -> Result<()> {
     until("end of the cluster's processes", Duration::from_secs(30), || {
         let left = processes(INSIDE, name);
         for process in &left {
-            // Already gone is what is wanted.
+            // A process that is gone already is the desired state.
             let _ = run(&mut command("kill", ["-KILL", &process.pid]));
         }
         if left.is_empty() { Ok(()) } else { bail!("{} processes left", left.len()) }
@@ -140,7 +140,7 @@ pub fn remove(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Control group of everything that runs in a cluster's pods.
+/// Control group of all pods of a cluster.
 pub fn control_group(name: &str) -> String {
     format!("/function-mesh-{name}")
 }
@@ -151,19 +151,19 @@ struct Process {
     program: String,
 }
 
-/// Found by their command line, which names the cluster: no file that could be missing or wrong is needed.
+/// Found by their command line, which names the cluster: no file is needed that could be missing or wrong.
 fn processes(word: &str, name: &str) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned());
     pids.filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
         .filter_map(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            let words: Vec<String> =
+            let arguments: Vec<String> =
                 line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
-            let inside = words.iter().position(|w| w == word)?;
-            let named = words.get(inside + 1).is_some_and(|w| w == "--name");
-            let ours = named && words.get(inside + 2).is_some_and(|w| w == name);
-            let program = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
+            let inside = arguments.iter().position(|w| w == word)?;
+            let named = arguments.get(inside + 1).is_some_and(|w| w == "--name");
+            let ours = named && arguments.get(inside + 2).is_some_and(|w| w == name);
+            let program = Path::new(arguments.first()?).file_name()?.to_string_lossy().into_owned();
             ours.then_some(Process { pid, program })
         })
         .collect()
@@ -186,21 +186,21 @@ fn hierarchies() -> Vec<PathBuf> {
     fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect()
 }
 
-/// Makes a control group in every hierarchy.
+/// Creates a control group in every hierarchy.
 pub fn create_control_groups(group: &str) {
     for hierarchy in hierarchies() {
         if hierarchy.join("cgroup.subtree_control").exists() {
             for controller in ["+cpuset", "+cpu", "+io", "+memory", "+pids"] {
-                // Not every machine has every controller; the kubelet says which one it misses.
+                // Not every machine has every controller; the kubelet reports a missing one.
                 let _ = fs::write(hierarchy.join("cgroup.subtree_control"), controller);
             }
         }
-        // A hierarchy that cannot have groups is none the kubelet uses.
+        // A hierarchy that cannot have groups is not used by the kubelet.
         let _ = fs::create_dir_all(hierarchy.join(group.trim_start_matches('/')));
     }
 }
 
-/// Removes a group and all below, the deepest first: the files in them cannot and need not be removed.
+/// Removes a group and its children, the deepest first: the files in them cannot and need not be removed.
 fn remove_groups(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)?.flatten() {
         if entry.file_type()?.is_dir() {

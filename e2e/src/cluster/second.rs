@@ -1,11 +1,11 @@
-//! A second node, which can be lost: a machine of its own, with namespaces, a network and an address of its own.
+//! A second node, which can be lost: it simulates a machine, with its own namespaces, network and address.
 //!
 //! ```text
 //! cluster: etcd, API server, ..., first node ── second0 (veth) ── eth0 ┐ containerd, kubelet, kube-proxy, pods
 //! ```
 //!
-//! A test says what it wants in a file, and the first process of the cluster sees to it: killed is what a machine without power
-//! is, cut off one whose cable was pulled while its pods run on.
+//! A test writes the desired state into a file, and the first process of the cluster applies it: a killed node is like a machine
+//! without power; a node that is cut off is like a machine with an unplugged cable, whose pods keep running.
 
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::node::{Identity, Node};
@@ -30,12 +30,12 @@ const ADDRESS: &str = "10.214.0.2";
 /// The near end.
 const INTERFACE: &str = "second0";
 
-/// What a test wants of it.
+/// The desired state of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It runs.
     Up,
-    /// It has no power: nothing of it runs.
+    /// Without power: nothing on it runs.
     Off,
     /// Its network is cut; everything on it runs.
     Cut,
@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-/// Says what is wanted, to the cluster of this folder. It is so a second later.
+/// Requests a state, from the cluster of this folder. It is applied within a second.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -79,7 +79,7 @@ pub struct Second {
 }
 
 impl Second {
-    /// Switches it on.
+    /// Starts it.
     ///
     /// # Errors
     /// When it does not start.
@@ -95,7 +95,7 @@ impl Second {
         Ok(this)
     }
 
-    /// Does what a test wants.
+    /// Applies the requested state.
     ///
     /// # Errors
     /// When it ended by itself, or does not start.
@@ -123,7 +123,7 @@ impl Second {
     }
 
     fn switch_on(&mut self) -> Result<()> {
-        // What a machine has in memory only.
+        // Files that a machine has in memory only.
         let folder = paths::run(&self.cluster).join(NAME);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;

@@ -65,7 +65,7 @@ impl Target {
 pub fn demo() -> Result<()> {
     let target = Target::choose()?;
     let kubectl = Kubectl::new(target.kubeconfig.clone());
-    run(&mut kubectl.words("get --raw=/readyz")).context("the cluster does not answer")?;
+    run(&mut kubectl.command("get --raw=/readyz")).context("the cluster does not answer")?;
 
     progress("deploying a Pulsar broker");
     let broker = Broker::deploy(&kubectl, DEMO, &target.pulsar)?;
@@ -83,7 +83,7 @@ pub fn demo() -> Result<()> {
     kubectl.apply(DEMO, &manifest)?;
     progress("kubectl wait --for=condition=Ready functionmesh/sample");
     let wait = format!("-n {DEMO} wait --for=condition=Ready functionmesh/sample --timeout=300s");
-    if let Err(error) = run(&mut kubectl.words(&wait)) {
+    if let Err(error) = run(&mut kubectl.command(&wait)) {
         kubectl.show(&format!("-n {DEMO} get fmesh,fn,src,snk,pods -o wide"))?;
         return Err(error.context("the sample did not become ready"));
     }
@@ -99,7 +99,7 @@ pub fn demo() -> Result<()> {
 
     let logs = format!("-n {DEMO} logs sample-print-sink-0 -c pulsar-sink --tail=2000");
     let printed = until("lines printed by the sink", Duration::from_secs(60), || {
-        let text = output(&mut kubectl.words(&logs))?;
+        let text = output(&mut kubectl.command(&logs))?;
         let lines: Vec<String> = text.lines().filter(|l| l.contains("RECV")).map(str::to_owned).collect();
         if lines.is_empty() { bail!("the sink printed nothing yet") } else { Ok(lines) }
     })?;
@@ -119,7 +119,7 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
     for controller in ["function", "source", "sink", "mesh"] {
         let service = format!("services/function-mesh-{controller}-controller:8080/proxy/metrics");
         let path = format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}");
-        let text = output(&mut kubectl.words(&path))?;
+        let text = output(&mut kubectl.command(&path))?;
         let value = |name: &str| {
             let found = text.lines().find(|l| l.starts_with(name)).and_then(|l| l.rsplit_once(' '));
             found.map_or("missing", |(_, v)| v).to_owned()

@@ -151,9 +151,9 @@ pub async fn run(batches: &[Batch], options: &Options, servers: &[Environment]) 
         .zip(&again)
         .flat_map(|(first, second)| first.tests.iter().map(move |test| (first, test, second)))
         .partition(|(_, test, second)| second.tests.contains(test));
-    for (words, tests) in [("FLAKY, passed the second time", &flaky), ("failed twice", &twice)] {
+    for (message, tests) in [("FLAKY, passed the second time", &flaky), ("failed twice", &twice)] {
         for (batch, test, _) in tests {
-            progress(&format!("{words}: {}::{test}", batch.program));
+            progress(&format!("{message}: {}::{test}", batch.program));
         }
     }
     Ok(twice.is_empty())

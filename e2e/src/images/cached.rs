@@ -1,4 +1,4 @@
-//! Files that are made once, and again when what they are made of changes.
+//! Files that are built once, and again when their inputs change.
 
 use crate::shell::progress;
 use anyhow::{Context, Result};
@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// Makes a file unless it is there and was made of the same inputs. `make` gets an empty folder to work in, beside the file,
-/// and returns where in it the finished file is.
+/// Builds a file unless it exists and was built from the same inputs. `make` gets an empty working folder next to the file, and
+/// returns the path of the finished file in it.
 ///
 /// After an interruption the next call starts over. Two processes that need the same layer wait for each other.
 pub(super) fn cached(path: &Path, inputs: &str, make: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
@@ -18,14 +18,14 @@ pub(super) fn cached(path: &Path, inputs: &str, make: impl FnOnce(&Path) -> Resu
     if let Err(TryLockError::WouldBlock) = lock.try_lock() {
         progress(&format!("waiting for another process that builds {}", path.display()));
     }
-    // Given back when this function or the process ends.
+    // Released when this function or the process ends.
     lock.lock()?;
 
     let stamp = beside(path, "inputs");
     if path.is_file() && fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == inputs) {
         return Ok(());
     }
-    // Gone before the file changes and back when all is done: it never vouches for another file.
+    // Removed before the file changes and written last: it never describes another file.
     remove(&stamp)?;
     let work = beside(path, "work");
     if work.exists() {
@@ -100,7 +100,7 @@ mod tests {
         cached(&path, "a", |work| write(work, "first")).unwrap();
         let interrupted = cached(&path, "b", |work| write(work, "half").and_then(|_| bail!("interrupted")));
         assert!(interrupted.is_err());
-        // What is left over is gone when it starts again, also for the old inputs.
+        // Leftovers are removed when it starts again, also for the old inputs.
         let again = cached(&path, "a", |work| {
             assert_eq!(fs::read_dir(work)?.count(), 0);
             write(work, "third")

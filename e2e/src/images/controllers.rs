@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub const BINARIES: [&str; 4] =
     ["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
-/// Builds the controllers and their image. cargo decides what has to be compiled again; the image is the same as long as the
-/// binaries are.
+/// Builds the controllers and their image. cargo decides what has to be compiled; the image is unchanged as long as the binaries
+/// are.
 ///
 /// # Errors
 /// When they cannot be built.
@@ -27,7 +27,7 @@ pub fn controllers() -> Result<Archive> {
         if !path.is_file() {
             bail!("cargo did not build {}", path.display());
         }
-        // The digest only: where the binaries are does not matter.
+        // The digest only: the path of the binaries does not matter.
         let digest = output(command("sha256sum", ["-b"]).arg(&path))?;
         inputs.push_str(digest.split(' ').next().unwrap_or_default());
     }
@@ -35,9 +35,9 @@ pub fn controllers() -> Result<Archive> {
         file: "function-mesh.tar",
         reference: CONTROLLERS_IMAGE,
         inputs,
-        // No entry point: the pod says which of the four binaries it runs.
+        // No entry point: the pod names the binary to run.
         config: json!({"User": "65532:65532", "WorkingDir": "/"}),
-        // People carry this one to their clusters.
+        // Users load this image into their clusters.
         compress: true,
     };
     build(&recipe, |work| {
@@ -58,7 +58,7 @@ fn compile() -> Result<PathBuf> {
     // ring and jemalloc are C.
     packages(&[("musl-gcc", "musl-tools"), ("make", "make"), ("gcc", "gcc")])?;
     if present("rustup") {
-        // A cargo without rustup has to have the target by itself.
+        // A cargo without rustup needs the target to be installed.
         let installed =
             output(command("rustup", ["target", "list", "--installed"]).current_dir(paths::root()))?;
         if !installed.lines().any(|line| line == target) {
@@ -67,7 +67,7 @@ fn compile() -> Result<PathBuf> {
         }
     }
     progress("building the controllers (some minutes the first time)");
-    // What is shipped is optimised as a whole, which takes a quarter of an hour on two cores; tests do not wait for that.
+    // Release binaries are fully optimized, which takes a quarter of an hour on two cores; tests use a faster profile.
     let profile = std::env::var("CONTROLLER_PROFILE").unwrap_or_else(|_| "release".to_owned());
     let mut cargo =
         command("cargo", ["build", "--quiet", "--locked", "--profile", &profile, "--target", &target]);
@@ -75,7 +75,7 @@ fn compile() -> Result<PathBuf> {
         cargo.args(["--package", binary]);
     }
     if target.starts_with("aarch64") {
-        // Looked for under a name that Debian's package does not have.
+        // The build looks for a name that Debian's package does not have.
         cargo.env("CC_aarch64_unknown_linux_musl", "musl-gcc");
     }
     run(cargo.current_dir(paths::root()))?;
@@ -84,6 +84,6 @@ fn compile() -> Result<PathBuf> {
 
 fn target_folder() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty());
-    // cargo runs in the root, and so does what is relative.
+    // cargo runs in the root, and relative paths refer to it.
     paths::root().join(folder.as_deref().map_or(Path::new("target"), Path::new))
 }

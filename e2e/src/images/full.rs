@@ -1,4 +1,4 @@
-//! The image of the matrix: that of Pulsar with Python, further connectors and programs of our own.
+//! The image of the matrix: that of Pulsar with Python, further connectors and test programs.
 
 use super::oci::{Archive, Recipe, build, pack};
 use super::pulsar::{DATA_GENERATOR, artifact, config, layers};
@@ -16,7 +16,7 @@ const CONNECTORS: [&str; 4] =
     [DATA_GENERATOR, "pulsar-io-batch-data-generator", "pulsar-io-jdbc-postgres", "pulsar-io-kafka"];
 /// Version of Python in the base.
 const PYTHON: &str = "3.11";
-/// What Pulsar's Python instance imports, and pip, by which it installs what comes with a package.
+/// Dependencies of Pulsar's Python instance, and pip, by which it installs the dependencies of a package.
 const WHEELS: [&str; 7] = [
     "pulsar-client==3.5.0",
     "protobuf==6.33.6",
@@ -26,7 +26,7 @@ const WHEELS: [&str; 7] = [
     "python-json-logger==2.0.7",
     "pip",
 ];
-/// Not served as a wheel; pure Python.
+/// Not available as a wheel; pure Python.
 const SOURCES: [&str; 1] = ["ratelimit==2.2.1"];
 
 /// Runs functions of every runtime and the connectors of the matrix.
@@ -70,7 +70,7 @@ fn python(work: &Path) -> Result<PathBuf> {
     wheels.extend(WHEELS);
     pip(&wheels)?;
     pip(&[&["--no-deps"], &SOURCES[..]].concat())?;
-    // By the names under which they are started.
+    // Under the names by which they are started.
     let bin = root.join("usr/local/bin");
     fs::create_dir_all(&bin)?;
     symlink("/usr/bin/python3", bin.join("python"))?;
@@ -81,7 +81,7 @@ fn python(work: &Path) -> Result<PathBuf> {
     Ok(layer)
 }
 
-/// The layer with our own functions and programs, whose sources are in `e2e/images`.
+/// The layer with the test functions and programs, whose sources are in `e2e/images`.
 fn ours(work: &Path, programs: &Path) -> Result<PathBuf> {
     if !present("javac") {
         bail!(

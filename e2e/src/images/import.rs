@@ -1,18 +1,18 @@
-//! Making an image known to a containerd.
+//! Imports images into a containerd.
 
 use super::oci::Archive;
 use crate::shell::{command, output, progress};
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Label that says from which archive an image came. containerd drops it when the name moves to another image, and it is set
-/// last: an import that was interrupted is done again.
+/// Label that records from which archive an image was imported. containerd drops it when the name moves to another image, and it
+/// is set last: an interrupted import is repeated.
 const LABEL: &str = "function-mesh/archive";
 
 /// Imports an archive under its one name, where the kubelet looks for it. Does nothing if it is already imported.
 ///
 /// # Errors
-/// When `ctr` is missing, nothing answers at the socket, or containerd refuses the archive.
+/// If `ctr` is missing, the socket does not respond, or containerd refuses the archive.
 pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
     let ctr = |arguments: &[&str]| {
         let mut ctr = command("ctr", ["--namespace", "k8s.io", "--address"]);

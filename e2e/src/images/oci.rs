@@ -23,10 +23,10 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Something that changes with the content: the digest of the manifest, kept beside the file.
+    /// An identifier of the content: the digest of the manifest, stored next to the file.
     ///
     /// # Errors
-    /// When the file was not made here.
+    /// If the file was not built here.
     pub fn digest(&self) -> Result<String> {
         fs::read_to_string(digest_file(&self.path))
             .with_context(|| format!("digest of {}", self.path.display()))
@@ -35,24 +35,24 @@ impl Archive {
     /// Size in bytes.
     ///
     /// # Errors
-    /// When the file is gone.
+    /// If the file does not exist.
     pub fn size(&self) -> Result<u64> {
         Ok(fs::metadata(&self.path)?.len())
     }
 }
 
-/// What an image is made of.
+/// The parts of an image.
 pub(super) struct Recipe<'r> {
     /// Name of the file.
     pub file: &'r str,
     /// Full name with tag.
     pub reference: &'r str,
-    /// What the layers depend on; the same inputs are not built twice.
+    /// The inputs of the layers; the same inputs are not built twice.
     pub inputs: String,
     /// How a container is run: the object `config` of the image configuration.
     pub config: Value,
-    /// Whether layers are compressed. For an image that only goes from here to a containerd on the same machine this costs
-    /// more time, here and there, than it saves.
+    /// Whether layers are compressed. For an image that is only imported into a containerd on the same machine, compressing takes
+    /// longer than it saves.
     pub compress: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn build(
 ) -> Result<Archive> {
     let path = paths::cache().join("images").join(recipe.file);
     let Recipe { reference, inputs, config, compress, .. } = recipe;
-    // This module decides about the result too.
+    // This module affects the result too.
     let inputs = format!("{reference} {compress} {config}\n{inputs}\n{}", include_str!("oci.rs"));
     cached(&path, &inputs, |work| {
         progress(&format!("building image {reference}"));
@@ -78,15 +78,15 @@ pub(super) fn build(
     Ok(Archive { path, reference: (*reference).to_owned() })
 }
 
-/// Writes the content of a folder as a tar file that depends on nothing else: not on times, the order on disk, the user or
-/// the permissions that this machine gives to new files.
+/// Writes the content of a folder as a reproducible tar file: it does not depend on timestamps, the order on disk, the user or
+/// the umask of this machine.
 pub(super) fn pack(folder: &Path, file: &Path, user: &str, group: &str) -> Result<()> {
     let owner = [format!("--owner={user}"), format!("--group={group}")];
     let mut tar = command("tar", ["--sort=name", "--mtime=@0", "--numeric-owner", "--mode=u+rw,a+rX,go-w"]);
     run(tar.args(owner).arg("-C").arg(folder).arg("-cf").arg(file).arg("."))
 }
 
-/// The architecture of this machine, by the name that images and Debian use.
+/// The architecture of this machine, as images and Debian name it.
 pub(super) fn architecture() -> Result<&'static str> {
     match std::env::consts::ARCH {
         "x86_64" => Ok("amd64"),
@@ -143,8 +143,8 @@ impl Layout {
             "config": config.described_as(CONFIG),
             "layers": blobs.iter().map(|b| b.described_as(&media_type)).collect::<Vec<_>>(),
         }))?;
-        // containerd reads the first name, other tools the second. No further one: the kubelet does not find images that
-        // have a second name by chance.
+        // containerd reads the first name, other tools the second. There is no further name: the kubelet sometimes fails to find
+        // images with a second name.
         let names = json!({"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag(reference)});
         let mut entry = manifest.described_as(MANIFEST);
         entry.as_object_mut().context("entry of the index")?.insert("annotations".to_owned(), names);
@@ -164,7 +164,7 @@ impl Layout {
     fn layer(&self, file: &Path, compress: bool) -> Result<Blob> {
         let unnamed = self.folder.join("unnamed");
         if compress {
-            // Also a file that is in another layout by a second name, which gzip skips by default.
+            // Also a file with a hard link in another layout, which gzip skips by default.
             let packed = output(command("gzip", ["-n", "-k", "-f"]).arg(file))
                 .map(|_| file.with_extension("tar.gz"))?;
             fs::rename(packed, &unnamed)?;
@@ -181,7 +181,7 @@ impl Layout {
         self.name(&unnamed)
     }
 
-    /// Moves a file to where it is found by its digest.
+    /// Moves a file to the path of its digest.
     fn name(&self, file: &Path) -> Result<Blob> {
         let blob = Blob { digest: sha256(file)?, size: fs::metadata(file)?.len() };
         fs::rename(file, self.folder.join(blob.path()))?;

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 /// Debian's release and packages of the base.
 const RELEASE: &str = "bookworm";
 const PACKAGES: &str = "openjdk-17-jre-headless,bash,ca-certificates,procps,python3";
-/// The JRE links its manual pages, whose folder the small variant lacks.
+/// The JRE links its manual pages, whose folder the slim variant lacks.
 const BEFORE: &str = r#"mkdir -p "$1/usr/share/man/man1""#;
-/// The user of the runner images, by name for programs that ask; a name for the loopback address, which the tools connect to;
-/// nothing of this machine's network; and nothing that only people or apt would read.
+/// The user of the runner images, with a name for programs that look it up; a name for the loopback address, which the tools
+/// connect to; no network settings of this machine; and no files for interactive use or apt.
 const AFTER: &str = concat!(
     r#"cd "$1" && echo pulsar:x:10001: >> etc/group && "#,
     r#"echo pulsar:x:10000:10001:pulsar:/pulsar:/bin/bash >> etc/passwd && "#,
@@ -27,15 +27,15 @@ const AFTER: &str = concat!(
 );
 /// Copies artifacts without a project.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
-/// The connector that needs nothing else; others are only in the image of the matrix.
+/// The one connector of this image; others are only in the image of the matrix.
 pub(super) const DATA_GENERATOR: &str = "pulsar-io-data-generator";
-/// What the broker and the instances write to has to be there (the contract of the runner images).
+/// Folders that the broker and the instances write to (the contract of the runner images).
 const WRITABLE: [&str; 7] =
     ["logs/functions", "download", "data", "tmp", "instances/deps", "packages-storage", "connectors"];
 
 /// Runs the broker, its command line tools, and Java functions and connectors.
 ///
-/// Nothing of the distribution is left out: of its 260 MB nearly all is the broker's class path, which the instances share.
+/// The distribution is complete: of its 260 MB nearly all is the broker's class path, which the instances share.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -58,7 +58,7 @@ pub(super) fn config() -> Result<Value> {
         "Env": [
             format!("JAVA_HOME=/usr/lib/jvm/java-17-openjdk-{}", architecture()?),
             "PATH=/pulsar/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            // Without it the JVM and Python take file names and text for ASCII.
+            // Without it the JVM and Python assume that file names and text are ASCII.
             "LANG=C.UTF-8",
         ],
     }))
@@ -83,7 +83,7 @@ pub(super) fn layers(work: &Path, connectors: &[&str]) -> Result<Vec<PathBuf>> {
 /// An artifact from Maven, downloaded once.
 ///
 /// # Errors
-/// When Maven is missing, or does not get it.
+/// If Maven is missing, or fails.
 pub fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(file);
     cached(&path, coordinates, |work| {
@@ -101,7 +101,7 @@ pub fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The root file system of the base, made once.
+/// The root file system of the base, built once.
 fn base() -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(format!("debian-{RELEASE}-jre17.tar"));
     cached(&path, &format!("{RELEASE}\n{PACKAGES}\n{BEFORE}\n{AFTER}"), |work| {
@@ -118,7 +118,7 @@ fn base() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The machine's own sources where they are for the same release: it may not reach the default ones.
+/// The machine's own package sources if they are for the same release: the default ones may not be reachable.
 fn sources() -> Option<&'static str> {
     let same = fs::read_to_string("/etc/os-release").is_ok_and(|text| {
         text.lines().any(|line| line == "ID=debian")
@@ -138,7 +138,7 @@ fn tree(work: &Path, distribution: &Path, connectors: &[(&str, PathBuf)]) -> Res
         fs::create_dir_all(pulsar.join(folder))?;
     }
     for (artifact, file) in connectors {
-        // Under the name it has in the image of Pulsar with all connectors, and under one that no version changes.
+        // Under the name that it has in the image of Pulsar with all connectors, and under one without a version.
         let name = format!("{artifact}-{PULSAR_VERSION}.nar");
         fs::copy(file, pulsar.join("connectors").join(&name))?;
         symlink(&name, pulsar.join("connectors").join(format!("{artifact}.nar")))?;

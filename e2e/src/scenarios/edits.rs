@@ -27,8 +27,8 @@ pub async fn edit(fleet: &Fleet, patch: &Value) -> Result<RequestCounts> {
         .await
 }
 
-/// Another field manager adds a condition to the status of every object; then a label changes, so that each object is
-/// certainly reconciled.
+/// Another field manager adds a condition to the status of every object; then a label changes, so that each object is reconciled
+/// in any case.
 ///
 /// # Errors
 /// When they are not reconciled.
@@ -58,8 +58,8 @@ pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
         .await
 }
 
-/// Applies the unchanged spec again, once as it was and once with its fields in another order; then a label changes, so that
-/// each object is certainly reconciled.
+/// Applies the unchanged spec again, once unchanged and once with its fields in another order; then a label changes, so that each
+/// object is reconciled in any case.
 ///
 /// # Errors
 /// When they are not reconciled.
@@ -108,7 +108,7 @@ pub async fn want_image(fleet: &Fleet, image: &str) -> Result<()> {
     merge_all(fleet, &json!({"spec": {"image": image}})).await
 }
 
-/// Waits until all sets have an image, and the pods of these are available.
+/// Waits until all StatefulSets have an image, and their pods are available.
 ///
 /// # Errors
 /// When one does not get it.
@@ -119,7 +119,7 @@ pub async fn until_image(fleet: &Fleet, image: &str) -> Result<()> {
 /// Creates the BackendConfig of the namespace, with `autoUpdate`, so that its changes need no approval.
 ///
 /// # Errors
-/// When a set does not get the variable.
+/// If a StatefulSet does not get the variable.
 pub async fn backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     let spec = json!({"env": {name: value}, "autoUpdate": true});
@@ -149,7 +149,7 @@ pub async fn touch_backend_config(fleet: &Fleet) -> Result<RequestCounts> {
 /// Sets a variable in the BackendConfig.
 ///
 /// # Errors
-/// When a set does not get the variable.
+/// If a StatefulSet does not get the variable.
 pub async fn change_backend_config(fleet: &Fleet, name: &str, value: &str) -> Result<RequestCounts> {
     let configs = api(&fleet.env, &fleet.namespace, "BackendConfig", "backendconfigs");
     fleet

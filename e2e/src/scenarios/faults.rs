@@ -1,12 +1,12 @@
 //! Fault injection: one fault at each write of a scenario, and invariants of the final state.
 //!
-//! A scenario is run undisturbed first; the proxy notes the writes of the controller. Then it is run once for each write
-//! and each [`Fault`], in a namespace of its own, and has to come to the same end:
+//! A scenario runs undisturbed first; the proxy records the writes of the controller. Then it runs once for each write and each
+//! [`Fault`], in a namespace of its own, and has to reach the same end state:
 //!
 //! * O1 the same objects, apart from what differs between any two runs (`state`);
 //! * O2 the same creations and deletions for each object;
-//! * O3 then no write any more;
-//! * O5 no panic, and no end of the process but the one that was planned.
+//! * O3 no further writes after that;
+//! * O5 no panic, and the process ends only as planned.
 
 pub mod scenario;
 mod state;
@@ -68,7 +68,7 @@ pub struct Write {
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct End {
-    /// The objects, as far as they have to be the same.
+    /// The objects, without everything that may differ.
     pub state: Value,
     /// Creations and deletions of each object.
     pub made: BTreeMap<String, usize>,
@@ -79,16 +79,16 @@ pub struct End {
 /// A fault at a write of a scenario.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is done.
+    /// The scenario.
     pub scenario: Scenario,
-    /// At which of the controller's writes.
+    /// The write of the controller.
     pub write: Write,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
 }
 
 impl Plan {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         let Target { verb, resource, name, .. } = &self.write.target;
         format!("{:?}, {:?} at {verb} {resource} {name} #{}", self.scenario, self.fault, self.write.nth)
     }
@@ -99,14 +99,14 @@ impl Plan {
 pub struct Report {
     /// Plans that were run.
     pub plans: usize,
-    /// Plans whose write was not made: two writes of a slow run may be one in a fast run.
+    /// Plans whose write was not made: two writes of a slow run may be one write in a fast run.
     pub unreached: usize,
     /// Violated invariants, by plan.
     pub failures: Vec<String>,
 }
 
-/// Runs scenarios of a kind undisturbed, and then with each fault at each write for which `chosen` is true. After the end of
-/// each the controller is watched for `tail`, in which it may write nothing.
+/// Runs scenarios of a kind undisturbed, and then with each fault at each write for which `chosen` is true. After each run the
+/// controller must not write for the duration `tail`.
 ///
 /// # Errors
 /// When an undisturbed run fails.
@@ -143,7 +143,7 @@ pub async fn explore(
                 match outcome {
                     Ok((_, true)) => {}
                     Ok((_, false)) => report.unreached += 1,
-                    Err(error) => report.failures.push(format!("{}: {error:#}", plan.words())),
+                    Err(error) => report.failures.push(format!("{}: {error:#}", plan.description())),
                 }
             }
         })
@@ -209,7 +209,7 @@ async fn act(
             ensure!(proxy.rules_left() == 0, "the write did not come");
             Ok(())
         });
-        // The scenario may complete without a write that is made only sometimes.
+        // The scenario may complete without a write that is only made sometimes.
         let over = async {
             scenario.done(&fixture).await?;
             controller.until_idle(&env).await
@@ -234,7 +234,7 @@ async fn act(
     }
     controller.until_idle(&env).await?;
     let writes = proxy.writes();
-    // This is what is measured: nothing.
+    // The measured period, in which nothing should happen.
     tokio::time::sleep(tail).await;
     let end = fixture.state().await?;
     let late = proxy.writes().split_off(writes.len());

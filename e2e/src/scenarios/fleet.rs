@@ -17,7 +17,7 @@ pub struct Kind {
     pub kind: &'static str,
     /// Its name in URLs.
     pub plural: &'static str,
-    /// The controller that works on it.
+    /// The controller of the kind.
     pub controller: &'static str,
     /// A required field that a Function does not have.
     config: Option<&'static str>,
@@ -50,7 +50,7 @@ pub struct Fleet {
     pub env: TestEnv,
     /// Where the objects are.
     pub namespace: String,
-    /// Of which kind they are.
+    /// Their kind.
     pub kind: &'static Kind,
     /// Their names.
     pub names: Vec<String>,
@@ -103,7 +103,7 @@ impl Fleet {
     /// The proxy between the controller and the API server.
     ///
     /// # Errors
-    /// When there is nothing.
+    /// If there is none.
     pub fn proxy(&self) -> Result<&Proxy> {
         self.proxy.as_ref().context("no proxy")
     }

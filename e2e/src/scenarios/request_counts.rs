@@ -97,7 +97,13 @@ pub fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> 
 }
 
 /// Counts from the audit log and etcd.
-pub fn count(audit: Audit, user: &str, namespace: &str, before: &Storage, after: &Storage) -> RequestCounts {
+pub(super) fn count(
+    audit: Audit,
+    user: &str,
+    namespace: &str,
+    before: &Storage,
+    after: &Storage,
+) -> RequestCounts {
     let housekeeping = |audit: Audit| {
         audit.only(|r| !matches!(r.resource().as_str(), "leases" | "events" | "leases/status"))
     };

@@ -82,8 +82,8 @@ pub async fn relist(fleet: &mut Fleet) -> Result<(RequestCounts, usize)> {
     Ok((counts, watches))
 }
 
-/// Every unchanged object is resynced at least twice: the resync interval is one second instead of most of an hour. The
-/// controller is restarted afterwards.
+/// Every unchanged object is resynced at least twice: with a resync interval of one second instead of the default. The controller
+/// is restarted afterwards.
 ///
 /// # Errors
 /// When they are not reconciled.

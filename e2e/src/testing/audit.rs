@@ -66,7 +66,7 @@ impl Request {
         format!("{} {}", self.verb, self.resource())
     }
 
-    /// Who made it.
+    /// The user who sent it.
     pub fn user(&self) -> &str {
         &self.user.username
     }
@@ -76,39 +76,39 @@ impl Request {
         &self.object_ref.name
     }
 
-    /// Whether it is server-side apply with force. No other patch can have it.
+    /// Whether it is a server-side apply with force, which other patches cannot have.
     pub fn is_forced(&self) -> bool {
         self.uri.contains("force=true")
     }
 
-    /// For how many seconds a watch was asked for.
+    /// The requested duration of a watch, in seconds.
     pub fn lasts(&self) -> Option<u32> {
         let (_, rest) = self.uri.split_once("timeoutSeconds=")?;
         rest.split('&').next()?.parse().ok()
     }
 
-    /// Status code of the answer.
+    /// Status code of the response.
     pub fn code(&self) -> u16 {
         self.response_status.code
     }
 
-    /// When the API server received it, in a form that is ordered like time.
+    /// When the API server received it, as a string that sorts by time.
     pub fn received(&self) -> &str {
         &self.received
     }
 
-    /// When it was answered, in the same form.
+    /// When the response was sent, in the same form.
     pub fn answered(&self) -> &str {
         &self.answered
     }
 
-    /// Whether it is a status write that lost to another client's change of the object and is retried: the number of
-    /// these depends on timing.
+    /// Whether it is a status write that conflicted with another client's change of the object and is retried: their number
+    /// depends on timing.
     fn is_outrun(&self) -> bool {
         self.object_ref.subresource == "status" && self.code() == 409
     }
 
-    /// Whether it changes something, leases and events left out.
+    /// Whether it changes something; leases and Events do not count.
     pub fn is_write(&self) -> bool {
         let housekeeping = matches!(self.object_ref.resource.as_str(), "leases" | "events");
         !housekeeping && matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete")
@@ -118,13 +118,13 @@ impl Request {
 /// A point of time in an audit log. See [`crate::testing::TestEnv::mark`].
 #[derive(Clone, Debug, Default)]
 pub struct Mark {
-    /// Bytes of the log that are older for sure.
+    /// Size of the log before the mark, in bytes.
     pub(crate) offset: u64,
-    /// What was received later than this is newer.
+    /// Requests received later than this are newer.
     pub(crate) received: String,
 }
 
-/// Requests, narrowed down.
+/// A filtered list of requests.
 #[derive(Clone, Debug)]
 pub struct Audit(Vec<Request>);
 
@@ -150,13 +150,13 @@ impl Audit {
     }
 
     fn parse(text: &str, after: &str) -> Self {
-        // The last line may be half written. Questions about the API itself are about no object.
+        // The last line may be incomplete. Discovery requests concern no object.
         let requests = text
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|r: &Request| !r.object_ref.resource.is_empty() && r.received() > after);
-        // Each request is noted before it is carried out, a watch when it begins, everything when it ends. What has no
-        // end yet counts too: its effect may be visible long before its answer is noted.
+        // Each request is logged when it is received, a watch when it begins, and everything when it ends. Requests without an
+        // end count too: their effect may be visible long before the response is logged.
         let (mut known, mut pending) = (HashSet::new(), Vec::new());
         let mut requests: Vec<Request> = requests
             .filter_map(|request| match (request.stage.as_str(), request.verb.as_str()) {
@@ -196,33 +196,33 @@ impl Audit {
         self.only(|r| r.object_ref.namespace == namespace)
     }
 
-    /// Writes, those of leases and events left out, and statuses that came too late and were tried again.
+    /// Writes, except for leases, Events, and status writes that conflicted and were retried.
     #[must_use]
     pub fn writes(self) -> Self {
         self.only(|r| r.is_write() && !r.is_outrun())
     }
 
-    /// Requests that were answered with an error, those left out by [`Audit::writes`] and watches left out.
+    /// Requests with an error response, except for those that [`Audit::writes`] leaves out, and watches.
     #[must_use]
     pub fn refused(self) -> Self {
         self.only(|r| r.code() >= 300 && r.verb != "watch" && !r.is_outrun())
     }
 
-    /// Number of writes to one object that were carried out.
+    /// Number of successful writes to one object.
     pub fn writes_to(&self, resource: &str, name: &str) -> usize {
         let to =
             |r: &&Request| r.is_write() && r.code() < 300 && r.resource() == resource && r.name() == name;
         self.0.iter().filter(to).count()
     }
 
-    /// Requests of which something is true.
+    /// Requests that satisfy a predicate.
     #[must_use]
     pub fn only(self, keep: impl FnMut(&Request) -> bool) -> Self {
         let mut keep = keep;
         Self(self.0.into_iter().filter(|request| keep(request)).collect())
     }
 
-    /// Requests without the first so many.
+    /// Requests without the first ones.
     #[must_use]
     pub fn skip(self, number: usize) -> Self {
         Self(self.0.into_iter().skip(number).collect())
@@ -256,7 +256,7 @@ impl Audit {
         most
     }
 
-    /// Time from when the first of these requests was received until the last of `others` was answered.
+    /// Time from the receipt of the first of these requests to the last response of `others`.
     pub fn until(&self, others: &Self) -> Duration {
         let micros = |text: &str| text.parse().ok().map(Timestamp::as_microsecond);
         let first = self.0.iter().map(Request::received).min().and_then(micros);
@@ -288,7 +288,7 @@ mod tests {
             // Refused before it began.
             line("3", "watch", "ResponseComplete", "04", ""),
             line("4", "patch", "ResponseComplete", "05", "a"),
-            // Received before the mark and noted after it.
+            // Received before the mark and logged after it.
             line("5", "patch", "ResponseComplete", "01", "a"),
         ]
         .concat();

@@ -1,4 +1,4 @@
-//! The children of a component, of any kind: patches, reads, and the Events about their repairs.
+//! The children of a component, of any kind: patches, reads, and the Events about repairs.
 
 use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, bail};
@@ -25,7 +25,7 @@ impl Child {
     /// A child, by its kind and name.
     ///
     /// # Errors
-    /// When the kind is not.
+    /// If the kind is unknown.
     pub fn of(env: &TestEnv, namespace: &str, kind: &'static str, name: &str) -> Result<Self> {
         let (group, version, resource) = match kind {
             "StatefulSet" => ("apps", "v1", "statefulsets"),
@@ -64,7 +64,7 @@ impl Child {
     /// Patches it as a user would.
     ///
     /// # Errors
-    /// When the API server refuses that.
+    /// If the API server refuses it.
     pub async fn patch(&self, patch: &Value) -> Result<()> {
         self.api.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
@@ -73,7 +73,7 @@ impl Child {
     /// Deletes it.
     ///
     /// # Errors
-    /// When the API server refuses that.
+    /// If the API server refuses it.
     pub async fn delete(&self) -> Result<()> {
         self.api.delete(&self.name, &DeleteParams::default()).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The shipped binaries, run by hand against an API server, each under a user of its own.
+//! The binaries of the controllers, run as processes against an API server, each under a user of its own.
 
 use crate::cluster::pki;
 use crate::shell::{command, log_to, output};
@@ -14,8 +14,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-/// A controller is idle after ten checks without activity, a tenth of a second apart. Longer than the
-/// controller waits to merge changes, which is the longest it ever sits on work without showing it.
+/// A controller is idle after ten checks without activity, a tenth of a second apart. Longer than the controller waits to merge
+/// changes, which is the longest invisible pause.
 const LOOKS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(100);
 const RECONCILES: &str = "function_mesh_reconciles_total";
@@ -49,10 +49,10 @@ impl Controller {
         Self::start_process(env, None, name, name, flags)
     }
 
-    /// Starts a controller that finds its identity and the API server where a pod finds them.
+    /// Starts a controller that finds its identity and the API server at the paths of a pod.
     ///
     /// # Errors
-    /// When it cannot be started: a place of its own to find them in needs root.
+    /// If it cannot be started: separate paths require root.
     pub fn spawn_in_pod(env: &TestEnv, account: &Account, name: &str, flags: &[&str]) -> Result<Self> {
         let script = "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && \
             ln -s \"$FILES\" /run/secrets/kubernetes.io/serviceaccount && exec \"$@\"";
@@ -117,7 +117,7 @@ impl Controller {
         Ok(Self { user, child, port, log })
     }
 
-    /// Where it serves its metrics.
+    /// The address of its metrics.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -138,7 +138,7 @@ impl Controller {
         .await
     }
 
-    /// Waits until it made a number of reconciles, and no failed object waits for a retry.
+    /// Waits until it completed a number of reconciles, and no failed object waits for a retry.
     ///
     /// # Errors
     /// When it does not.
@@ -160,20 +160,19 @@ impl Controller {
         Ok(sum(&self.get("metrics")?, name))
     }
 
-    /// What the admin server answers.
+    /// The response of the admin server.
     ///
     /// # Errors
-    /// When it does not, or with an error.
+    /// If there is none, or an error.
     pub fn get(&self, path: &str) -> Result<String> {
         request(self.port, "GET", &format!("/{path}"), "")
     }
 
-    /// Waits until it has nothing to do: nothing failed and waits to be tried again, nothing runs, nothing was
-    /// done in the meantime, and the process slept at each check: a process that is merely slow is not idle.
-    /// What is to have happened before has to be waited for before.
+    /// Waits until it has nothing to do: no retry is pending, nothing runs, nothing was done in the meantime, and the process
+    /// slept at each check: a slow process is not idle. Earlier effects have to be awaited before.
     ///
     /// # Errors
-    /// When it goes on working, or ended.
+    /// If it continues to work, or ended.
     pub async fn until_idle(&self, env: &TestEnv) -> Result<()> {
         env.until(&format!("{} becomes idle", self.user), || async {
             const GAUGES: [&str; 2] = ["function_mesh_reconciles_running", "function_mesh_backoff_objects"];
@@ -182,7 +181,7 @@ impl Controller {
                 tokio::time::sleep(BETWEEN).await;
                 let state = self.stat()?.state;
                 ensure!(state == "S", "the process is in state {state}");
-                // One request for all gauges: answering it is work as well.
+                // One request for all gauges: responding is work as well.
                 let text = self.get("metrics")?;
                 for gauge in GAUGES {
                     let number = sum(&text, gauge);
@@ -234,11 +233,11 @@ impl Controller {
         })
     }
 
-    /// What the kernel says of the process.
+    /// The kernel's data about the process.
     fn stat(&self) -> Result<Stat> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
             .with_context(|| format!("{} ended; log {}", self.user, self.log.display()))?;
-        // Behind the name, which may have any form.
+        // After the name, which may contain any character.
         let (_, rest) = text.rsplit_once(") ").context("no state")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         let ticks = |index: usize| fields.get(index).and_then(|t| t.parse::<u64>().ok()).unwrap_or_default();
@@ -265,7 +264,7 @@ impl Controller {
 
     /// Kills the process at once; it is gone when this returns.
     pub fn kill(&mut self) {
-        // A process that ended already is what is wanted.
+        // An ended process is the desired state.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -325,14 +324,14 @@ fn sum(text: &str, name: &str) -> u64 {
     values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
 }
 
-/// What a pod has of its service account: a token and the authority of the API server, each in a file.
+/// The credentials of a pod's service account: a token and the CA certificate of the API server, each in a file.
 pub struct Account {
     folder: PathBuf,
     port: String,
 }
 
 impl Account {
-    /// Writes the files beside those of the cluster.
+    /// Writes the files next to those of the cluster.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -355,7 +354,7 @@ impl Account {
         self.replace("token", token.as_bytes())
     }
 
-    /// Replaces the authority by the cluster's present one.
+    /// Replaces the CA certificate by the cluster's current one.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -378,12 +377,12 @@ pub struct Memory {
     pub resident: u64,
     /// Highest so far.
     pub highest: u64,
-    /// Resident, shared pages by their share.
+    /// Resident, with shared pages counted proportionally.
     pub proportional: u64,
 }
 
 struct Stat {
-    /// One letter; `S` sleeps.
+    /// The process state as one letter; `S` is sleeping.
     state: String,
     cpu: Duration,
 }
@@ -393,7 +392,7 @@ fn free_port() -> Result<u16> {
     const FIRST: u16 = 10_000;
     const NUMBER: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run at the same time begin at different places.
+    // Concurrent test programs start at different ports.
     let begin = u16::try_from(std::process::id() % 200)? * 100;
     (0..NUMBER)
         .map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % NUMBER) % NUMBER)

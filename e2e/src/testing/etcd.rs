@@ -1,4 +1,4 @@
-//! The writes that etcd counts. A request that changes nothing is not one.
+//! Counts writes in etcd. A request that changes nothing does not count.
 
 use crate::testing::http::request;
 use anyhow::{Context, Result};
@@ -74,7 +74,7 @@ impl Etcd {
             core => core.to_owned(),
         };
         let prefix = format!("/registry/{folder}/{namespace}/");
-        // The first key behind all that begin with the prefix: `0` follows `/`.
+        // The first key after all keys with the prefix: `0` follows `/`.
         let end = format!("/registry/{folder}/{namespace}0");
         let answer = self.range(&Range { key: bytes(&prefix), end: bytes(&end), keys_only: true })?;
         let version = |found: KeyValue| -> Result<_> {
@@ -85,8 +85,7 @@ impl Etcd {
         answer.kvs.into_iter().map(version).collect()
     }
 
-    /// Changes an object of one of our kinds as it is stored, behind the back of the API server: as an earlier release or
-    /// another schema stored it.
+    /// Changes an object as it is stored, without the API server: as an earlier release or another schema stored it.
     ///
     /// # Errors
     /// When it does not exist, or etcd does not answer.
@@ -98,7 +97,7 @@ impl Etcd {
         change: impl FnOnce(&mut Value),
     ) -> Result<()> {
         let key = bytes(&format!("/registry/compute.functionmesh.io/{plural}/{namespace}/{name}"));
-        // No end: the one key.
+        // No range end: a single key.
         let answer = self.range(&Range { key: key.clone(), end: bytes(""), keys_only: false })?;
         let stored =
             answer.kvs.into_iter().next().with_context(|| format!("{plural} {name} is not stored"))?;
@@ -119,7 +118,7 @@ impl Etcd {
         self.ask("/v3/maintenance/defragment", &json!({})).map(drop)
     }
 
-    /// Makes it refuse writes for want of space, or take them again.
+    /// Makes it refuse writes because its space is used up, or accept them again.
     ///
     /// # Errors
     /// When etcd does not answer.
@@ -138,7 +137,7 @@ impl Etcd {
     }
 }
 
-/// Number of writes between two looks. An object that is gone counts none.
+/// Number of writes between two reads. A deleted object has none.
 pub fn writes_between(before: &Versions, after: &Versions) -> u64 {
     let writes = |(name, now): (&String, &Version)| match before.get(name) {
         Some(then) if then.created == now.created => now.writes.saturating_sub(then.writes),

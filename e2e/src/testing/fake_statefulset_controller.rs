@@ -13,11 +13,11 @@ use tokio::task::JoinHandle;
 /// StatefulSets that are updated concurrently.
 const CONCURRENCY: usize = 16;
 
-/// Acts until dropped, as the user `fake-statefulset-controller` where the cluster is of tests.
+/// Runs until dropped, as the user `fake-statefulset-controller` if the tests started the cluster.
 pub struct FakeStatefulSetController(JoinHandle<()>);
 
 impl FakeStatefulSetController {
-    /// Acts in a namespace. It reads by one watch and writes once for each change of a `spec`.
+    /// Runs in a namespace. It reads by one watch and writes once for each change of a `spec`.
     pub fn start(env: &TestEnv, namespace: &str) -> Self {
         let (env, namespace) = (env.clone(), namespace.to_owned());
         Self(tokio::spawn(async move {
@@ -50,7 +50,7 @@ async fn acknowledge(api: &Api<StatefulSet>, set: &StatefulSet) {
     if current && status.available_replicas == Some(wanted) {
         return;
     }
-    // Only for the version that was seen: a newer one has its own event.
+    // Only for the observed version: a newer one has its own event.
     let status = json!({"metadata": {"resourceVersion": set.metadata.resource_version}, "status": {
         "observedGeneration": set.metadata.generation, "replicas": wanted, "readyReplicas": wanted,
         "availableReplicas": wanted, "updatedReplicas": wanted, "currentReplicas": wanted,
@@ -58,7 +58,7 @@ async fn acknowledge(api: &Api<StatefulSet>, set: &StatefulSet) {
     loop {
         match api.patch_status(&set.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await {
             Ok(_) => return,
-            // Changed or deleted meanwhile.
+            // Changed or deleted in the meantime.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }

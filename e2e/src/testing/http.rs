@@ -4,13 +4,13 @@ use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// Asks and returns the body of the answer.
+/// Sends a request and returns the body of the response.
 ///
 /// # Errors
-/// When there is no answer, or one with another code than 200.
+/// If there is no response, or one with another code than 200.
 pub fn request(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    // 1.0: the answer comes in one piece, and its end is the end of the connection.
+    // HTTP/1.0: the response is not chunked, and ends with the connection.
     write!(
         stream,
         "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

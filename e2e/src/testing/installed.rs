@@ -27,7 +27,7 @@ const NAMES: [&str; 3] = ["functionmesh", "function-mesh", "test-"];
 /// # Errors
 /// When they cannot be listed or the file cannot be written.
 pub async fn record(client: &Client, folder: Option<&Path>) -> Result<()> {
-    // A cluster that is not ours may change at any time.
+    // A cluster that the tests did not start may change at any time.
     let Some(folder) = folder else { return Ok(()) };
     let versions = versions(client).await?;
     Ok(fs::write(folder.join("installed.json"), serde_json::to_vec(&versions)?)?)

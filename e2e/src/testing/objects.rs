@@ -1,4 +1,4 @@
-//! Creating, changing and awaiting objects of our kinds.
+//! Creates, changes and awaits objects of the kinds.
 
 use crate::testing::test_env::TestEnv;
 use anyhow::{Context, Result, bail, ensure};
@@ -10,12 +10,12 @@ use std::future::Future;
 /// Concurrent requests of [`each`].
 const AT_ONCE: usize = 16;
 
-/// Objects of one of our kinds.
+/// Objects of one of the kinds.
 pub fn api(env: &TestEnv, namespace: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
     Api::namespaced_with(env.client.clone(), namespace, &resource(kind, plural))
 }
 
-/// One of our kinds.
+/// A client for one of the kinds.
 pub fn resource(kind: &str, plural: &str) -> ApiResource {
     ApiResource {
         group: "compute.functionmesh.io".to_owned(),
@@ -95,7 +95,7 @@ pub async fn condition(
     Ok((text("status"), text("reason"), text("message")))
 }
 
-/// Waits until an object is ready, or not, for a reason.
+/// Waits until an object is ready, or not ready, for a reason.
 ///
 /// # Errors
 /// When it does not become so; with what it is.
@@ -153,7 +153,7 @@ pub async fn merge(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result
     Ok(())
 }
 
-/// Status and reason of a Function that runs.
+/// Status and reason of a running Function.
 pub const AVAILABLE: (&str, &str) = ("True", "AllReplicasAvailable");
 
 /// Runs an action for each of many names, several at a time.

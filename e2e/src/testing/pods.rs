@@ -1,4 +1,4 @@
-//! What tests with real pods and a real broker share.
+//! Functions that tests with real pods and a real broker share.
 
 use crate::cluster::Cluster;
 use crate::images;
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Namespace of the broker and the objects.
-pub const HOME: &str = "e2e";
+pub const TEST_NAMESPACE: &str = "e2e";
 /// Longest wait for a condition.
 pub const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The images of Pulsar and of the controllers, imported into a cluster of the tests' own; elsewhere they have to be there.
+/// The images of Pulsar and of the controllers, imported into a cluster of the tests; in other clusters they have to exist.
 ///
 /// # Errors
 /// When they cannot be built or imported.
@@ -32,7 +32,7 @@ pub fn import_images_with(
     name: &str,
 ) -> Result<(String, String)> {
     let folder = env.folder().ok();
-    // Its folder has the name of the cluster.
+    // The folder has the name of the cluster.
     if let Some(name) = folder.and_then(|f| f.file_name()).and_then(|n| n.to_str()) {
         let cluster = Cluster::named(name)?;
         for image in [build()?, images::controllers()?] {
@@ -52,7 +52,7 @@ pub fn import_images_with(
 /// # Errors
 /// When there is none.
 pub fn get(kubectl: &Kubectl, what: &str) -> Result<Value> {
-    let text = output(&mut kubectl.words(&format!("-n {HOME} get {what} -o json")))?;
+    let text = output(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} get {what} -o json")))?;
     Ok(serde_json::from_str(&text)?)
 }
 
@@ -77,7 +77,7 @@ pub fn ready(kubectl: &Kubectl, what: &str) -> Result<(String, String, String)> 
 /// Waits for the condition `Ready` and returns its message.
 ///
 /// # Errors
-/// When it does not come.
+/// If it does not become ready.
 pub fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<String> {
     until_says(kubectl, what, want, &[])
 }
@@ -85,11 +85,11 @@ pub fn until_ready(kubectl: &Kubectl, what: &str, want: (&str, &str)) -> Result<
 /// Waits for the condition `Ready` with a message that contains some text: a mesh has the reason before the message arrives.
 ///
 /// # Errors
-/// When it does not come.
-pub fn until_says(kubectl: &Kubectl, what: &str, want: (&str, &str), words: &[&str]) -> Result<String> {
+/// If it does not become ready.
+pub fn until_says(kubectl: &Kubectl, what: &str, want: (&str, &str), parts: &[&str]) -> Result<String> {
     until(what, TIMEOUT, || {
         let (status, reason, message) = ready(kubectl, what)?;
-        if (status.as_str(), reason.as_str()) == want && words.iter().all(|word| message.contains(word)) {
+        if (status.as_str(), reason.as_str()) == want && parts.iter().all(|part| message.contains(part)) {
             Ok(message)
         } else {
             bail!("{status} {reason}: {message}")

@@ -1,7 +1,7 @@
 //! A proxy between one controller and the API server, which can fail in its place.
 //!
 //! Toward the controller it speaks plain HTTP on this machine; toward the API server TLS with the cluster's authority.
-//! The controller's token is passed on, so that its requests are still its own in the audit log.
+//! The controller's token is forwarded, so that its requests are attributed to it in the audit log.
 
 pub mod rule;
 
@@ -45,16 +45,16 @@ struct Shared {
     state: Mutex<State>,
     /// Changes when every open watch is to end.
     round: watch::Sender<u64>,
-    /// Which watches say nothing more, without ending.
+    /// Watches that send no further events, without ending.
     frozen: watch::Sender<Frozen>,
 }
 
-/// Watches that are held back.
+/// Watches whose events are held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Frozen {
     None,
     All,
-    /// Those of a resource.
+    /// The watches of a resource.
     Of(String),
 }
 
@@ -77,7 +77,7 @@ struct State {
 }
 
 impl Proxy {
-    /// Starts a proxy before a cluster's API server.
+    /// Starts a proxy in front of a cluster's API server.
     ///
     /// # Errors
     /// When the kubeconfig cannot be read or no port is free.
@@ -88,7 +88,7 @@ impl Proxy {
         Self::before(config).await
     }
 
-    /// Starts a proxy before any server.
+    /// Starts a proxy in front of any server.
     async fn before(mut config: Config) -> Result<Self> {
         config.default_retry = false;
         let upstream = ClientBuilder::try_from(config).context("client of the proxy")?.build();
@@ -104,12 +104,12 @@ impl Proxy {
         Ok(Self { port, shared, accepting })
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.shared.state().rules.clear();
     }
 
-    /// Where it listens, in the form of a kubeconfig.
+    /// Its address, in the form of a kubeconfig.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -119,12 +119,12 @@ impl Proxy {
         self.shared.state().rules.push(rule);
     }
 
-    /// Number of rules that are still to act.
+    /// Number of rules that will still act.
     pub fn rules_left(&self) -> usize {
         self.shared.state().rules.len()
     }
 
-    /// The writes that were asked for so far, in their order.
+    /// The writes requested so far, in order.
     pub fn writes(&self) -> Vec<Target> {
         self.shared.state().writes.clone()
     }
@@ -134,7 +134,7 @@ impl Proxy {
         self.shared.state().open.len()
     }
 
-    /// Number of watches that were begun, open or not.
+    /// Number of watches started, open or not.
     pub fn watches_begun(&self) -> u64 {
         self.shared.state().next
     }
@@ -146,7 +146,7 @@ impl Proxy {
         open
     }
 
-    /// Holds back the events of all watches, or passes on everything that was held back.
+    /// Holds back the events of all watches, or forwards everything that was held back.
     pub fn freeze_watches(&self, frozen: bool) {
         self.shared.frozen.send_replace(if frozen { Frozen::All } else { Frozen::None });
     }
@@ -156,15 +156,15 @@ impl Proxy {
         self.shared.frozen.send_replace(Frozen::Of(resource.to_owned()));
     }
 
-    /// Ends every open watch and answers the next one like it with 410, so that everything is listed again. Returns the
-    /// number of watches; each has a rule until it is done.
+    /// Ends every open watch and responds to the next one like it with 410, so that everything is listed again. Returns the
+    /// number of watches; each has a rule until it has acted.
     pub fn expire_watches(&self) -> usize {
         self.expire(|_| true);
         self.end_watches()
     }
 
-    /// Ends every open watch, and answers the next ones of one resource with 410: only that resource is listed again, the
-    /// others go on from where they were. Returns the number of those that expire.
+    /// Ends every open watch, and responds to the next ones of one resource with 410: only that resource is listed again, the
+    /// others resume. Returns the number of those that expire.
     pub fn expire_watches_of(&self, resource: &str) -> usize {
         let expired = self.expire(|watch| watch.resource == resource);
         self.end_watches();
@@ -210,7 +210,7 @@ impl Shared {
                 Err("cut after".into())
             }
             Some(Action::Swallow) => {
-                // For as long as the caller waits.
+                // As long as the caller waits.
                 std::future::pending::<()>().await;
                 Err("swallowed".into())
             }
@@ -258,13 +258,13 @@ impl Shared {
     }
 }
 
-/// Ends a process at once.
+/// Kills a process.
 fn kill(process: u32) -> Result<(), BoxError> {
     output(&mut command("kill", ["-KILL".to_owned(), process.to_string()]))?;
     Ok(())
 }
 
-/// Notes that a watch is open, until it is dropped.
+/// Counts an open watch, until it is dropped.
 struct Open {
     shared: Arc<Shared>,
     number: u64,
@@ -288,7 +288,7 @@ impl Drop for Open {
     }
 }
 
-/// A body that is passed on until the round changes; then it ends as if the server had ended it.
+/// A body that is forwarded until the round changes; then it ends as if the server had ended it.
 fn stream_until(
     body: Body,
     round: watch::Receiver<u64>,
@@ -299,7 +299,7 @@ fn stream_until(
         stream::unfold((body, round, frozen, open), |(mut body, mut round, mut frozen, open)| async move {
             let thawed = async {
                 let frame = body.frame().await;
-                // The proxy is gone when this fails, and so is the connection.
+                // If this fails, the proxy and the connection are gone.
                 let _ = frozen.wait_for(|frozen| !frozen.holds(&open.target)).await;
                 frame
             };
@@ -324,7 +324,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         connections.spawn(async move {
             let service = service_fn(move |request| shared.clone().serve(request));
-            // What a connection ends with is the controller's to see.
+            // The controller reports how a connection ended.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -25,16 +25,16 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 static PREPARED: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// A cluster, as its administrator sees it.
+/// A cluster, with administrator access.
 #[derive(Clone)]
 pub struct TestEnv {
     /// The administrator's connection.
     pub client: Client,
     /// kubectl and helm.
     pub kubectl: Kubectl,
-    /// Where the controllers are, and how much they log.
+    /// The binaries of the controllers, and their log level.
     pub build: Build,
-    // Shared, because it is large and this is copied into every test.
+    // Shared, because it is large and is copied into every test.
     config: Arc<Config>,
     folder: Option<PathBuf>,
     timeout: Duration,
@@ -59,7 +59,7 @@ impl Build {
         Self {
             folder: target.join("debug"),
             log: "--log-level=debug,hyper=info,tower=info,rustls=info",
-            // Counts of status writes are the same on a machine of any speed.
+            // Counts of status writes do not depend on the speed of the machine.
             environment: &[("FIRST_STATUS_DELAY", "0")],
         }
     }
@@ -118,7 +118,7 @@ impl TestEnv {
         Config::clone(&self.config)
     }
 
-    /// The connection of another user of the token file; the administrator's on a cluster that is not ours.
+    /// A client for another user of the token file; the administrator's on an existing cluster.
     ///
     /// # Errors
     /// Never in practice: the administrator could connect.
@@ -165,7 +165,7 @@ impl TestEnv {
         }
         for plural in ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"] {
             let get = format!("get --raw=/apis/compute.functionmesh.io/v1alpha1/{plural}");
-            self.until("kinds", || async { output(&mut self.kubectl.words(&get)) }).await?;
+            self.until("kinds", || async { output(&mut self.kubectl.command(&get)) }).await?;
         }
         Ok(())
     }
@@ -188,16 +188,16 @@ impl TestEnv {
             self.keep_diagnostics(name, &namespace);
         }
         match api.delete(&namespace, &DeleteParams::background()).await {
-            // The test may have done it.
+            // The test may have deleted it.
             Err(kube::Error::Api(status)) if status.is_not_found() => result,
             deleted => result.and(deleted.map(drop).map_err(Into::into)),
         }
     }
 
-    /// Deletes a namespace and waits for its end.
+    /// Deletes a namespace and waits until it is gone.
     ///
     /// # Errors
-    /// When it does not end; with what is left.
+    /// If it is not deleted; with the remaining objects.
     pub async fn end_namespace(&self, namespace: &str) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(namespace, &DeleteParams::background()).await?;
@@ -210,7 +210,7 @@ impl TestEnv {
         .await
     }
 
-    /// Waits until an attempt succeeds; its last error is the error.
+    /// Waits until an attempt succeeds; returns its last error otherwise.
     ///
     /// # Errors
     /// The last error of the attempt.
@@ -230,7 +230,7 @@ impl TestEnv {
         }
     }
 
-    /// The requests made so far. Only clusters that tests bring up themselves have a log.
+    /// The requests so far. Only clusters that the tests started have a log.
     ///
     /// # Errors
     /// When there is no log.
@@ -238,8 +238,8 @@ impl TestEnv {
         Audit::read(&self.folder()?.join("audit.log"))
     }
 
-    /// This point of time. Requests before and after it are distinguished by when the API server received them, not by
-    /// when it logged them: a request of our own is the mark.
+    /// The current time. Requests before and after it are distinguished by when the API server received them, not by when it
+    /// logged them: a request of the test is the mark.
     ///
     /// # Errors
     /// When there is no log, or the API server does not answer.
@@ -269,7 +269,7 @@ impl TestEnv {
     /// The etcd of the API server, which counts writes that changed something.
     ///
     /// # Errors
-    /// When the cluster is not ours.
+    /// If the tests did not start the cluster.
     pub fn etcd(&self) -> Result<Etcd> {
         let file = self.folder()?.join("etcd.port");
         let port = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
@@ -290,7 +290,7 @@ impl TestEnv {
     /// Files of the cluster.
     ///
     /// # Errors
-    /// When the cluster is not ours.
+    /// If the tests did not start the cluster.
     pub fn folder(&self) -> Result<&PathBuf> {
         self.folder.as_ref().context("this test reads the audit log: run it with `make test` or `make e2e`")
     }
@@ -313,9 +313,9 @@ impl TestEnv {
                 ),
             ),
         ];
-        for (file, words) in reports {
-            let found = output(&mut self.kubectl.words(&words)).unwrap_or_else(|error| format!("{error:#}"));
-            // A report that cannot be written must not hide the failure it is about.
+        for (file, text) in reports {
+            let found = output(&mut self.kubectl.command(&text)).unwrap_or_else(|error| format!("{error:#}"));
+            // A report that cannot be written must not hide the failure.
             let _ = fs::write(folder.join(file), found);
         }
         eprintln!("diagnostics are in {}", folder.display());

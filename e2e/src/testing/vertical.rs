@@ -1,4 +1,4 @@
-//! The kind `VerticalPodAutoscaler`, which clusters have or have not: there while tests need it.
+//! The kind `VerticalPodAutoscaler`, an optional kind: installed while tests need it.
 
 use crate::shell::{output, run};
 use crate::testing::test_env::TestEnv;
@@ -25,7 +25,7 @@ spec:
 /// Tests of this program that need the kind.
 static USERS: Mutex<usize> = Mutex::const_new(0);
 
-/// Runs a test on a cluster that has the kind. Afterwards it has not, for the programs that come next.
+/// Runs a test on a cluster with the kind. Afterwards the kind is removed, for the next programs.
 ///
 /// # Errors
 /// What the test returns, or when the kind cannot be added or removed.
@@ -60,13 +60,13 @@ pub async fn install(env: &TestEnv) -> Result<()> {
 /// # Errors
 /// When it cannot be removed.
 pub async fn remove(env: &TestEnv) -> Result<()> {
-    run(&mut env.kubectl.words("delete crd verticalpodautoscalers.autoscaling.k8s.io"))?;
+    run(&mut env.kubectl.command("delete crd verticalpodautoscalers.autoscaling.k8s.io"))?;
     until_served(env, false).await
 }
 
 async fn until_served(env: &TestEnv, wanted: bool) -> Result<()> {
     env.until("list of groups", || async {
-        let groups = output(&mut env.kubectl.words("get --raw=/apis"))?;
+        let groups = output(&mut env.kubectl.command("get --raw=/apis"))?;
         ensure!(groups.contains("autoscaling.k8s.io") == wanted, "{groups}");
         Ok(())
     })

@@ -26,10 +26,10 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a webhook does with each StatefulSet that it is asked about.
+/// What a webhook does with each StatefulSet in a request.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// Answers after a while that all is well.
+    /// Responds after a delay without changes.
     Slow(Duration),
     /// Adds a label, an annotation, a variable and a container, once.
     Inject,
@@ -37,7 +37,7 @@ pub enum Behaviour {
     Down,
 }
 
-/// A webhook for the StatefulSets of one namespace; its server ends when dropped.
+/// A webhook for the StatefulSets of one namespace; its server stops when dropped.
 pub struct Webhook {
     env: TestEnv,
     name: String,
@@ -45,7 +45,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Starts and registers one, and waits until the API server asks it.
+    /// Starts and registers one, and waits until the API server calls it.
     ///
     /// # Errors
     /// When no port is free, or the API server refuses it.
@@ -103,7 +103,7 @@ impl Webhook {
         self.until(|asked| asked.as_ref().is_ok_and(|set| !is_injected(set))).await
     }
 
-    /// Creates a StatefulSet as a dry run until the answer is the expected one.
+    /// Creates a StatefulSet as a dry run until the response is the expected one.
     async fn until(&self, is: impl Fn(&kube::Result<StatefulSet>) -> bool) -> Result<()> {
         let sets: Api<StatefulSet> = Api::namespaced(self.env.client.clone(), &self.name);
         let probe: StatefulSet = serde_json::from_value(json!({"metadata": {"name": "probe"}, "spec": {
@@ -121,13 +121,13 @@ impl Webhook {
     }
 }
 
-/// Whether a set went through a webhook that injects.
+/// Whether a StatefulSet passed an injecting webhook.
 pub fn is_injected(set: &StatefulSet) -> bool {
     let pod = set.spec.template.spec.as_ref();
     pod.is_some_and(|pod| pod.containers.iter().any(|container| container.name == "injected"))
 }
 
-/// What injecting adds.
+/// The injected fields.
 fn patch(set: &Value) -> Value {
     let pod = |field: &str| format!("/spec/template/{field}");
     let add = |path: String, value: Value| json!({"op": "add", "path": path, "value": value});
@@ -162,7 +162,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, behaviour: Behavio
         let Ok((stream, _)) = accepted else { continue };
         let (acceptor, behaviour) = (acceptor.clone(), behaviour.clone());
         connections.spawn(async move {
-            // What a connection ends with is the API server's to see.
+            // The API server reports how a connection ended.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = service_fn(move |request| review(request, behaviour.clone()));
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

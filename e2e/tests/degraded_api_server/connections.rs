@@ -162,7 +162,7 @@ async fn a_watch_without_events_is_restarted() -> Result<()> {
 
 /// Lists and watches time out and are retried as well.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<()> {
+async fn a_list_or_watch_without_a_response_is_retried() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("silent-list", |env, namespace| async move {
@@ -194,7 +194,7 @@ async fn a_list_or_watch_that_is_never_answered_is_asked_for_again() -> Result<(
 
 /// A kind that may be listed but not watched is not listed in a tight loop.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_is_denied_is_not_asked_for_in_a_hurry() -> Result<()> {
+async fn a_denied_watch_is_retried_with_backoff() -> Result<()> {
     const LOOK: std::time::Duration = std::time::Duration::from_secs(10);
     let env = TestEnv::connect().await?;
     env.prepare().await?;

@@ -31,7 +31,7 @@ async fn fleet(env: &TestEnv, namespace: &str, ready: bool) -> Result<Fleet> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
+async fn an_unavailable_api_server_is_waited_for() -> Result<()> {
     const AWAY: Duration = Duration::from_secs(20);
     const IMAGE: &str = "example.com/image:after";
     let env = TestEnv::connect().await?;
@@ -40,21 +40,10 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
         let fleet = fleet(&env, &namespace, true).await?;
         let counts = fleet
             .measure(async |fleet| {
-                fleet.proxy()?.add(Rule::new(Action::CutBefore));
-                fleet.proxy()?.end_watches();
-                want_image(fleet, IMAGE).await?;
-                let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
-                tokio::time::sleep(AWAY).await;
-                let spent = fleet.controller.cpu()?.saturating_sub(cpu);
-                ensure!(spent < AWAY / 20, "{spent:?} of CPU for waiting");
-                let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
-                ensure!(grown < 4096, "{grown} KiB more for waiting");
-                fleet.proxy()?.clear();
-                let back = Instant::now();
-                until_image(fleet, IMAGE).await?;
-                fleet.until_ready().await?;
+                let outage = outage(fleet, IMAGE, Duration::ZERO, AWAY).await?;
+                ensure!(outage.cpu < AWAY / 20 && outage.memory < 4096, "too much for waiting: {outage:?}");
                 // Watches are retried within half a minute (35 s in the table; the rest is for a slow machine).
-                ensure!(back.elapsed() < Duration::from_secs(60), "only after {:?}", back.elapsed());
+                ensure!(outage.recovery < Duration::from_secs(60), "too late: {outage:?}");
                 Ok(())
             })
             .await?;
@@ -64,10 +53,39 @@ async fn an_api_server_that_is_away_is_waited_for() -> Result<()> {
     .await
 }
 
+/// The cost of an outage for the controller.
+#[derive(Debug)]
+struct Outage {
+    /// Time on a CPU.
+    cpu: Duration,
+    /// Growth of the memory, in KiB.
+    memory: u64,
+    /// From the end of the outage until everything was ready.
+    recovery: Duration,
+}
+
+/// Makes the API server unavailable, requests an image, and waits for the recovery. Measures for `length`, `settling` after the
+/// beginning.
+async fn outage(fleet: &Fleet, image: &str, settling: Duration, length: Duration) -> Result<Outage> {
+    fleet.proxy()?.add(Rule::new(Action::CutBefore));
+    fleet.proxy()?.end_watches();
+    want_image(fleet, image).await?;
+    tokio::time::sleep(settling).await;
+    let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
+    tokio::time::sleep(length).await;
+    let cpu = fleet.controller.cpu()?.saturating_sub(cpu);
+    let memory = fleet.controller.memory()?.resident.saturating_sub(memory);
+    fleet.proxy()?.clear();
+    let back = Instant::now();
+    until_image(fleet, image).await?;
+    fleet.until_ready().await?;
+    Ok(Outage { cpu, memory, recovery: back.elapsed() })
+}
+
 /// For `AWAY_MINUTES` minutes: memory does not grow, CPU stays low, and everything recovers.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
-async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
+async fn a_long_outage_of_the_api_server_is_waited_for() -> Result<()> {
     const IMAGE: &str = "example.com/image:long-after";
     let minutes = std::env::var("AWAY_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let away = Duration::from_secs(60 * minutes);
@@ -77,27 +95,12 @@ async fn an_api_server_that_is_away_for_long_is_waited_for() -> Result<()> {
         let fleet = fleet(&env, &namespace, true).await?;
         let counts = fleet
             .measure(async |fleet| {
-                fleet.proxy()?.add(Rule::new(Action::CutBefore));
-                fleet.proxy()?.end_watches();
-                want_image(fleet, IMAGE).await?;
                 // Failures cost more at the beginning than in the long run.
-                tokio::time::sleep(Duration::from_secs(30)).await;
-                let (cpu, memory) = (fleet.controller.cpu()?, fleet.controller.memory()?.resident);
-                tokio::time::sleep(away).await;
-                let spent = fleet.controller.cpu()?.saturating_sub(cpu);
-                ensure!(spent < away / 100, "{spent:?} of CPU for waiting");
-                let grown = fleet.controller.memory()?.resident.saturating_sub(memory);
-                ensure!(grown < 1024, "{grown} KiB more for waiting");
-                fleet.proxy()?.clear();
-                let back = Instant::now();
-                until_image(fleet, IMAGE).await?;
-                fleet.until_ready().await?;
-                progress(&format!(
-                    "away for {minutes} minutes: back after {:?}, {spent:?} of CPU, {grown} KiB more",
-                    back.elapsed()
-                ));
+                let outage = outage(fleet, IMAGE, Duration::from_secs(30), away).await?;
+                progress(&format!("unavailable for {minutes} minutes: {outage:?}"));
+                ensure!(outage.cpu < away / 100 && outage.memory < 1024, "too much for waiting: {outage:?}");
                 // A watch waits for 24 seconds at most.
-                ensure!(back.elapsed() < Duration::from_secs(35), "only after {:?}", back.elapsed());
+                ensure!(outage.recovery < Duration::from_secs(35), "too late: {outage:?}");
                 Ok(())
             })
             .await?;

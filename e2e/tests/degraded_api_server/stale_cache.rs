@@ -46,7 +46,7 @@ async fn children(env: &TestEnv, namespace: &str) -> Result<Vec<(String, Option<
 }
 
 /// A controller behind a proxy, and a Function `f` with an autoscaler that it reconciled.
-struct Past {
+struct StaleController {
     _statefulset_controller: FakeStatefulSetController,
     objects: Api<DynamicObject>,
     proxy: Proxy,
@@ -54,7 +54,7 @@ struct Past {
     spec: Value,
 }
 
-impl Past {
+impl StaleController {
     async fn of(env: &TestEnv, namespace: &str) -> Result<Self> {
         let statefulset_controller = FakeStatefulSetController::start(env, namespace);
         let objects = api(env, namespace, FUNCTION.kind, FUNCTION.plural);
@@ -75,12 +75,12 @@ impl Past {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
+async fn a_controller_with_a_stale_cache_changes_no_new_object() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("stale", |env, namespace| async move {
-        let Past { _statefulset_controller, objects, proxy, controller: old, spec } =
-            Past::of(&env, &namespace).await?;
+        let StaleController { _statefulset_controller, objects, proxy, controller: old, spec } =
+            StaleController::of(&env, &namespace).await?;
         // It tries to change all three children and cannot; then its watches are frozen.
         for resource in ["statefulsets", "horizontalpodautoscalers", "services"] {
             proxy.add(Rule::new(Action::Answer(500)).verb("patch").resource(resource));
@@ -132,12 +132,12 @@ async fn a_controller_that_sees_the_past_touches_nothing_new() -> Result<()> {
 
 /// The same for a late deletion: it must not delete the new object of that name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_is_meant_for_what_was_seen() -> Result<()> {
+async fn a_deletion_affects_only_the_observed_object() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("stale-delete", |env, namespace| async move {
-        let Past { _statefulset_controller, objects, proxy, controller: old, .. } =
-            Past::of(&env, &namespace).await?;
+        let StaleController { _statefulset_controller, objects, proxy, controller: old, .. } =
+            StaleController::of(&env, &namespace).await?;
         // The autoscaler should be deleted, and cannot be.
         proxy.add(Rule::new(Action::Answer(500)).verb("delete"));
         merge(&objects, "f", json!({"spec": {"maxReplicas": null}})).await?;

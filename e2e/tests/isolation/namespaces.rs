@@ -71,7 +71,7 @@ async fn a_namespace_that_may_not_be_watched_holds_up_no_other() -> Result<()> {
         // The namespace is deleted with its Roles; the controller is restarted.
         controller.signal("TERM")?;
         namespaces.delete(&b, &DeleteParams::background()).await?;
-        run(&mut env.kubectl.words(&format!("-n {b} delete rolebindings,roles --all")))?;
+        run(&mut env.kubectl.command(&format!("-n {b} delete rolebindings,roles --all")))?;
         let controller = Controller::spawn_as(&env, USER, "function-controller", &flags)?;
         controller.ready(&env).await?;
         controller.reconciled(&env, 1).await?;

@@ -317,13 +317,13 @@ async fn lose<L: Life>(
     }
     if trouble {
         // The places where a user looks: the object, then the readiness of the controller, then its log.
-        let words = [format!("cannot {} resource", permission.verb), format!("\"{}\"", permission.resource)];
-        let named = |text: &str| words.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
+        let parts = [format!("cannot {} resource", permission.verb), format!("\"{}\"", permission.resource)];
+        let named = |text: &str| parts.iter().all(|word| text.replace('\\', "").contains(word.as_str()));
         env.until("a mention of the permission", || async {
             let object = life.object().await?.map(|object| object.data.to_string());
             let ready = controller.get("readyz").err().map(|error| format!("{error:#}"));
             let reported = object.is_some_and(|text| named(&text)) || ready.is_some_and(|text| named(&text));
-            ensure!(reported || named(&controller.log()?), "nothing names {words:?}");
+            ensure!(reported || named(&controller.log()?), "nothing names {parts:?}");
             Ok(())
         })
         .await?;

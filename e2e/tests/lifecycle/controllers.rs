@@ -323,16 +323,16 @@ async fn the_api_server_refuses_what_cannot_run() -> Result<()> {
     env.prepare().await?;
     env.test("rules", |env, namespace| async move {
         let functions = functions(&env, &namespace);
-        let refused = |change: fn(&mut Value), name: &'static str, words: &'static str| {
+        let refused = |change: fn(&mut Value), name: &'static str, text: &'static str| {
             let functions = functions.clone();
             async move {
                 let mut spec = function_spec();
                 change(&mut spec);
                 match functions.create(&PostParams::default(), &object("Function", name, &spec)?).await {
-                    Err(kube::Error::Api(status)) if status.code == 422 && status.message.contains(words) => {
+                    Err(kube::Error::Api(status)) if status.code == 422 && status.message.contains(text) => {
                         Ok(())
                     }
-                    other => bail!("{words}: {other:?}"),
+                    other => bail!("{text}: {other:?}"),
                 }
             }
         };

@@ -1,7 +1,7 @@
 //! Deletion completes, with all cleanups.
 
 mod cleanup;
-mod gap;
+mod interrupted_watch;
 mod precondition;
 mod uninstall;
 

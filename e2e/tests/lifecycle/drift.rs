@@ -213,7 +213,7 @@ async fn changes_while_no_controller_runs_are_repaired_once() -> Result<()> {
 /// `kubectl delete --cascade=orphan` and the same object again: there is no conflict, and nothing is deleted. The pods are
 /// started with the uid of their function, so they are replaced in turn.
 #[tokio::test(flavor = "multi_thread")]
-async fn children_left_behind_on_purpose_are_taken_up_again() -> Result<()> {
+async fn orphaned_children_are_adopted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("orphans", |env, namespace| async move {
@@ -302,7 +302,7 @@ async fn until_in_the_way(env: &TestEnv, api: &Api<DynamicObject>, name: &str) -
 
 /// Without the operator's labels, with them, and with them applied by another field manager.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ours_is_never_touched() -> Result<()> {
+async fn foreign_objects_are_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     let test = env.test("foreign", |env, namespace| async move {
@@ -367,7 +367,7 @@ async fn what_is_not_ours_is_never_touched() -> Result<()> {
 
 /// The cleanup has no other name for its Job: it reports the conflict and waits, and releases the object on request.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_not_ours_is_never_touched() -> Result<()> {
+async fn a_foreign_job_is_never_touched() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("foreignjob", |env, namespace| async move {

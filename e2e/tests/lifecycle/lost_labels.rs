@@ -50,7 +50,7 @@ async fn autoscaled(env: &TestEnv, namespace: &str) -> Result<Api<DynamicObject>
 
 /// Without special handling this was a permanent name conflict.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
+async fn a_child_that_lost_its_label_and_was_edited_is_repaired() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unlabelled", |env, namespace| async move {
@@ -119,7 +119,7 @@ async fn a_label_that_is_removed_rolls_nothing_out() -> Result<()> {
 
 /// The same for the Job of a cleanup.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
+async fn a_job_that_lost_its_label_and_was_edited_is_repaired() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unseenjob", |env, namespace| async move {
@@ -154,7 +154,7 @@ async fn a_job_that_lost_its_label_and_was_edited_is_ours() -> Result<()> {
 
 /// An autoscaler that its object no longer wants is deleted, although it lost its label.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unwanted_autoscaler_without_its_label_is_deleted() -> Result<()> {
+async fn an_undesired_autoscaler_without_its_label_is_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("leftover", |env, namespace| async move {

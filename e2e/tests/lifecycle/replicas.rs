@@ -35,7 +35,7 @@ async fn scale(api: &Api<DynamicObject>, name: &str, replicas: i32) -> Result<()
 
 /// A change by `kubectl scale`.
 fn kubectl_scale(env: &TestEnv, namespace: &str, name: &str, replicas: i32) -> Result<()> {
-    run(&mut env.kubectl.words(&format!("-n {namespace} scale fn {name} --replicas={replicas}")))
+    run(&mut env.kubectl.command(&format!("-n {namespace} scale fn {name} --replicas={replicas}")))
 }
 
 /// A scaler that applies the number by server-side apply, without force.
@@ -60,9 +60,9 @@ async fn an_object_without_replicas_is_scaled_by_any_client() -> Result<()> {
         let file = std::env::temp_dir().join(format!("{namespace}.yaml"));
         std::fs::write(&file, &example)?;
         let path = file.display().to_string();
-        let kubectl = |words: &str| {
-            let words: Vec<&str> = words.split(' ').collect();
-            let all = ["-n", &namespace].into_iter().chain(words).chain(["-f", &path]);
+        let kubectl = |arguments: &str| {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let all = ["-n", &namespace].into_iter().chain(arguments).chain(["-f", &path]);
             run(&mut env.kubectl.with(all))
         };
         kubectl("apply")?;

@@ -19,12 +19,12 @@ const NO_SCALER: (&str, usize) = ("delete horizontalpodautoscalers", 1);
 const ZERO: (&str, &str) = ("True", "ScaledToZero");
 
 /// Every state of a `StatefulSet` that a watch shows: replicas and template.
-struct History {
+struct StateRecorder {
     seen: Arc<Mutex<Vec<(Value, String)>>>,
     task: JoinHandle<()>,
 }
 
-impl History {
+impl StateRecorder {
     /// Watches from now on.
     async fn of(set: &Child) -> Result<Self> {
         let parameters = WatchParams::default().fields(&format!("metadata.name={}", set.name)).timeout(290);
@@ -67,7 +67,7 @@ impl History {
     }
 }
 
-impl Drop for History {
+impl Drop for StateRecorder {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -155,7 +155,7 @@ async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
         let mut all = Bench::start(&env, &namespace, N).await?;
         all.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
         let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;
-        let history = History::of(&set).await?;
+        let history = StateRecorder::of(&set).await?;
 
         all.edit(json!({"replicas": 3})).await?;
         all.wrote("by spec", AVAILABLE, &[SETS, (STATUS, 2)]).await?;
@@ -191,7 +191,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
         one.wrote("created", AVAILABLE, &[SETS, ("patch services", 1), (STATUS, 2)]).await?;
         let set = Child::of(&env, &namespace, "StatefulSet", "f0-function")?;
         let scaler = Child::of(&env, &namespace, "HorizontalPodAutoscaler", "f0-function")?;
-        let history = History::of(&set).await?;
+        let history = StateRecorder::of(&set).await?;
 
         one.edit(json!({"maxReplicas": 5})).await?;
         one.wrote("autoscaler on", AVAILABLE, &[SCALER, (STATUS, 1)]).await?;
@@ -216,7 +216,7 @@ async fn an_autoscaler_and_the_controller_do_not_fight() -> Result<()> {
 
         // Zero disables the autoscaler, and keeps it for later.
         let kubectl = |replicas: i32| {
-            shell::run(&mut env.kubectl.words(&format!("-n {namespace} scale fn f0 --replicas={replicas}")))
+            shell::run(&mut env.kubectl.command(&format!("-n {namespace} scale fn f0 --replicas={replicas}")))
         };
         kubectl(0)?;
         one.wrote("zero with an autoscaler", ZERO, &step).await?;

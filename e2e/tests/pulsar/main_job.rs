@@ -7,7 +7,7 @@ use e2e::operator::{Kubectl, NAMESPACE};
 use e2e::pulsar::Broker;
 use e2e::shell::{command, output, progress, run, until};
 use e2e::testing::TestEnv;
-use e2e::testing::pods::{HOME, TIMEOUT, function, get, import_images, until_ready, until_says};
+use e2e::testing::pods::{TEST_NAMESPACE, TIMEOUT, function, get, import_images, until_ready, until_says};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -17,17 +17,17 @@ async fn the_main_job() -> Result<()> {
     let env = TestEnv::connect().await?;
     let kubectl = env.kubectl.clone();
     let (pulsar, controllers) = import_images(&env)?;
-    let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
+    let broker = Broker::deploy(&kubectl, TEST_NAMESPACE, &pulsar)?;
     kubectl.install(&controllers, &[])?;
     broker.ready()?;
     let result = steps(&env, &kubectl, &broker, &pulsar, &controllers);
     if result.is_err() {
         let all = "get fmesh,fn,src,snk,statefulsets,pods,events -A -o wide";
-        eprintln!("{}", output(&mut kubectl.words(all)).unwrap_or_else(|error| format!("{error:#}")));
+        eprintln!("{}", output(&mut kubectl.command(all)).unwrap_or_else(|error| format!("{error:#}")));
         for controller in ["function", "source", "sink", "mesh"] {
             let logs =
                 format!("-n {NAMESPACE} logs deployment/function-mesh-{controller}-controller --tail=50");
-            eprintln!("{}", output(&mut kubectl.words(&logs)).unwrap_or_else(|error| format!("{error:#}")));
+            eprintln!("{}", output(&mut kubectl.command(&logs)).unwrap_or_else(|error| format!("{error:#}")));
         }
     }
     result
@@ -86,13 +86,13 @@ fn exchange(broker: &Broker, tag: &str, number: usize) -> Result<()> {
 }
 
 fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
-    kubectl.apply(HOME, &sample(pulsar)?)?;
+    kubectl.apply(TEST_NAMESPACE, &sample(pulsar)?)?;
     let message = until_ready(kubectl, "fmesh/sample", ("True", "AllComponentsReady"))?;
     ensure!(message == "3/3 ready", "{message}");
     exchange(broker, "first", 100)?;
     until("lines printed by the sink", TIMEOUT, || {
-        let logs = format!("-n {HOME} logs sample-print-sink-0 -c pulsar-sink --tail=500");
-        let text = output(&mut kubectl.words(&logs))?;
+        let logs = format!("-n {TEST_NAMESPACE} logs sample-print-sink-0 -c pulsar-sink --tail=500");
+        let text = output(&mut kubectl.command(&logs))?;
         if text.contains("RECV") { Ok(()) } else { bail!("nothing printed") }
     })?;
     Ok(())
@@ -113,11 +113,11 @@ fn cleanup(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
             "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
         },
     });
-    kubectl.apply(HOME, &function.to_string())?;
+    kubectl.apply(TEST_NAMESPACE, &function.to_string())?;
     until_ready(kubectl, "fn/leaving", ("True", "AllReplicasAvailable"))?;
     let before = broker.subscriptions(TOPIC)?;
     ensure!(before.contains("leaving"), "{before:?}");
-    run(&mut kubectl.words(&format!("-n {HOME} delete fn leaving --timeout=240s")))?;
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn leaving --timeout=240s")))?;
     let after = broker.subscriptions(TOPIC)?;
     ensure!(!after.contains("leaving"), "still there: {after:?}");
     Ok(())
@@ -127,7 +127,7 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
     for controller in ["function", "source", "sink", "mesh"] {
         let service = format!("services/function-mesh-{controller}-controller:8080/proxy/metrics");
         let text =
-            output(&mut kubectl.words(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
+            output(&mut kubectl.command(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
         for metric in [
             "function_mesh_reconciles_total{",
             "function_mesh_leader{",
@@ -138,7 +138,10 @@ fn metrics(kubectl: &Kubectl) -> Result<()> {
         ] {
             ensure!(text.contains(metric), "{controller}: no {metric}:\n{text}");
         }
-        ensure!(!text.contains("sample") && !text.contains(HOME), "a name of an object is a label:\n{text}");
+        ensure!(
+            !text.contains("sample") && !text.contains(TEST_NAMESPACE),
+            "a name of an object is a label:\n{text}"
+        );
     }
     Ok(())
 }
@@ -151,7 +154,8 @@ fn scale(kubectl: &Kubectl) -> Result<()> {
     let before = get(kubectl, "pod/sample-exclamation-function-0")?["metadata"]["uid"].clone();
     let templates = revisions()?;
     for replicas in [2, 1] {
-        run(&mut kubectl.words(&format!("-n {HOME} scale fn sample-exclamation --replicas={replicas}")))?;
+        run(&mut kubectl
+            .command(&format!("-n {TEST_NAMESPACE} scale fn sample-exclamation --replicas={replicas}")))?;
         let message = until_ready(kubectl, "fn/sample-exclamation", ("True", "AllReplicasAvailable"))?;
         ensure!(message == format!("{replicas} of {replicas} replicas available"), "{message}");
         until("pods", TIMEOUT, || {
@@ -176,11 +180,20 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
             "pulsar": {"pulsarConfig": "missing"}, "image": pulsar,
         }]},
     });
-    kubectl.apply(HOME, &mesh.to_string())?;
-    kubectl.apply(HOME, &function("image", pulsar, |s| s["image"] = json!("docker.io/local/none:1")))?;
-    kubectl.apply(HOME, &function("undecodable", pulsar, |s| s["timeout"] = json!(3_000_000_000_u64)))?;
-    kubectl.apply(HOME, &function("class", pulsar, |s| s["className"] = json!("org.example.Nothing")))?;
-    kubectl.apply(HOME, &function("good", pulsar, |_| {}))?;
+    kubectl.apply(TEST_NAMESPACE, &mesh.to_string())?;
+    kubectl.apply(
+        TEST_NAMESPACE,
+        &function("image", pulsar, |s| s["image"] = json!("docker.io/local/none:1")),
+    )?;
+    kubectl.apply(
+        TEST_NAMESPACE,
+        &function("undecodable", pulsar, |s| s["timeout"] = json!(3_000_000_000_u64)),
+    )?;
+    kubectl.apply(
+        TEST_NAMESPACE,
+        &function("class", pulsar, |s| s["className"] = json!("org.example.Nothing")),
+    )?;
+    kubectl.apply(TEST_NAMESPACE, &function("good", pulsar, |_| {}))?;
 
     until_says(kubectl, "fn/undecodable", ("False", "Invalid"), &["3000000000"])?;
     let missing = ["\"missing\" not found"];
@@ -193,10 +206,11 @@ fn bad_input(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     until_ready(kubectl, "fn/good", ("True", "AllReplicasAvailable"))?;
 
     // Once fixed, they run.
-    kubectl.apply(HOME, &function("image", pulsar, |_| {}))?;
+    kubectl.apply(TEST_NAMESPACE, &function("image", pulsar, |_| {}))?;
     until_ready(kubectl, "fn/image", ("True", "AllReplicasAvailable"))?;
-    run(&mut kubectl
-        .words(&format!("-n {HOME} delete fmesh/bad fn/image fn/undecodable fn/class fn/good --wait=false")))
+    run(&mut kubectl.command(&format!(
+        "-n {TEST_NAMESPACE} delete fmesh/bad fn/image fn/undecodable fn/class fn/good --wait=false"
+    )))
 }
 
 /// Kills each controller in turn. Its successor finds nothing to do.
@@ -216,16 +230,16 @@ fn killed_controllers(env: &TestEnv, kubectl: &Kubectl) -> Result<()> {
         let writes = |env: &TestEnv| env.audit().map(|audit| audit.by(&user).writes());
         let before = writes(env).map_or(0, |w| w.requests().len());
         run(&mut kubectl
-            .words(&format!("-n {NAMESPACE} delete pod -l {label} --grace-period=0 --force --wait=true")))?;
+            .command(&format!("-n {NAMESPACE} delete pod -l {label} --grace-period=0 --force --wait=true")))?;
         let rollout = format!(
             "-n {NAMESPACE} rollout status deployment/function-mesh-{kind}-controller --timeout=120s"
         );
-        run(&mut kubectl.words(&rollout))?;
+        run(&mut kubectl.command(&rollout))?;
         // It leads once the lease of its killed predecessor has expired, and has then reconciled everything.
         until("reconciles of the successor", TIMEOUT, || {
             let service = format!("services/function-mesh-{kind}-controller:8080/proxy/metrics");
             let text =
-                output(&mut kubectl.words(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
+                output(&mut kubectl.command(&format!("get --raw=/api/v1/namespaces/{NAMESPACE}/{service}")))?;
             let lines = text.lines().filter(|l| l.starts_with("function_mesh_reconciles_total"));
             let made: u64 = lines.filter_map(|l| l.rsplit_once(' ')?.1.parse::<u64>().ok()).sum();
             if made >= 1 { Ok(()) } else { bail!("no reconcile yet") }
@@ -252,8 +266,8 @@ fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
             "java": {"jar": "/pulsar/connectors/pulsar-io-data-generator-4.0.6.nar"}, "pulsar": {"pulsarConfig": "pulsar"},
         },
     });
-    kubectl.apply(HOME, &sink.to_string())?;
-    kubectl.apply(HOME, &function("other", pulsar, |_| {}))?;
+    kubectl.apply(TEST_NAMESPACE, &sink.to_string())?;
+    kubectl.apply(TEST_NAMESPACE, &function("other", pulsar, |_| {}))?;
     until_ready(kubectl, "fn/other", ("True", "AllReplicasAvailable"))?;
     // The sink-controller would have acted by now.
     ensure!(get(kubectl, "snk/alone")?["status"]["conditions"].is_null(), "the sink has a status");
@@ -265,12 +279,12 @@ fn sink_off(kubectl: &Kubectl, pulsar: &str, controllers: &str) -> Result<()> {
     );
     kubectl.install(controllers, &["controllers.sink.enabled=true"])?;
     until("the sink-controller's work", TIMEOUT, || get(kubectl, "statefulset/alone-sink").map(drop))?;
-    run(&mut kubectl.words(&format!("-n {HOME} delete snk/alone fn/other --wait=false")))
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete snk/alone fn/other --wait=false")))
 }
 
 fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     kubectl.apply(
-        HOME,
+        TEST_NAMESPACE,
         &function("held", pulsar, |spec| {
             spec["cleanupSubscription"] = json!(true);
             spec["subscriptionName"] = json!("held");
@@ -281,34 +295,36 @@ fn uninstall(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     // No controller would remove its finalizer, so the uninstallation is refused.
     let Err(refused) = kubectl.uninstall() else { bail!("uninstalled, with an object that would hang") };
     let refused = format!("{refused:#}");
-    ensure!(refused.contains(&format!("{HOME}/held")), "{refused}");
+    ensure!(refused.contains(&format!("{TEST_NAMESPACE}/held")), "{refused}");
     let deployments = format!("-n {NAMESPACE} get deployments -o name");
-    ensure!(output(&mut kubectl.words(&deployments))?.lines().count() == 4, "a controller is gone");
+    ensure!(output(&mut kubectl.command(&deployments))?.lines().count() == 4, "a controller is gone");
     // The documented procedure for an object that is to be kept.
     let annotation = "compute.functionmesh.io/need-cleanup=false";
-    run(&mut kubectl.words(&format!("-n {HOME} annotate fn held {annotation}")))?;
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} annotate fn held {annotation}")))?;
     until("end of the finalizer", TIMEOUT, || {
         if finalizers()?.is_null() { Ok(()) } else { bail!("still there") }
     })?;
     kubectl.uninstall()?;
-    let left = output(&mut kubectl.words(&format!("-n {NAMESPACE} get deployments,jobs,services -o name")))?;
+    let left =
+        output(&mut kubectl.command(&format!("-n {NAMESPACE} get deployments,jobs,services -o name")))?;
     ensure!(left.is_empty(), "left: {left}");
-    run(&mut kubectl.words(&format!("-n {HOME} get fmesh,fn,src,snk")))
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} get fmesh,fn,src,snk")))
 }
 
 fn deletion(kubectl: &Kubectl) -> Result<()> {
-    run(&mut kubectl.words(&format!("-n {HOME} delete fmesh/sample")))?;
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fmesh/sample")))?;
     until("the end of everything", TIMEOUT, || {
-        let left = output(&mut kubectl.words(&format!(
-            "-n {HOME} get fn,src,snk,statefulsets,services,pods -l compute.functionmesh.io/component -o name"
+        let left = output(&mut kubectl.command(&format!(
+            "-n {TEST_NAMESPACE} get fn,src,snk,statefulsets,services,pods -l compute.functionmesh.io/component -o name"
         )))?;
-        let components = output(&mut kubectl.words(&format!("-n {HOME} get fmesh,fn,src,snk -o name")))?;
+        let components =
+            output(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} get fmesh,fn,src,snk -o name")))?;
         if left.is_empty() && components.is_empty() { Ok(()) } else { bail!("left: {left} {components}") }
     })
 }
 
 fn no_controller_restarted(kubectl: &Kubectl) -> Result<()> {
-    let text = output(&mut kubectl.words(&format!("-n {NAMESPACE} get pods -o json")))?;
+    let text = output(&mut kubectl.command(&format!("-n {NAMESPACE} get pods -o json")))?;
     let pods: Value = serde_json::from_str(&text)?;
     for pod in pods["items"].as_array().into_iter().flatten() {
         for container in pod["status"]["containerStatuses"].as_array().into_iter().flatten() {

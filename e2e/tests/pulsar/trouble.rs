@@ -9,7 +9,7 @@ use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{output, progress, run, until};
 use e2e::testing::TestEnv;
-use e2e::testing::pods::{HOME, function, get, import_images, ready};
+use e2e::testing::pods::{TEST_NAMESPACE, function, get, import_images, ready};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -152,15 +152,15 @@ async fn each_failure_is_reported_and_recovers() -> Result<()> {
     let env = TestEnv::connect().await?;
     let kubectl = env.kubectl.clone();
     let (pulsar, controllers) = import_images(&env)?;
-    kubectl.namespace(HOME)?;
-    kubectl.apply(HOME, &settings().to_string())?;
-    let broker = Broker::deploy(&kubectl, HOME, &pulsar)?;
+    kubectl.namespace(TEST_NAMESPACE)?;
+    kubectl.apply(TEST_NAMESPACE, &settings().to_string())?;
+    let broker = Broker::deploy(&kubectl, TEST_NAMESPACE, &pulsar)?;
     kubectl.install(&controllers, &[])?;
     broker.ready()?;
     let result = all(&kubectl, &broker, &pulsar);
     if result.is_err() {
         for what in ["get fn,pods -A -o wide", "get events -A"] {
-            eprintln!("{}", output(&mut kubectl.words(what)).unwrap_or_else(|error| format!("{error:#}")));
+            eprintln!("{}", output(&mut kubectl.command(what)).unwrap_or_else(|error| format!("{error:#}")));
         }
     }
     result
@@ -183,7 +183,7 @@ fn settings() -> Value {
 }
 
 fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
-    kubectl.apply(HOME, &secret("some", &json!({"other": "x"})).to_string())?;
+    kubectl.apply(TEST_NAMESPACE, &secret("some", &json!({"other": "x"})).to_string())?;
     let wrong = token(kubectl, KEYS[1], "admin", None)?;
     authenticate(kubectl, "token", &wrong)?;
     authenticate(kubectl, "role", &token(kubectl, KEYS[0], "nobody", None)?)?;
@@ -192,7 +192,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     for group in CASES {
         let cases: Vec<&Case> = group.iter().filter(|case| is_wanted(case)).collect();
         reported(kubectl, &cases, pulsar, &mut table)?;
-        let shown = output(&mut kubectl.words(&format!("-n {HOME} get fn,events -o yaml")))?;
+        let shown = output(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} get fn,events -o yaml")))?;
         ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
         // Only one of the two Secrets is fixed.
         for case in cases.iter().filter(|case| ["token", "role"].contains(&case.name)) {
@@ -204,13 +204,13 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     if !is_wanted(&AWAY) {
         return Ok(());
     }
-    run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=0")))?;
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} scale statefulset/pulsar --replicas=0")))?;
     until("the end of the broker", FIXED, || match get(kubectl, "pod/pulsar-0") {
         Err(_) => Ok(()),
         Ok(_) => bail!("the broker's pod is there"),
     })?;
     reported(kubectl, &[&AWAY], pulsar, &mut table)?;
-    run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas=1")))?;
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} scale statefulset/pulsar --replicas=1")))?;
     broker.ready()?;
     fixed(kubectl, &[&AWAY], pulsar)?;
     for line in table {
@@ -233,15 +233,15 @@ fn reported(kubectl: &Kubectl, cases: &[&Case], pulsar: &str, table: &mut Vec<St
     let mut since = BTreeMap::new();
     for case in cases {
         progress(&format!("{}: applying the broken function", case.name));
-        kubectl.apply(HOME, &function(case.name, pulsar, case.wrong))?;
+        kubectl.apply(TEST_NAMESPACE, &function(case.name, pulsar, case.wrong))?;
         since.insert(case.name, Instant::now());
     }
     let mut open: Vec<&Case> = cases.to_vec();
     until("causes", FIXED, || {
         let mut seen = Vec::new();
         open.retain(|case| {
-            let words = format!("-n {HOME} get fn {} -o wide --no-headers", case.name);
-            let line = output(&mut kubectl.words(&words)).unwrap_or_default();
+            let words = format!("-n {TEST_NAMESPACE} get fn {} -o wide --no-headers", case.name);
+            let line = output(&mut kubectl.command(&words)).unwrap_or_default();
             let reported = line.contains(&format!("False   {}", case.reason))
                 && case.says.iter().all(|w| line.contains(w));
             if reported {
@@ -264,8 +264,8 @@ fn fixed(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
     for case in cases {
         match case.fix {
             Fix::Function if ["token", "role", "broker"].contains(&case.name) => {}
-            Fix::Function => kubectl.apply(HOME, &function(case.name, pulsar, |_| {}))?,
-            Fix::Apply(other) => kubectl.apply(HOME, &other().to_string())?,
+            Fix::Function => kubectl.apply(TEST_NAMESPACE, &function(case.name, pulsar, |_| {}))?,
+            Fix::Apply(other) => kubectl.apply(TEST_NAMESPACE, &other().to_string())?,
         }
     }
     for case in cases {
@@ -281,7 +281,7 @@ fn fixed(kubectl: &Kubectl, cases: &[&Case], pulsar: &str) -> Result<()> {
         let reasons: Vec<_> =
             list["items"].as_array().into_iter().flatten().map(|e| e["reason"].clone()).collect();
         ensure!(reasons == [json!(case.reason)], "{}: Events {reasons:?}", case.name);
-        run(&mut kubectl.words(&format!("-n {HOME} delete fn/{} --wait=false", case.name)))?;
+        run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn/{} --wait=false", case.name)))?;
     }
     Ok(())
 }
@@ -291,7 +291,7 @@ fn token(kubectl: &Kubectl, key: &str, role: &str, seconds: Option<u64>) -> Resu
     let key = format!("data:;base64,{key}");
     let words = [
         "-n",
-        HOME,
+        TEST_NAMESPACE,
         "exec",
         "pulsar-0",
         "--",
@@ -313,5 +313,5 @@ fn authenticate(kubectl: &Kubectl, name: &str, token: &str) -> Result<()> {
         "clientAuthenticationPlugin": "org.apache.pulsar.client.impl.auth.AuthenticationToken",
         "clientAuthenticationParameters": format!("token:{token}"),
     });
-    kubectl.apply(HOME, &secret(name, &data).to_string())
+    kubectl.apply(TEST_NAMESPACE, &secret(name, &data).to_string())
 }

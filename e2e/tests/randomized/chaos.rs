@@ -2,7 +2,7 @@
 //! suspended for longer than their lease. Within a minute after that the cluster matches the objects, and nothing is written any
 //! more.
 
-use crate::soak::{Dice, number};
+use crate::soak::{Rng, number};
 use anyhow::{Context, Result, ensure};
 use e2e::shell::progress;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -40,7 +40,7 @@ struct Chaos {
     meshes: Api<DynamicObject>,
     controllers: Vec<(&'static str, Controller)>,
     flags: Vec<String>,
-    dice: Dice,
+    dice: Rng,
     /// A suspended process, and when it is resumed.
     stopped: Option<(usize, Instant)>,
     users: BTreeSet<String>,
@@ -57,7 +57,7 @@ impl Chaos {
             meshes: api(env, namespace, "FunctionMesh", "functionmeshes"),
             controllers: Vec::new(),
             flags,
-            dice: Dice(seed | 1),
+            dice: Rng(seed | 1),
             stopped: None,
             users: BTreeSet::new(),
         };

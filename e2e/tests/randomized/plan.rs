@@ -40,7 +40,7 @@ impl Planned<'_> {
     }
 
     /// The plugin's results by the name of the object.
-    fn plan(&self, words: &[&str]) -> Result<BTreeMap<String, Value>> {
+    fn plan(&self, arguments: &[&str]) -> Result<BTreeMap<String, Value>> {
         let mut plugin: Command =
             command(paths::root().join("target/debug/kubectl-fmesh"), ["plan", "--output=json"]);
         let tools = paths::binary("kubectl").parent().context("no folder")?.display().to_string();
@@ -48,7 +48,7 @@ impl Planned<'_> {
         plugin
             .env("KUBECONFIG", self.env.kubectl.kubeconfig())
             .args(["--namespace", self.namespace])
-            .args(words);
+            .args(arguments);
         let done = plugin.output()?;
         let report: Value = serde_json::from_slice(&done.stdout)
             .with_context(|| format!("no report: {}", String::from_utf8_lossy(&done.stderr)))?;

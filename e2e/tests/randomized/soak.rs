@@ -19,9 +19,9 @@ const PAUSE: Duration = Duration::from_millis(150);
 const GROWTH_KIB: u64 = 2048;
 
 /// Numbers that look random and are the same for the same seed (xorshift).
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -35,7 +35,7 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// A change of one object by a user. Whether it succeeds depends on earlier actions: only the end state counts.
-async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
+async fn user(fleet: &Fleet, dice: &mut Rng) -> Result<()> {
     let name = fleet.names[dice.roll(fleet.number())].clone();
     let child = |kind: &'static str, suffix: &str| {
         Child::of(&fleet.env, &fleet.namespace, kind, &format!("{name}{suffix}"))
@@ -76,7 +76,7 @@ async fn user(fleet: &Fleet, dice: &mut Dice) -> Result<()> {
 }
 
 /// A disturbance between the controller and the API server. Some last until the next one.
-fn disturb(proxy: &Proxy, dice: &mut Dice) {
+fn disturb(proxy: &Proxy, dice: &mut Rng) {
     proxy.clear();
     let writes = |action: Action| Rule::new(action).verb("patch");
     let few = 1 + dice.roll(5);
@@ -108,7 +108,7 @@ async fn two_hundred_functions() -> Result<()> {
         fleet.replace(Some(Proxy::start(&env).await?)).await?;
         fleet.create(&FUNCTION.spec()).await?;
         fleet.until_ready().await?;
-        let (mut dice, started) = (Dice(seed | 1), Instant::now());
+        let (mut dice, started) = (Rng(seed | 1), Instant::now());
         let (mut middle, mut turn, mut kills, mut panics) = (0, 0_u64, 0, 0);
         while started.elapsed() < length {
             user(&fleet, &mut dice).await?;

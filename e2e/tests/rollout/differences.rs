@@ -56,7 +56,7 @@ async fn create(api: &Api<DynamicObject>, set: &StatefulSet) -> Result<Value> {
     Ok(serde_json::to_value(api.create(&parameters, &object).await?)?)
 }
 
-fn words(live: &Value, desired: &StatefulSet) -> Vec<String> {
+fn changes(live: &Value, desired: &StatefulSet) -> Vec<String> {
     difference(live, desired, MANAGER).iter().map(ToString::to_string).collect()
 }
 
@@ -68,11 +68,11 @@ async fn what_was_applied_is_no_difference() -> Result<()> {
         for example in examples()? {
             for mut set in rendered(&example, &namespace)? {
                 let live = apply(&api, &set).await.with_context(|| example.display().to_string())?;
-                let found = words(&live, &set);
+                let found = changes(&live, &set);
                 ensure!(found.is_empty(), "{}, applied: {found:?}", example.display());
                 set.metadata.name = set.metadata.name.map(|name| format!("{name}-go"));
                 let live = create(&api, &set).await?;
-                let found = words(&live, &set);
+                let found = changes(&live, &set);
                 ensure!(found.is_empty(), "{}, made by another operator: {found:?}", example.display());
                 number += 1;
             }
@@ -157,7 +157,7 @@ async fn the_reported_difference_is_what_applying_does() -> Result<()> {
                 edit(&mut edited, path, value)?;
             }
             let (edited, want) = (set(&edited, &namespace)?, case["changes"].clone());
-            let reported = words(&live, &edited);
+            let reported = changes(&live, &edited);
             ensure!(json!(reported) == want, "{reported:?}, not {want}");
             if case["immutable"] == true {
                 ensure!(apply(&api, &edited).await.is_err(), "not immutable: {}", case["edit"]);
@@ -165,7 +165,7 @@ async fn the_reported_difference_is_what_applying_does() -> Result<()> {
             }
             let generation = live["metadata"]["generation"].clone();
             live = apply(&api, &edited).await?;
-            let reported = words(&live, &edited);
+            let reported = changes(&live, &edited);
             ensure!(reported.is_empty(), "after {}: {reported:?}", case["edit"]);
             let metadata =
                 case["edit"].as_object().into_iter().flatten().any(|(path, _)| path.starts_with("/metadata"));
@@ -177,7 +177,7 @@ async fn the_reported_difference_is_what_applying_does() -> Result<()> {
                 case["edit"]
             );
             live = apply(&api, &desired).await?;
-            let reported = words(&live, &desired);
+            let reported = changes(&live, &desired);
             ensure!(reported.is_empty(), "back from {}: {reported:?}", case["edit"]);
         }
         Ok(())

@@ -88,8 +88,8 @@ impl Played {
         let mut events = self.events.list(&ListParams::default()).await?.items;
         events.retain(|e| e.regarding.as_ref().is_some_and(|r| r.kind.as_deref() == Some("Function")));
         events.sort_by_key(|e| e.event_time.as_ref().map(|t| t.0));
-        let words = |e: &Event| Some(format!("{} {}", e.type_.as_ref()?, e.reason.as_ref()?));
-        Ok(events.iter().filter_map(words).collect())
+        let text = |e: &Event| Some(format!("{} {}", e.type_.as_ref()?, e.reason.as_ref()?));
+        Ok(events.iter().filter_map(text).collect())
     }
 }
 
@@ -99,15 +99,15 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
     env.prepare().await?;
     env.test("causes", |env, namespace| async move {
         let f = Played::start(env, &namespace, true).await?;
-        let scheduled = |status: &str, reason: &str, words: &str| {
-            json!({"conditions": [{"type": "PodScheduled", "status": status, "reason": reason, "message": words}]})
+        let scheduled = |status: &str, reason: &str, text: &str| {
+            json!({"conditions": [{"type": "PodScheduled", "status": status, "reason": reason, "message": text}]})
         };
         f.kubelet(&scheduled("False", "Unschedulable", "0/3 nodes are available: 3 Insufficient cpu.")).await?;
         let message = f.until("Unschedulable").await?;
         ensure!(message == "no node is available: Insufficient cpu", "{message}");
 
         f.kubelet(&scheduled("True", "", "")).await?;
-        let waiting = |reason: &str, words: &str| json!({"waiting": {"reason": reason, "message": words}});
+        let waiting = |reason: &str, text: &str| json!({"waiting": {"reason": reason, "message": text}});
         f.container(0, &waiting("ErrImagePull", "not found"), &json!({})).await?;
         let message = f.until("ImagePullBackOff").await?;
         ensure!(message == "cannot pull image \"example.com/image:1\": not found", "{message}");
@@ -116,8 +116,8 @@ async fn each_diagnosis_is_shown_and_reported_once() -> Result<()> {
         let message = f.until("CreateContainerConfigError").await?;
         ensure!(message == "container pulsar-function: couldn't find key k in Secret ns/s", "{message}");
 
-        let ended = |code: i32, reason: &str, words: &str| {
-            json!({"terminated": {"exitCode": code, "reason": reason, "message": words}})
+        let ended = |code: i32, reason: &str, text: &str| {
+            json!({"terminated": {"exitCode": code, "reason": reason, "message": text}})
         };
         f.container(0, &ended(137, "OOMKilled", ""), &json!({})).await?;
         let message = f.until("OutOfMemory").await?;

@@ -31,7 +31,7 @@ struct Answer {
 
 /// Runs the library kstatus, its fork in Flux and Helm, and the script of Argo CD on all objects of a namespace.
 fn ask(env: &TestEnv, namespace: &str) -> Result<Vec<Answer>> {
-    let list = output(&mut env.kubectl.words(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
+    let list = output(&mut env.kubectl.command(&format!("-n {namespace} get fn,src,snk,fmesh -o json")))?;
     // Tests run concurrently.
     let file = env.folder()?.join(format!("{namespace}.json"));
     fs::write(&file, list)?;
@@ -53,8 +53,8 @@ fn said(env: &TestEnv, namespace: &str, name: &str) -> Result<(String, String)> 
 /// Returns when the condition is true, as a script would wait for it.
 fn wait(env: &TestEnv, namespace: &str, object: &str, condition: &str) -> Result<Duration> {
     let began = Instant::now();
-    let words = format!("-n {namespace} wait --for=condition={condition} {object} --timeout=60s");
-    output(&mut env.kubectl.words(&words))?;
+    let text = format!("-n {namespace} wait --for=condition={condition} {object} --timeout=60s");
+    output(&mut env.kubectl.command(&text))?;
     Ok(began.elapsed())
 }
 

@@ -20,11 +20,11 @@ async fn refused(
     api: &Api<DynamicObject>,
     kind: &Kind,
     reason: &str,
-    words: &[&str],
+    text: &[&str],
 ) -> Result<()> {
     create(api, kind.kind, "f", &kind.spec()).await?;
     let message = until_ready(env, api, "f", ("False", reason)).await?;
-    for word in words {
+    for word in text {
         ensure!(message.contains(word), "no {word:?} in: {message}");
     }
     Ok(())

@@ -56,8 +56,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "retainOrdering",
         kinds: &[Function, Sink],
         when: When::All(&[
-            When::Switch("retainOrdering", true),
-            When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::Text("deadLetterTopic")]),
+            When::IsBool("retainOrdering", true),
+            When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::NonEmpty("deadLetterTopic")]),
         ]),
         java: Dangerous(
             "messages of such a subscription never reach the dead-letter topic and are redelivered forever; remove one of them",
@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "maxMessageRetry and deadLetterTopic",
         field: "maxMessageRetry",
         kinds: &[Function],
-        when: When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::Text("deadLetterTopic")]),
+        when: When::Any(&[When::Between("maxMessageRetry", 1, i64::MAX), When::NonEmpty("deadLetterTopic")]),
         python: Nothing("a failed message is redelivered forever; catch the exception in your code"),
         go: Nothing(
             "the program exits when a message fails and receives it again forever; do not return an error for it",
@@ -80,7 +80,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "retainKeyOrdering",
         field: "retainKeyOrdering",
         kinds: &[Function],
-        when: When::Switch("retainKeyOrdering", true),
+        when: When::IsBool("retainKeyOrdering", true),
         go: Dangerous(
             "Go programs have no such subscription and would process the messages of a key in any order; use retainOrdering",
         ),
@@ -102,7 +102,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "skipToLatest",
         field: "skipToLatest",
         kinds: &[Function],
-        when: When::Switch("skipToLatest", true),
+        when: When::IsBool("skipToLatest", true),
         python: Nothing("the backlog is processed; skip it by pulsar-admin topics skip-all"),
         go: Nothing("the backlog is processed; skip it by pulsar-admin topics skip-all"),
         evidence: [Run, Run, Rendered],
@@ -113,7 +113,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "autoAck",
         kinds: &[Function, Sink],
         when: When::All(&[
-            When::Switch("autoAck", false),
+            When::IsBool("autoAck", false),
             When::Not(&When::OneOf("processingGuarantee", &["atmost_once", "effectively_once", "manual"])),
         ]),
         java: Nothing("Java programs acknowledge nevertheless; set spec.processingGuarantee: manual"),
@@ -126,7 +126,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function, Sink],
         when: When::AnyValue(
             "input.sourceSpecs",
-            &When::All(&[When::Switch("isRegexPattern", true), When::Between("receiverQueueSize", 0, 0)]),
+            &When::All(&[When::IsBool("isRegexPattern", true), When::Between("receiverQueueSize", 0, 0)]),
         ),
         java: Dangerous("Java programs exit at start, as with a partitioned topic; set at least 1"),
         go: Nothing("their SDK replaces 0 by its default"),
@@ -158,7 +158,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::AnyValue(
             "input.sourceSpecs",
-            &When::All(&[When::MoreThan("schemaProperties", 0), When::Not(&When::Text("schemaType"))]),
+            &When::All(&[When::MoreThan("schemaProperties", 0), When::Not(&When::NonEmpty("schemaType"))]),
         ),
         python: Nothing("only schemas of your own, named by schemaType, read them"),
         evidence: [Run, Read, Read],
@@ -168,7 +168,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "input.sourceSpecs.*.cryptoConfig",
         field: "input.sourceSpecs.*.cryptoConfig",
         kinds: &[Function],
-        when: When::AnyValue("input.sourceSpecs", &When::Given("cryptoConfig")),
+        when: When::AnyValue("input.sourceSpecs", &When::IsSet("cryptoConfig")),
         go: Nothing("they decrypt nothing; encrypted messages are not processed"),
         ..WORKS
     },
@@ -179,7 +179,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         when: When::AnyValue(
             "input.sourceSpecs",
             &When::All(&[
-                When::Text("cryptoConfig.consumerCryptoFailureAction"),
+                When::NonEmpty("cryptoConfig.consumerCryptoFailureAction"),
                 When::Not(&When::OneOf(
                     "cryptoConfig.consumerCryptoFailureAction",
                     &["FAIL", "DISCARD", "CONSUME"],

@@ -42,10 +42,10 @@ fn sentences(kind: Kind, setting: &Setting) -> String {
 }
 
 /// `a, b and c`.
-fn list(words: &[String]) -> String {
-    match words.split_last() {
+fn list(items: &[String]) -> String {
+    match items.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => words.concat(),
+        _ => items.concat(),
     }
 }
 

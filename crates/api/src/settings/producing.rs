@@ -7,7 +7,7 @@ use crate::settings::setting::{Setting, UNKNOWN_ACTION, WORKS};
 use crate::settings::when::When;
 
 const CRYPTO: When =
-    When::All(&[When::Text("output.topic"), When::Given("output.producerConf.cryptoConfig")]);
+    When::All(&[When::NonEmpty("output.topic"), When::IsSet("output.producerConf.cryptoConfig")]);
 
 /// The third part of the table.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -29,7 +29,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             CRYPTO,
             When::Any(&[
                 When::Not(&When::MoreThan("output.producerConf.cryptoConfig.cryptoKeyReaderConfig", 0)),
-                When::Begins(
+                When::StartsWith(
                     "output.producerConf.cryptoConfig.cryptoKeyReaderClassName",
                     &["org.", "com.", "net.", "io."],
                 ),
@@ -56,7 +56,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "output.producerConf.cryptoConfig.producerCryptoFailureAction",
         kinds: &[Function, Source],
         when: When::All(&[
-            When::Text("output.producerConf.cryptoConfig.producerCryptoFailureAction"),
+            When::NonEmpty("output.producerConf.cryptoConfig.producerCryptoFailureAction"),
             When::Not(&When::OneOf(
                 "output.producerConf.cryptoConfig.producerCryptoFailureAction",
                 &["FAIL", "SEND"],
@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         when: When::Any(&[
             When::Between("output.producerConf.maxPendingMessages", 1, i64::MAX),
             When::Between("output.producerConf.maxPendingMessagesAcrossPartitions", 1, i64::MAX),
-            When::Switch("output.producerConf.useThreadLocalProducers", true),
+            When::IsBool("output.producerConf.useThreadLocalProducers", true),
         ]),
         python: Nothing("the instance does not read them"),
         go: Nothing("the instance does not read them"),
@@ -100,7 +100,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "forwardSourceMessageProperty: true",
         field: "forwardSourceMessageProperty",
         kinds: &[Function],
-        when: When::Switch("forwardSourceMessageProperty", true),
+        when: When::IsBool("forwardSourceMessageProperty", true),
         python: Nothing(
             "properties are not copied; read them from the context and pass them on in your code",
         ),
@@ -112,7 +112,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "output.sinkSchemaType and sinkSerdeClassName",
         field: "output.sinkSchemaType",
         kinds: &[Function],
-        when: When::Any(&[When::Text("output.sinkSchemaType"), When::Text("output.sinkSerdeClassName")]),
+        when: When::Any(&[
+            When::NonEmpty("output.sinkSchemaType"),
+            When::NonEmpty("output.sinkSerdeClassName"),
+        ]),
         go: Nothing("Go programs send the bytes that your code returns"),
         ..WORKS
     },

@@ -15,11 +15,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "pulsar.authConfig.genericAuth",
         kinds: &[Function, Source, Sink],
         when: When::All(&[
-            When::Given("pulsar.authConfig.genericAuth"),
-            When::Not(&When::Given("pulsar.authConfig.oauth2Config")),
+            When::IsSet("pulsar.authConfig.genericAuth"),
+            When::Not(&When::IsSet("pulsar.authConfig.oauth2Config")),
             When::Any(&[
-                When::Not(&When::Text("pulsar.authConfig.genericAuth.clientAuthenticationPlugin")),
-                When::Not(&When::Text("pulsar.authConfig.genericAuth.clientAuthenticationParameters")),
+                When::Not(&When::NonEmpty("pulsar.authConfig.genericAuth.clientAuthenticationPlugin")),
+                When::Not(&When::NonEmpty("pulsar.authConfig.genericAuth.clientAuthenticationParameters")),
             ]),
         ]),
         evidence: [Read, Read, Read],
@@ -30,9 +30,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "pulsar.authConfig",
         kinds: &[Function],
         when: When::Any(&[
-            When::Given("pulsar.authConfig.oauth2Config"),
+            When::IsSet("pulsar.authConfig.oauth2Config"),
             When::All(&[
-                When::Text("pulsar.authConfig.genericAuth.clientAuthenticationPlugin"),
+                When::NonEmpty("pulsar.authConfig.genericAuth.clientAuthenticationPlugin"),
                 When::Not(&When::OneOf("pulsar.authConfig.genericAuth.clientAuthenticationPlugin", &[TOKEN])),
             ]),
         ]),
@@ -57,7 +57,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         when: When::All(&[
             When::OneOf("processingGuarantee", &["effectively_once"]),
-            When::Any(&[When::SeveralInputs, When::Not(&When::Text("output.topic"))]),
+            When::Any(&[When::SeveralInputs, When::Not(&When::NonEmpty("output.topic"))]),
         ]),
         python: Dangerous(
             "Python programs exit at start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
@@ -68,7 +68,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "windowConfig",
         field: "windowConfig",
         kinds: &[Function],
-        when: When::Given("windowConfig"),
+        when: When::IsSet("windowConfig"),
         python: Dangerous(
             "windows are supported in Java programs only, and Python programs exit at start; remove it",
         ),
@@ -82,7 +82,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "windowConfig.processingGuarantees",
         kinds: &[Function],
         when: When::All(&[
-            When::Given("windowConfig.processingGuarantees"),
+            When::IsSet("windowConfig.processingGuarantees"),
             When::OneOf("processingGuarantee", &["effectively_once"]),
         ]),
         java: Nothing("the instance acknowledges each message itself; remove one of them"),
@@ -93,7 +93,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "maxMessageRetry with windowConfig",
         field: "maxMessageRetry",
         kinds: &[Function],
-        when: When::All(&[When::Given("windowConfig"), When::Between("maxMessageRetry", 1, i64::MAX)]),
+        when: When::All(&[When::IsSet("windowConfig"), When::Between("maxMessageRetry", 1, i64::MAX)]),
         java: Nothing(
             "the messages of a window that failed are not sent back one by one (apache/pulsar#9137), so none of them gets to the \
              dead letters",
@@ -116,7 +116,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kinds: &[Function],
         // 1000 is the value that the webhook of the Go operator filled in.
         when: When::All(&[
-            When::Given("maxPendingAsyncRequests"),
+            When::IsSet("maxPendingAsyncRequests"),
             When::Not(&When::Between("maxPendingAsyncRequests", 1000, 1000)),
         ]),
         python: Nothing("only Java programs send results asynchronously"),
@@ -129,7 +129,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "sourceConfig without input",
         field: "sourceConfig",
         kinds: &[Function],
-        when: When::All(&[When::Given("sourceConfig"), When::Not(&INPUT)]),
+        when: When::All(&[When::IsSet("sourceConfig"), When::Not(&INPUT)]),
         python: Dangerous(NO_SOURCE),
         go: Dangerous(NO_SOURCE),
         evidence: [Read, Read, Rendered],
@@ -139,7 +139,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "sourceConfig",
         field: "sourceConfig",
         kinds: &[Function],
-        when: When::All(&[When::Given("sourceConfig"), INPUT]),
+        when: When::All(&[When::IsSet("sourceConfig"), INPUT]),
         python: Nothing(
             "connectors are supported in Java programs only; the topics of spec.input are consumed",
         ),
@@ -151,7 +151,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "sinkConfig without output.topic",
         field: "sinkConfig",
         kinds: &[Function],
-        when: When::All(&[When::Given("sinkConfig"), When::Not(&When::Text("output.topic"))]),
+        when: When::All(&[When::IsSet("sinkConfig"), When::Not(&When::NonEmpty("output.topic"))]),
         python: Dangerous(NO_SINK),
         go: Dangerous(NO_SINK),
         evidence: [Read, Read, Rendered],
@@ -161,7 +161,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "sinkConfig",
         field: "sinkConfig",
         kinds: &[Function],
-        when: When::All(&[When::Given("sinkConfig"), When::Text("output.topic")]),
+        when: When::All(&[When::IsSet("sinkConfig"), When::NonEmpty("output.topic")]),
         python: Nothing("connectors are supported in Java programs only; results go to spec.output.topic"),
         go: Nothing("connectors are supported in Java programs only; results go to spec.output.topic"),
         evidence: [Read, Read, Rendered],
@@ -172,7 +172,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "batchSourceConfig",
         kinds: &[Source],
         when: When::All(&[
-            When::Given("batchSourceConfig"),
+            When::IsSet("batchSourceConfig"),
             When::OneOf("className", &["org.apache.pulsar.functions.source.batch.BatchSourceExecutor"]),
         ]),
         java: Dangerous(
@@ -185,7 +185,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "statefulConfig.pulsar.javaProvider",
         field: "statefulConfig.pulsar.javaProvider",
         kinds: &[Function],
-        when: When::Text("statefulConfig.pulsar.javaProvider.className"),
+        when: When::NonEmpty("statefulConfig.pulsar.javaProvider.className"),
         python: Nothing("it is a Java class"),
         generic: Nothing("it is a Java class"),
         evidence: [Read, Rendered, Rendered],
@@ -195,7 +195,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "runtimeFlags",
         field: "runtimeFlags",
         kinds: &[Function, Source, Sink],
-        when: When::Text("runtimeFlags"),
+        when: When::NonEmpty("runtimeFlags"),
         evidence: [Read, Read, Read],
         ..Setting::everywhere(Nothing(FLAGS))
     },
@@ -203,7 +203,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "logTopicAgent: sidecar",
         field: "logTopicAgent",
         kinds: &[Function],
-        when: When::All(&[When::OneOf("logTopicAgent", &["sidecar"]), When::Text("logTopic")]),
+        when: When::All(&[When::OneOf("logTopicAgent", &["sidecar"]), When::NonEmpty("logTopic")]),
         go: Nothing("they write no log file for the sidecar, and send their log themselves, as with runtime"),
         generic: Nothing("they write no log file for the sidecar, and are given the topic, as with runtime"),
         evidence: [Run, Run, Rendered],
@@ -214,9 +214,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "python.log.rotatePolicy",
         kinds: &[Function],
         when: When::All(&[
-            When::Text("logTopic"),
+            When::NonEmpty("logTopic"),
             When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
-            When::Given("python.log.rotatePolicy"),
+            When::IsSet("python.log.rotatePolicy"),
         ]),
         python: Dangerous(
             "Python programs write neither to the file nor to the console after the first message; remove it, or set \
@@ -230,7 +230,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "python.log.format",
         kinds: &[Function],
         when: When::All(&[
-            When::Text("logTopic"),
+            When::NonEmpty("logTopic"),
             When::Not(&When::OneOf("logTopicAgent", &["sidecar"])),
             When::OneOf("python.log.format", &["json"]),
         ]),
@@ -261,14 +261,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         field: "maxReplicas",
         kinds: &[Function, Source, Sink],
         when: When::All(&[
-            When::Given("maxReplicas"),
+            When::IsSet("maxReplicas"),
             When::Not(&When::MoreThan("pod.autoScalingMetrics", 0)),
             When::Not(&When::AnyItem(
                 "pod.builtinAutoscaler",
-                &When::Begins("", &["AverageUtilizationMemory"]),
+                &When::StartsWith("", &["AverageUtilizationMemory"]),
             )),
-            When::Not(&When::Given("resources.requests.cpu")),
-            When::Not(&When::Given("resources.limits.cpu")),
+            When::Not(&When::IsSet("resources.requests.cpu")),
+            When::Not(&When::IsSet("resources.limits.cpu")),
         ]),
         evidence: [Read, Read, Read],
         ..Setting::everywhere(Nothing(NO_CPU))
@@ -278,7 +278,7 @@ pub(super) const SETTINGS: &[Setting] = &[
 /// Whether `input` names any topic or pattern.
 const INPUT: When = When::Any(&[
     When::MoreThan("input.topics", 0),
-    When::Text("input.topicPattern"),
+    When::NonEmpty("input.topicPattern"),
     When::MoreThan("input.customSerdeSources", 0),
     When::MoreThan("input.customSchemaSources", 0),
     When::MoreThan("input.sourceSpecs", 0),

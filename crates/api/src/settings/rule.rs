@@ -51,9 +51,9 @@ impl Rule {
             }
             let given = |runtime: &Runtime| match runtime {
                 Runtime::Generic => [Runtime::Java, Runtime::Python, Runtime::Go]
-                    .map(|other| format!("!{}", When::Given(other.field()).expression(spec)))
+                    .map(|other| format!("!{}", When::IsSet(other.field()).expression(spec)))
                     .join(" && "),
-                runtime => When::Given(runtime.field()).expression(spec),
+                runtime => When::IsSet(runtime.field()).expression(spec),
             };
             let runtimes: Vec<String> = self.runtimes.iter().map(given).collect();
             format!("({}) && {when}", runtimes.join(" || "))

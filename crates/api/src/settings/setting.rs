@@ -37,7 +37,7 @@ impl Runtime {
         if kind != Kind::Function {
             return Some(Self::Java);
         }
-        Self::ALL.into_iter().find(|runtime| When::Given(runtime.field()).holds(spec))
+        Self::ALL.into_iter().find(|runtime| When::IsSet(runtime.field()).holds(spec))
     }
 }
 

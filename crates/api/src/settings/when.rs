@@ -7,15 +7,15 @@ use serde_json::Value;
 #[derive(Debug)]
 pub enum When {
     /// The field is set.
-    Given(&'static str),
+    IsSet(&'static str),
     /// The field is a non-empty string.
-    Text(&'static str),
+    NonEmpty(&'static str),
     /// The field is a boolean with this value.
-    Switch(&'static str, bool),
+    IsBool(&'static str, bool),
     /// The field is one of these strings.
     OneOf(&'static str, &'static [&'static str]),
     /// The field is a non-empty string that starts with one of these prefixes.
-    Begins(&'static str, &'static [&'static str]),
+    StartsWith(&'static str, &'static [&'static str]),
     /// The field is a string that contains one of these.
     Contains(&'static str, &'static [&'static str]),
     /// The field is an integer in this range, including both ends.
@@ -50,11 +50,13 @@ impl When {
     pub fn holds(&self, spec: &Value) -> bool {
         let text = |path| find(spec, path).and_then(Value::as_str);
         match *self {
-            Self::Given(path) => find(spec, path).is_some(),
-            Self::Text(path) => text(path).is_some_and(|text| !text.is_empty()),
-            Self::Switch(path, on) => find(spec, path).and_then(Value::as_bool) == Some(on),
+            Self::IsSet(path) => find(spec, path).is_some(),
+            Self::NonEmpty(path) => text(path).is_some_and(|text| !text.is_empty()),
+            Self::IsBool(path, on) => find(spec, path).and_then(Value::as_bool) == Some(on),
             Self::OneOf(path, texts) => text(path).is_some_and(|text| texts.contains(&text)),
-            Self::Begins(path, texts) => text(path).is_some_and(|t| texts.iter().any(|b| t.starts_with(b))),
+            Self::StartsWith(path, texts) => {
+                text(path).is_some_and(|t| texts.iter().any(|b| t.starts_with(b)))
+            }
             Self::Contains(path, texts) => text(path).is_some_and(|t| texts.iter().any(|b| t.contains(b))),
             Self::Between(path, from, to) => {
                 find(spec, path).and_then(Value::as_i64).is_some_and(|n| (from..=to).contains(&n))
@@ -91,11 +93,11 @@ impl When {
             format!("({})", all.join(by))
         };
         match *self {
-            Self::Given(path) => such(of, path, depth, |_| String::new()),
-            Self::Text(path) => such(of, path, depth, |v| format!(" && {v} != ''")),
-            Self::Switch(path, on) => such(of, path, depth, |v| format!(" && {v} == {on}")),
+            Self::IsSet(path) => such(of, path, depth, |_| String::new()),
+            Self::NonEmpty(path) => such(of, path, depth, |v| format!(" && {v} != ''")),
+            Self::IsBool(path, on) => such(of, path, depth, |v| format!(" && {v} == {on}")),
             Self::OneOf(path, texts) => such(of, path, depth, |v| format!(" && {v} in {}", quoted(texts))),
-            Self::Begins(path, texts) => {
+            Self::StartsWith(path, texts) => {
                 such(of, path, depth, |v| format!(" && {}.exists(t, {v}.startsWith(t))", quoted(texts)))
             }
             Self::Contains(path, texts) => {
@@ -128,11 +130,11 @@ impl When {
     /// Adds the fields that the condition reads.
     pub(super) fn paths(&self, paths: &mut Vec<&'static str>) {
         match *self {
-            Self::Given(path)
-            | Self::Text(path)
-            | Self::Switch(path, _)
+            Self::IsSet(path)
+            | Self::NonEmpty(path)
+            | Self::IsBool(path, _)
             | Self::OneOf(path, _)
-            | Self::Begins(path, _)
+            | Self::StartsWith(path, _)
             | Self::Contains(path, _)
             | Self::Between(path, ..)
             | Self::MoreThan(path, _)
@@ -179,9 +181,9 @@ fn inputs(spec: &Value) -> Vec<&str> {
 fn names_of_inputs(of: &str) -> String {
     let lists = INPUTS.iter().map(|(path, keys)| {
         let names = if *keys { format!("{of}.{path}.map(n, n)") } else { format!("{of}.{path}") };
-        format!("({} ? {names} : [])", When::Given(path).expression(of))
+        format!("({} ? {names} : [])", When::IsSet(path).expression(of))
     });
-    let pattern = format!("({} ? [{of}.{PATTERN}] : [])", When::Text(PATTERN).expression(of));
+    let pattern = format!("({} ? [{of}.{PATTERN}] : [])", When::NonEmpty(PATTERN).expression(of));
     lists.chain([pattern]).collect::<Vec<_>>().join(" + ")
 }
 
@@ -232,27 +234,27 @@ mod tests {
             "input": {"topics": ["a"], "topicPattern": "", "sourceSpecs": {"a": {"queue": 0}}},
         });
         for when in [
-            When::Given("timeout"),
-            When::Text("topic"),
-            When::Switch("autoAck", false),
+            When::IsSet("timeout"),
+            When::NonEmpty("topic"),
+            When::IsBool("autoAck", false),
             When::OneOf("topic", &["b", "a"]),
-            When::Begins("topic", &["a"]),
+            When::StartsWith("topic", &["a"]),
             When::Contains("topic", &["a"]),
             When::Between("timeout", 1, 999),
             When::Between("timeout", i64::MIN, 500),
             When::MoreThan("input.topics", 0),
             When::AnyItem("input.topics", &When::OneOf("", &["a"])),
             When::AnyValue("input.sourceSpecs", &QUEUE),
-            When::Not(&When::Given("null")),
-            When::Not(&When::Given("autoAck.deeper")),
+            When::Not(&When::IsSet("null")),
+            When::Not(&When::IsSet("autoAck.deeper")),
             When::Not(&When::SeveralInputs),
         ] {
             assert!(when.holds(&spec), "{when:?}");
         }
         for when in [
-            When::Given("null"),
-            When::Text("input.topicPattern"),
-            When::Switch("autoAck", true),
+            When::IsSet("null"),
+            When::NonEmpty("input.topicPattern"),
+            When::IsBool("autoAck", true),
             When::Between("timeout", 501, i64::MAX),
             When::MoreThan("input.topics", 1),
             When::AnyItem("input.topics", &When::OneOf("", &["b"])),

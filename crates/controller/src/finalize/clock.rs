@@ -36,7 +36,7 @@ impl Clock {
     }
 
     /// Time since this process first reconciled the deleted object.
-    pub(crate) fn since_seen(&self, uid: &str) -> Duration {
+    pub(crate) fn since_first_reconcile(&self, uid: &str) -> Duration {
         self.entry(uid, |_| ()).seen.elapsed()
     }
 
@@ -47,7 +47,7 @@ impl Clock {
     }
 
     /// Drops the entry of an object that is gone.
-    pub(crate) fn forget(&self, uid: &str) {
+    pub(crate) fn remove(&self, uid: &str) {
         self.state().remove(uid);
     }
 
@@ -74,14 +74,14 @@ mod tests {
     #[test]
     fn the_clock_begins_with_the_first_attempt() {
         let clock = Clock::new(Duration::from_millis(20));
-        clock.since_seen("a");
+        clock.since_first_reconcile("a");
         std::thread::sleep(Duration::from_millis(30));
-        assert!(clock.since_seen("a") >= Duration::from_millis(30));
+        assert!(clock.since_first_reconcile("a") >= Duration::from_millis(30));
         assert!(!clock.left("a").is_zero(), "nothing was tried yet");
         std::thread::sleep(Duration::from_millis(30));
         assert!(clock.left("a").is_zero());
         assert!(!clock.left("b").is_zero(), "each has its own");
-        clock.forget("a");
+        clock.remove("a");
         assert!(!clock.left("a").is_zero());
     }
 }

@@ -155,7 +155,7 @@ async fn run<K: Component>(
     cx: &Context<K>,
     progress: &mut Progress,
 ) -> Result<Step, ApplyError> {
-    let seen = cx.cleanups.clock.since_seen(uid(object));
+    let seen = cx.cleanups.clock.since_first_reconcile(uid(object));
     let names = ChildNames::of(workload);
     let known: Option<JobView> = cx.jobs.get(&names.cleanup());
     match known {
@@ -218,7 +218,7 @@ fn of_job<K: Component>(object: &Object<K>, job: &JobView, cx: &Context<K>) -> S
     let name = job.name_any();
     match &job.end {
         Some(End::Complete) => return Step::Done,
-        Some(End::Failed(words)) => return Step::Failed(format!("Job {name}: {words}")),
+        Some(End::Failed(text)) => return Step::Failed(format!("Job {name}: {text}")),
         None => {}
     }
     let terminating = job.metadata.deletion_timestamp.is_some();
@@ -305,7 +305,7 @@ async fn give_up<K: Component>(
 async fn release<K: Component>(object: &Object<K>, writes: u32, cx: &Context<K>) -> Result<Done, ApplyError> {
     set_finalizer(object, false, cx).await?;
     cx.cleanups.turns.leave(&Place::of(object));
-    cx.cleanups.clock.forget(uid(object));
+    cx.cleanups.clock.remove(uid(object));
     Ok(Done::applied(writes + 1))
 }
 

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_gone_hold_up_nobody() {
+    fn deleted_objects_block_no_other() {
         let (turns, caches) = (Turns::new(1), Caches::default());
         caches.running.set(1);
         for deleted in [1, 2, 3] {

@@ -32,8 +32,8 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(20);
 pub(crate) fn diagnoses(status: &Status, spec: &Spec) -> Vec<(Diagnosis, Option<Timestamp>)> {
     if status.phase == "Failed" && !status.reason.is_empty() {
         // The termination of its containers is less informative.
-        let words = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
-        let message = one_line(&format!("the pod failed: {words}"));
+        let details = format!("{}: {}", status.reason, without_amounts(&cleaned(&status.message)));
+        let message = one_line(&format!("the pod failed: {details}"));
         return vec![(Diagnosis { reason: Reason::CrashLoop, message }, None)];
     }
     let unschedulable = status
@@ -109,10 +109,10 @@ fn end(container: &ContainerStatus, ended: &Terminated, spec: &Spec, init: bool)
     let classification = classify(&cleaned(&ended.message));
     let reason =
         classification.reason.unwrap_or(if init { Reason::InitContainerFailed } else { Reason::CrashLoop });
-    let words = classification.text;
-    let separator = if words.trim().is_empty() { "" } else { ": " };
+    let details = classification.text;
+    let separator = if details.trim().is_empty() { "" } else { ": " };
     let message =
-        format!("container {name} ended with exit code {}{restarts}{separator}{words}", ended.exit_code);
+        format!("container {name} ended with exit code {}{restarts}{separator}{details}", ended.exit_code);
     Diagnosis { reason, message: one_line(&message) }
 }
 

@@ -67,23 +67,24 @@ impl Readiness {
     }
 
     fn of_pods(stateful_set: &StatefulSetView, pods: &Pods, started: Started, now: Timestamp) -> Self {
-        let wanted = stateful_set.spec.replicas;
+        let desired = stateful_set.spec.replicas;
         let live = &stateful_set.status;
         let seen = Some(live.observed_generation) >= stateful_set.metadata.generation;
         let complete = seen
-            && live.replicas == wanted
-            && live.available_replicas >= wanted
-            && live.updated_replicas >= wanted;
-        if complete && wanted == 0 {
+            && live.replicas == desired
+            && live.available_replicas >= desired
+            && live.updated_replicas >= desired;
+        if complete && desired == 0 {
             return Self::final_(Reason::ScaledToZero, "0 replicas desired".to_owned());
         }
         if complete {
             return Self::final_(
                 Reason::AllReplicasAvailable,
-                format!("{wanted} of {wanted} replicas available"),
+                format!("{desired} of {desired} replicas available"),
             );
         }
-        let few = usize::try_from(wanted).is_ok_and(|wanted| pods.number < wanted) && live.replicas < wanted;
+        let few =
+            usize::try_from(desired).is_ok_and(|desired| pods.number < desired) && live.replicas < desired;
         let later = [
             pods.later.clone(),
             (seen && few).then(|| (after(started.at(now), CREATION), not_created(stateful_set, pods.number))),
@@ -113,7 +114,7 @@ impl Readiness {
         }
         let Diagnosis { reason, message } = diagnosis.unwrap_or_else(|| Diagnosis {
             reason: Reason::WaitingForPods,
-            message: format!("waiting for {wanted} available replicas of the newest template"),
+            message: format!("waiting for {desired} available replicas of the newest template"),
         });
         Self {
             reason,

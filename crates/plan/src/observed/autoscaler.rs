@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_unchanged_while_its_hash_and_its_fields_are_ours() {
+    fn a_child_is_unchanged_while_its_hash_and_field_owners_match() {
         let all = json!({"f:scaleTargetRef": {}, "f:minReplicas": {}, "f:maxReplicas": {},
             "f:behavior": {"f:scaleUp": {"f:stabilizationWindowSeconds": {}}}});
         let is =
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_list_of_fields_is_kept() {
+    fn only_the_fields_of_the_operator_are_kept() {
         let view = live("other", &json!({"f:maxReplicas": {}}));
         assert!(view.held.is_empty() && view.metadata.managed_fields.is_none());
     }

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_without_an_owner_is_ours_when_we_applied_it() {
+    fn a_child_without_an_owner_belongs_to_who_applied_it() {
         let none = json!([]);
         assert_eq!(child(&none, "ours", "Apply"), Ownership::Ours);
         assert_eq!(child(&none, "ours", "Update"), Ownership::Foreign);

@@ -86,7 +86,8 @@ impl StatefulSetView {
     /// The record of it in the owner's status, by which edits of other field managers are detected.
     pub fn reference(&self) -> Option<StatefulSetStatusRef> {
         let rendered_hash = self.rendered_hash()?.to_owned();
-        let inputs_hash = Provenance::on(&self.metadata).and_then(|note| note.spec_hash().map(str::to_owned));
+        let inputs_hash =
+            Provenance::on(&self.metadata).and_then(|provenance| provenance.spec_hash().map(str::to_owned));
         let generation = self.metadata.generation?;
         let fields_hash = self.fields.as_deref().map(str::to_owned);
         Some(StatefulSetStatusRef { generation, rendered_hash, inputs_hash, pending_hash: None, fields_hash })

@@ -195,9 +195,15 @@ impl RolloutInputs<'_> {
         // Without a record, the annotations of the StatefulSet are used.
         let known = self.known().cloned().or_else(|| self.live.reference())?;
         let inputs = || {
-            let note = Provenance::on(&self.desired.metadata)?;
+            let provenance = Provenance::on(&self.desired.metadata)?;
             // An earlier release may have recorded the same spec by another hash.
-            Some(known.inputs_hash.clone().filter(|known| note.is_of(known)).unwrap_or(note.inputs))
+            Some(
+                known
+                    .inputs_hash
+                    .clone()
+                    .filter(|known| provenance.is_of(known))
+                    .unwrap_or(provenance.inputs),
+            )
         };
         Some(StatefulSetStatusRef {
             generation: if self.is_edited() { known.generation } else { self.live.metadata.generation? },
@@ -216,9 +222,10 @@ pub fn is_of_spec(
     desired: &StatefulSet,
 ) -> bool {
     let Some(live) = live else { return false };
-    let noted = || Provenance::on(&live.metadata).and_then(|note| note.spec_hash().map(str::to_owned));
-    let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(noted);
-    inputs.is_some() && inputs == Provenance::on(&desired.metadata).map(|note| note.inputs)
+    let live_spec_hash =
+        || Provenance::on(&live.metadata).and_then(|provenance| provenance.spec_hash().map(str::to_owned));
+    let inputs = live.record(recorded).and_then(|record| record.inputs_hash.clone()).or_else(live_spec_hash);
+    inputs.is_some() && inputs == Provenance::on(&desired.metadata).map(|provenance| provenance.inputs)
 }
 
 #[cfg(test)]

@@ -62,17 +62,17 @@ impl Provenance {
 
     /// Reads the known fields of another form. Unknown fields do not count as a difference.
     fn of_another_release(text: &str) -> Option<Self> {
-        let note: Map<String, Value> = serde_json::from_str(text).ok()?;
-        let word = |field: &str| note.get(field).and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();
+        let recorded: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let word = |field: &str| recorded.get(field).and_then(Value::as_str).unwrap_or(UNKNOWN).to_owned();
         Some(Self {
             inputs: word("inputs"),
             also: None,
             operator: word("operator"),
             operator_by_debug: None,
             renderer: word("renderer"),
-            global: read(&note, "global"),
-            namespaced: read(&note, "namespaced"),
-            immutable: read(&note, "immutable").unwrap_or_else(Immutable::unknown),
+            global: read(&recorded, "global"),
+            namespaced: read(&recorded, "namespaced"),
+            immutable: read(&recorded, "immutable").unwrap_or_else(Immutable::unknown),
         })
     }
 
@@ -150,8 +150,8 @@ impl Provenance {
     }
 }
 
-fn read<T: DeserializeOwned>(note: &Map<String, Value>, field: &str) -> Option<T> {
-    serde_json::from_value(note.get(field)?.clone()).ok()
+fn read<T: DeserializeOwned>(recorded: &Map<String, Value>, field: &str) -> Option<T> {
+    serde_json::from_value(recorded.get(field)?.clone()).ok()
 }
 
 impl Immutable {

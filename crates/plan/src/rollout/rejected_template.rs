@@ -98,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn fields_are_found_in_the_words_of_the_api_server() {
+    fn fields_are_found_in_messages_of_the_api_server() {
         let message = "StatefulSet f was refused: StatefulSet.apps \"f\" is invalid: [spec.template.labels: Invalid value: \
                        \"a b\": x, spec.template.spec.tolerations[0].operator: Unsupported value: \"y\", spec.replicas: z]";
         assert_eq!(paths(message), ["metadata.labels", "spec.tolerations[0].operator"]);

@@ -23,8 +23,9 @@ pub struct Adoption {
 /// its fields.
 pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
     let immutable = immutable(full, desired);
-    let note = Provenance::on(&desired.metadata).map(|note| note.of_the_go_operator(&immutable, roll));
-    let note = note.as_ref().map(Provenance::text).unwrap_or_default();
+    let provenance =
+        Provenance::on(&desired.metadata).map(|provenance| provenance.of_the_go_operator(&immutable, roll));
+    let provenance = provenance.as_ref().map(Provenance::text).unwrap_or_default();
     let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
     let mut steps = vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
@@ -33,7 +34,7 @@ pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) 
     if at("/metadata/annotations").is_null() {
         steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
     }
-    for (key, value) in [(RENDERED_HASH, MADE_BY_GO_OPERATOR), (RENDERED_FROM, &note)] {
+    for (key, value) in [(RENDERED_HASH, MADE_BY_GO_OPERATOR), (RENDERED_FROM, &provenance)] {
         steps.push(
             json!({"op": "add", "path": format!("/metadata/annotations/{}", pointer(key)), "value": value}),
         );
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taken_over_fields_are_ours_and_those_of_the_status_are_not() {
+    fn fields_of_the_spec_are_taken_over_and_those_of_the_status_are_not() {
         let entries = json!([
             {"manager": "manager", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {}}, "f:spec": {"f:a": {}}}},
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}}},

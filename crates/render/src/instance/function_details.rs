@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 /// Function class of Sources and Sinks, which passes messages on unchanged.
 pub const IDENTITY_FUNCTION: &str = "org.apache.pulsar.functions.api.utils.IdentityFunction";
 /// Runs a window function; the user's class is named in the window configuration.
-pub const WINDOW_FUNCTION_EXECUTOR: &str = "org.apache.pulsar.functions.windowing.WindowFunctionExecutor";
+pub(crate) const WINDOW_FUNCTION_EXECUTOR: &str =
+    "org.apache.pulsar.functions.windowing.WindowFunctionExecutor";
 /// Runs a batch source; the user's class is named in its configuration.
 pub const BATCH_SOURCE_EXECUTOR: &str = "org.apache.pulsar.functions.source.batch.BatchSourceExecutor";
 

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn images_tell_their_tools() {
+    fn tools_follow_from_the_image() {
         for image in [
             "streamnative/pulsar-functions-pulsarctl-java-runner:1",
             "x/pulsar-functions-sn-go-runner",

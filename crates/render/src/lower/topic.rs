@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_told_from_other_text() {
+    fn topics_are_distinguished_from_other_text() {
         for good in ["t", "a/b/t", "persistent://a/b/t", "non-persistent://a/b/t/u", "public/default/p.*"] {
             assert!(is_valid(good), "{good}");
         }

@@ -28,7 +28,7 @@ fn d030_d036_the_cleanup_runs_alone_and_with_its_own_credentials() {
 }
 
 #[test]
-fn d031_a_failed_cleanup_is_told_and_can_run_again() {
+fn d031_a_failed_cleanup_is_reported_and_can_run_again() {
     let script_of = |object: &Value| {
         let pod = job(object).unwrap().spec.unwrap().template.spec.unwrap();
         script(&pod.containers[0]).to_owned()

@@ -56,7 +56,7 @@ fn d020_all_of_a_backend_config_counts() {
 }
 
 #[test]
-fn the_token_is_mounted_as_the_service_account_says_unless_told_otherwise() {
+fn mounting_the_token_follows_the_service_account_unless_set() {
     let mounted = |spec: &str, common: &str| {
         let desired = rendered_in(&function(spec), &Environment::default(), &defaults(common));
         crate::common::pod(&desired).automount_service_account_token

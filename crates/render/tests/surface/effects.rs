@@ -177,8 +177,8 @@ fn compare(schema_of: &str, kind: Kind, root: &dyn Fn(&mut Case) -> Vec<&mut Val
             name.strip_prefix(**known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let listed = WITHOUT_EFFECT.iter().find(below);
-        let told = not_used || listed.is_some();
-        if has_effect == told {
+        let documented = not_used || listed.is_some();
+        if has_effect == documented {
             wrong.push(format!("{name}: {}", if has_effect { "has an effect" } else { "has no effect" }));
         }
     }

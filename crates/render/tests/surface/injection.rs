@@ -149,12 +149,12 @@ fn meaning(text: &str, replace: &dyn Fn(&str) -> String) -> Value {
 
 fn meanings(records: &[Record], replace: &dyn Fn(&str) -> String) -> Vec<String> {
     let meaning = |record: &Record| {
-        let mut words: Vec<&String> = record.iter().collect();
+        let mut message: Vec<&String> = record.iter().collect();
         // A connector is given it where a text has the form of a variable.
-        if let Some(at) = words.iter().position(|word| *word == "--secrets_provider") {
-            words.drain(at..words.len().min(at + 2));
+        if let Some(at) = message.iter().position(|word| *word == "--secrets_provider") {
+            message.drain(at..message.len().min(at + 2));
         }
-        Value::from(words.into_iter().map(|text| meaning(text, replace)).collect::<Vec<_>>()).to_string()
+        Value::from(message.into_iter().map(|text| meaning(text, replace)).collect::<Vec<_>>()).to_string()
     };
     let mut all: Vec<String> = records.iter().map(meaning).collect();
     // Topics are cleaned up in the order of their names.

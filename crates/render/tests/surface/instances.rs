@@ -32,9 +32,9 @@ struct Line {
 impl Line {
     fn read(table: &str) -> Self {
         let mut line = Self::default();
-        for words in table.lines().filter(|text| !text.starts_with('#')) {
-            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-            match words.as_slice() {
+        for description in table.lines().filter(|text| !text.starts_with('#')) {
+            let description: Vec<String> = description.split(' ').map(str::to_owned).collect();
+            match description.as_slice() {
                 [kind, message, field, many, of] if kind == "field" => {
                     line.fields.insert((message.clone(), field.clone()), (many.clone(), of.clone()));
                 }
@@ -43,7 +43,7 @@ impl Line {
                     let required = !rest.is_empty() || PYTHON_REQUIRED.contains(&option.as_str());
                     line.options.insert((instance.clone(), option.clone()), (of.clone(), required));
                 }
-                _ => panic!("{words:?}"),
+                _ => panic!("{description:?}"),
             }
         }
         line

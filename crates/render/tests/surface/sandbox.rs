@@ -85,7 +85,11 @@ impl Sandbox {
     }
 
     /// As [`Sandbox::run`] with other content of the ConfigMap and the Secrets.
-    pub fn run_with(&self, container: &Container, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
+    pub(crate) fn run_with(
+        &self,
+        container: &Container,
+        service: &[(&str, &str)],
+    ) -> Result<Vec<Record>, String> {
         let environment = environment(container, service);
         let own = container.env.iter().flatten().map(|variable| {
             vec![

@@ -62,8 +62,8 @@ fn tools() -> Table {
     });
     let mut table = Table::new(&["Kind", "Reason", "kstatus", "`kubectl wait`", "Argo CD"]);
     for (kind, reason, healths) in component.chain(mesh) {
-        let row = |words: fn(Health) -> String| {
-            healths.iter().map(|health| words(*health)).collect::<Vec<_>>().join(" or ")
+        let row = |text: fn(Health) -> String| {
+            healths.iter().map(|health| text(*health)).collect::<Vec<_>>().join(" or ")
         };
         table.row([
             kind.to_owned(),

@@ -139,10 +139,10 @@ fn list<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 
 /// The constraints that the schema itself states, as text.
 fn constraints(schema: &Value) -> Vec<String> {
-    let mut words = Vec::new();
+    let mut texts = Vec::new();
     let values: Vec<String> = list(schema, "enum").map(|value| code(&plain(value))).collect();
     if !values.is_empty() {
-        words.push(format!("one of {}", values.join(", ")));
+        texts.push(format!("one of {}", values.join(", ")));
     }
     for (key, before, after) in [
         ("minimum", "at least ", ""),
@@ -154,16 +154,16 @@ fn constraints(schema: &Value) -> Vec<String> {
         ("minProperties", "at least ", " entries"),
         ("maxProperties", "at most ", " entries"),
     ] {
-        words.extend(schema.get(key).map(|value| format!("{before}{}{after}", plain(value))));
+        texts.extend(schema.get(key).map(|value| format!("{before}{}{after}", plain(value))));
     }
     if schema.get("x-kubernetes-int-or-string").is_none() {
-        words.extend(schema.get("pattern").map(|pattern| format!("matches {}", code(&plain(pattern)))));
+        texts.extend(schema.get("pattern").map(|pattern| format!("matches {}", code(&plain(pattern)))));
     }
     for (key, each) in [("items", "each item"), ("additionalProperties", "each value")] {
         let inner = schema.get(key).map(constraints).unwrap_or_default();
-        words.extend(inner.iter().map(|word| format!("{each} {word}")));
+        texts.extend(inner.iter().map(|word| format!("{each} {word}")));
     }
-    words
+    texts
 }
 
 /// A value as a reader expects it: text without quotes, whole numbers without a fraction.

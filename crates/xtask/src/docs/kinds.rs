@@ -73,16 +73,16 @@ fn page(definition: &Value, items: &[Item]) -> Result<Page> {
 fn identity(definition: &Value) -> String {
     let names = |pointer: &str| text(definition, pointer);
     let (singular, short) = (names("/spec/names/singular"), names("/spec/names/shortNames/0"));
-    let mut words = format!(
+    let mut details = format!(
         "`apiVersion: {}/{}`, `kind: {}`; `kubectl get {short}`, `kubectl explain {singular}.spec`.",
         names("/spec/group"),
         names("/spec/versions/0/name"),
         names("/spec/names/kind"),
     );
     if definition.pointer("/spec/versions/0/subresources/scale").is_some() {
-        let _ = write!(words, " `kubectl scale {singular} NAME --replicas=2` sets `spec.replicas`.");
+        let _ = write!(details, " `kubectl scale {singular} NAME --replicas=2` sets `spec.replicas`.");
     }
-    words
+    details
 }
 
 /// The fields of a spec: its own fields, and a section for each field with nested fields.

@@ -65,8 +65,8 @@ mod tests {
             let entry = page.split(&format!("\n### {reason}\n")).nth(1).unwrap_or_default();
             let entry = entry.split("\n###").next().unwrap_or_default();
             for part in ["**Cause:** ", "**Check:** ", "**Fix:** "] {
-                let words = entry.split(part).nth(1).unwrap_or_default();
-                assert!(words.lines().next().is_some_and(|line| line.len() > 5), "{reason}: {part}");
+                let details = entry.split(part).nth(1).unwrap_or_default();
+                assert!(details.lines().next().is_some_and(|line| line.len() > 5), "{reason}: {part}");
             }
         }
         assert!(page.contains("\n### ComponentsNotReady\n"));

@@ -52,7 +52,7 @@ struct Reader {
 
 impl Reader {
     /// Records a path as it is written.
-    fn note(&mut self, written: Vec<String>, line: usize) {
+    fn record(&mut self, written: Vec<String>, line: usize) {
         let Some(first) = written.first() else { return };
         let mut base = self.module.clone();
         let rest = match first.as_str() {
@@ -78,25 +78,25 @@ impl Reader {
     }
 
     /// The paths that a `use` names.
-    fn note_tree(&mut self, tree: &UseTree, before: &[String]) {
+    fn record_tree(&mut self, tree: &UseTree, before: &[String]) {
         let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
         match tree {
-            UseTree::Path(path) => self.note_tree(&path.tree, &with(&path.ident)),
+            UseTree::Path(path) => self.record_tree(&path.tree, &with(&path.ident)),
             UseTree::Name(name) if name.ident == "self" => {
-                self.note(before.to_vec(), name.span().start().line);
+                self.record(before.to_vec(), name.span().start().line);
             }
-            UseTree::Name(name) => self.note(with(&name.ident), name.span().start().line),
+            UseTree::Name(name) => self.record(with(&name.ident), name.span().start().line),
             UseTree::Rename(rename) if rename.ident == "self" => {
-                self.note(before.to_vec(), rename.span().start().line);
+                self.record(before.to_vec(), rename.span().start().line);
             }
-            UseTree::Rename(rename) => self.note(with(&rename.ident), rename.span().start().line),
-            UseTree::Glob(glob) => self.note(before.to_vec(), glob.span().start().line),
-            UseTree::Group(group) => group.items.iter().for_each(|item| self.note_tree(item, before)),
+            UseTree::Rename(rename) => self.record(with(&rename.ident), rename.span().start().line),
+            UseTree::Glob(glob) => self.record(before.to_vec(), glob.span().start().line),
+            UseTree::Group(group) => group.items.iter().for_each(|item| self.record_tree(item, before)),
         }
     }
 
     /// The paths in the tokens of a macro, which are not parsed yet.
-    fn note_tokens(&mut self, tokens: TokenStream) {
+    fn record_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let (mut line, mut colons) = (0, 0);
         for token in tokens {
@@ -104,28 +104,28 @@ impl Reader {
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 TokenTree::Ident(ident) => {
                     if colons != 2 || path.is_empty() {
-                        self.note_path(std::mem::take(&mut path), line);
+                        self.record_path(std::mem::take(&mut path), line);
                         line = ident.span().start().line;
                     }
                     colons = 0;
                     path.push(ident.to_string());
                 }
                 other => {
-                    self.note_path(std::mem::take(&mut path), line);
+                    self.record_path(std::mem::take(&mut path), line);
                     colons = 0;
                     if let TokenTree::Group(group) = other {
-                        self.note_tokens(group.stream());
+                        self.record_tokens(group.stream());
                     }
                 }
             }
         }
-        self.note_path(path, line);
+        self.record_path(path, line);
     }
 
     /// Records a path of an expression or a type. A single name is imported by a `use` or defined in the file.
-    fn note_path(&mut self, path: Vec<String>, line: usize) {
+    fn record_path(&mut self, path: Vec<String>, line: usize) {
         if path.len() > 1 {
-            self.note(path, line);
+            self.record(path, line);
         }
     }
 
@@ -169,17 +169,17 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        self.note_tree(&item.tree, &[]);
+        self.record_tree(&item.tree, &[]);
     }
 
     fn visit_path(&mut self, path: &'ast Path) {
         let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.note_path(segments, path.span().start().line);
+        self.record_path(segments, path.span().start().line);
         visit::visit_path(self, path);
     }
 
     fn visit_macro(&mut self, call: &'ast Macro) {
-        self.note_tokens(call.tokens.clone());
+        self.record_tokens(call.tokens.clone());
         visit::visit_macro(self, call);
     }
 
@@ -202,9 +202,9 @@ fn children(items: &[Item]) -> BTreeSet<String> {
 /// Whether an attribute marks an item as test code.
 pub fn is_test(attribute: &Attribute) -> bool {
     let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
-    let words =
+    let contains =
         |name: &str| list.tokens.to_string().split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
-    list.path.is_ident("cfg") && words("test") && !words("not")
+    list.path.is_ident("cfg") && contains("test") && !contains("not")
 }
 
 fn attributes(item: &Item) -> &[Attribute] {

@@ -24,7 +24,7 @@ const USER: &str = "baseline";
 /// Name of the object that is copied: nothing else in it contains this text.
 const PATTERN: &str = "zz-pattern-zz";
 
-/// What the children of one Function look like.
+/// Templates of the children of one Function.
 pub struct Pattern {
     namespace: String,
     uid: String,
@@ -32,17 +32,17 @@ pub struct Pattern {
     service: String,
 }
 
-/// How long it took.
+/// The durations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Baseline {
-    /// Until all children were there.
+    /// Until all children existed.
     pub children: Duration,
     /// Until the last write.
     pub last_write: Duration,
 }
 
 impl Pattern {
-    /// Lets our controller make one.
+    /// Lets the controller create one.
     ///
     /// # Errors
     /// When it does not.
@@ -71,7 +71,7 @@ impl Pattern {
     }
 }
 
-/// What a client sends of an object that it got.
+/// The request body for an object that was read.
 fn as_sent(mut object: Value) -> Value {
     let Some(fields) = object.as_object_mut() else { return object };
     fields.remove("status");
@@ -86,7 +86,12 @@ fn as_sent(mut object: Value) -> Value {
 ///
 /// # Errors
 /// When the API server refuses something.
-pub async fn run(env: &TestEnv, namespace: &str, number: usize, pattern: &Pattern) -> Result<Baseline> {
+pub(super) async fn run(
+    env: &TestEnv,
+    namespace: &str,
+    number: usize,
+    pattern: &Pattern,
+) -> Result<Baseline> {
     let _statefulset_controller = FakeStatefulSetController::start(env, namespace);
     let names: Vec<String> = (0..number).map(|i| format!("o{i}")).collect();
     let objects = functions(env, namespace);

@@ -23,8 +23,8 @@ impl Bench {
     pub(super) async fn memory(&mut self) -> Result<()> {
         for name in BINARIES {
             let memory = self.base(name).await?;
-            let words = format!("{} (highest {})", mib(memory.resident), mib(memory.highest));
-            let row = Row::new(format!("memory of the {name} without objects"), words);
+            let text = format!("{} (highest {})", mib(memory.resident), mib(memory.highest));
+            let row = Row::new(format!("memory of the {name} without objects"), text);
             let row = row.goal("<= 15 MiB", memory.resident <= 15 * 1024);
             self.add(if name == "function-controller" { row.go("46 MiB", "48 MiB") } else { row });
         }
@@ -32,11 +32,8 @@ impl Bench {
         let some = self.with(number).await?;
         let many = self.with(more).await?;
         let row = |what: &str, of: &Taken| {
-            let words = format!("{}, after a restart {}", mib(of.live.resident), mib(of.fresh.resident));
-            Row::new(
-                what,
-                format!("{words} (highest {} and {})", mib(of.live.highest), mib(of.fresh.highest)),
-            )
+            let text = format!("{}, after a restart {}", mib(of.live.resident), mib(of.fresh.resident));
+            Row::new(what, format!("{text} (highest {} and {})", mib(of.live.highest), mib(of.fresh.highest)))
         };
         self.add(
             row(&format!("memory with {number} Functions, created while it ran"), &some)
@@ -102,10 +99,10 @@ impl Bench {
         drop(fleet);
         self.delete_namespace(&namespace).await?;
         let grown = |to: u64| to.saturating_sub(before);
-        let words = format!("+{} live, +{} after a restart", mib(grown(live)), mib(grown(fresh)));
+        let text = format!("+{} live, +{} after a restart", mib(grown(live)), mib(grown(fresh)));
         let met = grown(live.max(fresh)) <= 3 * 1024;
         self.add(
-            Row::new(format!("{foreign} foreign Secrets (20 KiB), Pods and StatefulSets: memory"), words)
+            Row::new(format!("{foreign} foreign Secrets (20 KiB), Pods and StatefulSets: memory"), text)
                 .baseline("0")
                 .goal("<= +3 MiB", met)
                 .go("+93 MiB live, +206 MiB after a restart (without Pods)", ""),

@@ -11,17 +11,17 @@ use std::fs;
 /// A row of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// What was done and is measured.
+    /// The action and the measured value.
     pub what: String,
-    /// What the baseline client needed.
+    /// The result of the baseline client.
     pub baseline: String,
-    /// What ours needed.
+    /// The result of the controllers.
     pub ours: String,
     /// The goal.
     pub goal: String,
-    /// Whether it was reached, where that can be said.
+    /// Whether the goal was reached, if there is one.
     pub met: Option<bool>,
-    /// What the Go operator needed, as shipped and without its own limits; on another machine.
+    /// The result of the Go operator, as released and without its own limits; on another machine.
     pub go: [&'static str; 2],
 }
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_goal_that_is_missed_is_seen() {
+    fn a_missed_goal_is_marked() {
         let rows = [Row::new("a", "1").goal("0", false), Row::new("b", "2").go("3", "4").baseline("1")];
         let text = table(&rows);
         assert!(text.contains("| a |  | 1 | 0 | **no** |  |  |\n| b | 1 | 2 |  |  | 3 | 4 |\n"), "{text}");

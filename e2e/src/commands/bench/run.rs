@@ -43,12 +43,12 @@ impl Bench {
     }
 }
 
-/// Seconds, in words.
+/// Seconds, as text.
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// A number for each object, in words.
+/// A number for each object, as text.
 #[allow(clippy::cast_precision_loss, reason = "small numbers")]
 pub(super) fn each(total: usize, number: usize) -> String {
     let each = total as f64 / number as f64;

@@ -19,7 +19,7 @@ impl Bench {
         self.delete_namespace(&namespace).await?;
         let mut pairs = Vec::new();
         for round in 0..self.settings.rounds {
-            // Neither is always the first.
+            // The order alternates.
             let (ours, baseline) = if round % 2 == 0 {
                 let ours = self.round(round).await?;
                 (ours, self.baseline(round, &pattern).await?)
@@ -110,7 +110,7 @@ impl Bench {
         Ok(baseline)
     }
 
-    /// What happens to Functions after they were created.
+    /// Changes of Functions after their creation.
     pub(super) async fn life(&mut self) -> Result<()> {
         let number = self.settings.number;
         let namespace = self.namespace("life").await?;
@@ -151,7 +151,7 @@ impl Bench {
     async fn restarts(&mut self, fleet: &mut Fleet) -> Result<()> {
         let number = fleet.number();
         let restart = restarts::restart(fleet).await?;
-        let words = format!(
+        let text = format!(
             "{} writes; {} lists, {} watches; {}",
             restart.writes(),
             restart.verb("list"),
@@ -160,15 +160,15 @@ impl Bench {
         );
         let met = restart.writes() == 0 && restart.real() == 0 && restart.drained <= Duration::from_secs(5);
         self.add(
-            Row::new(format!("restart with {number}: writes; reads; until idle"), words)
+            Row::new(format!("restart with {number}: writes; reads; until idle"), text)
                 .goal("0; <= 5 s", met)
                 .go("2000 (no-op PUTs); 116 s", "2000; 22 s"),
         );
         self.add(Row::new("... CPU", format!("{:.2} s", restart.cpu.as_secs_f64())));
         let (relist, watches) = restarts::relist(fleet).await?;
-        let words = format!("{}; {} lists of {watches} kinds", relist.writes(), relist.verb("list"));
+        let text = format!("{}; {} lists of {watches} kinds", relist.writes(), relist.verb("list"));
         self.add(
-            Row::new("forced relist (410) of every watch: writes", words).goal("0", relist.writes() == 0),
+            Row::new("forced relist (410) of every watch: writes", text).goal("0", relist.writes() == 0),
         );
         let resync = restarts::resync(fleet).await?.writes();
         self.add(none("resync of unchanged objects: writes each", resync, number));
@@ -193,9 +193,9 @@ impl Bench {
         );
         let added = edits::change_backend_config(fleet, "B", "1").await?;
         let sets = added.count("patch statefulsets");
-        let words = rolled_out(&added, number);
+        let text = rolled_out(&added, number);
         self.add(
-            Row::new("BackendConfig, variable added: requests each", words)
+            Row::new("BackendConfig, variable added: requests each", text)
                 .baseline("1")
                 .goal("1 StatefulSet, <= 2 status", sets == number && added.direct() <= 3 * number)
                 .go("7", "7"),
@@ -203,14 +203,14 @@ impl Bench {
         Ok(())
     }
 
-    /// Nothing happens for some minutes, to a controller that holds a lease.
+    /// An idle controller that holds a lease, for some minutes.
     async fn idle(&mut self, fleet: &mut Fleet) -> Result<()> {
         fleet.flags.retain(|flag| flag != "--leader-elect=false");
         fleet.flags.push(format!("--lease-namespace={}", crate::operator::NAMESPACE));
         fleet.replace(None).await?;
         fleet.until_reconciled(0, fleet.number()).await?;
         let (cpu, mark) = (fleet.controller.cpu()?, self.env.mark().await?);
-        // This is what is measured: nothing.
+        // The measured period, in which nothing should happen.
         tokio::time::sleep(Duration::from_secs(self.settings.idle)).await;
         let cpu = fleet.controller.cpu()?.saturating_sub(cpu);
         let audit = self.env.audit_since(&mark)?.by(&fleet.controller.user);
@@ -218,10 +218,10 @@ impl Bench {
             |keep: fn(&crate::testing::audit::Request) -> bool| audit.clone().only(keep).requests().len();
         let hour = |number: f64| number * 3600.0 / Duration::from_secs(self.settings.idle).as_secs_f64();
         let whole = |number: usize| hour(f64::from(u32::try_from(number).unwrap_or(u32::MAX)));
-        // Most watches outlast the measurement: what counts then is how long they were asked to last.
+        // Most watches outlast the measurement: their requested duration counts then.
         let seen = whole(count(|r| r.verb == "watch"));
         let all = self.env.audit()?.by(&fleet.controller.user).only(|r| r.verb == "watch");
-        // Once for each cache: a watch that restarted was counted already.
+        // Once for each cache: a restarted watch was counted already.
         let lasting: BTreeMap<String, u32> =
             all.requests().iter().filter_map(|r| Some((r.resource(), r.lasts()?))).collect();
         let by_rule: f64 = lasting.values().map(|seconds| 3600.0 / f64::from(*seconds)).sum();
@@ -231,17 +231,17 @@ impl Bench {
         let cpu = hour(cpu.as_secs_f64());
         let goal = "<= 75 / 720 / 2 s; no other";
         let met = watches <= 75.0 && leases <= 720.0 * 1.1 && cpu <= 2.0 && others == 0;
-        let words = format!("{watches:.0} / {leases:.0} / {cpu:.1} s; {others} other requests");
+        let text = format!("{watches:.0} / {leases:.0} / {cpu:.1} s; {others} other requests");
         let what = format!(
             "idle hour with {} (from {} s): re-watches / lease writes / CPU",
             fleet.number(),
             self.settings.idle
         );
-        self.add(Row::new(what, words).goal(goal, met).go("119 / 1791 / 8.7 s", ""));
+        self.add(Row::new(what, text).goal(goal, met).go("119 / 1791 / 8.7 s", ""));
         Ok(())
     }
 
-    /// Functions come and go: nothing of them may be left.
+    /// Functions are created and deleted: nothing of them may remain.
     pub(super) async fn churn(&mut self) -> Result<()> {
         const TIMES: usize = 5;
         let number = self.settings.number / 2;
@@ -256,13 +256,13 @@ impl Bench {
         drop(fleet);
         self.delete_namespace(&namespace).await?;
         let (Some(first), Some(last)) = (sizes.first(), sizes.last()) else { return Ok(()) };
-        let words = format!("{} -> {} bytes; {} -> {} KiB of memory", first.0, last.0, first.1, last.1);
-        // A counter that grows by a digit is no growth, nor is what an allocator keeps.
+        let text = format!("{} -> {} bytes; {} -> {} KiB of memory", first.0, last.0, first.1, last.1);
+        // A counter with another digit is no growth, nor is the free memory of the allocator.
         let met = last.0 <= first.0 + first.0 / 20 && last.1 <= first.1 + first.1 / 10;
         self.add(
             Row::new(
                 format!("create + delete {TIMES} x {number}: size of /metrics after the first and the last"),
-                words,
+                text,
             )
             .goal("flat", met)
             .go("", "0.5 -> 2.5 MB, never shrinks"),

@@ -20,7 +20,7 @@ const CHILDREN: [&str; 4] = ["StatefulSet", "Service", "HorizontalPodAutoscaler"
 pub enum Scenario {
     /// It is created.
     Create,
-    /// It is created, with something to clean up at its end.
+    /// It is created, with a cleanup at its deletion.
     CreateWithCleanup,
     /// Its image changes.
     Image,
@@ -34,7 +34,7 @@ pub enum Scenario {
     BackendConfig,
     /// It is deleted.
     Delete,
-    /// It is deleted, with something to clean up.
+    /// It is deleted, with a cleanup.
     DeleteWithCleanup,
     /// It is deleted, and recreated under the same name at once.
     Recreate,
@@ -91,7 +91,7 @@ impl Scenario {
         until_ready(&fixture.env, &fixture.objects, NAME, AVAILABLE).await.map(drop)
     }
 
-    /// What happens.
+    /// Performs the action.
     ///
     /// # Errors
     /// When the API server refuses it.
@@ -127,7 +127,7 @@ impl Scenario {
         }
     }
 
-    /// Waits until the result is there.
+    /// Waits until the result is complete.
     ///
     /// # Errors
     /// When it does not end; with what is missing.
@@ -186,7 +186,7 @@ impl Fixture {
         }
     }
 
-    /// The final state, which has to be the same in each run.
+    /// The final state, which has to be equal in each run.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -225,7 +225,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Plays the Job controller, which does not run here.
+    /// Simulates the Job controller, which does not run here.
     async fn finish_jobs(&self) -> Result<()> {
         let jobs = Child::of(&self.env, &self.namespace, "Job", "")?.api;
         let time = "2026-01-01T00:00:00Z";

@@ -1,12 +1,12 @@
-//! The state that has to be the same in two runs of a scenario.
+//! The state that has to be equal in two runs of a scenario.
 
 use crate::testing::audit::Audit;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What remains of an object when everything is left out that differs between any two runs: uids, times, versions, hashes
-/// of them, and who holds which field. `names` are words that differ, with what stands for them.
+/// An object without everything that differs between any two runs: uids, times, versions, hashes of them, and field owners.
+/// `names` are strings that differ, with their replacements.
 pub fn normal(object: &Value, names: &[(String, &str)]) -> Value {
     let mut text = object.to_string();
     for (name, word) in names.iter().filter(|(name, _)| !name.is_empty()) {
@@ -14,7 +14,7 @@ pub fn normal(object: &Value, names: &[(String, &str)]) -> Value {
     }
     let object: Value = serde_json::from_str(&text).unwrap_or_default();
     let part = |path: &str| object.pointer(path).cloned().unwrap_or_default();
-    // Their values are hashes, into which the uid goes.
+    // Their values are hashes that include the uid.
     let annotations: Vec<String> = part("/metadata/annotations")
         .as_object()
         .map(|all| all.keys().cloned().collect())
@@ -35,7 +35,7 @@ pub fn normal(object: &Value, names: &[(String, &str)]) -> Value {
     })
 }
 
-/// Whether two states are the same; the error names what is not.
+/// Whether two states are equal; the error names the difference.
 ///
 /// # Errors
 /// When they differ.
@@ -66,7 +66,7 @@ fn differ(path: &str, found: &Value, wanted: &Value, differences: &mut Vec<Strin
     }
 }
 
-/// Objects that were made and deleted, with how often. Server-side apply answers 201 where it made something.
+/// Objects that were created and deleted, with the number of times. Server-side apply returns 201 if it created an object.
 pub fn made(audit: &Audit) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
     for request in audit.requests().iter().filter(|r| r.is_write()) {

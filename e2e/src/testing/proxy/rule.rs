@@ -1,14 +1,14 @@
-//! What a proxy does besides passing on, and with which requests.
+//! What a proxy does besides forwarding, and with which requests.
 
 use http::{Method, Uri};
 use std::time::Duration;
 
-/// A request in the words of RBAC.
+/// A request in the terms of RBAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub verb: &'static str,
-    /// Resource, with the subresource if any, such as `functions/status`; empty for questions about the API itself.
+    /// Resource, with the subresource if any, such as `functions/status`; empty for discovery requests.
     pub resource: String,
     /// Name of the object; empty when it is about many.
     pub name: String,
@@ -17,14 +17,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether it changes something, leases and Events left out.
+    /// Whether it changes something; leases and Events do not count.
     pub fn is_write(&self) -> bool {
         let housekeeping = matches!(self.resource.as_str(), "" | "leases" | "events");
         !housekeeping && matches!(self.verb, "create" | "update" | "patch" | "delete")
     }
 
-    /// Reads it from a method and a URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, then perhaps `namespaces/NAME`,
-    /// then `RESOURCE[/NAME[/SUBRESOURCE]]`.
+    /// Reads it from a method and a URL: `/api/v1/...` or `/apis/GROUP/VERSION/...`, optionally `namespaces/NAME`, then
+    /// `RESOURCE[/NAME[/SUBRESOURCE]]`.
     pub fn of(method: &Method, uri: &Uri) -> Self {
         let mut path = uri.path().split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().into_iter();
         match path.next() {
@@ -63,20 +63,20 @@ impl Target {
     }
 }
 
-/// What happens to a request.
+/// The action on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A watch starts, reports that its resource version is too old (410 Gone) and ends, so that everything is listed again.
     Expire,
-    /// It is answered with an error of this status code and does not reach the API server.
+    /// It gets an error with this status code and does not reach the API server.
     Answer(u16),
-    /// It is passed on later.
+    /// It is forwarded after a delay.
     Delay(Duration),
-    /// The connection is closed before it is passed on.
+    /// The connection is closed before it is forwarded.
     CutBefore,
-    /// The connection is closed after the API server answered: the caller cannot know whether it was carried out.
+    /// The connection is closed after the API server responded: the caller cannot know whether it was carried out.
     CutAfter,
-    /// It is never answered, and does not reach the API server.
+    /// It gets no response, and does not reach the API server.
     Swallow,
     /// The process is killed, and the request does not reach the API server.
     KillBefore(u32),
@@ -84,18 +84,18 @@ pub enum Action {
     KillAfter(u32),
 }
 
-/// Which requests an action is for. What is not given matches everything.
+/// The requests that an action applies to. An unset field matches everything.
 #[derive(Clone, Debug)]
 pub struct Rule {
     verb: Option<&'static str>,
     resource: Option<String>,
     name: Option<String>,
     selection: Option<String>,
-    /// Requests that match and are passed on first.
+    /// Matching requests that are forwarded first.
     skip: usize,
-    /// How often it acts; without end when not given.
+    /// Number of times that it acts; unlimited if unset.
     times: Option<usize>,
-    /// Of how many that match it acts on one.
+    /// It acts on one of this number of matching requests.
     share: usize,
     seen: usize,
     action: Action,
@@ -135,19 +135,19 @@ impl Rule {
         Self { name: Some(name.to_owned()), ..self }
     }
 
-    /// Only for the n-th request that matches, counted from 1.
+    /// Only for the n-th matching request, counted from 1.
     #[must_use]
     pub fn nth(self, n: usize) -> Self {
         Self { skip: n.saturating_sub(1), times: Some(1), ..self }
     }
 
-    /// Only so many times.
+    /// Only this number of times.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// Only for one in so many of those that match.
+    /// Only for one in this number of matching requests.
     #[must_use]
     pub fn one_in(self, share: usize) -> Self {
         Self { share, ..self }
@@ -166,13 +166,13 @@ impl Rule {
             && self.selection.as_ref().is_none_or(|selection| *selection == target.selection)
     }
 
-    /// Whether it is still to act.
+    /// Whether it will still act.
     pub(super) fn is_open(&self) -> bool {
         self.times.is_none_or(|times| times > 0)
     }
 }
 
-/// The action of the first rule that a request is for; the rule counts it.
+/// The action of the first matching rule; the rule counts the request.
 pub(super) fn decide(rules: &mut Vec<Rule>, target: &Target) -> Option<Action> {
     let mut action = None;
     for rule in rules.iter_mut().filter(|rule| rule.is_open() && rule.matches(target)) {

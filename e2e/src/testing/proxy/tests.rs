@@ -1,4 +1,4 @@
-//! The proxy before a server that answers every request with its number, and watches without end.
+//! The proxy in front of a server that responds to every request with its number, and with endless watches.
 
 use super::*;
 use hyper::body::Frame;

@@ -117,7 +117,7 @@ async fn a_bad_one_is_named_and_holds_up_neither_scaling_nor_deletion() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<()> {
+async fn a_refusal_is_attributed_to_the_right_object() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("becfgblame", |env, namespace| async move {
@@ -138,7 +138,7 @@ async fn what_only_the_api_server_knows_is_blamed_on_the_right_one() -> Result<(
         let bad = json!({"autoUpdate": true, "env": {"A": "1"}, "pod": {"affinity": affinity}});
         create(&configs, "BackendConfig", "backend-config", &bad).await?;
         let message = until_condition(&env, &functions, "f", "ReconcileFailed", REFUSED).await?;
-        let says = |words: &str| message.contains(words);
+        let says = |text: &str| message.contains(text);
         ensure!(says("StatefulSet f-function was refused") && says("metadata.x"), "{message}");
         ensure!(
             says(&format!("comes from BackendConfig {namespace}/backend-config; correct it there")),

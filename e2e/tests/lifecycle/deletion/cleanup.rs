@@ -152,13 +152,13 @@ async fn a_cleanup_is_attempted_however_late_it_is() -> Result<()> {
 }
 
 /// Waits for an Event about a failed cleanup.
-async fn said(env: &TestEnv, namespace: &str, words: &str) -> Result<()> {
+async fn said(env: &TestEnv, namespace: &str, text: &str) -> Result<()> {
     env.until("Event", || async {
         let events = format!(
             "-n {namespace} get events -o jsonpath={{.items[?(@.reason==\"CleanupFailed\")].message}}"
         );
         let found = e2e::shell::output(&mut env.kubectl.with(events.splitn(6, ' ')))?;
-        ensure!(found.contains(words), "{found}");
+        ensure!(found.contains(text), "{found}");
         Ok(())
     })
     .await

@@ -16,7 +16,7 @@ fn item(name: &str) -> Value {
 
 /// The component leaves the mesh, and during the deletion a user removes it from the mesh.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_component_that_is_no_longer_the_mesh_s_is_not_deleted() -> Result<()> {
+async fn a_component_that_no_longer_belongs_to_the_mesh_is_not_deleted() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("taken-out", |env, namespace| async move {

@@ -26,8 +26,8 @@ async fn nothing_is_deleted_while_an_item_is_invalid() -> Result<()> {
         twice["functions"][0]["image"] = json!("example.com/image:2");
         merge(&meshes, MESH, json!({"spec": twice})).await?;
         let message = until_ready(&env, &meshes, MESH, ("False", "Invalid")).await?;
-        for words in ["spec.functions[1].name: \"a\" is used twice", "Function m-b is kept"] {
-            ensure!(message.contains(words), "no {words:?} in {message}");
+        for text in ["spec.functions[1].name: \"a\" is used twice", "Function m-b is kept"] {
+            ensure!(message.contains(text), "no {text:?} in {message}");
         }
         // The others are reconciled nevertheless.
         env.until("the other item", || async {

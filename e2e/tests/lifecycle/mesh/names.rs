@@ -91,7 +91,7 @@ async fn orphans_are_adopted_by_who_applied_them() -> Result<()> {
 
 /// An edited component that the cache does not show is read once and judged by its owner.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_component_that_was_not_seen_is_judged_by_its_owner() -> Result<()> {
+async fn the_owner_of_an_unobserved_component_decides() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unseen", |env, namespace| async move {

@@ -143,7 +143,7 @@ async fn a_number_that_the_mesh_does_not_state_is_never_reverted() -> Result<()>
 
 /// A scaler acts between the controller's read of the owners and its write of them: the write is refused and retried.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_given_up_while_it_is_scaled_is_the_scaler_s() -> Result<()> {
+async fn a_concurrent_scaler_keeps_a_number_that_the_mesh_gives_up() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("handed-over", |env, namespace| async move {

@@ -34,11 +34,14 @@ async fn record_as_before(env: &TestEnv, namespace: &str, api: &Api<DynamicObjec
     const FROM: &str = "compute.functionmesh.io/rendered-from";
     let set = Child::of(env, namespace, "StatefulSet", "written-function")?;
     let live = set.whole().await?;
-    let mut note: Value =
+    let mut provenance: Value =
         serde_json::from_str(live["metadata"]["annotations"][FROM].as_str().unwrap_or_default())?;
-    let hash = note.as_object_mut().and_then(|note| note.remove("also")).context("one hash only")?;
-    note["inputs"] = hash.clone();
-    set.patch(&json!({"metadata": {"annotations": {FROM: note.to_string()}}})).await?;
+    let hash = provenance
+        .as_object_mut()
+        .and_then(|provenance| provenance.remove("also"))
+        .context("one hash only")?;
+    provenance["inputs"] = hash.clone();
+    set.patch(&json!({"metadata": {"annotations": {FROM: provenance.to_string()}}})).await?;
     let status = Patch::Merge(json!({"status": {"statefulSet": {"inputsHash": hash}}}));
     api.patch_status("written", &PatchParams::default(), &status).await?;
     Ok(())

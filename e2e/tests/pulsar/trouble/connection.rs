@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{progress, run, until};
-use e2e::testing::pods::{HOME, function, get, ready};
+use e2e::testing::pods::{TEST_NAMESPACE, function, get, ready};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     let hangs = is_named("store").then(Instant::now);
     if hangs.is_some() {
         let state = json!({"pulsar": {"serviceUrl": "bk://pulsar:4999"}});
-        kubectl.apply(HOME, &function("store", pulsar, |s| s["statefulConfig"] = state))?;
+        kubectl.apply(TEST_NAMESPACE, &function("store", pulsar, |s| s["statefulConfig"] = state))?;
         until_reported(kubectl, "store", "has not connected to a broker yet", FIXED)?;
     }
     if is_named("expiry") {
@@ -38,7 +38,7 @@ pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         })?;
         ensure!(begin.elapsed() > Duration::from_secs(600), "restarted after {:?}", begin.elapsed());
         progress(&format!("store: restarted {} s after the apply", begin.elapsed().as_secs()));
-        run(&mut kubectl.words(&format!("-n {HOME} delete fn/store --wait=false")))?;
+        run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn/store --wait=false")))?;
     }
     Ok(())
 }
@@ -52,7 +52,10 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
         Ok(end)
     };
     let first = renew(GOOD)?;
-    kubectl.apply(HOME, &function("expiry", pulsar, |s| s["pulsar"]["authSecret"] = json!("expiry")))?;
+    kubectl.apply(
+        TEST_NAMESPACE,
+        &function("expiry", pulsar, |s| s["pulsar"]["authSecret"] = json!("expiry")),
+    )?;
     until_ready(kubectl, "expiry")?;
     let since = ready_since(kubectl, "expiry")?;
     let second = renew(GOOD)?;
@@ -74,15 +77,16 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
     until_ready(kubectl, "expiry")?;
     progress(&format!("expiry: ready {} s after the Secret was renewed", begin.elapsed().as_secs()));
     ensure!(restarts(&get(kubectl, "pod/expiry-function-0")?) == 0, "restarted");
-    run(&mut kubectl.words(&format!("-n {HOME} delete fn/expiry --wait=false")))
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn/expiry --wait=false")))
 }
 
 /// A broker that is unavailable for 100 seconds.
 fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
-    kubectl.apply(HOME, &function("away", pulsar, |_| {}))?;
+    kubectl.apply(TEST_NAMESPACE, &function("away", pulsar, |_| {}))?;
     until_ready(kubectl, "away")?;
     let scale = |number: u8| {
-        run(&mut kubectl.words(&format!("-n {HOME} scale statefulset/pulsar --replicas={number}")))
+        run(&mut kubectl
+            .command(&format!("-n {TEST_NAMESPACE} scale statefulset/pulsar --replicas={number}")))
     };
     scale(0)?;
     let begin = Instant::now();
@@ -98,7 +102,7 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     until_ready(kubectl, "away")?;
     progress(&format!("away: ready {} s after the broker was", begin.elapsed().as_secs()));
     ensure!(restarts(&get(kubectl, "pod/away-function-0")?) == 0, "restarted");
-    run(&mut kubectl.words(&format!("-n {HOME} delete fn/away --wait=false")))
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn/away --wait=false")))
 }
 
 fn until_ready(kubectl: &Kubectl, name: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use e2e::images;
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{output, progress, run, until};
-use e2e::testing::pods::{HOME, function, get, ready, until_ready};
+use e2e::testing::pods::{TEST_NAMESPACE, function, get, ready, until_ready};
 use e2e::testing::{Controller, TestEnv};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ struct Nodes {
 
 impl Nodes {
     fn kubectl(&self, words: &str) -> Result<()> {
-        run(&mut self.kubectl.words(words))
+        run(&mut self.kubectl.command(words))
     }
 
     /// Sends ten messages, which are expected in the output at the end.
@@ -46,7 +46,7 @@ impl Nodes {
     /// Moves the pod to the second node by a rollout while the first is cordoned.
     fn to_second(&self) -> Result<()> {
         self.kubectl(&format!("cordon {FIRST}"))?;
-        self.kubectl(&format!("-n {HOME} delete {POD} --ignore-not-found"))?;
+        self.kubectl(&format!("-n {TEST_NAMESPACE} delete {POD} --ignore-not-found"))?;
         self.until_on(SECOND)?;
         self.kubectl(&format!("uncordon {FIRST}"))
     }
@@ -66,7 +66,7 @@ impl Nodes {
     fn until_node(&self, status: &str) -> Result<Timestamp> {
         until(&format!("node ready: {status}"), TIMEOUT, || {
             let words = format!("get node {SECOND} -o json");
-            let node: Value = serde_json::from_str(&output(&mut self.kubectl.words(&words))?)?;
+            let node: Value = serde_json::from_str(&output(&mut self.kubectl.command(&words))?)?;
             let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
             let ready =
                 conditions.into_iter().flatten().find(|c| c["type"] == "Ready").context("no Ready")?;
@@ -100,16 +100,16 @@ async fn a_lost_node_is_named_and_left_behind() -> Result<()> {
     let cluster = Cluster::named(&name)?;
     cluster.import(&images::pulsar()?)?;
     // The broker and its data stay on the first node.
-    run(&mut kubectl.words(&format!("cordon {SECOND}")))?;
-    let broker = Broker::deploy(&kubectl, HOME, images::PULSAR_IMAGE)?;
+    run(&mut kubectl.command(&format!("cordon {SECOND}")))?;
+    let broker = Broker::deploy(&kubectl, TEST_NAMESPACE, images::PULSAR_IMAGE)?;
     broker.ready()?;
-    run(&mut kubectl.words(&format!("uncordon {SECOND}")))?;
-    let _controller = Controller::start(&env, "function-controller", HOME).await?;
+    run(&mut kubectl.command(&format!("uncordon {SECOND}")))?;
+    let _controller = Controller::start(&env, "function-controller", TEST_NAMESPACE).await?;
     let mut nodes = Nodes { kubectl, cluster, broker, sent: BTreeSet::new() };
     let result = story(&mut nodes);
     if result.is_err() {
         for what in ["get nodes,fn,pods -A -o wide", "get events -A"] {
-            let shown = output(&mut nodes.kubectl.words(what));
+            let shown = output(&mut nodes.kubectl.command(what));
             eprintln!("{}", shown.unwrap_or_else(|error| format!("{error:#}")));
         }
     }
@@ -119,7 +119,7 @@ async fn a_lost_node_is_named_and_left_behind() -> Result<()> {
 fn story(nodes: &mut Nodes) -> Result<()> {
     let change = |spec: &mut Value| spec["processingGuarantee"] = json!("atleast_once");
     nodes.kubectl(&format!("cordon {FIRST}"))?;
-    nodes.kubectl.apply(HOME, &function(FUNCTION, images::PULSAR_IMAGE, change))?;
+    nodes.kubectl.apply(TEST_NAMESPACE, &function(FUNCTION, images::PULSAR_IMAGE, change))?;
     nodes.until_on(SECOND)?;
     nodes.kubectl(&format!("uncordon {FIRST}"))?;
     nodes.send()?;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// A Function that is scaled weeks after its first pod was killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
+async fn an_earlier_kill_is_not_reported() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("past", |env, namespace| async move {
@@ -59,11 +59,11 @@ async fn a_kill_of_the_past_is_no_cause() -> Result<()> {
         ensure!(reported.is_empty(), "{reported:?}");
 
         // The scheduler's counts differ with every node.
-        let unschedulable = |words: &str| {
-            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}]})
+        let unschedulable = |text: &str| {
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": text}]})
         };
-        let words = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption.";
-        say("f-function-1", unschedulable(words)).await?;
+        let text = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption.";
+        say("f-function-1", unschedulable(text)).await?;
         let message = until_ready(&env, &functions, "f", ("False", "Unschedulable")).await?;
         ensure!(message == "no node is available: Insufficient cpu", "{message}");
         let before = functions.get("f").await?.metadata.resource_version;

@@ -22,7 +22,7 @@ async fn running(env: &TestEnv, namespace: &str) -> Result<Fleet> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
+async fn a_failed_write_does_not_change_conditions_about_pods() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("onefault", |env, namespace| async move {
@@ -63,7 +63,7 @@ async fn a_write_that_fails_is_no_news_of_the_pods() -> Result<()> {
 
 /// The text of a difference is read from the API server once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_fails_is_no_news_of_the_pods() -> Result<()> {
+async fn a_failed_read_does_not_change_conditions_about_pods() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("unread", |env, namespace| async move {

@@ -38,10 +38,10 @@ fn documented() -> Result<BTreeMap<(String, String), Words>> {
 
 /// The objects in a namespace that have a condition, according to kubectl, which reads once and skips objects without it.
 fn with_condition(env: &TestEnv, namespace: &str, condition: &str) -> Result<BTreeSet<String>> {
-    let words = format!(
+    let details = format!(
         "-n {namespace} wait --for=condition={condition} fn,src,snk,fmesh --all --timeout=0s -o name"
     );
-    let flag = env.kubectl.words(&words).stderr(Stdio::null()).output()?;
+    let flag = env.kubectl.command(&details).stderr(Stdio::null()).output()?;
     let text = String::from_utf8(flag.stdout)?;
     Ok(text.lines().filter_map(|line| line.rsplit('/').next()).map(str::to_owned).collect())
 }
@@ -57,33 +57,33 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
         for (index, reason) in Reason::ALL.into_iter().enumerate() {
             let kind = KINDS[index % KINDS.len()];
             let name = reason.to_string().to_lowercase();
-            let words = documented.remove(&("Function, Source, Sink".to_owned(), reason.to_string()));
-            let words = words.with_context(|| format!("{reason} is not documented"))?;
+            let details = documented.remove(&("Function, Source, Sink".to_owned(), reason.to_string()));
+            let details = details.with_context(|| format!("{reason} is not documented"))?;
             let objects = api(&env, &namespace, kind.kind, kind.plural);
             create(&objects, kind.kind, &name, &kind.spec()).await?;
             let status = json!({"status": status_with(reason)});
             objects.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
-            if words[0] == "Terminating" {
+            if details[0] == "Terminating" {
                 let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
                 objects.patch(&name, &PatchParams::default(), &Patch::Merge(&finalizer)).await?;
                 objects.delete(&name, &DeleteParams::default()).await?;
                 held.push((objects, name.clone()));
             }
-            wanted.insert(name, words);
+            wanted.insert(name, details);
         }
         let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         for (index, (reason, health, status)) in statuses().into_iter().enumerate() {
             let name = format!("mesh-{index}-{reason}").to_lowercase();
-            let words = documented.get(&("FunctionMesh".to_owned(), reason.to_string()));
-            let words = words.with_context(|| format!("{reason} is not documented"))?;
-            let number = words[0].split(" or ").position(|word| word == health.kstatus());
-            let number = number.with_context(|| format!("{reason} may be {health:?}: {words:?}"))?;
-            let words = words.clone().map(|w| w.split(" or ").nth(number).unwrap_or_default().to_owned());
+            let details = documented.get(&("FunctionMesh".to_owned(), reason.to_string()));
+            let details = details.with_context(|| format!("{reason} is not documented"))?;
+            let number = details[0].split(" or ").position(|word| word == health.kstatus());
+            let number = number.with_context(|| format!("{reason} may be {health:?}: {details:?}"))?;
+            let details = details.clone().map(|w| w.split(" or ").nth(number).unwrap_or_default().to_owned());
             create(&meshes, "FunctionMesh", &name, &json!({})).await?;
             meshes
                 .patch_status(&name, &PatchParams::default(), &Patch::Merge(&json!({"status": status})))
                 .await?;
-            wanted.insert(name, words);
+            wanted.insert(name, details);
         }
         documented.retain(|(kind, _), _| kind != "FunctionMesh");
         ensure!(documented.is_empty(), "no such reasons: {documented:?}");
@@ -102,7 +102,8 @@ async fn each_reason_reads_as_the_documentation_says() -> Result<()> {
             // The pods may run while another write is refused: ready, and stalled.
             let helpless = |name: &str| condition == "Ready" && wanted[name][0] == "Failed";
             found.retain(|name| wanted[name][0] != "Terminating" && !helpless(name));
-            let expected = wanted.iter().filter(|(_, words)| words[1] == flag).map(|(name, _)| name.clone());
+            let expected =
+                wanted.iter().filter(|(_, details)| details[1] == flag).map(|(name, _)| name.clone());
             ensure!(found == expected.collect(), "{condition}: {found:?}");
         }
         for (objects, name) in held {

@@ -33,12 +33,12 @@ fn pulling_and_backing_off_have_one_message() {
 
 #[test]
 fn what_is_missing_is_named() {
-    for words in ["configmap \"x\" not found", "couldn't find key k in Secret ns/s"] {
+    for text in ["configmap \"x\" not found", "couldn't find key k in Secret ns/s"] {
         let status = container(
-            &json!({"waiting": {"reason": "CreateContainerConfigError", "message": words}}),
+            &json!({"waiting": {"reason": "CreateContainerConfigError", "message": text}}),
             &json!({}),
         );
-        let want = (Reason::CreateContainerConfigError, format!("container pulsar-function: {words}"));
+        let want = (Reason::CreateContainerConfigError, format!("container pulsar-function: {text}"));
         assert_eq!(diagnosis_of(&status), Some(want));
     }
 }
@@ -64,9 +64,8 @@ fn what_is_said_twice_is_shown_once() {
 
 #[test]
 fn a_known_failure_has_its_own_reason_and_one_line() {
-    let words =
-        "ERROR A - [id: 0x1a2b3c, L:/1.2.3.4:50000] Failed to authenticate the client\nERROR B - more";
-    let ended = json!({"terminated": {"exitCode": 0, "message": words}});
+    let text = "ERROR A - [id: 0x1a2b3c, L:/1.2.3.4:50000] Failed to authenticate the client\nERROR B - more";
+    let ended = json!({"terminated": {"exitCode": 0, "message": text}});
     let want = (
         Reason::AuthenticationFailed,
         "container pulsar-function ended with exit code 0: Failed to authenticate the client".to_owned(),
@@ -103,8 +102,8 @@ fn out_of_memory_has_the_limit() {
     assert_eq!(diagnosis_in(&spec, &status), Some((Reason::OutOfMemory, message.to_owned())));
     let message = "container pulsar-function used more memory than its limit and was killed";
     assert_eq!(diagnosis_of(&status), Some((Reason::OutOfMemory, message.to_owned())));
-    let words = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
-    let status = container(&json!({"terminated": {"exitCode": 3, "message": words}}), &json!({}));
+    let text = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
+    let status = container(&json!({"terminated": {"exitCode": 3, "message": text}}), &json!({}));
     assert_eq!(diagnosis_of(&status).unwrap().0, Reason::OutOfMemory);
 }
 
@@ -123,7 +122,7 @@ fn the_worst_cause_comes_first_and_is_bounded() {
 }
 
 #[test]
-fn a_pod_that_the_node_put_out_says_so() {
+fn an_eviction_is_reported() {
     let status =
         json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
     let want = "the pod failed: Evicted: The node was low on resource: memory.";
@@ -145,8 +144,8 @@ fn a_finished_init_container_is_no_cause() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let words = "login with token:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.AbC failed";
-    let ended = json!({"terminated": {"exitCode": 1, "message": words}});
+    let text = "login with token:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.AbC failed";
+    let ended = json!({"terminated": {"exitCode": 1, "message": text}});
     let (_, message) = diagnosis_of(&container(&ended, &json!({}))).unwrap();
     assert_eq!(
         message,
@@ -166,7 +165,7 @@ fn until(status: &serde_json::Value) -> Vec<Option<String>> {
 }
 
 #[test]
-fn a_container_that_runs_has_no_past() {
+fn earlier_terminations_of_an_available_container_are_ignored() {
     let ready = |since: &str| json!([{"type": "Ready", "status": "True", "lastTransitionTime": since}]);
     let pod = |conditions: &serde_json::Value, containers: serde_json::Value| {
         until(&json!({"conditions": conditions, "containerStatuses": containers}))

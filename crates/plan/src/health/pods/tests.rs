@@ -51,9 +51,9 @@ fn pods_are_put_together() {
     assert_eq!(all.number, 3);
     assert_eq!(all.diagnosis.map(|c| c.reason), Some(Reason::ImagePullBackOff));
     assert_eq!(all.youngest, Some(at("2026-01-01T00:00:10Z")), "ready ones do not count");
-    let mut leaving = pods[1].clone();
-    leaving.metadata.deletion_timestamp = Some(Time(at("2026-01-01T00:01:00Z")));
-    let all = Pods::of([&leaving].into_iter(), None, Timestamp::UNIX_EPOCH);
+    let mut terminating = pods[1].clone();
+    terminating.metadata.deletion_timestamp = Some(Time(at("2026-01-01T00:01:00Z")));
+    let all = Pods::of([&terminating].into_iter(), None, Timestamp::UNIX_EPOCH);
     assert_eq!((all.number, all.diagnosis, all.youngest), (1, None, None), "what ends is history");
 }
 

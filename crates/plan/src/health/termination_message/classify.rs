@@ -27,11 +27,11 @@ const NO_ERROR: &str = "the end of its log has no error; see kubectl logs --prev
 const COULD_NOT_IMPORT: &str = "Could not import User Function Module";
 
 /// Classifies a termination message, which must be redacted and normalized.
-pub(crate) fn classify(words: &str) -> Classification {
-    if words.trim().is_empty() {
+pub(crate) fn classify(message: &str) -> Classification {
+    if message.trim().is_empty() {
         return Classification { reason: None, text: String::new() };
     }
-    let lines = lines(words);
+    let lines = lines(message);
     let end = end(&lines);
     if let Some(line) = end.filter(|line| is_of_the_code(line)) {
         // This ended the program, regardless of earlier log lines.

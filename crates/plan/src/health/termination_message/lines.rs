@@ -80,10 +80,10 @@ static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The lines of a normalized message.
-pub(super) fn lines(words: &str) -> Vec<Line> {
+pub(super) fn lines(output: &str) -> Vec<Line> {
     let noise =
         |text: &str| text.trim().is_empty() || NOISE.as_ref().is_some_and(|noise| noise.is_match(text));
-    let all: Vec<Line> = words.lines().flat_map(unframed).collect();
+    let all: Vec<Line> = output.lines().flat_map(unframed).collect();
     let mut out: Vec<Line> = Vec::new();
     let mut folded = vec![false; all.len()];
     // A truncated message may begin in the middle of a traceback.

@@ -158,27 +158,27 @@ fn failures_of_pulsar_are_known() {
             "Terminating due to java.lang.OutOfMemoryError: Java heap space",
         ),
     ];
-    for (reason, words, line) in cases {
+    for (reason, message, line) in cases {
         let want = Classification { reason: Some(reason), text: line.to_owned() };
-        assert_eq!(classify(words), want, "{words}");
+        assert_eq!(classify(message), want, "{message}");
     }
 }
 
 #[test]
-fn what_the_users_own_code_says_is_not_taken_for_pulsar() {
-    let words = [
+fn output_of_the_users_code_is_not_attributed_to_pulsar() {
+    let messages = [
         "ERROR JavaInstanceRunnable - Uncaught exception in Java Instance\njava.sql.SQLException: Connection refused: db:5432",
         "ERROR x - order 4711 - could not be read: ERROR 4711: - bad",
         "java.lang.IllegalStateException: boom",
         "",
     ];
-    for words in words {
-        assert_eq!(classify(words).reason, None, "{words}");
+    for message in messages {
+        assert_eq!(classify(message).reason, None, "{message}");
     }
 }
 
 #[test]
-fn the_scheduler_is_told_without_counts() {
+fn messages_of_the_scheduler_lose_their_counts() {
     let shown = |text: &str| without_counts(text);
     let want = "no node is available: Insufficient cpu, node(s) had untolerated taint {a: b}";
     for text in [

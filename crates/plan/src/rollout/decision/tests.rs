@@ -13,9 +13,9 @@ fn rendered(inputs: &str, renderer: &str, claims: &str) -> StatefulSet {
     };
     let mut set = StatefulSet { spec, ..StatefulSet::default() };
     stamp(&mut set, renderer);
-    let note =
+    let provenance =
         json!({"inputs": inputs, "operator": "o", "renderer": renderer, "immutable": ["", "", "", claims]});
-    set.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+    set.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), provenance.to_string());
     set.metadata.generation = Some(4);
     set
 }
@@ -76,8 +76,11 @@ fn the_spec_that_rendered_the_same_is_what_it_was_rendered_from() {
     let (live, recorded) = left(&set);
     // Another spec that renders to the same bytes; the recorded provenance stays.
     let mut same = set.clone();
-    let note = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
-    same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+    let provenance = json!({"inputs": "j", "operator": "o", "renderer": "1", "immutable": ["", "", "", ""]});
+    same.metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(RENDERED_FROM.to_owned(), provenance.to_string());
     let plain = RolloutPolicy::default();
     let inputs = RolloutInputs {
         live: &live,
@@ -202,9 +205,12 @@ fn a_statefulset_of_the_go_operator_is_adopted_unchanged() {
 fn a_statefulset_of_a_newer_release_is_not_one_of_the_go_operator() {
     let desired = rendered("i", "1", "");
     let (live, _) = left(&rendered("i", "2", ""));
-    let with = |note: &serde_json::Value| {
+    let with = |provenance: &serde_json::Value| {
         let mut live = live.clone();
-        live.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
+        live.metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(RENDERED_FROM.to_owned(), provenance.to_string());
         live
     };
     let unknown_fields = json!({"inputs": "i", "operator": "p", "renderer": "9.0.0/12", "more": [1],
@@ -212,17 +218,24 @@ fn a_statefulset_of_a_newer_release_is_not_one_of_the_go_operator() {
     let other_form = json!({"spec": {"hash": "i"}, "renderer": {"release": "9.0.0"}});
     let plain = RolloutPolicy::default();
     let waits = Decision::Hold(Reason::RendererChanged);
-    for note in [unknown_fields, other_form] {
-        let live = with(&note);
+    for provenance in [unknown_fields, other_form] {
+        let live = with(&provenance);
         let recorded = live.reference();
-        assert_eq!(decide(&live, recorded.as_ref(), &desired, &plain), waits, "{note}");
-        assert_eq!(decide(&live, None, &desired, &plain), waits, "the status was lost: {note}");
+        assert_eq!(decide(&live, recorded.as_ref(), &desired, &plain), waits, "{provenance}");
+        assert_eq!(decide(&live, None, &desired, &plain), waits, "the status was lost: {provenance}");
         assert_eq!(
             decide(&live, recorded.as_ref(), &desired, &policy(Some(hash(&desired)), false)),
             Decision::Apply
         );
         let (mut same, _) = left(&desired);
-        same.metadata.annotations.get_or_insert_default().insert(RENDERED_FROM.to_owned(), note.to_string());
-        assert_eq!(decide(&same, same.reference().as_ref(), &desired, &plain), Decision::Same, "{note}");
+        same.metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(RENDERED_FROM.to_owned(), provenance.to_string());
+        assert_eq!(
+            decide(&same, same.reference().as_ref(), &desired, &plain),
+            Decision::Same,
+            "{provenance}"
+        );
     }
 }

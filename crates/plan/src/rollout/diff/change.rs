@@ -64,7 +64,7 @@ impl fmt::Display for Fate {
 
 impl Change {
     /// As text, after a previous change that may have the same place.
-    pub(super) fn words(&self, before: Option<&Place>) -> String {
+    pub(super) fn text(&self, before: Option<&Place>) -> String {
         let Self { place, item, fate } = self;
         match (item.is_empty(), *place == Place::Set || before == Some(place)) {
             (true, _) => format!("{place} {fate}"),
@@ -108,6 +108,6 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words(None))
+        f.write_str(&self.text(None))
     }
 }

@@ -62,7 +62,7 @@ pub fn summary(changes: &[Change], most: usize) -> String {
     let mut parts = Vec::new();
     let mut before = None;
     for change in changes.iter().take(most) {
-        parts.push(change.words(before));
+        parts.push(change.text(before));
         before = Some(&change.place);
     }
     match changes.len().saturating_sub(parts.len()) {

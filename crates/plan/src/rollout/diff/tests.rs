@@ -46,7 +46,7 @@ fn with(edits: &Map<String, Value>) -> StatefulSet {
     serde_json::from_value(desired).unwrap()
 }
 
-fn words(live: &Value, desired: &StatefulSet) -> Vec<String> {
+fn changes(live: &Value, desired: &StatefulSet) -> Vec<String> {
     difference(live, desired, MANAGER).iter().map(ToString::to_string).collect()
 }
 
@@ -59,18 +59,18 @@ fn cases() -> Vec<(Map<String, Value>, Vec<String>)> {
 }
 
 #[test]
-fn every_edit_is_told_and_nothing_else() {
+fn every_edit_is_reported_and_nothing_else() {
     for (edits, want) in cases() {
-        assert_eq!(words(&applied(), &with(&edits)), want, "{edits:?}");
+        assert_eq!(changes(&applied(), &with(&edits)), want, "{edits:?}");
         if edits.keys().all(|path| path.starts_with("/spec/template/")) {
-            assert_eq!(words(&created(), &with(&edits)), want, "made by another operator: {edits:?}");
+            assert_eq!(changes(&created(), &with(&edits)), want, "made by another operator: {edits:?}");
         }
     }
 }
 
 /// The reverse of every edit: fields that exist only in the edited object are removed if the operator owns them.
 #[test]
-fn what_was_not_applied_by_us_stays() {
+fn fields_of_other_managers_stay() {
     let mut foreign = applied();
     let container = "/spec/template/spec/containers/1";
     for (path, value) in [
@@ -93,12 +93,12 @@ fn what_was_not_applied_by_us_stays() {
     ] {
         edit(&mut foreign, path, &value);
     }
-    assert_eq!(words(&foreign, &with(&Map::new())), [""; 0]);
+    assert_eq!(changes(&foreign, &with(&Map::new())), [""; 0]);
     // A field that has one owner as a whole is replaced as a whole.
     edit(&mut foreign, "/spec/template/spec/nodeSelector/theirs", &json!("x"));
     edit(&mut foreign, &format!("{container}/env/0/valueFrom/fieldRef/apiVersion"), &json!("v2"));
     assert_eq!(
-        words(&foreign, &with(&Map::new())),
+        changes(&foreign, &with(&Map::new())),
         ["container pulsar-function: env POD_NAME changed", "pod: nodeSelector theirs removed"]
     );
 }
@@ -113,7 +113,7 @@ fn an_object_of_another_operator_loses_what_is_not_rendered() {
     edit(&mut live, "/metadata/labels/theirs", &json!("x"));
     edit(&mut live, "/spec/minReadySeconds", &Value::Null);
     assert_eq!(
-        words(&live, &with(&Map::new())),
+        changes(&live, &with(&Map::new())),
         [
             "minReadySeconds changed from 0 to 15",
             "container pulsar-function: env THEIRS removed",
@@ -132,15 +132,15 @@ fn what_another_holds_too_is_not_removed() {
     edit(&mut live, "/metadata/managedFields/-", &theirs);
     let without =
         |path: &str| with(&[(path.to_owned(), Value::Null)].into_iter().collect::<Map<String, Value>>());
-    assert_eq!(words(&live, &without("/spec/template/spec/containers/1/env/2")), [""; 0]);
+    assert_eq!(changes(&live, &without("/spec/template/spec/containers/1/env/2")), [""; 0]);
     assert_eq!(
-        words(&live, &without("/spec/template/spec/containers/1/env/1")),
+        changes(&live, &without("/spec/template/spec/containers/1/env/1")),
         ["container pulsar-function: env PASSWORD removed"]
     );
 }
 
 #[test]
-fn no_value_is_told() {
+fn no_value_is_shown() {
     for (edits, _) in cases() {
         for live in [applied(), created()] {
             let changes = difference(&live, &with(&edits), MANAGER);
@@ -185,7 +185,7 @@ fn a_summary_names_each_place_once_and_counts_the_rest() {
 fn an_object_that_is_none_differs_in_everything() {
     for live in [json!(null), json!([]), json!({"spec": 1, "metadata": {"managedFields": [{"manager": 1}]}})]
     {
-        assert!(words(&live, &with(&Map::new())).contains(&"container pulsar-function added".to_owned()));
+        assert!(changes(&live, &with(&Map::new())).contains(&"container pulsar-function added".to_owned()));
     }
 }
 
@@ -213,9 +213,9 @@ fn what_the_api_server_fills_in_is_no_difference() {
         desired["spec"].as_object_mut().unwrap().remove(field);
     }
     let desired: StatefulSet = serde_json::from_value(desired).unwrap();
-    assert_eq!(words(&live, &desired), [""; 0]);
+    assert_eq!(changes(&live, &desired), [""; 0]);
     edit(&mut live, "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted", &json!("Delete"));
-    assert_eq!(words(&live, &desired), ["persistentVolumeClaimRetentionPolicy.whenDeleted removed"]);
+    assert_eq!(changes(&live, &desired), ["persistentVolumeClaimRetentionPolicy.whenDeleted removed"]);
 }
 
 #[test]

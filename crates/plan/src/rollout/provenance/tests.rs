@@ -5,7 +5,7 @@ fn part(value: &str, auto: bool) -> Option<Part> {
     serde_json::from_value(spec).ok().as_ref().map(Part::of)
 }
 
-fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Provenance {
+fn provenance(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option<Part>) -> Provenance {
     let immutable = Immutable::of(&StatefulSetSpec::default());
     let (operator, renderer) = (operator.to_owned(), renderer.to_owned());
     Provenance {
@@ -21,10 +21,10 @@ fn note(operator: &str, renderer: &str, global: Option<Part>, namespaced: Option
 }
 
 #[test]
-fn a_change_waits_when_nobody_asked_for_it() {
-    let before = note("o", "1", part("1", true), part("1", false));
+fn a_change_without_a_reason_waits() {
+    let before = provenance("o", "1", part("1", true), part("1", false));
     let reason = |operator, renderer, global, namespaced| {
-        before.reason_to_wait(&note(operator, renderer, global, namespaced))
+        before.reason_to_wait(&provenance(operator, renderer, global, namespaced))
     };
     let waits = Some(Reason::BackendConfigChanged);
     assert_eq!(reason("o", "1", part("1", true), part("2", false)), waits);
@@ -39,22 +39,22 @@ fn a_change_waits_when_nobody_asked_for_it() {
     assert_eq!(reason("o", "2", part("2", true), part("1", false)), None, "auto update takes it along");
     let operator = Some(Reason::OperatorConfigChanged);
     assert_eq!(reason("p", "1", part("1", true), part("1", false)), operator);
-    let none = note("o", "1", None, None);
-    assert_eq!(none.reason_to_wait(&note("o", "1", None, part("1", false))), waits, "new");
-    assert_eq!(none.reason_to_wait(&note("o", "1", None, part("1", true))), None, "new, auto");
+    let none = provenance("o", "1", None, None);
+    assert_eq!(none.reason_to_wait(&provenance("o", "1", None, part("1", false))), waits, "new");
+    assert_eq!(none.reason_to_wait(&provenance("o", "1", None, part("1", true))), None, "new, auto");
 }
 
 #[test]
-fn the_note_can_be_read_again() {
-    let note = note("o", "1", part("1", true), None);
+fn provenance_survives_encoding() {
+    let provenance = provenance("o", "1", part("1", true), None);
     let mut set = StatefulSet::default();
-    note.write(&mut set);
-    assert_eq!(Provenance::on(&set.metadata), Some(note));
+    provenance.write(&mut set);
+    assert_eq!(Provenance::on(&set.metadata), Some(provenance));
     assert_eq!(Provenance::on(&ObjectMeta::default()), None);
 }
 
 #[test]
-fn a_note_of_the_first_release_is_of_the_same_configuration() {
+fn provenance_of_the_first_release_matches_the_same_configuration() {
     let environment = Environment::default();
     let operator = OperatorHash::of(&environment);
     let newer = |operator: &OperatorHash| {
@@ -70,16 +70,16 @@ fn a_note_of_the_first_release_is_of_the_same_configuration() {
     let other = newer(&OperatorHash::of(&other));
     assert_eq!(first.reason_to_wait(&other), Some(Reason::OperatorConfigChanged));
     assert_eq!(ours.reason_to_wait(&other), Some(Reason::OperatorConfigChanged));
-    assert!(!ours.text().contains("debug"), "only one hash is noted: {}", ours.text());
+    assert!(!ours.text().contains("debug"), "only one hash is recorded: {}", ours.text());
 }
 
 #[test]
-fn what_a_newer_release_notes_is_read_as_far_as_it_is_known() {
-    let on = |note: &str| {
-        let annotations = [(RENDERED_FROM.to_owned(), note.to_owned())].into();
+fn known_fields_of_a_newer_release_are_read() {
+    let on = |provenance: &str| {
+        let annotations = [(RENDERED_FROM.to_owned(), provenance.to_owned())].into();
         Provenance::on(&ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() })
     };
-    let ours = note("o", "0.1.0/4", None, None);
+    let ours = provenance("o", "0.1.0/4", None, None);
     let mut value = serde_json::to_value(&ours).unwrap();
     value["renderer"] = json!("9.0.0/12");
     value["more"] = json!({"a": 1});
@@ -122,7 +122,7 @@ fn inputs_are_the_meaning_of_a_spec_without_its_scale() {
     let of = |spec: &str| Provenance {
         inputs: inputs(spec),
         also: written_out(spec),
-        ..note("o", "1", None, None)
+        ..provenance("o", "1", None, None)
     };
     let one = of(&json!({"showPreciseParallelism": true, "replicas": 1}).to_string());
     // What earlier releases recorded for both.

@@ -98,7 +98,7 @@ fn a_real_connection_is_ready_and_its_end_is_not() {
     assert!(output.status.success(), "{output:?}");
     drop(broker.accept().unwrap());
     let output = answer();
-    let words = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success() && words.starts_with("no connection to a broker"), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && text.starts_with("no connection to a broker"), "{output:?}");
     drop(client);
 }

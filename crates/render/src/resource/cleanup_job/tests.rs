@@ -30,7 +30,7 @@ fn pulsarctl(reason: &str) -> String {
 }
 
 #[test]
-fn only_pulsar_s_own_words_for_what_is_absent_are_no_failure() {
+fn only_pulsar_s_not_found_messages_are_no_failure() {
     const HTML: &str =
         "<html>\n<head><title>404 Not Found</title></head>\n<body>Topic x not found</body>\n</html>";
     let absent = [
@@ -79,7 +79,7 @@ fn a_tool_that_cannot_run_is_a_failure() {
     let folder = Folder::new("cleanup-missing");
     let plain = folder.0.join("plain");
     fs::write(&plain, "not a program").unwrap();
-    let words = folder.tool("words", "Reason: Topic a not found", 1);
+    let message = folder.tool("words", "Reason: Topic a not found", 1);
     let no_interpreter = folder.tool("no-interpreter", "", 0);
     fs::write(&no_interpreter, "#!/no/such/java\n").unwrap();
     for shell in shells() {
@@ -94,11 +94,11 @@ fn a_tool_that_cannot_run_is_a_failure() {
         for tool in tools {
             // The output for one item does not count for the next.
             let script = format!(
-                "failed=0; newline='\n'; {FORGET}; {{ forget {words} a; forget {tool} b; forget {words} c; exit $failed; }}"
+                "failed=0; newline='\n'; {FORGET}; {{ forget {message} a; forget {tool} b; forget {message} c; exit $failed; }}"
             );
             assert!(!succeeds(&shell, &script, None), "{shell:?}: {tool}");
         }
-        let script = format!("failed=0; newline='\n'; {FORGET}; {{ forget {words} a; exit $failed; }}");
+        let script = format!("failed=0; newline='\n'; {FORGET}; {{ forget {message} a; exit $failed; }}");
         assert!(succeeds(&shell, &script, None), "{shell:?}");
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Far below the resync interval, which would detect everything in the end.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-struct Gap {
+struct InterruptedWatch {
     env: TestEnv,
     namespace: String,
     proxy: Proxy,
@@ -25,7 +25,7 @@ struct Gap {
     name: &'static str,
 }
 
-impl Gap {
+impl InterruptedWatch {
     async fn start(env: &TestEnv, namespace: &str, name: &'static str) -> Result<Self> {
         let proxy = Proxy::start(env).await?;
         let flags = [&*format!("--watched-namespace={namespace}"), "--leader-elect=false"];
@@ -77,12 +77,12 @@ impl Gap {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
+async fn deletions_while_a_watch_is_interrupted_are_noticed() -> Result<()> {
     let env = TestEnv::connect().await?.with_timeout(TIMEOUT);
     env.prepare().await?;
-    env.test("gap", |env, namespace| async move {
+    env.test("interrupted", |env, namespace| async move {
         let statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
-        let mut gap = Gap::start(&env, &namespace, "function-controller").await?;
+        let mut interrupted = InterruptedWatch::start(&env, &namespace, "function-controller").await?;
         let objects = functions(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&configs, "BackendConfig", "backend-config", &json!({"autoUpdate": true, "env": {"X": "1"}}))
@@ -97,8 +97,8 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
             ("HorizontalPodAutoscaler", "f-function"),
         ] {
             let child = Child::of(&env, &namespace, kind, name)?;
-            gap.fresh().await?;
-            gap.recreated(child.resource, &child.api, name).await?;
+            interrupted.fresh().await?;
+            interrupted.recreated(child.resource, &child.api, name).await?;
             until_ready(&env, &objects, "f", AVAILABLE).await?;
         }
 
@@ -106,11 +106,12 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         let with_variable =
             || async { Ok::<_, anyhow::Error>(set.whole().await?.to_string().contains("\"name\":\"X\"")) };
         ensure!(with_variable().await?, "the BackendConfig has no effect");
-        gap.during("backendconfigs", async {
-            configs.delete("backend-config", &DeleteParams::default()).await?;
-            Ok(())
-        })
-        .await?;
+        interrupted
+            .during("backendconfigs", async {
+                configs.delete("backend-config", &DeleteParams::default()).await?;
+                Ok(())
+            })
+            .await?;
         env.until("the end of the BackendConfig", || async {
             ensure!(!with_variable().await?, "the variable is still there");
             Ok(())
@@ -127,7 +128,7 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         let pod = json!({"metadata": {"name": "g-function-0", "labels": labels},
                          "spec": {"containers": [{"name": "c", "image": "a:1"}]}});
         pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
-        gap.controller.until_idle(&env).await?;
+        interrupted.controller.until_idle(&env).await?;
         objects.delete("g", &DeleteParams::default()).await?;
         env.until("it waits for the pod", || async {
             let status = objects.get("g").await?.data["status"].to_string();
@@ -136,13 +137,14 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
         })
         .await?;
         let jobs = Child::of(&env, &namespace, "Job", &job_of("g"))?;
-        gap.during("pods", async {
-            pods.delete("g-function-0", &DeleteParams::default().grace_period(0)).await?;
-            Ok(())
-        })
-        .await?;
+        interrupted
+            .during("pods", async {
+                pods.delete("g-function-0", &DeleteParams::default().grace_period(0)).await?;
+                Ok(())
+            })
+            .await?;
         env.until("Job", || async { Ok(jobs.api.get(&jobs.name).await?) }).await?;
-        gap.recreated("jobs", &jobs.api, &jobs.name).await?;
+        interrupted.recreated("jobs", &jobs.api, &jobs.name).await?;
         let typed: Api<Job> = Api::namespaced(env.client.clone(), &namespace);
         job_status(&typed, &jobs.name, ended(true)).await?;
         until_gone(&env, &objects, "g").await
@@ -151,11 +153,11 @@ async fn what_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()> {
+async fn a_component_deleted_while_a_watch_is_interrupted_is_recreated() -> Result<()> {
     let env = TestEnv::connect().await?.with_timeout(TIMEOUT);
     env.prepare().await?;
     env.test("gapmesh", |env, namespace| async move {
-        let mut gap = Gap::start(&env, &namespace, "mesh-controller").await?;
+        let mut interrupted = InterruptedWatch::start(&env, &namespace, "mesh-controller").await?;
         let meshes = api(&env, &namespace, "FunctionMesh", "functionmeshes");
         let item = |config: &str| {
             let mut item = function_spec();
@@ -170,10 +172,10 @@ async fn a_component_that_vanished_in_a_gap_of_a_watch_is_missed() -> Result<()>
         for (kind, plural, name) in
             [("Function", "functions", "m-f"), ("Source", "sources", "m-a"), ("Sink", "sinks", "m-a")]
         {
-            let components = api(&env, &gap.namespace, kind, plural);
+            let components = api(&env, &interrupted.namespace, kind, plural);
             env.until(name, || async { Ok(components.get(name).await?) }).await?;
-            gap.fresh().await?;
-            gap.recreated(plural, &components, name).await?;
+            interrupted.fresh().await?;
+            interrupted.recreated(plural, &components, name).await?;
         }
         Ok(())
     })
