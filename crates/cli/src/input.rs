@@ -13,7 +13,7 @@ use std::process::Command;
 /// Where the objects come from.
 #[derive(Args)]
 #[group(id = "input", multiple = true)]
-pub struct Input {
+pub(crate) struct Input {
     /// File or directory with manifests; `-` reads standard input. May be repeated.
     #[arg(short, long = "filename", group = "input")]
     pub file: Vec<PathBuf>,
@@ -30,7 +30,7 @@ impl Input {
     ///
     /// # Errors
     /// When something cannot be read or is neither YAML nor JSON.
-    pub fn objects(&self) -> Result<Vec<Value>> {
+    pub(crate) fn objects(&self) -> Result<Vec<Value>> {
         let mut objects = Vec::new();
         for (name, text) in self.texts()? {
             let documents = yaml::documents(&text);

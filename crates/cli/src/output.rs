@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// How objects are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// YAML documents, one for each object.
     Yaml,
     /// A JSON List.
@@ -20,7 +20,7 @@ impl Output {
     ///
     /// # Errors
     /// Never in practice: they are JSON already.
-    pub fn text(self, objects: &[Value]) -> Result<String> {
+    pub(crate) fn text(self, objects: &[Value]) -> Result<String> {
         Ok(match self {
             Self::Yaml => {
                 let texts: Result<Vec<String>, _> = objects.iter().map(serde_yaml::to_string).collect();

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Options of rendering.
-pub struct Renderer<'a> {
+pub(crate) struct Renderer<'a> {
     /// The operator's configuration.
     pub environment: Environment,
     /// Its flags.
@@ -35,7 +35,7 @@ pub struct Renderer<'a> {
 
 /// The result of rendering.
 #[derive(Debug, Default)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// The objects.
     pub objects: Vec<Value>,
     /// Notes for the user, which are no errors.
@@ -49,7 +49,7 @@ type Configs = BTreeMap<(String, String), BackendConfigSpec>;
 
 impl Renderer<'_> {
     /// Renders all documents, or reports all problems.
-    pub fn all(&self, documents: Vec<Value>) -> Rendered {
+    pub(crate) fn all(&self, documents: Vec<Value>) -> Rendered {
         let (mut rendered, mut schemas) = (Rendered::default(), Schemas::default());
         let mut others: BTreeMap<String, usize> = BTreeMap::new();
         let documents: Vec<(bool, Value)> = documents

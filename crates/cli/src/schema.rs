@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// How to treat unknown fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Validation {
+pub(crate) enum Validation {
     /// Refused.
     Strict,
     /// Dropped, with a line on standard error.
@@ -40,11 +40,11 @@ const METADATA: [&str; 15] = [
 
 /// The schemas of the kinds, generated on first use.
 #[derive(Default)]
-pub struct Schemas(BTreeMap<String, Option<JSONSchemaProps>>);
+pub(crate) struct Schemas(BTreeMap<String, Option<JSONSchemaProps>>);
 
 /// What is wrong with an object.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Fields that no schema has: `kubectl apply` refuses them, with `--validate=ignore` they are dropped.
     pub unknown: Vec<String>,
     /// Values of another type than the schema says, or missing: always refused. Each begins with its field.
@@ -53,7 +53,7 @@ pub struct Findings {
 
 impl Schemas {
     /// Compares an object with the schema of its kind, as it is installed in a cluster.
-    pub fn check(&mut self, kind: &str, object: &Value) -> Findings {
+    pub(crate) fn check(&mut self, kind: &str, object: &Value) -> Findings {
         let mut findings = Findings::default();
         let schema = self.0.entry(kind.to_owned()).or_insert_with(|| schema_of(kind));
         let Some(schema) = schema else { return findings };

@@ -10,7 +10,6 @@
 //!
 //! `watches` wires the watches, `reconcile` handles one object; all decisions are in the crate `functionmesh-plan`. Only the
 //! watches read from the API server, and unchanged children are not written: a restart writes nothing.
-#![warn(unreachable_pub)]
 
 mod apply;
 mod args;

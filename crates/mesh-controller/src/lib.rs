@@ -8,7 +8,6 @@
 //!  Sources ──────┼─> queue ─> items ─> plan ─> apply, delete ─> status
 //!  Sinks ────────┘
 //! ```
-#![warn(unreachable_pub)]
 
 mod apply;
 mod children;

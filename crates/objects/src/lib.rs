@@ -1,6 +1,5 @@
 //! Facts about any stored object, as plain data: decoding that no object can break, field ownership, why a request was refused,
 //! hashes and bounded texts. Pure, and independent of kinds.
-#![warn(unreachable_pub)]
 
 pub mod bounded_json;
 pub mod hash;

@@ -9,7 +9,6 @@
 //! ```
 //!
 //! Pure, as the renderer is: no clock, no I/O. The controller (`crates/controller`) carries the decisions out.
-#![warn(unreachable_pub)]
 
 pub mod conditions;
 pub mod drift;

@@ -11,7 +11,6 @@
 //! No task is detached: a loop that ends takes the process with it, so that a pod never looks alive while it does nothing. A
 //! controller's loop uses [`stream`] for its caches, [`observe`] around each reconcile, [`apply`] to write, and [`event`] to
 //! report.
-#![warn(unreachable_pub)]
 
 mod admin;
 pub mod apply;

@@ -18,7 +18,7 @@ data:
 const KINDS: [&str; 4] = ["Function", "FunctionMesh", "Sink", "Source"];
 
 /// Adds the patch.
-pub fn generate(files: &mut Files) {
+pub(crate) fn generate(files: &mut Files) {
     let script: String = SCRIPT.lines().flat_map(|line| ["    ", line, "\n"]).collect();
     let entries = KINDS
         .map(|kind| format!("  resource.customizations.health.compute.functionmesh.io_{kind}: |\n{script}"));

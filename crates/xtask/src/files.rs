@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 /// Content by path below the repository's root.
 #[derive(Default)]
-pub struct Files(BTreeMap<PathBuf, String>);
+pub(crate) struct Files(BTreeMap<PathBuf, String>);
 
 impl Files {
     /// Adds a file.
-    pub fn add(&mut self, path: impl Into<PathBuf>, content: String) {
+    pub(crate) fn add(&mut self, path: impl Into<PathBuf>, content: String) {
         self.0.insert(path.into(), content);
     }
 
     /// The content of a file.
     #[cfg(test)]
-    pub fn get(&self, path: &str) -> Option<&str> {
+    pub(crate) fn get(&self, path: &str) -> Option<&str> {
         self.0.get(Path::new(path)).map(String::as_str)
     }
 
     /// Writes all files below a folder. Current files are not touched, so that nothing is rebuilt.
-    pub fn write(&self, root: &Path) -> Result<()> {
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
         for path in self.stale(root) {
             let target = root.join(path);
             if let Some(folder) = target.parent() {
@@ -37,7 +37,7 @@ impl Files {
     ///
     /// # Errors
     /// Names the files that are missing or differ, and the command that writes them.
-    pub fn check(&self, root: &Path, command: &str) -> Result<()> {
+    pub(crate) fn check(&self, root: &Path, command: &str) -> Result<()> {
         let stale: Vec<String> = self.stale(root).iter().map(|path| path.display().to_string()).collect();
         if !stale.is_empty() {
             bail!("stale generated files, run `{command}`: {}", stale.join(", "));
@@ -58,7 +58,7 @@ impl Files {
 }
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 

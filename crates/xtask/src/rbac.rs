@@ -143,7 +143,7 @@ const PEOPLE: &[(&str, &[Grant])] = &[
 ];
 
 /// Adds the roles.
-pub fn generate(files: &mut Files) {
+pub(crate) fn generate(files: &mut Files) {
     let mut names = Vec::new();
     for (controller, grants) in TABLE {
         let (rules, lease_rules) = (rules(grants), lease_rules(controller));

@@ -22,7 +22,7 @@ const POLICIES: [(&str, bool, bool); 4] = [
 ];
 
 /// Adds the policies, next to the CRDs.
-pub fn generate(files: &mut Files) {
+pub(crate) fn generate(files: &mut Files) {
     let rules = rules();
     let documents = POLICIES.map(|(name, refuse, mesh)| {
         let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.refused == refuse).collect();

@@ -34,7 +34,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
 ];
 
 /// Adds the manifest, and the file that the chart's template fills in.
-pub fn generate(files: &mut Files) {
+pub(crate) fn generate(files: &mut Files) {
     let account = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}-mesh-controller");
     let defaults = ALLOWED.map(|(_, _, default)| default.to_owned());
     let manifest = format!(

@@ -7,7 +7,7 @@ use serde_json::Value;
 const WIDTH: usize = 200;
 
 /// A document.
-pub fn document(value: &Value) -> String {
+pub(crate) fn document(value: &Value) -> String {
     lines(value).into_iter().map(|line| line + "\n").collect()
 }
 

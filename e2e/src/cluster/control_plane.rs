@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Addresses of Services inside a cluster.
-pub const SERVICES: &str = "10.96.0.0/16";
+pub(super) const SERVICES: &str = "10.96.0.0/16";
 /// The API server's own Service.
 const API_SERVICE: &str = "10.96.0.1";
 

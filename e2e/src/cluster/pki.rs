@@ -39,7 +39,7 @@ pub(crate) const SLOTS: usize = 1024;
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, names: &[&str]) -> Result<()> {
+pub(crate) fn write(folder: &Path, names: &[&str]) -> Result<()> {
     write_authority(folder, names)?;
     let accounts = KeyPair::generate()?;
     fs::write(folder.join("sa.key"), accounts.serialize_pem())?;
@@ -63,7 +63,7 @@ pub fn write(folder: &Path, names: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_authority(folder: &Path, names: &[&str]) -> Result<()> {
+pub(crate) fn write_authority(folder: &Path, names: &[&str]) -> Result<()> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.distinguished_name.push(DnType::CommonName, "function-mesh-test");
@@ -81,12 +81,12 @@ pub fn write_authority(folder: &Path, names: &[&str]) -> Result<()> {
 }
 
 /// The token of a user. Not a secret: the server listens on this machine only.
-pub fn token(user: &str) -> String {
+pub(crate) fn token(user: &str) -> String {
     format!("token-of-{}", user.replace(':', "-"))
 }
 
 /// A kubeconfig for a user; it refers to the CA certificate in `folder`.
-pub fn kubeconfig(folder: &Path, server: &str, user: &str) -> String {
+pub(crate) fn kubeconfig(folder: &Path, server: &str, user: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: local\n\
          clusters:\n- name: local\n  cluster:\n    server: {server}\n    certificate-authority: {}/ca.crt\n\

@@ -17,7 +17,7 @@ const PRIVATE: [&str; 5] =
     ["/run/containerd", "/run/netns", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers"];
 
 /// Running namespaces.
-pub struct Sandbox {
+pub(super) struct Sandbox {
     child: Mutex<Child>,
     log: PathBuf,
 }
@@ -27,7 +27,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the machine does not allow it.
-    pub fn start(name: &str, bound: bool, nodes: u8) -> Result<Self> {
+    pub(super) fn start(name: &str, bound: bool, nodes: u8) -> Result<Self> {
         let (gateway, address) = free_addresses()?;
         create_control_groups(&control_group(name));
         let log = paths::disk(name).join("inside.log");
@@ -71,7 +71,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When it did; with the end of its log.
-    pub fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(status) = child.try_wait()? {
             let text = fs::read_to_string(&self.log).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Sandbox {
 ///
 /// # Errors
 /// When there is none yet.
-pub fn first_process(word: &str, name: &str) -> Result<String> {
+pub(super) fn first_process(word: &str, name: &str) -> Result<String> {
     let found = processes(word, name).into_iter().find(|p| p.program == "tini");
     found.map(|p| p.pid).context("no process yet")
 }
@@ -94,7 +94,7 @@ pub fn first_process(word: &str, name: &str) -> Result<String> {
 ///
 /// # Errors
 /// When the network cannot be configured.
-pub fn enter(address: &str, gateway: &str) -> Result<()> {
+pub(super) fn enter(address: &str, gateway: &str) -> Result<()> {
     // Folders whose paths containerd, its network plugins and the kubelet do not let us choose: private mounts hide them, so that
     // those of the machine do not change.
     for folder in PRIVATE {
@@ -116,7 +116,7 @@ pub fn enter(address: &str, gateway: &str) -> Result<()> {
 ///
 /// # Errors
 /// When a process cannot be ended.
-pub fn remove(name: &str) -> Result<()> {
+pub(super) fn remove(name: &str) -> Result<()> {
     until("end of the cluster's processes", Duration::from_secs(30), || {
         let left = processes(INSIDE, name);
         for process in &left {
@@ -141,7 +141,7 @@ pub fn remove(name: &str) -> Result<()> {
 }
 
 /// Control group of all pods of a cluster.
-pub fn control_group(name: &str) -> String {
+pub(super) fn control_group(name: &str) -> String {
     format!("/function-mesh-{name}")
 }
 
@@ -187,7 +187,7 @@ fn hierarchies() -> Vec<PathBuf> {
 }
 
 /// Creates a control group in every hierarchy.
-pub fn create_control_groups(group: &str) {
+pub(super) fn create_control_groups(group: &str) {
     for hierarchy in hierarchies() {
         if hierarchy.join("cgroup.subtree_control").exists() {
             for controller in ["+cpuset", "+cpu", "+io", "+memory", "+pids"] {

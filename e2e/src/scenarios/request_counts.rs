@@ -84,13 +84,13 @@ impl fmt::Display for RequestCounts {
 }
 
 /// The writes of all objects that belong to a fleet, by resource.
-pub type Storage = BTreeMap<String, Versions>;
+pub(super) type Storage = BTreeMap<String, Versions>;
 
 /// Reads the number of writes from etcd.
 ///
 /// # Errors
 /// When etcd does not answer.
-pub fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> {
+pub(super) fn storage(env: &TestEnv, namespace: &str, plural: &str) -> Result<Storage> {
     let etcd = env.etcd()?;
     let resources = [plural, "statefulsets", "services"];
     resources.into_iter().map(|r| Ok((r.to_owned(), etcd.versions(r, namespace)?))).collect()

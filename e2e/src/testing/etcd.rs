@@ -14,7 +14,7 @@ pub struct Etcd {
 }
 
 /// Number of writes of each object since its creation, by name.
-pub type Versions = BTreeMap<String, Version>;
+pub(crate) type Versions = BTreeMap<String, Version>;
 
 /// The writes of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Etcd {
 }
 
 /// Number of writes between two reads. A deleted object has none.
-pub fn writes_between(before: &Versions, after: &Versions) -> u64 {
+pub(crate) fn writes_between(before: &Versions, after: &Versions) -> u64 {
     let writes = |(name, now): (&String, &Version)| match before.get(name) {
         Some(then) if then.created == now.created => now.writes.saturating_sub(then.writes),
         _ => now.writes,

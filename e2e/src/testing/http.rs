@@ -8,7 +8,7 @@ use std::net::TcpStream;
 ///
 /// # Errors
 /// If there is no response, or one with another code than 200.
-pub fn request(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
+pub(super) fn request(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     // HTTP/1.0: the response is not chunked, and ends with the connection.
     write!(

@@ -26,7 +26,7 @@ const NAMES: [&str; 3] = ["functionmesh", "function-mesh", "test-"];
 ///
 /// # Errors
 /// When they cannot be listed or the file cannot be written.
-pub async fn record(client: &Client, folder: Option<&Path>) -> Result<()> {
+pub(super) async fn record(client: &Client, folder: Option<&Path>) -> Result<()> {
     // A cluster that the tests did not start may change at any time.
     let Some(folder) = folder else { return Ok(()) };
     let versions = versions(client).await?;
@@ -37,7 +37,7 @@ pub async fn record(client: &Client, folder: Option<&Path>) -> Result<()> {
 ///
 /// # Errors
 /// When the objects cannot be listed.
-pub async fn is_current(client: &Client, folder: Option<&Path>) -> Result<bool> {
+pub(super) async fn is_current(client: &Client, folder: Option<&Path>) -> Result<bool> {
     let recorded = folder.and_then(|folder| fs::read(folder.join("installed.json")).ok());
     let Some(recorded) = recorded else { return Ok(false) };
     let recorded: BTreeMap<String, String> = serde_json::from_slice(&recorded)?;

@@ -7,12 +7,12 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 /// A path below the root of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// The documents of a file.
-pub fn documents(path: &Path) -> Vec<Value> {
+pub(crate) fn documents(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_yaml::Deserializer::from_str(&text)
         .map(|document| Value::deserialize(document).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
@@ -21,7 +21,7 @@ pub fn documents(path: &Path) -> Vec<Value> {
 }
 
 /// The spec of an object of Function Mesh after decoding and encoding; none for other kinds.
-pub fn round_trip(object: &Value) -> Option<Result<Value, String>> {
+pub(crate) fn round_trip(object: &Value) -> Option<Result<Value, String>> {
     macro_rules! through {
         ($($kind:ident),*) => {
             match object["kind"].as_str()? {

@@ -4,26 +4,26 @@ use functionmesh_api::crds;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-pub const COMPONENTS: [&str; 3] = ["Function", "Source", "Sink"];
+pub(crate) const COMPONENTS: [&str; 3] = ["Function", "Source", "Sink"];
 
 /// Deriving the schemas takes a second, so all tests share them.
-pub static DEFINITIONS: LazyLock<Vec<Value>> =
+pub(crate) static DEFINITIONS: LazyLock<Vec<Value>> =
     LazyLock::new(|| crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect());
 
-pub fn definitions() -> &'static [Value] {
+pub(crate) fn definitions() -> &'static [Value] {
     &DEFINITIONS
 }
 
-pub fn definition(kind: &str) -> &'static Value {
+pub(crate) fn definition(kind: &str) -> &'static Value {
     definitions().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap()
 }
 
-pub fn root(crd: &Value) -> &Value {
+pub(crate) fn root(crd: &Value) -> &Value {
     &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 }
 
 /// The part of a schema at a path of fields, `[]` for the items of a list or the values of a map.
-pub fn at<'a>(crd: &'a Value, path: &str) -> &'a Value {
+pub(crate) fn at<'a>(crd: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(root(crd), |schema, step| {
         let inner = match step {
             "[]" if schema["type"] == "array" => &schema["items"],
@@ -36,7 +36,7 @@ pub fn at<'a>(crd: &'a Value, path: &str) -> &'a Value {
 }
 
 /// Calls back for each part of a schema, with its path.
-pub fn walk(schema: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
+pub(crate) fn walk(schema: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
     see(path, schema);
     for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
         walk(inner, &format!("{path}.{field}"), see);

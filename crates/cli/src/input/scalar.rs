@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 ///
 /// # Errors
 /// When JSON has no such number.
-pub fn plain(text: &str) -> Result<Value, String> {
+pub(super) fn plain(text: &str) -> Result<Value, String> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -28,7 +28,7 @@ pub fn plain(text: &str) -> Result<Value, String> {
 ///
 /// # Errors
 /// When the text is nothing of that type.
-pub fn tagged(text: &str, tag: &str) -> Result<Value, String> {
+pub(super) fn tagged(text: &str, tag: &str) -> Result<Value, String> {
     let value = match tag {
         "null" | "bool" | "int" | "float" => plain(text)?,
         "binary" => return Err("!!binary is not supported here; write the text itself".to_owned()),

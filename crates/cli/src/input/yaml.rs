@@ -14,7 +14,7 @@ const VALUES: usize = 1_000_000;
 ///
 /// # Errors
 /// When it is neither YAML nor JSON; with the line.
-pub fn documents(text: &str) -> Result<Vec<Value>, String> {
+pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
     // As kubectl decides; a stream of JSON values is no YAML.
     if text.trim_start().starts_with('{') {
         let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();

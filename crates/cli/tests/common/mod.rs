@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `kubectl-fmesh render` with arguments and standard input.
-pub fn render(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+pub(crate) fn render(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-fmesh"))
         .arg("render")
         .args(arguments)

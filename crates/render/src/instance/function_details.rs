@@ -8,12 +8,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Function class of Sources and Sinks, which passes messages on unchanged.
-pub const IDENTITY_FUNCTION: &str = "org.apache.pulsar.functions.api.utils.IdentityFunction";
+pub(crate) const IDENTITY_FUNCTION: &str = "org.apache.pulsar.functions.api.utils.IdentityFunction";
 /// Runs a window function; the user's class is named in the window configuration.
 pub(crate) const WINDOW_FUNCTION_EXECUTOR: &str =
     "org.apache.pulsar.functions.windowing.WindowFunctionExecutor";
 /// Runs a batch source; the user's class is named in its configuration.
-pub const BATCH_SOURCE_EXECUTOR: &str = "org.apache.pulsar.functions.source.batch.BatchSourceExecutor";
+pub(crate) const BATCH_SOURCE_EXECUTOR: &str = "org.apache.pulsar.functions.source.batch.BatchSourceExecutor";
 
 /// Protobuf message `FunctionDetails`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! Names of Pulsar topics.
 
 /// Whether Pulsar accepts `name` as a topic: `topic`, `tenant/namespace/topic`, or the same with a domain in front.
-pub fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     let part = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-=:._".contains(c))
     };
@@ -23,7 +23,7 @@ pub fn is_valid(name: &str) -> bool {
 
 /// A pattern with its namespace. Without one it would match no topic, although a topic without a namespace belongs to
 /// `public/default`.
-pub fn pattern(pattern: &str) -> String {
+pub(crate) fn pattern(pattern: &str) -> String {
     if pattern.contains('/') {
         return pattern.to_owned();
     }
@@ -34,7 +34,7 @@ pub fn pattern(pattern: &str) -> String {
 }
 
 /// `tenant/namespace` of a topic; a short name is in `public/default`.
-pub fn namespace(name: &str) -> String {
+pub(crate) fn namespace(name: &str) -> String {
     let path = name.split_once("://").map_or(name, |(_, path)| path);
     match path.splitn(3, '/').collect::<Vec<_>>().as_slice() {
         [tenant, namespace, _] => format!("{tenant}/{namespace}"),

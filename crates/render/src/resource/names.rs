@@ -62,7 +62,7 @@ impl fmt::Display for WorkloadName {
 
 /// Name of a volume made from user text: lower case, each run of other characters one `-`, at most 63 characters,
 /// no `-` at the ends.
-pub fn volume_name(text: &str) -> String {
+pub(crate) fn volume_name(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let mut replaced = false;
     for c in text.to_lowercase().chars() {

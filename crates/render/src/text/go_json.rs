@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// Encodes an object like Go's `encoding/json` does for a `map[string]interface{}`: keys sorted, fractions as IEEE
 /// doubles in Go's shortest form, and `<`, `>`, `&` escaped. Unlike Go, integers keep all their digits.
-pub fn object(map: &Map<String, Value>) -> String {
+pub(crate) fn object(map: &Map<String, Value>) -> String {
     let mut out = String::new();
     write_object(&mut out, map);
     out
@@ -75,7 +75,7 @@ fn write_value(out: &mut String, value: &Value) {
 }
 
 /// A double in Go's JSON form: shortest text that reads back the same, with an exponent below 1e-6 and from 1e21 on.
-pub fn double(n: f64) -> String {
+pub(crate) fn double(n: f64) -> String {
     let size = n.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return n.to_string();

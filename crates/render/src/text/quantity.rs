@@ -76,7 +76,7 @@ impl Decimal {
 /// The canonical form of a quantity in Kubernetes, so that `1000m` and `1` render to the same bytes: with a binary
 /// suffix where the text has one and the value is a whole number from 1024 on, else decimal. `None` when the text is no
 /// quantity.
-pub fn canonical(text: &str) -> Option<String> {
+pub(crate) fn canonical(text: &str) -> Option<String> {
     let value = Decimal::parse(text)?;
     let whole = value.exponent >= 0 || value.mantissa.rem_euclid(power_of_ten(value.exponent)) == 0;
     if text.trim().ends_with('i') && whole && value.ceiling().abs() >= 1024 {
@@ -130,7 +130,7 @@ fn scale(suffix: &str) -> Option<(i128, i32)> {
 }
 
 /// An integer in canonical decimal notation: divided by a thousand while exact, with the suffix k, M, G, T, P or E.
-pub fn decimal_si(mut n: i128) -> String {
+pub(crate) fn decimal_si(mut n: i128) -> String {
     let mut suffix = "";
     for next in ["k", "M", "G", "T", "P", "E"] {
         if n == 0 || n % 1000 != 0 {

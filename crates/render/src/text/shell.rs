@@ -6,7 +6,7 @@
 /// Quotes one string as one shell word. Plain words stay unquoted, to keep commands readable in `kubectl describe`.
 ///
 /// The kubelet expands `$(NAME)` and `$$` in a container's command before any shell sees it, so both are doubled.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
@@ -63,7 +63,7 @@ impl Piece {
 ///
 /// # Errors
 /// The problem, if a quote is not closed.
-pub fn words(text: &str) -> Result<String, String> {
+pub(crate) fn words(text: &str) -> Result<String, String> {
     let mut out: Vec<String> = Vec::new();
     let mut word: Option<Vec<Piece>> = None;
     let mut rest = text.chars().peekable();

@@ -8,12 +8,12 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-pub fn yaml(text: &str) -> Value {
+pub(crate) fn yaml(text: &str) -> Value {
     serde_yaml::from_str(text).unwrap()
 }
 
 /// A small valid object of a kind, whose `spec` is changed by a JSON merge patch in YAML.
-pub fn object(kind: &str, patch: &str) -> Value {
+pub(crate) fn object(kind: &str, patch: &str) -> Value {
     let mut object = yaml(
         r"
 metadata: {name: fn, namespace: ns1, uid: 00000000-1111-2222-3333-444444444444}
@@ -38,7 +38,7 @@ spec:
     object
 }
 
-pub fn function(patch: &str) -> Value {
+pub(crate) fn function(patch: &str) -> Value {
     object("Function", patch)
 }
 
@@ -68,7 +68,7 @@ fn lower_as<K: Component>(object: &Value) -> Result<Workload, Invalid> {
     K::lower(&metadata, functionmesh_render::decode::<K::Spec>(&object["spec"])?)
 }
 
-pub fn lower(object: &Value) -> Result<Workload, Invalid> {
+pub(crate) fn lower(object: &Value) -> Result<Workload, Invalid> {
     match object["kind"].as_str() {
         Some("Source") => lower_as::<Source>(object),
         Some("Sink") => lower_as::<Sink>(object),
@@ -77,59 +77,59 @@ pub fn lower(object: &Value) -> Result<Workload, Invalid> {
 }
 
 /// The fields that have a problem.
-pub fn problems(object: &Value) -> Vec<String> {
+pub(crate) fn problems(object: &Value) -> Vec<String> {
     lower(object).err().map(|invalid| invalid.0.into_iter().map(|p| p.field).collect()).unwrap_or_default()
 }
 
-pub fn rendered_in(object: &Value, environment: &Environment, defaults: &Defaults) -> Desired {
+pub(crate) fn rendered_in(object: &Value, environment: &Environment, defaults: &Defaults) -> Desired {
     render(&lower(object).unwrap(), environment, defaults)
 }
 
-pub fn rendered(object: &Value) -> Desired {
+pub(crate) fn rendered(object: &Value) -> Desired {
     rendered_in(object, &Environment::default(), &Defaults::default())
 }
 
-pub fn with_init_containers() -> Environment {
+pub(crate) fn with_init_containers() -> Environment {
     Environment { init_containers: true, ..Environment::default() }
 }
 
-pub fn job(object: &Value) -> Option<Job> {
+pub(crate) fn job(object: &Value) -> Option<Job> {
     cleanup(&lower(object).unwrap(), &Environment::default(), &Defaults::default())
 }
 
 /// What a `BackendConfig` of the namespace contributes.
-pub fn defaults(spec: &str) -> Defaults {
+pub(crate) fn defaults(spec: &str) -> Defaults {
     let spec: BackendConfigSpec = serde_json::from_value(yaml(spec)).unwrap();
     Defaults::merge(None, Some(&spec))
 }
 
-pub fn pod(desired: &Desired) -> &PodSpec {
+pub(crate) fn pod(desired: &Desired) -> &PodSpec {
     desired.stateful_set.spec.template.spec.as_ref().unwrap()
 }
 
-pub fn container<'a>(desired: &'a Desired, name: &str) -> &'a Container {
+pub(crate) fn container<'a>(desired: &'a Desired, name: &str) -> &'a Container {
     let pod = pod(desired);
     let all = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     all.into_iter().find(|container| container.name == name).unwrap()
 }
 
-pub fn main_container(desired: &Desired) -> &Container {
+pub(crate) fn main_container(desired: &Desired) -> &Container {
     pod(desired).containers.iter().find(|container| container.name.starts_with("pulsar-")).unwrap()
 }
 
 /// The script of a container.
-pub fn script(container: &Container) -> &str {
+pub(crate) fn script(container: &Container) -> &str {
     container.command.as_ref().unwrap().last().unwrap()
 }
 
 /// Name and value of the variables of a container.
-pub fn env(container: &Container) -> Vec<(&str, &str)> {
+pub(crate) fn env(container: &Container) -> Vec<(&str, &str)> {
     let variables = container.env.iter().flatten();
     variables.map(|v| (v.name.as_str(), v.value.as_deref().unwrap_or_default())).collect()
 }
 
 /// The details in the form in which the instance receives them.
-pub fn details(object: &Value) -> Value {
+pub(crate) fn details(object: &Value) -> Value {
     let desired = rendered(object);
     let script = script(main_container(&desired));
     let (_, rest) = script.split_once("--function_details '").unwrap();

@@ -4,7 +4,7 @@ use crate::common::*;
 use serde_json::{Value, json};
 
 /// The configuration that a Go program gets, with the variables as the shell sets them.
-pub fn go_configuration(patch: &str) -> Value {
+pub(crate) fn go_configuration(patch: &str) -> Value {
     let object = function(&format!("{{java: null, golang: {{go: /pulsar/go}}, {patch}}}"));
     let desired = rendered(&object);
     let script = script(main_container(&desired));

@@ -22,17 +22,17 @@ static BASES: LazyLock<Vec<(String, Case)>> = LazyLock::new(|| {
 });
 
 /// All of them.
-pub fn all() -> impl Iterator<Item = &'static Case> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     BASES.iter().map(|(_, case)| case)
 }
 
 /// Those that are not named.
-pub fn all_but(names: &[&str]) -> impl Iterator<Item = &'static Case> {
+pub(crate) fn all_but(names: &[&str]) -> impl Iterator<Item = &'static Case> {
     BASES.iter().filter(|(name, _)| !names.contains(&name.as_str())).map(|(_, case)| case)
 }
 
 /// The one of this name.
-pub fn named(name: &str) -> Case {
+pub(crate) fn named(name: &str) -> Case {
     BASES.iter().find(|(known, _)| known == name).unwrap().1.clone()
 }
 

@@ -1,6 +1,6 @@
 //! One input of the renderer, and its result.
 
-pub use functionmesh_api::Kind;
+pub(crate) use functionmesh_api::Kind;
 use functionmesh_api::{BackendConfigSpec, Function, Sink, Source};
 use functionmesh_render::{Component, Defaults, Desired, Environment, Invalid, cleanup, render};
 use k8s_openapi::api::batch::v1::Job;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// An object with the other inputs of rendering.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     pub kind: Kind,
     /// `metadata.name`.
     pub name: String,
@@ -25,17 +25,17 @@ pub struct Case {
 
 /// Everything that a case renders to.
 #[derive(Clone, Debug)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     pub desired: Desired,
     pub cleanup: Option<Job>,
 }
 
 /// The result of a case.
-pub type Outcome = Result<Rendered, Invalid>;
+pub(crate) type Outcome = Result<Rendered, Invalid>;
 
 impl Case {
     /// Without `BackendConfig`s, downloading in the command.
-    pub fn new(kind: Kind, spec: Value) -> Self {
+    pub(crate) fn new(kind: Kind, spec: Value) -> Self {
         Self {
             kind,
             name: "enrich".to_owned(),
@@ -46,12 +46,12 @@ impl Case {
     }
 
     /// Decodes and renders; the error is that of the decoding.
-    pub fn outcome(&self) -> Result<Outcome, String> {
+    pub(crate) fn outcome(&self) -> Result<Outcome, String> {
         self.outcome_of(&self.spec.to_string())
     }
 
     /// As [`Case::outcome`] with another text of the same spec.
-    pub fn outcome_of(&self, spec: &str) -> Result<Outcome, String> {
+    pub(crate) fn outcome_of(&self, spec: &str) -> Result<Outcome, String> {
         match self.kind {
             Kind::Function => self.run::<Function>(spec),
             Kind::Source => self.run::<Source>(spec),
@@ -83,7 +83,7 @@ impl Case {
     }
 
     /// The spec once decoded and encoded, once more, which have to be the same.
-    pub fn round_trips(&self) -> Result<[Value; 2], String> {
+    pub(crate) fn round_trips(&self) -> Result<[Value; 2], String> {
         match self.kind {
             Kind::Function => round_trips::<functionmesh_api::FunctionSpec>(&self.spec),
             Kind::Source => round_trips::<functionmesh_api::SourceSpec>(&self.spec),
@@ -93,7 +93,7 @@ impl Case {
 }
 
 /// A value decoded as `T` and encoded, once and twice.
-pub fn round_trips<T: DeserializeOwned + Serialize>(value: &Value) -> Result<[Value; 2], String> {
+pub(crate) fn round_trips<T: DeserializeOwned + Serialize>(value: &Value) -> Result<[Value; 2], String> {
     let trip = |value: &Value| -> Result<Value, String> {
         let decoded: T =
             serde_json::from_value(value.clone()).map_err(|e| format!("does not decode: {e}"))?;
@@ -106,7 +106,7 @@ pub fn round_trips<T: DeserializeOwned + Serialize>(value: &Value) -> Result<[Va
 
 impl Rendered {
     /// All objects as bytes.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Desired { service, stateful_set, horizontal_autoscaler, vertical_autoscaler } = &self.desired;
         [
             serde_json::to_string(service),
@@ -120,7 +120,7 @@ impl Rendered {
     }
 
     /// The pod templates: that of the component and that of its cleanup.
-    pub fn templates(&self) -> Vec<&PodTemplateSpec> {
+    pub(crate) fn templates(&self) -> Vec<&PodTemplateSpec> {
         let component = &self.desired.stateful_set.spec.template;
         std::iter::once(component)
             .chain(self.cleanup.iter().filter_map(|job| job.spec.as_ref()).map(|spec| &spec.template))
@@ -128,13 +128,13 @@ impl Rendered {
     }
 
     /// The containers that the operator brings, in all templates: not those that the user wrote.
-    pub fn own_containers(&self) -> Vec<&Container> {
+    pub(crate) fn own_containers(&self) -> Vec<&Container> {
         self.templates().into_iter().flat_map(own_containers).collect()
     }
 }
 
 /// The containers of a template that the operator brings.
-pub fn own_containers(template: &PodTemplateSpec) -> Vec<&Container> {
+pub(crate) fn own_containers(template: &PodTemplateSpec) -> Vec<&Container> {
     let pod = template.spec.as_ref().unwrap();
     let own = ["downloader", "pulsar-function", "pulsar-source", "pulsar-sink", "filebeat", "cleanup"];
     pod.init_containers

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The problems of the objects rendered for a case.
-pub fn problems(rendered: &Rendered, case: &Case) -> Vec<String> {
+pub(crate) fn problems(rendered: &Rendered, case: &Case) -> Vec<String> {
     let mut found = Vec::new();
     let set = &rendered.desired.stateful_set;
     let objects = [&set.metadata, &rendered.desired.service.metadata];

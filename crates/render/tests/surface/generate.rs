@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 /// Generates cases of a kind: some from scratch, most by changing a valid object.
 #[derive(Debug)]
-pub struct Cases(pub Kind);
+pub(crate) struct Cases(pub Kind);
 
 impl Strategy for Cases {
     type Tree = Shrinking;
@@ -48,7 +48,7 @@ impl Strategy for Cases {
 
 /// Generates values of one schema.
 #[derive(Debug)]
-pub struct Values(pub &'static Value);
+pub(crate) struct Values(pub &'static Value);
 
 impl Strategy for Values {
     type Tree = proptest::strategy::Just<Value>;
@@ -61,7 +61,7 @@ impl Strategy for Values {
 
 /// Shrinks a failing case by removing one field or item at a time.
 #[derive(Debug)]
-pub struct Shrinking {
+pub(crate) struct Shrinking {
     current: Case,
     before: Option<Case>,
     next: usize,
@@ -129,13 +129,13 @@ fn remove_nth(schema: &Value, value: &mut Value, left: &mut usize) -> bool {
 }
 
 /// Makes values at random.
-pub struct Any<'a> {
+pub(crate) struct Any<'a> {
     rng: &'a mut TestRng,
     hostile: &'static [String],
 }
 
 impl<'a> Any<'a> {
-    pub fn new(rng: &'a mut TestRng) -> Self {
+    pub(crate) fn new(rng: &'a mut TestRng) -> Self {
         Self { rng, hostile: hostile::strings() }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Any<'a> {
     }
 
     /// A value that `schema` allows. `name` is that of the field, or of the field whose item it is.
-    pub fn value(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
+    pub(crate) fn value(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
         if schema["nullable"] == true && self.chance(4) {
             return Value::Null;
         }

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 /// Name of the file that hostile strings try to create.
-pub const CANARY: &str = "CANARY";
+pub(crate) const CANARY: &str = "CANARY";
 
 /// Each breaks out of its context in another way. None has a NUL, which no argument of a program can have.
-pub fn strings() -> &'static [String] {
+pub(crate) fn strings() -> &'static [String] {
     &STRINGS
 }
 

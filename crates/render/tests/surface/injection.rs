@@ -163,12 +163,12 @@ fn meanings(records: &[Record], replace: &dyn Fn(&str) -> String) -> Vec<String>
 }
 
 /// The programs that a case runs, in all containers.
-pub fn run(case: &Case) -> Result<Vec<Record>, String> {
+pub(crate) fn run(case: &Case) -> Result<Vec<Record>, String> {
     run_by(case, Sandbox::run)
 }
 
 /// The programs that a case runs if its ConfigMap and Secrets have this content.
-pub fn run_with(case: &Case, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
+pub(crate) fn run_with(case: &Case, service: &[(&str, &str)]) -> Result<Vec<Record>, String> {
     run_by(case, |sandbox, container| sandbox.run_with(container, service))
 }
 

@@ -28,13 +28,13 @@ const SERVICE: [(&str, &str); 7] = [
 ];
 
 /// A program with its arguments, or a variable of a container.
-pub type Record = Vec<String>;
+pub(crate) type Record = Vec<String>;
 
 /// A folder in place of the container's file system; removed at the end.
-pub struct Sandbox(PathBuf);
+pub(crate) struct Sandbox(PathBuf);
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("sandbox-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -57,7 +57,7 @@ impl Sandbox {
     }
 
     /// Adds a program at a path.
-    pub fn add_program(&self, path: &str) {
+    pub(crate) fn add_program(&self, path: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if !path.exists() {
@@ -80,7 +80,7 @@ impl Sandbox {
     }
 
     /// Runs the command of a container; returns the variables that it sets and the programs that were run.
-    pub fn run(&self, container: &Container) -> Result<Vec<Record>, String> {
+    pub(crate) fn run(&self, container: &Container) -> Result<Vec<Record>, String> {
         self.run_with(container, &SERVICE)
     }
 
@@ -123,7 +123,7 @@ impl Sandbox {
     }
 
     /// Whether a file of this name is anywhere.
-    pub fn has_file(&self, name: &str) -> bool {
+    pub(crate) fn has_file(&self, name: &str) -> bool {
         fn find(folder: &Path, name: &str) -> bool {
             fs::read_dir(folder).unwrap().map(Result::unwrap).any(|entry| {
                 entry.file_name() == name

@@ -15,12 +15,12 @@ static SPECS: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
 });
 
 /// The schema of the `spec` of a kind.
-pub fn spec(kind: &str) -> &'static Value {
+pub(crate) fn spec(kind: &str) -> &'static Value {
     &SPECS.iter().find(|(name, _)| name == kind).unwrap().1
 }
 
 /// The content that a part of a schema describes.
-pub enum Shape<'a> {
+pub(crate) enum Shape<'a> {
     /// One of these values.
     Enumeration(&'a [Value]),
     /// An integer or a string: a port or, with a pattern, a quantity.
@@ -38,7 +38,7 @@ pub enum Shape<'a> {
 }
 
 /// Reads a part of a schema.
-pub fn shape(schema: &Value) -> Shape<'_> {
+pub(crate) fn shape(schema: &Value) -> Shape<'_> {
     if let Some(values) = schema["enum"].as_array() {
         return Shape::Enumeration(values);
     }
@@ -66,12 +66,12 @@ pub fn shape(schema: &Value) -> Shape<'_> {
 }
 
 /// Whether an object that a schema describes has to have a field.
-pub fn requires(schema: &Value, field: &str) -> bool {
+pub(crate) fn requires(schema: &Value, field: &str) -> bool {
     schema["required"].as_array().is_some_and(|required| required.iter().any(|name| name == field))
 }
 
 /// The keys by which the items of a list differ, empty for a plain list.
-pub fn list_keys(schema: &Value) -> Vec<&str> {
+pub(crate) fn list_keys(schema: &Value) -> Vec<&str> {
     schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 

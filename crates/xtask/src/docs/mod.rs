@@ -27,7 +27,7 @@ use markdown::Table;
 use page::Page;
 
 /// Adds the pages and their index.
-pub fn generate(files: &mut Files) -> Result<()> {
+pub(crate) fn generate(files: &mut Files) -> Result<()> {
     let mut pages = kinds::pages()?;
     pages.extend([settings::page(), conditions::page(), flags::page(), metrics::page()?]);
     let mut index = Table::new(&["Page", "Content"]);

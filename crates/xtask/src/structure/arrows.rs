@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 type Arrows = BTreeMap<usize, BTreeMap<usize, usize>>;
 
 /// The problems with the imports of a target.
-pub fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let arrows = arrows(tree);
     let mut problems: Vec<String> = Vec::new();
     for (from, to, line) in

@@ -4,7 +4,7 @@ use crate::structure::source::{Module, Tree};
 use crate::structure::workspace::{Workspace, shown};
 
 /// The public modules of libraries that no other target names.
-pub fn problems(workspace: &Workspace) -> Vec<String> {
+pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {
     let all: Vec<&Tree> =
         workspace.packages.iter().flat_map(|package| &package.targets).map(|t| &t.tree).collect();
     let libraries = workspace.packages.iter().flat_map(|package| &package.targets).filter(|t| t.is_library());
@@ -12,7 +12,7 @@ pub fn problems(workspace: &Workspace) -> Vec<String> {
 }
 
 /// The public modules of a library that no other tree names.
-pub fn idle(library: &Tree, all: &[&Tree]) -> Vec<String> {
+pub(crate) fn idle(library: &Tree, all: &[&Tree]) -> Vec<String> {
     let used = |module: &&Module| {
         let path = [std::slice::from_ref(&library.name), module.path.as_slice()].concat();
         let others = all.iter().filter(|tree| !std::ptr::eq(**tree, library)).flat_map(|tree| &tree.modules);

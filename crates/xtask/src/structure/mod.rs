@@ -29,7 +29,7 @@ use workspace::Workspace;
 ///
 /// # Errors
 /// Every violation.
-pub fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     let workspace = Workspace::read()?;
     let mut problems = Vec::new();
     for package in &workspace.packages {

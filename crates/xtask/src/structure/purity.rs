@@ -9,7 +9,7 @@ const PURE: [&str; 4] = ["functionmesh-api", "functionmesh-render", "functionmes
 const FORBIDDEN: [&str; 6] = ["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "async-std"];
 
 /// The forbidden dependencies of the pure crates in the workspace.
-pub fn problems(workspace: &Workspace) -> Result<Vec<String>> {
+pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for name in PURE.into_iter().filter(|name| workspace.packages.iter().any(|package| package.name == *name))
     {
@@ -20,7 +20,7 @@ pub fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-pub fn forbidden(name: &str, tree: &str) -> Vec<String> {
+pub(crate) fn forbidden(name: &str, tree: &str) -> Vec<String> {
     let dependencies = tree.lines().filter_map(|line| line.split(' ').next());
     let wrong = dependencies.filter(|dependency| FORBIDDEN.contains(dependency));
     wrong

@@ -8,7 +8,7 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, Macro, Path, UseTree};
 
 /// A path, resolved as far as a file alone allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// Whether the path starts at the root of this crate; otherwise the first segment is another crate or a local name.
     pub local: bool,
     pub segments: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Reference {
 
 /// A module that a file declares as a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
+pub(crate) struct Declared {
     pub name: String,
     pub public: bool,
     pub test: bool,
@@ -30,7 +30,7 @@ pub struct Declared {
 }
 
 /// Reads the references of a file, and the modules that it declares. `module` is the path of its module.
-pub fn read(file: &File, module: &[String]) -> (Vec<Reference>, Vec<Declared>) {
+pub(crate) fn read(file: &File, module: &[String]) -> (Vec<Reference>, Vec<Declared>) {
     let mut reader = Reader { module: module.to_vec(), depth: module.len(), ..Reader::default() };
     reader.children.push(children(&file.items));
     reader.visit_file(file);
@@ -200,7 +200,7 @@ fn children(items: &[Item]) -> BTreeSet<String> {
 }
 
 /// Whether an attribute marks an item as test code.
-pub fn is_test(attribute: &Attribute) -> bool {
+pub(crate) fn is_test(attribute: &Attribute) -> bool {
     let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
     let contains =
         |name: &str| list.tokens.to_string().split(|c: char| !c.is_alphanumeric()).any(|word| word == name);

@@ -13,13 +13,13 @@ const FILE: usize = 450;
 const FUNCTION: usize = 100;
 
 /// What is too long in a file.
-pub fn problems(path: &Path) -> Result<Vec<String>> {
+pub(crate) fn problems(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("file {}", path.display()))?;
     let parsed = syn::parse_file(&text).with_context(|| format!("file {}", path.display()))?;
     Ok(in_text(&shown(path), &text, &parsed))
 }
 
-pub fn in_text(name: &str, text: &str, parsed: &syn::File) -> Vec<String> {
+pub(crate) fn in_text(name: &str, text: &str, parsed: &syn::File) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut reader = Reader { name, lines: &lines, problems: Vec::new() };
     if lines.len() > FILE {

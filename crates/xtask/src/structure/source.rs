@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// The modules of a library, program or test.
-pub struct Tree {
+pub(crate) struct Tree {
     /// As `use` spells it.
     pub name: String,
     pub modules: Vec<Module>,
@@ -13,7 +13,7 @@ pub struct Tree {
 
 /// A file.
 #[derive(Clone, Debug)]
-pub struct Module {
+pub(crate) struct Module {
     /// Path of the module; empty for the root.
     pub path: Vec<String>,
     pub file: PathBuf,
@@ -26,7 +26,7 @@ pub struct Module {
 
 impl Tree {
     /// Reads a target from its root file.
-    pub fn read(name: &str, root: &Path) -> Result<Self> {
+    pub(crate) fn read(name: &str, root: &Path) -> Result<Self> {
         let mut tree = Self { name: name.to_owned(), modules: Vec::new() };
         let module = Module {
             path: Vec::new(),
@@ -69,7 +69,7 @@ impl Tree {
     }
 
     /// The file that a path of this crate refers to: the module with the longest name that is a prefix of the path.
-    pub fn resolve(&self, segments: &[String]) -> Option<usize> {
+    pub(crate) fn resolve(&self, segments: &[String]) -> Option<usize> {
         let matching =
             self.modules.iter().enumerate().filter(|(_, module)| segments.starts_with(&module.path));
         matching.max_by_key(|(_, module)| module.path.len()).map(|(i, _)| i)

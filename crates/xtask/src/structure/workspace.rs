@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All packages of the workspace.
-pub struct Workspace {
+pub(crate) struct Workspace {
     pub packages: Vec<Package>,
 }
 
 /// A package with its Rust files.
-pub struct Package {
+pub(crate) struct Package {
     pub name: String,
     pub targets: Vec<Target>,
     /// Every `.rs` file, whether a target uses it or not.
@@ -21,26 +21,26 @@ pub struct Package {
 }
 
 /// A library, a program, a test or a bench.
-pub struct Target {
+pub(crate) struct Target {
     pub kind: String,
     pub tree: Tree,
 }
 
 impl Target {
     /// Whether it is code that runs, not a test of it.
-    pub fn is_code(&self) -> bool {
+    pub(crate) fn is_code(&self) -> bool {
         self.is_library() || self.kind == "bin"
     }
 
     /// Whether other crates can use it.
-    pub fn is_library(&self) -> bool {
+    pub(crate) fn is_library(&self) -> bool {
         self.kind == "lib"
     }
 }
 
 impl Workspace {
     /// Reads the workspace of this repository.
-    pub fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"])?;
         let metadata: Value = serde_json::from_str(&metadata).context("output of cargo metadata")?;
         let packages = list(&metadata, "packages").map(Package::read).collect::<Result<_>>()?;
@@ -69,7 +69,7 @@ impl Package {
 }
 
 /// The output of a cargo command, which must not change `Cargo.lock`.
-pub fn cargo(arguments: &[&str]) -> Result<String> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo).args(arguments).arg("--locked").current_dir(root()).output();
     let output = output.with_context(|| format!("cargo {}", arguments.join(" ")))?;
@@ -107,7 +107,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// A path below the root of the repository, as messages name it.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let root = root().canonicalize().unwrap_or_else(|_| root());
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     path.strip_prefix(&root).unwrap_or(&path).display().to_string()

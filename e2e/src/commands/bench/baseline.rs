@@ -25,7 +25,7 @@ const USER: &str = "baseline";
 const PATTERN: &str = "zz-pattern-zz";
 
 /// Templates of the children of one Function.
-pub struct Pattern {
+pub(super) struct Pattern {
     namespace: String,
     uid: String,
     set: String,
@@ -34,7 +34,7 @@ pub struct Pattern {
 
 /// The durations.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Baseline {
+pub(super) struct Baseline {
     /// Until all children existed.
     pub children: Duration,
     /// Until the last write.
@@ -46,7 +46,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn learn(env: &TestEnv, namespace: &str) -> Result<Self> {
+    pub(super) async fn learn(env: &TestEnv, namespace: &str) -> Result<Self> {
         let mut fleet = Fleet::start(env, namespace, &FUNCTION, 1).await?;
         fleet.names = vec![PATTERN.to_owned()];
         fleet.create(&FUNCTION.spec()).await?;

@@ -10,7 +10,7 @@ use std::fs;
 
 /// A row of the table.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub(super) struct Row {
     /// The action and the measured value.
     pub what: String,
     /// The result of the baseline client.
@@ -27,31 +27,31 @@ pub struct Row {
 
 impl Row {
     /// A row without a goal.
-    pub fn new(what: impl Into<String>, ours: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, ours: impl Into<String>) -> Self {
         Self { what: what.into(), ours: ours.into(), ..Self::default() }
     }
 
     /// With what the baseline client needed.
     #[must_use]
-    pub fn baseline(self, baseline: impl Into<String>) -> Self {
+    pub(super) fn baseline(self, baseline: impl Into<String>) -> Self {
         Self { baseline: baseline.into(), ..self }
     }
 
     /// With a goal, and whether it was reached.
     #[must_use]
-    pub fn goal(self, goal: impl Into<String>, met: bool) -> Self {
+    pub(super) fn goal(self, goal: impl Into<String>, met: bool) -> Self {
         Self { goal: goal.into(), met: Some(met), ..self }
     }
 
     /// With the published numbers of the Go operator.
     #[must_use]
-    pub fn go(self, shipped: &'static str, unthrottled: &'static str) -> Self {
+    pub(super) fn go(self, shipped: &'static str, unthrottled: &'static str) -> Self {
         Self { go: [shipped, unthrottled], ..self }
     }
 }
 
 /// The table in Markdown.
-pub fn table(rows: &[Row]) -> String {
+pub(super) fn table(rows: &[Row]) -> String {
     let mut text = "| scenario | baseline | this operator | goal | met | Go as shipped | Go unthrottled |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -68,7 +68,7 @@ pub fn table(rows: &[Row]) -> String {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
+pub(super) fn write(rows: &[Row], settings: &Settings) -> Result<()> {
     let text = format!(
         "# Benchmarks\n\n\
          `make bench` writes this file (about {minutes} minutes); `make bench N=200` prints the same table for fewer objects \
@@ -96,7 +96,7 @@ pub fn write(rows: &[Row], settings: &Settings) -> Result<()> {
 ///
 /// # Errors
 /// When a program is missing.
-pub fn machine() -> Result<String> {
+pub(super) fn machine() -> Result<String> {
     let first = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");

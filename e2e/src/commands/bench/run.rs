@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, PostParams};
 use std::time::Duration;
 
 /// The cluster and the results so far.
-pub struct Bench {
+pub(super) struct Bench {
     pub(super) settings: Settings,
     pub(super) env: TestEnv,
     pub(super) rows: Vec<Row>,

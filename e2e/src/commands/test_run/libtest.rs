@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// When the program cannot be run.
-pub fn list(executable: &Path, ignored: bool) -> Result<Vec<String>> {
+pub(super) fn list(executable: &Path, ignored: bool) -> Result<Vec<String>> {
     let list = |arguments: &[&str]| -> Result<BTreeSet<String>> {
         let text = shell::output(&mut shell::command(executable, arguments))?;
         Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
@@ -25,7 +25,7 @@ pub fn list(executable: &Path, ignored: bool) -> Result<Vec<String>> {
 
 /// A test that ended.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub(super) struct Finished {
     /// Path within its program.
     pub name: String,
     /// How long it ran.
@@ -36,7 +36,7 @@ pub struct Finished {
 ///
 /// libtest reports when a test ends, not when it starts. But it starts tests in the order of their names, a new one whenever
 /// another ends, so that the start times follow from the end times.
-pub struct Output {
+pub(super) struct Output {
     tests: Vec<String>,
     threads: usize,
     started: Instant,
@@ -48,7 +48,7 @@ pub struct Output {
 
 impl Output {
     /// Of a program that begins now with these tests, sorted by name.
-    pub fn new(tests: &[String], threads: usize) -> Self {
+    pub(super) fn new(tests: &[String], threads: usize) -> Self {
         Self {
             tests: tests.to_vec(),
             threads: threads.max(1),
@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Takes a line of standard output.
-    pub fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         if let Some((name, _)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
             self.ended(name);
         }
@@ -86,7 +86,7 @@ impl Output {
 
     /// The failed tests, and the duration of each. A program that fails without a list of failed tests did not come to its
     /// end: whatever had not ended by then has failed.
-    pub fn end(self, success: bool) -> (Vec<String>, Vec<Finished>) {
+    pub(super) fn end(self, success: bool) -> (Vec<String>, Vec<Finished>) {
         let mut failed = self.failed;
         if !success && failed.is_empty() {
             let ended: BTreeSet<&String> = self.finished.iter().map(|test| &test.name).collect();

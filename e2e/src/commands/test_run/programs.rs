@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 /// A program below `e2e/tests`.
 #[derive(Debug)]
-pub struct Program {
+pub(super) struct Program {
     /// Its folder.
     pub name: &'static str,
     /// Groups of modules whose tests run side by side: none disturbs the API server for the others. Every other module has
@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// All of them. The program `pulsar` needs real pods; `make e2e`, `make trouble` and `make instances` run its modules.
-pub const PROGRAMS: [Program; 7] = [
+pub(super) const PROGRAMS: [Program; 7] = [
     Program { name: "lifecycle", groups: &[&["deletion", "lost_labels", "mesh", "replicas"]] },
     Program { name: "rollout", groups: &[] },
     Program { name: "status", groups: &[&["conditions", "kstatus"]] },
@@ -30,7 +30,7 @@ pub const PROGRAMS: [Program; 7] = [
 
 impl Program {
     /// Divides tests into those that run in one process, each with a label: by group, else by module.
-    pub fn group(&self, tests: Vec<String>) -> Vec<(String, Vec<String>)> {
+    pub(super) fn group(&self, tests: Vec<String>) -> Vec<(String, Vec<String>)> {
         let mut batches: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
         for test in tests {
             let module = test.split("::").next().unwrap_or_default().to_owned();
@@ -53,7 +53,7 @@ impl Program {
 ///
 /// # Errors
 /// When they do not compile.
-pub fn build(programs: &[&'static Program]) -> Result<Vec<(&'static Program, PathBuf)>> {
+pub(super) fn build(programs: &[&'static Program]) -> Result<Vec<(&'static Program, PathBuf)>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["test", "--quiet", "--locked", "--package", "e2e", "--no-run"]);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// An object without everything that differs between any two runs: uids, times, versions, hashes of them, and field owners.
 /// `names` are strings that differ, with their replacements.
-pub fn normal(object: &Value, names: &[(String, &str)]) -> Value {
+pub(super) fn normal(object: &Value, names: &[(String, &str)]) -> Value {
     let mut text = object.to_string();
     for (name, word) in names.iter().filter(|(name, _)| !name.is_empty()) {
         text = text.replace(name, word);
@@ -39,7 +39,7 @@ pub fn normal(object: &Value, names: &[(String, &str)]) -> Value {
 ///
 /// # Errors
 /// When they differ.
-pub fn equal(found: &Value, wanted: &Value) -> Result<()> {
+pub(super) fn equal(found: &Value, wanted: &Value) -> Result<()> {
     let mut differences = Vec::new();
     differ("", found, wanted, &mut differences);
     if differences.is_empty() { Ok(()) } else { bail!("{}", differences.join("; ")) }
@@ -67,7 +67,7 @@ fn differ(path: &str, found: &Value, wanted: &Value, differences: &mut Vec<Strin
 }
 
 /// Objects that were created and deleted, with the number of times. Server-side apply returns 201 if it created an object.
-pub fn made(audit: &Audit) -> BTreeMap<String, usize> {
+pub(super) fn made(audit: &Audit) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
     for request in audit.requests().iter().filter(|r| r.is_write()) {
         let verb = match (request.verb.as_str(), request.code()) {

@@ -17,7 +17,7 @@ const GOOD: u64 = 270;
 const LIMIT: Duration = Duration::from_secs(600 + 90);
 
 /// All cases; the one that hangs starts first, and the others run in the meantime.
-pub fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+pub(super) fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     let hangs = is_named("store").then(Instant::now);
     if hangs.is_some() {
         let state = json!({"pulsar": {"serviceUrl": "bk://pulsar:4999"}});
