@@ -78,6 +78,7 @@ impl Renderer<'_> {
                 rendered.objects.extend(self.show_others.then_some(document));
                 continue;
             }
+            rendered.notes.extend(warnings(&document));
             match self.one(&document, &configs) {
                 Ok(objects) => rendered.objects.extend(objects),
                 Err(problems) => rendered.problems.extend(problems),
@@ -209,24 +210,41 @@ impl Renderer<'_> {
     }
 }
 
+/// What `kubectl apply` warns about in an object, or in the items of a mesh: settings that have no effect or are limited.
+fn warnings(object: &Value) -> Vec<String> {
+    let in_spec = |kind: Kind, spec: &Value, path: &str| -> Vec<String> {
+        let warned = settings::warned(kind, spec);
+        warned.iter().map(|text| format!("Warning: {}: {path}{text}", name(object))).collect()
+    };
+    let whose = text(object, "/kind", "");
+    if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == whose) {
+        return object.get("spec").map(|spec| in_spec(kind, spec, "")).unwrap_or_default();
+    }
+    let items = Kind::ALL.into_iter().flat_map(|kind| {
+        let items = object.pointer(&format!("/spec/{}", kind.plural())).and_then(Value::as_array);
+        items.into_iter().flatten().enumerate().map(move |(i, item)| (kind, i, item))
+    });
+    items.flat_map(|(kind, i, item)| in_spec(kind, item, &format!("spec.{}[{i}]: ", kind.plural()))).collect()
+}
+
 /// Decodes and checks an object as the API server and the controller do when it is created.
 fn lower<K: Component>(object: &Value) -> Result<Workload, Vec<String>> {
     let member = |key: &str| object.get(key).cloned().unwrap_or_else(|| json!({}));
     let mut metadata: ObjectMeta = serde_json::from_value(member("metadata"))
         .map_err(|error| vec![problem(object, "metadata", &error.to_string())])?;
     metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
-    let told = |problems: Vec<functionmesh_render::Problem>| -> Vec<String> {
+    let messages = |problems: Vec<functionmesh_render::Problem>| -> Vec<String> {
         problems.into_iter().map(|p| problem(object, &p.field, &p.problem)).collect()
     };
-    let spec = decode::<K::Spec>(&member("spec")).map_err(|invalid| told(invalid.0))?;
-    let mut problems = told(refused_at_creation(K::common(&spec)));
+    let spec = decode::<K::Spec>(&member("spec")).map_err(|invalid| messages(invalid.0))?;
+    let mut problems = messages(refused_at_creation(K::common(&spec)));
     let unsafe_settings = settings::refused(K::KIND, &member("spec"));
     problems.extend(unsafe_settings.iter().map(|text| located(object, text)));
     match K::lower(&metadata, spec) {
         Ok(workload) if problems.is_empty() => Ok(workload),
         Ok(_) => Err(problems),
         Err(invalid) => {
-            problems.extend(told(invalid.0));
+            problems.extend(messages(invalid.0));
             Err(problems)
         }
     }

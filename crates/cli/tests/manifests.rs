@@ -110,6 +110,25 @@ fn unknown_fields_and_wrong_shapes_are_refused() {
 }
 
 #[test]
+fn settings_that_kubectl_apply_warns_about_are_named() {
+    let guarantee = function("f")
+        .replace("className: C", "className: C, processingGuarantee: effectively_once, output: {topic: o}");
+    let rendered = render(&["-f", "-"], &guarantee);
+    assert_eq!((rendered.code, sets(&rendered).len()), (Some(0), 1), "{}", rendered.said);
+    let begins =
+        "Warning: function/f: spec.processingGuarantee: effectively_once with an output: of the outputs";
+    assert!(rendered.said.starts_with(begins), "{}", rendered.said);
+    let mesh = format!(
+        "{VERSION}\nkind: FunctionMesh\nmetadata: {{name: m}}\nspec:\n  functions:\n  - {{name: a, className: C, input: \
+         {{topics: [t]}}, pulsar: {{pulsarConfig: p}}, golang: {{go: g}}, windowConfig: {{windowLengthCount: 5}}}}\n"
+    );
+    let rendered = render(&["-f", "-"], &mesh);
+    assert_eq!(rendered.code, Some(0), "{}", rendered.said);
+    let begins = "Warning: functionmesh/m: spec.functions[0]: spec.windowConfig has no effect in Go";
+    assert!(rendered.said.starts_with(begins), "{}", rendered.said);
+}
+
+#[test]
 fn values_are_those_of_kubectl() {
     let config = "{umask: 0400, on: yes, under: 1_000, port: 0x1F90, ratio: 1.0, date: 2024-01-02, big: \
                   9007199254740993, text: 'yes', tilde: ~}";

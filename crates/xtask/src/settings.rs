@@ -25,7 +25,7 @@ const POLICIES: [(&str, bool, bool); 4] = [
 pub(crate) fn generate(files: &mut Files) {
     let rules = rules();
     let documents = POLICIES.map(|(name, refuse, mesh)| {
-        let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.refused == refuse).collect();
+        let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.is_refused() == refuse).collect();
         let policy = policy(name, refuse, &if mesh { of_mesh(&rules) } else { of_component(&rules) });
         let action = if refuse { "Deny" } else { "Warn" };
         format!("{}---\n{}", yaml::document(&policy), yaml::document(&binding(name, action)))
@@ -85,7 +85,7 @@ fn breaks(rule: &Rule, object: &str) -> String {
 
 /// A refusal has a reason, a warning has none.
 fn validation(rule: &Rule, mut check: Value) -> Value {
-    if let Some(fields) = check.as_object_mut().filter(|_| rule.refused) {
+    if let Some(fields) = check.as_object_mut().filter(|_| rule.is_refused()) {
         fields.insert("reason".to_owned(), "Invalid".into());
     }
     check
@@ -99,7 +99,7 @@ fn of_component(rules: &[&Rule]) -> Checks {
             rule.part("object.spec"),
             rule.part("oldObject.spec")
         );
-        let or = if rule.refused { format!(" || {unchanged}") } else { String::new() };
+        let or = if rule.is_refused() { format!(" || {unchanged}") } else { String::new() };
         validation(
             rule,
             json!({"expression": format!("!{}{or}", breaks(rule, "object")), "message": rule.message()}),
@@ -133,7 +133,7 @@ fn of_mesh(rules: &[&Rule]) -> Checks {
                 rule.part("i"),
                 rule.part("j")
             );
-            let but = if rule.refused { format!(" && !{unchanged}") } else { String::new() };
+            let but = if rule.is_refused() { format!(" && !{unchanged}") } else { String::new() };
             Some(format!(
                 "variables.{list}.filter(i, {is}{but}).map(i, 'spec.{list}[' + string(i.name) + ']')"
             ))

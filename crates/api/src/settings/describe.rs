@@ -7,7 +7,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-/// Appends to the descriptions of the fields of a kind's `spec` in which runtimes they have no effect or are refused.
+/// Appends to the descriptions of the fields of a kind's `spec` in which runtimes they have no effect, are limited or are
+/// refused.
 pub(crate) fn describe(kind: Kind, spec: &mut JSONSchemaProps) {
     for setting in settings().filter(|setting| setting.kinds.contains(&kind)) {
         let said = sentences(kind, setting);
@@ -37,8 +38,9 @@ fn sentences(kind: Kind, setting: &Setting) -> String {
         (!runtimes.is_empty()).then(|| format!("{subject}{programs}."))
     };
     let refused = sentence("refused", |effect| matches!(effect, Effect::Dangerous(_)));
+    let limited = sentence("limited", |effect| matches!(effect, Effect::Limited(_)));
     let nothing = sentence("no effect", |effect| matches!(effect, Effect::Nothing(_)));
-    refused.into_iter().chain(nothing).collect::<Vec<_>>().join(" ")
+    refused.into_iter().chain(limited).chain(nothing).collect::<Vec<_>>().join(" ")
 }
 
 /// `a, b and c`.

@@ -1,4 +1,4 @@
-//! What each runtime does with each setting: works, has no effect, or is dangerous.
+//! What each runtime does with each setting: works, works under a condition, has no effect, or is dangerous.
 //!
 //! The admission policies, the warnings of `kubectl apply`, the condition of stored objects, the descriptions of fields
 //! and the page in the reference are generated from one table. Settings that are not in the table work in every runtime
@@ -18,7 +18,7 @@ mod table;
 mod when;
 
 pub(crate) use describe::describe;
-pub use rule::{Rule, refused, rules, without_effect};
+pub use rule::{Rule, refused, rules, warned};
 pub use setting::{Effect, Evidence, LINE, Runtime, Setting};
 pub use table::settings;
 pub use when::When;

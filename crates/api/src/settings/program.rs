@@ -1,7 +1,7 @@
 //! Settings of the program, its log, its credentials and its pods.
 
 use crate::kind::Kind::{Function, Sink, Source};
-use crate::settings::setting::Effect::{Dangerous, Nothing};
+use crate::settings::setting::Effect::{Dangerous, Limited, Nothing};
 use crate::settings::setting::Evidence::{Read, Rendered, Run};
 use crate::settings::setting::{Setting, WORKS};
 use crate::settings::when::When;
@@ -61,6 +61,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         ]),
         python: Dangerous(
             "Python programs exit at start; name one topic in spec.input and one in spec.output.topic, or use atleast_once",
+        ),
+        ..WORKS
+    },
+    Setting {
+        name: "processingGuarantee: effectively_once with an output",
+        field: "processingGuarantee",
+        kinds: &[Function],
+        when: When::All(&[
+            When::OneOf("processingGuarantee", &["effectively_once"]),
+            When::NonEmpty("output.topic"),
+        ]),
+        java: Limited(
+            "of the outputs for one batch of input messages the broker keeps the first only (apache/pulsar#17061); disable \
+             batching in the producers of the input topic, or use atleast_once",
         ),
         ..WORKS
     },

@@ -6,23 +6,35 @@ use crate::settings::table::settings;
 use crate::settings::when::{self, When};
 use serde_json::Value;
 
-/// A setting that has no effect or is dangerous, in the runtimes that share it.
+/// What happens to an object with a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Refused,
+    NoEffect,
+    Limited,
+}
+
+/// A setting that has no effect, is limited or is dangerous, in the runtimes that share it.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The setting.
     pub setting: &'static Setting,
     /// The runtimes.
     pub runtimes: Vec<Runtime>,
-    /// Whether it is refused; otherwise it causes a warning.
-    pub refused: bool,
+    outcome: Outcome,
     text: &'static str,
 }
 
 impl Rule {
+    /// Whether the setting is refused; otherwise it causes a warning.
+    pub fn is_refused(&self) -> bool {
+        self.outcome == Outcome::Refused
+    }
+
     /// The message for the user.
     pub fn message(&self) -> String {
         let (name, text) = (self.setting.name, self.text);
-        if self.refused {
+        if self.outcome != Outcome::NoEffect {
             return format!("spec.{name}: {text}");
         }
         let runtimes: Vec<String> = self.runtimes.iter().map(ToString::to_string).collect();
@@ -78,15 +90,16 @@ pub fn rules() -> Vec<Rule> {
     for setting in settings() {
         let first = rules.len();
         for runtime in Runtime::ALL {
-            let (refused, text) = match setting.effect(runtime) {
+            let (outcome, text) = match setting.effect(runtime) {
                 Effect::Works => continue,
-                Effect::Nothing(text) => (false, text),
-                Effect::Dangerous(text) => (true, text),
+                Effect::Limited(text) => (Outcome::Limited, text),
+                Effect::Nothing(text) => (Outcome::NoEffect, text),
+                Effect::Dangerous(text) => (Outcome::Refused, text),
             };
-            let same = |rule: &&mut Rule| (rule.refused, rule.text) == (refused, text);
+            let same = |rule: &&mut Rule| (rule.outcome, rule.text) == (outcome, text);
             match rules.iter_mut().skip(first).find(same) {
                 Some(rule) => rule.runtimes.push(runtime),
-                None => rules.push(Rule { setting, runtimes: vec![runtime], refused, text }),
+                None => rules.push(Rule { setting, runtimes: vec![runtime], outcome, text }),
             }
         }
     }
@@ -98,15 +111,15 @@ pub fn refused(kind: Kind, spec: &Value) -> Vec<String> {
     found(kind, spec, true)
 }
 
-/// The settings of an object that have no effect.
-pub fn without_effect(kind: Kind, spec: &Value) -> Vec<String> {
+/// The settings of an object about which `kubectl apply` warns: those that have no effect or are limited.
+pub fn warned(kind: Kind, spec: &Value) -> Vec<String> {
     found(kind, spec, false)
 }
 
 fn found(kind: Kind, spec: &Value, refused: bool) -> Vec<String> {
     rules()
         .iter()
-        .filter(|rule| rule.refused == refused && rule.applies(kind, spec))
+        .filter(|rule| rule.is_refused() == refused && rule.applies(kind, spec))
         .map(Rule::message)
         .collect()
 }

@@ -57,6 +57,8 @@ impl fmt::Display for Runtime {
 pub enum Effect {
     /// It works as described.
     Works,
+    /// It works under a condition that the operator cannot check; the condition and what to do.
+    Limited(&'static str),
     /// No effect; the reason and what to do.
     Nothing(&'static str),
     /// Dangerous; the reason and what to do.

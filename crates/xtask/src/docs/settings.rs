@@ -22,11 +22,12 @@ pub(super) fn page() -> Page {
     Page {
         file: "settings.md".to_owned(),
         title: "Settings by runtime".to_owned(),
-        summary: "Which settings have no effect in a runtime, and which are refused.".to_owned(),
+        summary: "Which settings have no effect in a runtime, which are limited, and which are refused."
+            .to_owned(),
         body: format!(
-            "In each runtime a setting *works*, has *no effect* or is *refused*. Settings that are not in this table work in every \
-             runtime as described. A setting that has no effect is accepted, as by the Go operator, and `kubectl apply` prints a \
-             warning. A setting is refused if it would publish in plain text what should be encrypted, lose messages, or run an \
+            "In each runtime a setting *works*, is *limited*, has *no effect* or is *refused*. Settings that are not in this table work in every \
+             runtime as described. A setting that has no effect, or works only under a condition outside of the object, is accepted, as by the \
+             Go operator, and `kubectl apply` prints a warning. A setting is refused if it would publish in plain text what should be encrypted, lose messages, or run an \
              instance that can only fail: when an object is created, and when that part of it changes. An object that already \
              has such a setting keeps running, stays editable, and has the condition `UnsafeSettings` \
              ([conditions](conditions.md)). The same applies to the items of a FunctionMesh.\n\n\
@@ -60,6 +61,7 @@ fn cell(setting: &Setting, runtime: Runtime) -> String {
     match setting.effect(runtime) {
         Effect::Works if is_elsewhere(setting, runtime) => String::new(),
         Effect::Works => "works".to_owned(),
+        Effect::Limited(text) => format!("limited: {text}"),
         Effect::Nothing(text) => format!("no effect: {text}"),
         Effect::Dangerous(text) => format!("refused: {text}"),
     }
