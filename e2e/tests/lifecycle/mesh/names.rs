@@ -8,7 +8,7 @@ use e2e::testing::{Controller, TestEnv};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Whether a component has a uid, and belongs to the mesh of a uid.
 async fn belongs(functions: &Api<DynamicObject>, name: &str, uid: &str, mesh: &str) -> Result<()> {
@@ -27,14 +27,30 @@ async fn a_name_that_becomes_free_is_taken() -> Result<()> {
     env.test("freename", |env, namespace| async move {
         let (meshes, functions) = (meshes(&env, &namespace), functions(&env, &namespace));
         create(&functions, "Function", "m-a", &function_spec()).await?;
-        let _controller = Controller::start(&env, "mesh-controller", &namespace).await?;
+        let controller = Controller::start(&env, "mesh-controller", &namespace).await?;
         create(&meshes, "FunctionMesh", MESH, &spec(&["a", "b"])).await?;
         let message = until_ready(&env, &meshes, MESH, ("False", "NameConflict")).await?;
         ensure!(message.contains("Function m-a exists"), "{message}");
         let mesh = meshes.get(MESH).await?.uid().context("no uid")?;
         let foreign = functions.get("m-a").await?.uid();
+        // A controller that only tries again after longer and longer times has its next attempt at the end of half a minute.
+        let mut last = (0, Instant::now());
+        env.until("twenty seconds without a request", || {
+            let requests =
+                env.audit().map(|audit| audit.by(&controller.user).within(&namespace).requests().len());
+            let quiet = requests.and_then(|requests| {
+                if requests != last.0 {
+                    last = (requests, Instant::now());
+                }
+                ensure!(last.1.elapsed() > Duration::from_secs(20), "{requests} requests");
+                Ok(())
+            });
+            async { quiet }
+        })
+        .await?;
         functions.delete("m-a", &DeleteParams::default()).await?;
-        env.until("the component", || async {
+        let soon = env.clone().with_timeout(Duration::from_secs(10));
+        soon.until("the component", || async {
             let uid = functions.get("m-a").await?.uid();
             ensure!(uid != foreign, "it is the foreign one");
             belongs(&functions, "m-a", &uid.unwrap_or_default(), &mesh).await
