@@ -1,7 +1,16 @@
+{{/* Beginning of all names: fullnameOverride, or the release with nameOverride. */}}
+{{- define "function-mesh.base" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $name = .Release.Name -}}
+{{- with .Values.nameOverride }}{{ $name = printf "%s-%s" $name . }}{{ end -}}
+{{- end -}}
+{{- trunc 40 $name | trimSuffix "-" -}}
+{{- end -}}
+
 {{/* Name of the resources of one controller: (list $ "function-controller"). */}}
 {{- define "function-mesh.name" -}}
-{{- $root := index . 0 -}}
-{{- printf "%s-%s" (trunc 40 $root.Release.Name | trimSuffix "-") (index . 1) -}}
+{{- printf "%s-%s" (include "function-mesh.base" (index . 0)) (index . 1) -}}
 {{- end -}}
 
 {{/* Selector labels of one controller's pods; immutable in a Deployment, so they never change. */}}
@@ -18,6 +27,94 @@ app.kubernetes.io/part-of: function-mesh
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{/*
+Labels and annotations of an object: (list $ "function-controller"), with further labels and annotations as the third and fourth
+element. The chart's labels win over commonLabels, because selectors depend on them.
+*/}}
+{{- define "function-mesh.metadata" -}}
+{{- $root := index . 0 -}}
+{{- $own := include "function-mesh.labels" . | fromYaml -}}
+{{- $labels := deepCopy $root.Values.commonLabels -}}
+{{- $annotations := deepCopy $root.Values.commonAnnotations -}}
+{{- if gt (len .) 2 }}{{ $labels = mergeOverwrite $labels (deepCopy (index . 2)) }}{{ end -}}
+{{- if gt (len .) 3 }}{{ $annotations = mergeOverwrite $annotations (deepCopy (index . 3)) }}{{ end -}}
+labels: {{- mergeOverwrite $labels $own | toYaml | nindent 2 }}
+{{- with $annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* A setting of a controller's pods: its own if it has one, else the one for all controllers: (list $ "function" "tolerations"). */}}
+{{- define "function-mesh.setting" -}}
+{{- $root := index . 0 -}}
+{{- $controller := index $root.Values.controllers (index . 1) -}}
+{{- $key := index . 2 -}}
+{{- $value := index $root.Values $key -}}
+{{- if hasKey $controller $key }}{{ $value = index $controller $key }}{{ end -}}
+{{- dict "value" $value | toJson -}}
+{{- end -}}
+
+{{/* Name of a controller's ServiceAccount: (list $ "function"). */}}
+{{- define "function-mesh.serviceAccountName" -}}
+{{- $account := get (index (index . 0).Values.controllers (index . 1)) "serviceAccount" | default dict -}}
+{{- $account.name | default (include "function-mesh.name" (list (index . 0) (printf "%s-controller" (index . 1)))) -}}
+{{- end -}}
+
+{{/* The image, by digest if there is one. */}}
+{{- define "function-mesh.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A probe: the settings, and the request unless they have a handler: (list settings "/healthz"). */}}
+{{- define "function-mesh.probe" -}}
+{{- $probe := index . 0 -}}
+{{- if or $probe.httpGet $probe.tcpSocket $probe.exec $probe.grpc -}}
+{{- toYaml $probe -}}
+{{- else -}}
+{{- merge (dict "httpGet" (dict "path" (index . 1) "port" "http-metrics")) $probe | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Where a controller's pods run: affinity and topologySpreadConstraints: (list $ "function"). With more than one replica they prefer
+different zones and nodes, unless there are rules of this type already.
+*/}}
+{{- define "function-mesh.placement" -}}
+{{- $root := index . 0 -}}
+{{- $kind := index . 1 -}}
+{{- $controller := index $root.Values.controllers $kind -}}
+{{- $selector := include "function-mesh.selector" (list $root (printf "%s-controller" $kind)) | fromYaml -}}
+{{- $affinity := (include "function-mesh.setting" (list $root $kind "affinity") | fromJson).value | default dict -}}
+{{- $constraints := (include "function-mesh.setting" (list $root $kind "topologySpreadConstraints") | fromJson).value | default list -}}
+{{- $spread := (include "function-mesh.setting" (list $root $kind "spreadReplicas") | fromJson).value -}}
+{{- if and $spread (gt (int $controller.replicas) 1) -}}
+{{- if not $affinity.podAntiAffinity -}}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $selector) -}}
+{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $term) -}}
+{{- $affinity = merge (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) $affinity -}}
+{{- end -}}
+{{- if not $constraints -}}
+{{- $constraints = list (dict "maxSkew" 1 "topologyKey" "topology.kubernetes.io/zone" "whenUnsatisfiable" "ScheduleAnyway") -}}
+{{- end -}}
+{{- end -}}
+{{- with $affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $constraints }}
+topologySpreadConstraints:
+{{- range . }}
+{{- /* Without a selector, a constraint counts no pods. */}}
+{{- if not .labelSelector }}{{ $_ := set . "labelSelector" (dict "matchLabels" $selector) }}{{ end }}
+  - {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Configuration file of the function, source and sink controllers; empty if all values are the defaults. */}}

@@ -6,7 +6,7 @@ pub const PULSAR_VERSION: &str = "4.0.6";
 pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
 /// The same with Python, further connectors and the programs of the matrix.
 pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
-/// Image with the four controllers.
-pub const CONTROLLERS_IMAGE: &str = "docker.io/local/function-mesh:dev";
+/// Image with the four controllers, as the chart names it.
+pub const CONTROLLERS_IMAGE: &str = concat!("docker.io/local/function-mesh:", env!("CARGO_PKG_VERSION"));
 /// Image that keeps a pod's namespaces; also a small shell for tests.
 pub const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
