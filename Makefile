@@ -27,7 +27,7 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: demo
 demo: $(E2E) ## Run the main scenario end to end: cluster, Pulsar, controllers, a mesh, messages in and out (KUBECONFIG=file uses an existing cluster)
@@ -119,6 +119,11 @@ lint: toolchain $(DENY) ## Check format, lints, structure, documentation and dep
 .PHONY: generate
 generate: toolchain ## Regenerate CRDs, RBAC and the reference from the code
 	$(CARGO) xtask generate
+
+# IMAGE names another image of the controllers.
+.PHONY: install.yaml
+install.yaml: toolchain ## Write target/install.yaml: CRDs, roles and controllers in one file (IMAGE=name)
+	$(CARGO) xtask manifest target/install.yaml $(if $(IMAGE),--image $(IMAGE))
 
 .PHONY: image
 image: $(E2E) ## Build the image of the controllers as an archive below .cache/images

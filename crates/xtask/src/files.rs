@@ -15,7 +15,6 @@ impl Files {
     }
 
     /// The content of a file.
-    #[cfg(test)]
     pub(crate) fn get(&self, path: &str) -> Option<&str> {
         self.0.get(Path::new(path)).map(String::as_str)
     }

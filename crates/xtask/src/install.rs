@@ -7,7 +7,7 @@
 use crate::files::{Files, root};
 use crate::yaml;
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,13 +33,9 @@ pub(crate) fn generate(files: &mut Files) -> Result<()> {
         format!(
             "{HEADER}# Another image: `kustomize edit set image docker.io/local/function-mesh=REPOSITORY:TAG`.\n\
              apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
-             resources:\n  - ../crd\n  - ../rbac\n  - namespace.yaml\n  - controllers.yaml\n"
+             resources:\n  - ../crd\n  - ../rbac\n  - controllers.yaml\n"
         ),
     );
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
-        "name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-    }});
-    files.add("config/default/namespace.yaml", format!("{HEADER}{}", yaml::document(&namespace)));
 
     let inputs = inputs()?;
     let current = fs::read_to_string(root().join(RENDERED)).ok().filter(|text| is_current(text, &inputs));
@@ -49,6 +45,53 @@ pub(crate) fn generate(files: &mut Files) -> Result<()> {
     };
     files.add(RENDERED, text);
     Ok(())
+}
+
+/// Everything of `config/default` in one file, for `kubectl apply --server-side -f`. It is written at a release and not committed:
+/// it would be a third copy of the CRDs.
+///
+/// `files` has the generated manifests.
+///
+/// # Errors
+/// When one is missing.
+pub(crate) fn single(files: &Files, image: Option<&str>) -> Result<String> {
+    let mut documents = Vec::new();
+    collect(files, "config/default", &mut documents)?;
+    let text = documents.join("---\n");
+    Ok(match image {
+        Some(image) => text.replace(&default_image()?, image),
+        None => text,
+    })
+}
+
+/// Adds the resources of a kustomization, in its order.
+fn collect(files: &Files, folder: &str, documents: &mut Vec<String>) -> Result<()> {
+    let path = format!("{folder}/kustomization.yaml");
+    let list: Value = serde_yaml::from_str(files.get(&path).with_context(|| path.clone())?)?;
+    for resource in list.get("resources").and_then(Value::as_array).into_iter().flatten() {
+        let resource = resource.as_str().context("resources are names")?;
+        if let Some(sibling) = resource.strip_prefix("../") {
+            collect(files, &format!("config/{sibling}"), documents)?;
+        } else {
+            let path = format!("{folder}/{resource}");
+            documents.push(files.get(&path).with_context(|| path.clone())?.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// The image that the chart uses without settings.
+fn default_image() -> Result<String> {
+    let read = |file: &str| -> Result<Value> {
+        let path = root().join(CHART).join(file);
+        let text = fs::read_to_string(&path).with_context(|| format!("file {}", path.display()))?;
+        Ok(serde_yaml::from_str(&text)?)
+    };
+    let (values, chart) = (read("values.yaml")?, read("Chart.yaml")?);
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let tag = text(values.pointer("/image/tag"));
+    let tag = if tag.is_empty() { text(chart.get("appVersion")) } else { tag };
+    Ok(format!("{}:{tag}", text(values.pointer("/image/repository"))))
 }
 
 /// All inputs of the result.
@@ -122,6 +165,7 @@ fn helm() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_file_is_current_until_it_or_its_inputs_change() {

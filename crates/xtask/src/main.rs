@@ -2,6 +2,7 @@
 //! and the reference documentation.
 
 mod argocd;
+mod chart_values;
 mod crds;
 mod docs;
 mod files;
@@ -13,7 +14,7 @@ mod structure;
 mod tenancy;
 mod yaml;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use files::Files;
 
@@ -35,8 +36,16 @@ enum Command {
     Rbac(Mode),
     /// The reference documentation: into docs/reference.
     Docs(Mode),
-    /// The operator for `kubectl apply -k`: into config/default. Needs helm when the chart changed.
+    /// The operator for `kubectl apply -k`: into config/default, and the READMEs of the charts. Needs helm when the chart changed.
     Install(Mode),
+    /// Everything of config/default in one file: the `install.yaml` of a release.
+    Manifest {
+        /// File to write.
+        output: std::path::PathBuf,
+        /// Image of the controllers; by default that of the chart.
+        #[arg(long)]
+        image: Option<String>,
+    },
     /// Check the shape of the workspace: cycles between files, upward arrows, public modules, sizes, pure crates.
     Structure,
 }
@@ -64,15 +73,29 @@ fn health(files: &mut Files) -> Result<()> {
     Ok(())
 }
 
+/// The CRDs, the roles and the controllers in one text.
+fn manifest(image: Option<&str>) -> Result<String> {
+    let mut files = Files::default();
+    for generate in [crds::generate, roles, install::generate] {
+        generate(&mut files)?;
+    }
+    install::single(&files, image)
+}
+
 fn main() -> Result<()> {
-    let all: &[Generator] = &[crds::generate, roles, health, docs::generate, install::generate];
+    let all: &[Generator] =
+        &[crds::generate, roles, health, docs::generate, install::generate, chart_values::generate];
     let (generators, command, mode): (&[Generator], _, _) = match Args::parse().command {
         Command::Generate(mode) => (all, "cargo xtask generate", mode),
         Command::Crds(mode) => (&[crds::generate], "cargo xtask crds", mode),
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
         Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
         Command::Structure => return structure::check(),
-        Command::Install(mode) => (&[install::generate], "cargo xtask install", mode),
+        Command::Manifest { output, image } => {
+            return std::fs::write(&output, manifest(image.as_deref())?)
+                .with_context(|| format!("file {}", output.display()));
+        }
+        Command::Install(mode) => (&[install::generate, chart_values::generate], "cargo xtask install", mode),
     };
     let mut files = Files::default();
     for generate in generators {
@@ -80,4 +103,21 @@ fn main() -> Result<()> {
     }
     let root = files::root();
     if mode.check { files.check(&root, command) } else { files.write(&root) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_has_every_kind_and_the_image_that_is_asked_for() {
+        let text = manifest(Some("example.com/function-mesh@sha256:0")).unwrap();
+        let count = |line: &str| text.lines().filter(|candidate| *candidate == line).count();
+        assert_eq!(
+            ["kind: Namespace", "kind: CustomResourceDefinition", "kind: Deployment"].map(count),
+            [1, 5, 4]
+        );
+        assert_eq!(text.matches("example.com/function-mesh@sha256:0").count(), 4);
+        assert!(!text.contains("docker.io/local"));
+    }
 }

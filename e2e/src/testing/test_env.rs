@@ -157,7 +157,6 @@ impl TestEnv {
             run(&mut self.kubectl.with(["apply", "--server-side", "--force-conflicts", "-k", &path(what)]))
         };
         apply("crd")?;
-        self.kubectl.namespace(crate::operator::NAMESPACE)?;
         apply("rbac")?;
         for controller in ["function", "source", "sink", "mesh"] {
             let name = format!("{controller}-controller");
