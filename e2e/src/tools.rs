@@ -40,10 +40,10 @@ pub enum Scope {
 /// If that is not possible here; the message says what to do.
 pub fn ensure(scope: Scope) -> Result<()> {
     packages(API_PACKAGES)?;
-    let mut binaries = vec!["kube-apiserver", "kube-controller-manager", "kubectl"];
+    let mut binaries = vec!["kube-apiserver", "kube-controller-manager", "kubectl", "helm"];
     if scope == Scope::Node {
         packages(NODE_PACKAGES)?;
-        binaries.extend(["kube-scheduler", "kube-proxy", "kubelet", "helm", "coredns"]);
+        binaries.extend(["kube-scheduler", "kube-proxy", "kubelet", "coredns"]);
     }
     kubernetes(&binaries)
 }
