@@ -9,6 +9,7 @@ mod http;
 mod installed;
 pub mod many;
 pub mod objects;
+pub mod plugin;
 pub mod pods;
 pub mod proxy;
 pub mod test_env;

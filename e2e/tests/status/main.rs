@@ -1,4 +1,5 @@
-//! The status and the Events: conditions, diagnoses, and how `kubectl wait` and GitOps tools interpret them.
+//! The status and the Events: conditions, diagnoses, how `kubectl wait` and GitOps tools interpret them, and what the plugin of
+//! kubectl prints.
 #![allow(
     clippy::indexing_slicing,
     clippy::large_futures,
@@ -10,4 +11,5 @@ mod conditions;
 mod diagnosis;
 mod first_status;
 mod kstatus;
+mod plugin;
 mod refusals;
