@@ -5,4 +5,5 @@ pub(crate) mod lost_node;
 pub mod pods;
 pub mod readiness;
 pub mod reason;
+pub mod redaction;
 pub(crate) mod termination_message;

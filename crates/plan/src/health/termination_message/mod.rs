@@ -6,8 +6,8 @@
 pub(crate) mod classify;
 mod lines;
 pub(crate) mod normalize;
-mod patterns;
-mod redact;
+pub(crate) mod patterns;
+pub(crate) mod redact;
 
 #[cfg(test)]
 mod corpus;

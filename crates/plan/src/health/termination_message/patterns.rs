@@ -9,7 +9,7 @@ pub(super) fn compiled(patterns: &[(&str, &str)]) -> Vec<(Regex, String)> {
     patterns.iter().filter_map(compile).collect()
 }
 
-pub(super) fn replaced(text: &str, patterns: &[(Regex, String)]) -> String {
+pub(crate) fn replaced(text: &str, patterns: &[(Regex, String)]) -> String {
     let mut text = Cow::Borrowed(text);
     for (pattern, by) in patterns {
         if let Cow::Owned(changed) = pattern.replace_all(&text, by.as_str()) {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 pub(super) const HIDDEN: &str = "<redacted>";
 
 /// Patterns of secrets, each with its replacement.
-pub(super) static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
+pub(crate) static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         // JSON Web Tokens in any context.
         (r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)?", HIDDEN),
@@ -34,7 +34,7 @@ pub(super) static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
 });
 
 /// Patterns in which exceptions quote input that they could not parse, which may be a processed message.
-pub(super) static PAYLOADS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
+pub(crate) static PAYLOADS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     compiled(&[
         (r#"(For input string: )".*""#, "${1}<redacted>"),
         (r"(?s)(\[Source: \(\w+(?:\[\])?\)).*?(; line: )", "${1}<redacted>${2}"),
