@@ -1,6 +1,10 @@
 //! `kubectl fmesh`: renders objects offline, predicts what an apply restarts, and shows and approves what is in a cluster.
 
+mod age;
 mod cluster;
+mod definitions;
+mod doctor;
+mod examples;
 mod graph;
 mod input;
 mod logs;
@@ -13,6 +17,7 @@ mod status;
 mod terminal;
 
 use clap::{Parser, Subcommand};
+use examples::{APPROVE, CHECK, DOCTOR, GRAPH, LOGS, PAUSE, PLAN, RECREATE, RENDER, RESUME, STATUS};
 use functionmesh_render::RenderArgs;
 use input::Input;
 use output::Output;
@@ -37,7 +42,7 @@ enum Command {
     /// Manifests are read as by kubectl and validated against the schemas of the kinds. Objects of other kinds are
     /// ignored. BackendConfigs in the input apply as in the cluster: the global one by its name and namespace, the
     /// others to the objects in their namespace.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = RENDER)]
     Render {
         #[command(flatten)]
         input: Input,
@@ -74,11 +79,22 @@ enum Command {
     #[command(after_help = APPROVE)]
     Approve(rollout::Options),
     /// Recreate StatefulSets for changes of fields that cannot change, after showing them. The pods keep running.
+    #[command(after_help = RECREATE)]
     Recreate(rollout::Options),
     /// Pause rollouts that do not come from an object's own spec.
+    #[command(after_help = PAUSE)]
     Pause(rollout::Options),
     /// Resume rollouts that were paused.
+    #[command(after_help = RESUME)]
     Resume(rollout::Options),
+    /// Find what is wrong, or will be soon, and does not show in a status.
+    ///
+    /// Examined are credentials that expire, ConfigMaps and Secrets that are missing or newer than the pods that read them, runner
+    /// images of another Pulsar line than the broker, objects without a controller or with two, and CustomResourceDefinitions.
+    ///
+    /// Exit code 0 when nothing is found, 2 when something is, 1 on an error.
+    #[command(after_help = DOCTOR)]
+    Doctor(doctor::Options),
     /// Draw the flow of topics through components; warnings go to standard error.
     #[command(after_help = GRAPH)]
     Graph {
@@ -91,63 +107,12 @@ enum Command {
     /// Print what is suspicious in the flow of topics: cycles, misspelt topics, shared subscriptions.
     ///
     /// Exit code 0 without warnings, 2 with some, 1 on an error.
+    #[command(after_help = CHECK)]
     Check(graph::Options),
     /// Print the logs of the instances, each line with the name of its pod.
+    #[command(after_help = LOGS)]
     Logs(logs::Options),
 }
-
-const PLAN: &str = "Examples:
-  # What a manifest would restart
-  kubectl fmesh plan -f function.yaml
-
-  # In a pipeline: fail when a change restarts pods
-  kubectl fmesh plan -k overlays/production
-
-  # What an upgrade of the operator to the release of this plugin would do, with its new configuration
-  kubectl fmesh plan --all -A --config config.yaml";
-
-const STATUS: &str = "Examples:
-  # All objects of the namespace
-  kubectl fmesh status
-
-  # A mesh with everything that belongs to it
-  kubectl fmesh status functionmesh orders
-
-  # What is not ready in the cluster, for a script
-  kubectl fmesh status -A -o json | jq '.items[] | select(.ready != true)'";
-
-const GRAPH: &str = "Examples:
-  # A mesh before it is applied, for a README
-  kubectl fmesh graph -f mesh.yaml
-
-  # A mesh of the cluster as a picture
-  kubectl fmesh graph orders -n production -o svg > orders.svg
-
-  # In a pipeline: fail on a cycle or a misspelt topic
-  kubectl fmesh check -f manifests/ -R";
-
-const APPROVE: &str = "Examples:
-  # List pending updates in all namespaces
-  kubectl fmesh approve --all -A --dry-run
-
-  # Approve for one object, and wait until its pods run the update
-  kubectl fmesh approve function wordcount --wait
-
-  # Approve for the components of a mesh, without a question
-  kubectl fmesh approve functionmesh orders --yes";
-
-const EXAMPLES: &str = "Examples:
-  # Render a file
-  kubectl fmesh render -f function.yaml
-
-  # Render all manifests in a directory tree for a namespace
-  kubectl fmesh render -f manifests/ -R -n production
-
-  # Render a kustomization
-  kubectl fmesh render -k overlays/production
-
-  # List the images that would run
-  kubectl fmesh render -f function.yaml -o json | jq -r '.items[].spec.template.spec.containers[]?.image'";
 
 /// Runs the command. Exit codes: 0 for success, 1 for an invalid object, 2 for unreadable input.
 pub fn run(cli: Cli) -> ExitCode {
@@ -184,6 +149,10 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// The commands that look at a cluster.
 fn in_cluster(command: Command) -> ExitCode {
+    // The others print from the first moment on.
+    if !matches!(command, Command::Logs(_)) {
+        terminal::show_progress("waiting for the API server");
+    }
     let done = match command {
         Command::Render { .. } => Ok(ExitCode::SUCCESS),
         Command::Plan(options) => options.run(),
@@ -192,10 +161,12 @@ fn in_cluster(command: Command) -> ExitCode {
         Command::Recreate(options) => Verb::Recreate.run(&options),
         Command::Pause(options) => Verb::Pause.run(&options),
         Command::Resume(options) => Verb::Resume.run(&options),
+        Command::Doctor(options) => options.run(),
         Command::Graph { options, output } => options.draw(output),
         Command::Check(options) => options.check(),
         Command::Logs(options) => options.run(),
     };
+    terminal::progress("");
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE

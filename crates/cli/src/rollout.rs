@@ -1,6 +1,6 @@
 //! The verbs of the annotations: approve, recreate, pause, resume. Each shows what it will do and asks first.
 
-mod waiting;
+pub(crate) mod waiting;
 
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;

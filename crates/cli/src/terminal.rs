@@ -2,11 +2,29 @@
 
 use anyhow::{Result, bail};
 use std::io::{IsTerminal, Write};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Width without a terminal.
 const WIDTH: usize = 80;
 /// Text wider than this is hard to read.
 const WIDEST: usize = 120;
+
+/// Time after which a command that has printed nothing says what it does.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two lines of progress.
+const REFRESH: Duration = Duration::from_millis(500);
+
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+static PROGRESS: Mutex<Progress> = Mutex::new(Progress { text: String::new(), is_shown: false });
+
+/// The line of progress on standard error.
+struct Progress {
+    /// What the command does; empty while there is nothing to say.
+    text: String,
+    /// Whether the terminal shows it.
+    is_shown: bool,
+}
 
 /// A colour of the eight that every terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +74,7 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
 /// # Errors
 /// Without a terminal to ask.
 pub(crate) fn confirmed(question: &str) -> Result<bool> {
+    progress("");
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to confirm on; use --yes");
     }
@@ -71,17 +90,51 @@ pub(crate) fn confirmed(question: &str) -> Result<bool> {
 /// # Errors
 /// When nobody reads it any more.
 pub(crate) fn print(line: &str) -> Result<()> {
+    progress("");
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// Replaces the line of progress on standard error; an empty one removes it.
+/// Sets the line of progress on standard error, which appears once the command has run for two seconds; an empty one
+/// removes it.
 pub(crate) fn progress(line: &str) {
-    let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
+    let mut progress = locked();
+    line.clone_into(&mut progress.text);
+    progress.draw();
+}
+
+/// Shows the line of progress, and for how long the command runs, until the command prints something.
+pub(crate) fn show_progress(line: &str) {
+    LazyLock::force(&STARTED);
+    progress(line);
+    if std::io::stderr().is_terminal() {
+        // It ends with the process.
+        std::thread::spawn(|| {
+            loop {
+                std::thread::sleep(REFRESH);
+                locked().draw();
+            }
+        });
+    }
+}
+
+fn locked() -> MutexGuard<'static, Progress> {
+    PROGRESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Progress {
+    fn draw(&mut self) {
+        let mut stderr = std::io::stderr();
+        let seconds = STARTED.elapsed();
+        let is_wanted = !self.text.is_empty() && seconds >= PATIENCE && stderr.is_terminal();
+        if !is_wanted && !self.is_shown {
+            return;
+        }
+        let line = if is_wanted { format!("{} ({} s)", self.text, seconds.as_secs()) } else { String::new() };
         let line: String = line.chars().take(width().saturating_sub(1)).collect();
         // A terminal that is closed makes no difference to the command.
         let _ = write!(stderr, "\r\x1b[K{line}");
         let _ = stderr.flush();
+        self.is_shown = is_wanted;
     }
 }
 

@@ -68,6 +68,38 @@ impl Connection {
         Ok(vec![serde_json::from_str(&text).context("kubectl printed no JSON")?])
     }
 
+    /// The objects of some names, those that exist.
+    ///
+    /// # Errors
+    /// When kubectl is missing or fails, with its own words.
+    pub(crate) fn existing(&self, words: &[&str]) -> Result<Vec<Value>> {
+        let text = self.text(&[&["get", "--ignore-not-found", "--output=json"], words].concat(), None)?;
+        if text.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut printed: Value = serde_json::from_str(&text).context("kubectl printed no JSON")?;
+        Ok(match printed.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => vec![printed],
+        })
+    }
+
+    /// What kubectl prints.
+    ///
+    /// # Errors
+    /// When kubectl is missing or fails, with its own words.
+    pub(crate) fn plain(&self, words: &[&str]) -> Result<String> {
+        self.text(words, None)
+    }
+
+    /// The answer of the API server to a GET of a path.
+    ///
+    /// # Errors
+    /// When kubectl is missing or fails, with its own words.
+    pub(crate) fn raw(&self, path: &str) -> Result<String> {
+        self.text(&["get", "--raw", path], None)
+    }
+
     /// Runs kubectl with an object as its standard input and returns the JSON that it prints.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The operator's configuration as its Deployments have it.
 
+use crate::cluster::controllers::flags;
 use crate::cluster::kubectl::Connection;
 use anyhow::{Context, Result};
 use functionmesh_plan::rollout::policy::RolloutPolicy;
@@ -143,28 +144,6 @@ impl Operator {
                 .unwrap_or_default(),
         })
     }
-}
-
-/// The flags of the container, the last of each: `--flag=value` and `--flag value`.
-fn flags(deployment: &Value) -> BTreeMap<String, String> {
-    let arguments = deployment.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
-    let mut flags = BTreeMap::new();
-    let mut open: Option<String> = None;
-    for word in arguments.into_iter().flatten().filter_map(Value::as_str) {
-        match word.strip_prefix("--") {
-            Some(flag) => {
-                let (flag, value) = flag.split_once('=').map_or((flag, ""), |(flag, value)| (flag, value));
-                open = (!word.contains('=')).then(|| flag.to_owned());
-                flags.insert(flag.to_owned(), value.to_owned());
-            }
-            None => {
-                if let Some(flag) = open.take() {
-                    flags.insert(flag, word.to_owned());
-                }
-            }
-        }
-    }
-    flags
 }
 
 /// The text of the configuration file, from the ConfigMap that is mounted.

@@ -1,8 +1,9 @@
 //! What belongs to a component: StatefulSet, pods, autoscaler.
 
-use super::age::age;
 use super::node::{Node, State};
+use crate::age::age;
 use crate::cluster::item::Item;
+use functionmesh_plan::health::redaction::redacted;
 use serde_json::Value;
 
 /// All children of the objects that are shown.
@@ -97,7 +98,7 @@ fn autoscaler(object: &Value) -> Node {
             ),
             since: String::new(),
         }),
-        notes: broken.map(|c| text(c, "/message").to_owned()).into_iter().collect(),
+        notes: broken.map(|c| redacted(text(c, "/message"))).into_iter().collect(),
         ..Node::default()
     }
 }

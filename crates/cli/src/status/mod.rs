@@ -1,6 +1,5 @@
 //! `kubectl fmesh status`: meshes, components, their StatefulSets, pods and autoscalers, and what is wrong with them.
 
-mod age;
 mod children;
 mod node;
 mod tree;
@@ -65,6 +64,7 @@ impl Options {
         loop {
             let objects = self.read()?;
             let text = self.text(&objects)?;
+            crate::terminal::progress("");
             let mut stdout = std::io::stdout();
             if self.watch && stdout.is_terminal() {
                 // From the first line and column, without what was there.

@@ -1,8 +1,8 @@
 //! The tree of an object: its conditions, its components, and what belongs to it.
 
-use super::age::age;
 use super::children::Children;
 use super::node::{Node, State};
+use crate::age::age;
 use crate::cluster::item::Item;
 use functionmesh_plan::health::reason::Reason;
 

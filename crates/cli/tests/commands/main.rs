@@ -1,0 +1,6 @@
+//! The commands that look at a cluster, with a kubectl that the tests play.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+
+mod doctor;
+mod fake;
+mod objects;
