@@ -97,3 +97,34 @@ pub(crate) const LOGS: &str = "Examples:
 
   # What a sink logged before it crashed
   kubectl fmesh logs sink archive --previous --tail 100";
+
+pub(crate) const TOP: &str = "Examples:
+  # All components of the namespace
+  kubectl fmesh top
+
+  # Each pod of two functions, measured for ten seconds
+  kubectl fmesh top function wordcount enrich --pods --interval 10
+
+  # The slowest functions of the cluster
+  kubectl fmesh top function -A -o json | jq '.items | sort_by(-.latencyMilliseconds)[:5]'";
+
+pub(crate) const REPORT: &str = "Examples:
+  # An archive for an issue, of one namespace
+  kubectl fmesh report -n production --archive
+
+  # With the logs of the instances, into a folder to be read first
+  kubectl fmesh report --instance-logs --directory report";
+
+pub(crate) const VERSION: &str = "Examples:
+  # Plugin, CRDs, controllers
+  kubectl fmesh version
+
+  # Controllers of another release than this plugin
+  kubectl fmesh version -o json | jq '.client.version as $mine | .controllers[] | select(.version != $mine)'";
+
+pub(crate) const COMPLETION: &str = "Examples:
+  # For kubectl-fmesh in bash
+  source <(kubectl-fmesh completion bash)
+
+  # For `kubectl fmesh`, names from the cluster included: put kubectl_complete-fmesh into PATH, and use kubectl's completion
+  source <(kubectl completion bash)";

@@ -2,6 +2,7 @@
 
 mod age;
 mod cluster;
+mod complete;
 mod definitions;
 mod doctor;
 mod examples;
@@ -11,13 +12,19 @@ mod logs;
 mod output;
 mod plan;
 mod render;
+mod report;
 mod rollout;
 mod schema;
 mod status;
 mod terminal;
+mod top;
+mod version;
 
-use clap::{Parser, Subcommand};
-use examples::{APPROVE, CHECK, DOCTOR, GRAPH, LOGS, PAUSE, PLAN, RECREATE, RENDER, RESUME, STATUS};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use examples::{
+    APPROVE, CHECK, COMPLETION, DOCTOR, GRAPH, LOGS, PAUSE, PLAN, RECREATE, RENDER, REPORT, RESUME, STATUS,
+    TOP, VERSION,
+};
 use functionmesh_render::RenderArgs;
 use input::Input;
 use output::Output;
@@ -112,6 +119,43 @@ enum Command {
     /// Print the logs of the instances, each line with the name of its pod.
     #[command(after_help = LOGS)]
     Logs(logs::Options),
+    /// Show what the instances process: rates, latency, exceptions, last invocation, memory.
+    ///
+    /// The numbers come from the instances' own metrics, through the API server's proxy to their pods.
+    #[command(after_help = TOP)]
+    Top(top::Options),
+    /// Collect what a bug report needs, without secrets.
+    ///
+    /// That are objects, pods, Events, controllers with logs and metrics, and versions.
+    ///
+    /// Secrets and ConfigMaps are not read. Values of environment variables, configuration of programs and connectors, and
+    /// command lines are removed, also where logs and Events quote them.
+    #[command(after_help = REPORT)]
+    Report(report::Options),
+    /// Print the releases of the plugin, of the CustomResourceDefinitions and of the controllers.
+    #[command(after_help = VERSION)]
+    Version(version::Options),
+    /// Print the completion of `kubectl-fmesh` for a shell.
+    #[command(after_help = COMPLETION)]
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Candidates for `kubectl fmesh`, as kubectl asks for them.
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words after `kubectl fmesh`; the last one is to be completed.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+/// Shells that complete words.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// Runs the command. Exit codes: 0 for success, 1 for an invalid object, 2 for unreadable input.
@@ -150,7 +194,7 @@ pub fn run(cli: Cli) -> ExitCode {
 /// The commands that look at a cluster.
 fn in_cluster(command: Command) -> ExitCode {
     // The others print from the first moment on.
-    if !matches!(command, Command::Logs(_)) {
+    if !matches!(command, Command::Logs(_) | Command::Completion { .. } | Command::Complete { .. }) {
         terminal::show_progress("waiting for the API server");
     }
     let done = match command {
@@ -165,12 +209,33 @@ fn in_cluster(command: Command) -> ExitCode {
         Command::Graph { options, output } => options.draw(output),
         Command::Check(options) => options.check(),
         Command::Logs(options) => options.run(),
+        Command::Top(options) => options.run(),
+        Command::Report(options) => options.run(),
+        Command::Version(options) => options.run(),
+        Command::Completion { shell } => completion(shell),
+        Command::Complete { words } => {
+            terminal::print(complete::candidates(&words, &Cli::command()).trim_end())
+                .map(|()| ExitCode::SUCCESS)
+        }
     };
     terminal::progress("");
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Prints the script that completes the words after `kubectl-fmesh` in a shell.
+fn completion(shell: Shell) -> anyhow::Result<ExitCode> {
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "kubectl-fmesh", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

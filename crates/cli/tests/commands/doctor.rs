@@ -96,6 +96,7 @@ fn nothing_is_found_where_everything_is_in_order() {
                 &[secret("auth", &[("a", "b")]), secret("db", &[("password", "x")])],
             )
             .lists("configmaps --namespace", &[fresh])
+            .lists("customresourcedefinitions", &definitions())
             .answers("proxy/admin/v2/brokers/version", "2.10.5"),
     );
     let answer = fake.run(&["doctor"]);

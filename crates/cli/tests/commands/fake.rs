@@ -8,14 +8,14 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The program, in a folder of its own.
-pub struct Fake {
+pub(crate) struct Fake {
     folder: PathBuf,
     rules: Vec<String>,
 }
 
 impl Fake {
     /// One that knows nothing: every call is an error.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("fake-kubectl-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
@@ -24,7 +24,7 @@ impl Fake {
     }
 
     /// Answers calls whose words match a pattern of the shell with a text.
-    pub fn answers(mut self, pattern: &str, text: &str) -> Self {
+    pub(crate) fn answers(mut self, pattern: &str, text: &str) -> Self {
         let file = self.folder.join(format!("answer-{}", self.rules.len()));
         fs::write(&file, text).unwrap();
         self.rules.push(format!("{} cat {}; exit 0;;", case(pattern), file.display()));
@@ -32,19 +32,19 @@ impl Fake {
     }
 
     /// Answers with a list of objects.
-    pub fn lists(self, pattern: &str, objects: &[Value]) -> Self {
+    pub(crate) fn lists(self, pattern: &str, objects: &[Value]) -> Self {
         self.answers(pattern, &json!({"kind": "List", "items": objects}).to_string())
     }
 
     /// Refuses calls, as an API server does that does not allow them.
-    pub fn forbids(mut self, pattern: &str) -> Self {
+    pub(crate) fn forbids(mut self, pattern: &str) -> Self {
         let text = "Error from server (Forbidden): it is forbidden: User \"me\" cannot do it";
         self.rules.push(format!("{} echo '{text}' >&2; exit 1;;", case(pattern)));
         self
     }
 
     /// Takes a time for calls before it answers by the rules that follow.
-    pub fn waits(mut self, pattern: &str, seconds: &str) -> Self {
+    pub(crate) fn waits(mut self, pattern: &str, seconds: &str) -> Self {
         // Not among the other rules, of which the first that matches is the only one.
         self.rules.insert(0, format!("WAIT:{} sleep {seconds};;", case(pattern)));
         self
@@ -67,12 +67,12 @@ impl Fake {
     }
 
     /// The plugin with this kubectl, in the folder.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         self.prepared(Command::new(env!("CARGO_BIN_EXE_kubectl-fmesh")), words)
     }
 
     /// Another program with this kubectl.
-    pub fn prepared(&self, mut command: Command, words: &[&str]) -> Command {
+    pub(crate) fn prepared(&self, mut command: Command, words: &[&str]) -> Command {
         self.write();
         let path = format!("{}:{}", self.folder.display(), std::env::var("PATH").unwrap());
         command.args(words).env("PATH", path).env_remove("NO_COLOR").env_remove("KUBECONFIG");
@@ -81,17 +81,17 @@ impl Fake {
     }
 
     /// Runs the plugin.
-    pub fn run(&self, words: &[&str]) -> Answer {
+    pub(crate) fn run(&self, words: &[&str]) -> Answer {
         Answer::of(&self.command(words).output().unwrap())
     }
 
     /// Where the plugin runs.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The calls so far.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -110,10 +110,10 @@ impl Drop for Fake {
 
 /// What the plugin printed.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Answer {
@@ -123,7 +123,7 @@ impl Answer {
     }
 
     /// Standard output as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }

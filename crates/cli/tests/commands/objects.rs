@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 /// A text that nobody may read.
-pub const CANARY: &str = "c4n4ry-x7";
+pub(crate) const CANARY: &str = "c4n4ry-x7";
 /// Pattern of the call that lists our objects.
-pub const OBJECTS: &str = "functions.compute.functionmesh.io,sources";
+pub(crate) const OBJECTS: &str = "functions.compute.functionmesh.io,sources";
 
 /// A token that ends at a time, in seconds since 1970.
-pub fn token(end: i64) -> String {
+pub(crate) fn token(end: i64) -> String {
     let part = |text: String| URL_SAFE_NO_PAD.encode(text);
     format!(
         "{}.{}.{CANARY}",
@@ -22,26 +22,26 @@ pub fn token(end: i64) -> String {
 }
 
 /// Seconds since 1970.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
 }
 
 /// A Secret.
-pub fn secret(name: &str, data: &[(&str, &str)]) -> Value {
+pub(crate) fn secret(name: &str, data: &[(&str, &str)]) -> Value {
     let data: serde_json::Map<String, Value> =
         data.iter().map(|(key, value)| ((*key).to_owned(), json!(STANDARD.encode(value)))).collect();
     json!({"kind": "Secret", "metadata": {"name": name, "namespace": "demo"}, "data": data})
 }
 
 /// A ConfigMap that was changed at noon of the first of January.
-pub fn config_map(name: &str, data: &Value) -> Value {
+pub(crate) fn config_map(name: &str, data: &Value) -> Value {
     json!({"kind": "ConfigMap", "metadata": {"name": name, "namespace": "demo",
         "managedFields": [{"time": "2026-01-01T12:00:00Z", "fieldsV1": {"f:data": {}}}]}, "data": data})
 }
 
 /// A Function with the canary wherever a secret can be.
-pub fn function(name: &str) -> Value {
+pub(crate) fn function(name: &str) -> Value {
     json!({
         "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function",
         "metadata": {"name": name, "namespace": "demo", "uid": format!("u-{name}"), "generation": 1,
@@ -59,7 +59,7 @@ pub fn function(name: &str) -> Value {
 }
 
 /// Its StatefulSet.
-pub fn stateful_set(name: &str) -> Value {
+pub(crate) fn stateful_set(name: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet",
         "metadata": {"name": format!("{name}-function"), "namespace": "demo", "uid": format!("s-{name}"),
@@ -83,7 +83,7 @@ fn pod_spec() -> Value {
 }
 
 /// A pod of it that started before the ConfigMaps were changed.
-pub fn pod(name: &str, number: usize) -> Value {
+pub(crate) fn pod(name: &str, number: usize) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("{name}-function-{number}"), "namespace": "demo", "labels": labels(name),
@@ -99,7 +99,7 @@ pub fn pod(name: &str, number: usize) -> Value {
 }
 
 /// A Deployment of this operator.
-pub fn controller(kind: &str, namespaces: &str) -> Value {
+pub(crate) fn controller(kind: &str, namespaces: &str) -> Value {
     let name = format!("{kind}-controller");
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": "fm", "labels": {"app.kubernetes.io/part-of": "function-mesh",
@@ -110,7 +110,7 @@ pub fn controller(kind: &str, namespaces: &str) -> Value {
 }
 
 /// The definitions of this release.
-pub fn definitions() -> Vec<Value> {
+pub(crate) fn definitions() -> Vec<Value> {
     // Made once: without optimisation that takes seconds.
     static MADE: LazyLock<Vec<Value>> = LazyLock::new(|| {
         functionmesh_api::crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect()
@@ -118,12 +118,12 @@ pub fn definitions() -> Vec<Value> {
     MADE.clone()
 }
 
-/// A cluster in which everything is in order, apart from what a test replaces by rules before these.
-pub fn cluster(fake: Fake) -> Fake {
+/// A cluster in which everything is in order, apart from what a test replaces by rules before these. Its definitions are not
+/// known, unless a test has them: comparing them takes seconds without optimisation.
+pub(crate) fn cluster(fake: Fake) -> Fake {
     fake.lists(OBJECTS, &[function("enrich")])
         .lists("statefulsets.apps", &[stateful_set("enrich")])
         .lists("pods --namespace pulsar", &[])
         .lists("pods", &[pod("enrich", 0)])
         .lists("deployments.apps", &[controller("function", "")])
-        .lists("customresourcedefinitions", &definitions())
 }
