@@ -1,7 +1,7 @@
 //! A text that nobody may read, wherever a secret can be: no command prints it.
 
 use anyhow::{Result, ensure};
-use e2e::shell::output;
+use e2e::shell::{command, output};
 use e2e::testing::objects::{api, create, function_spec, functions};
 use e2e::testing::plugin::Plugin;
 use e2e::testing::{Controller, TestEnv};
@@ -80,6 +80,24 @@ async fn surroundings(env: &TestEnv, namespace: &str) -> Result<()> {
     Ok(())
 }
 
+/// A report with everything that can be asked for: no file has the canary.
+fn in_no_report(plugin: &Plugin) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("report-{}", std::process::id()));
+    let path = folder.display().to_string();
+    plugin.run(&["report", "--instance-logs", "--directory", &path])?.expect(0, &[&path])?;
+    let found = output(&mut command("grep", ["--recursive", "--count", "", &path]))?;
+    let with_canary = output(&mut command("grep", ["--recursive", "--files-with-matches", CANARY, &path]));
+    std::fs::remove_dir_all(&folder)?;
+    for file in
+        ["functions.yaml", "sinks.yaml", "pods.yaml", "events.yaml", "statefulsets.yaml", "versions.json"]
+    {
+        ensure!(found.contains(file), "no {file}: {found}");
+    }
+    // grep fails when it finds nothing.
+    ensure!(with_canary.is_err(), "in {with_canary:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_prints_a_secret() -> Result<()> {
     let env = TestEnv::connect().await?;
@@ -128,6 +146,9 @@ async fn no_command_prints_a_secret() -> Result<()> {
             &["graph"],
             &["check"],
             &["approve", "--all", "--dry-run"],
+            &["doctor"],
+            &["doctor", "--output=json"],
+            &["top", "--interval=0"],
         ] {
             answers.push((words[0], plugin.run(words)?));
         }
@@ -138,6 +159,7 @@ async fn no_command_prints_a_secret() -> Result<()> {
             }
             ensure!(!answer.stdout.is_empty() || answer.code != 1, "{command} did nothing: {answer:#?}");
         }
+        in_no_report(&plugin)?;
         // It is there to be found.
         let stored = output(&mut env.kubectl.with([
             "get",
