@@ -120,5 +120,5 @@ pub fn versions(env: &TestEnv, namespace: &str) -> Result<BTreeMap<String, Strin
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         (format!("{} {}", text("/kind"), text("/metadata/name")), text("/metadata/resourceVersion"))
     };
-    Ok(list["items"].as_array().context("no items")?.iter().map(of).collect())
+    Ok(list.get("items").and_then(Value::as_array).context("no items")?.iter().map(of).collect())
 }
