@@ -18,7 +18,7 @@ pub(super) struct Program {
 }
 
 /// All of them. The program `pulsar` needs real pods; `make e2e`, `make trouble` and `make instances` run its modules.
-pub(super) const PROGRAMS: [Program; 8] = [
+pub(super) const PROGRAMS: [Program; 7] = [
     Program { name: "lifecycle", groups: &[&["deletion", "lost_labels", "mesh", "replicas"]] },
     Program { name: "rollout", groups: &[] },
     Program { name: "status", groups: &[&["conditions", "kstatus"]] },
@@ -26,7 +26,6 @@ pub(super) const PROGRAMS: [Program; 8] = [
     Program { name: "degraded_api_server", groups: &[] },
     Program { name: "validation", groups: &[&["manifests", "schemas"]] },
     Program { name: "randomized", groups: &[] },
-    Program { name: "chart", groups: &[&["alerts", "cases", "dashboards", "metrics"]] },
 ];
 
 impl Program {

@@ -1,7 +1,7 @@
 //! The alerts: Prometheus accepts them, each fires in a test and has a runbook, and they use only metrics that exist.
 
-use crate::helm::{NAMESPACE, chart, objects, scratch};
-use crate::metrics;
+use crate::chart::helm::{NAMESPACE, chart, objects, scratch};
+use crate::chart::metrics;
 use anyhow::{Context, Result, anyhow, ensure};
 use e2e::paths;
 use e2e::shell::{command, output, run};

@@ -1,6 +1,6 @@
 //! The ways to install the operator that the README and docs/migrate.md describe.
 
-use crate::helm::{chart, documents, scratch, template};
+use crate::chart::helm::{chart, documents, scratch, template};
 use anyhow::{Context, Result, ensure};
 use e2e::images::CONTROLLERS_IMAGE;
 use e2e::operator::{Kubectl, NAMESPACE, RELEASE};
@@ -176,7 +176,7 @@ async fn a_user_without_permissions_elsewhere_installs_into_a_namespace() -> Res
 
 #[test]
 fn the_image_of_the_documentation_is_built_and_installed() -> Result<()> {
-    let objects = crate::helm::objects(&json!({}))?;
+    let objects = crate::chart::helm::objects(&json!({}))?;
     let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
     assert_eq!(deployments.len(), 4);
     for deployment in deployments {

@@ -1,6 +1,6 @@
 //! The cases of `charts/function-mesh-operator/tests`; the first of these files describes the format.
 
-use crate::helm::{chart, objects};
+use crate::chart::helm::{chart, objects};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! Every value of the chart does something that a test would miss, and the API server accepts every rendering.
 
-use crate::cases::{self, Case};
-use crate::helm::{chart, documents, objects, scratch, template};
+use crate::chart::cases::{self, Case};
+use crate::chart::helm::{chart, documents, objects, scratch, template};
 use anyhow::{Context, Result, ensure};
 use e2e::operator::Kubectl;
 use e2e::paths;
@@ -15,7 +15,7 @@ use std::fs;
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
 const MONITORING_KINDS: [&str; 3] = ["podmonitors", "prometheusrules", "servicemonitors"];
 /// Namespaces that the cases name.
-const NAMESPACES: [&str; 5] = ["monitoring", crate::helm::NAMESPACE, "shared", "team-a", "team-b"];
+const NAMESPACES: [&str; 5] = ["monitoring", crate::chart::helm::NAMESPACE, "shared", "team-a", "team-b"];
 
 #[test]
 fn each_value_has_an_effect() -> Result<()> {

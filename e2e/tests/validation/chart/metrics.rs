@@ -1,6 +1,6 @@
 //! Which metrics exist, and which ones a query uses.
 
-use crate::helm::chart;
+use crate::chart::helm::chart;
 use anyhow::{Context, Result};
 use e2e::paths;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! The dashboards: Prometheus can parse each query, and they use only metrics that exist.
 
-use crate::alerts::promtool;
-use crate::helm::{chart, scratch};
-use crate::metrics;
+use crate::chart::alerts::promtool;
+use crate::chart::helm::{chart, scratch};
+use crate::chart::metrics;
 use anyhow::{Context, Result, ensure};
 use e2e::shell::{command, run};
 use serde_json::{Value, json};
