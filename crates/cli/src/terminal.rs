@@ -69,6 +69,11 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
     lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// A line that fits a terminal; elsewhere it stays one line, for programs that read lines.
+pub(crate) fn fitted(line: &str) -> String {
+    if std::io::stdout().is_terminal() { wrapped(line, "") } else { line.to_owned() }
+}
+
 /// Asks, and returns whether the answer is yes.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::cluster::controllers::{Controller, Make};
 use crate::cluster::kubectl::Connection;
 use crate::cluster::parallel::each;
 use crate::definitions::{missing_fields, names};
-use crate::terminal::{plural, print};
+use crate::terminal::{fitted, plural, print};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ fn text(versions: &Value) -> String {
 }
 
 fn unknown(what: &str, value: Option<&Value>) -> String {
-    value.map(|value| format!("{what:12} {}\n", told(value))).unwrap_or_default()
+    value.map(|value| fitted(&format!("{what:12} {}", told(value))) + "\n").unwrap_or_default()
 }
 
 fn told(value: &Value) -> String {

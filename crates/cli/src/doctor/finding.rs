@@ -1,6 +1,6 @@
 //! What the examination found, as text and as JSON.
 
-use crate::terminal::{Colour, coloured, plural, wrapped};
+use crate::terminal::{Colour, coloured, fitted, plural, wrapped};
 use functionmesh_plan::health::redaction::redacted;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -91,7 +91,7 @@ impl Findings {
                 lines.push(wrapped(&format!("What to do: {}", finding.remedy), "    "));
             }
         }
-        lines.extend(self.unchecked.iter().map(|line| format!("not checked: {line}")));
+        lines.extend(self.unchecked.iter().map(|line| fitted(&format!("not checked: {line}"))));
         lines.join("\n")
     }
 
