@@ -11,6 +11,7 @@ export RUST_LIB_BACKTRACE ?= 0
 export INSTA_UPDATE ?= no
 # Built once and without optimisation: two minutes instead of six, for a tool that runs for a second.
 DENY_VERSION := 0.18.9
+MDBOOK_VERSION := 0.5.4
 DENY := .cache/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 # IMAGE and PULSAR_IMAGE name other images for `make demo KUBECONFIG=...`.
 ifdef KUBECONFIG
@@ -20,7 +21,7 @@ ifdef IMAGE
 export IMAGE
 endif
 # Cargo profile of the controllers in images: only `make image` uses the release profile.
-demo e2e trouble lost-node cluster-load: export CONTROLLER_PROFILE ?= pods
+demo e2e trouble lost-node cluster-load docs-test: export CONTROLLER_PROFILE ?= pods
 ifdef PULSAR_IMAGE
 export PULSAR_IMAGE
 endif
@@ -82,8 +83,22 @@ instances: toolchain ## Check rendered commands with the parsers of Pulsar's own
 	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package functionmesh-render --test surface instances::
 	@INSTANCE_ARGUMENTS=$(CURDIR)/.cache/instance-arguments $(CARGO) test --quiet --locked --package e2e --test pulsar -- --ignored --nocapture instances::
 
+# The pages to execute, such as docs/migrate.md; all when empty. CLUSTER=1 executes also what needs pods.
+PAGES ?=
+.PHONY: docs-test
+docs-test: $(E2E) ## Execute the shell blocks of the documentation on API servers (CLUSTER=1 on a cluster with pods, PAGES=files)
+	$(CARGO) build --quiet --locked --workspace --bins
+	@$(E2E) docs-test $(if $(CLUSTER),--cluster) $(PAGES)
+
+MDBOOK := .cache/tools/mdbook-$(MDBOOK_VERSION)/bin/mdbook
+.PHONY: docs
+docs: $(MDBOOK) ## Build the documentation as a site in target/book
+	@$(MDBOOK) build docs
+	@echo "target/book/index.html"
+
 .PHONY: e2e-full
-e2e-full: test instances e2e trouble faults fuzz soak ## Run all tests
+e2e-full: test docs-test instances e2e trouble faults fuzz soak ## Run all tests
+	$(MAKE) --no-print-directory docs-test CLUSTER=1
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
 CORPUS ?=
@@ -154,3 +169,8 @@ $(DENY): | toolchain
 	@echo "building cargo-deny $(DENY_VERSION) (some minutes the first time)"
 	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --root .cache/tools/cargo-deny-$(DENY_VERSION) \
 		--target-dir target/tools cargo-deny@$(DENY_VERSION)
+
+$(MDBOOK): | toolchain
+	@echo "building mdBook $(MDBOOK_VERSION) (some minutes the first time)"
+	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --root .cache/tools/mdbook-$(MDBOOK_VERSION) \
+		--target-dir target/tools --no-default-features --features search mdbook@$(MDBOOK_VERSION)

@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod demo;
+pub mod docs_test;
 pub mod test_run;

@@ -17,10 +17,12 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`commands`] | the subcommands of `e2e`: the demo, the benchmark, running the test programs |
+//! | [`docs`] | executes what the documentation tells its reader to type |
 //! | [`scenarios`] | sequences of actions that tests and the benchmark share: many objects, fault injection, generated objects |
 
 pub mod cluster;
 pub mod commands;
+pub mod docs;
 pub mod images;
 pub mod operator;
 pub mod paths;

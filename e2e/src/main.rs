@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::cluster::{self, ApiOnly, Cluster};
-use e2e::commands::{bench, demo, test_run};
+use e2e::commands::{bench, demo, docs_test, test_run};
 use e2e::{images, paths, shell};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +57,8 @@ enum Command {
         #[command(flatten)]
         options: test_run::Options,
     },
+    /// Execute the shell blocks of the documentation
+    DocsTest(docs_test::Options),
     /// Build the image of the controllers and print its path
     Image,
     /// Run the demo: the main scenario end to end
@@ -130,6 +132,7 @@ async fn execute(command: Command) -> Result<ExitCode> {
             return run(&name.name, api_only, nodes, &command).await;
         }
         Command::Test { name, options } => return test(&name.name, &options).await,
+        Command::DocsTest(options) => return document(&options).await,
         Command::Image => {
             let image = images::controllers()?;
             let megabytes = image.size()? / 1_000_000;
@@ -152,6 +155,16 @@ async fn measure(settings: bench::Settings) -> Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         measured = bench::bench(settings) => measured.map(|()| ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+    }
+}
+
+/// Executes the documentation; a signal stops it and everything that it started.
+async fn document(options: &docs_test::Options) -> Result<ExitCode> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        executed = Box::pin(docs_test::docs_test(options)) => executed.map(|()| ExitCode::SUCCESS),
         _ = interrupt.recv() => Ok(ExitCode::from(130)),
         _ = terminate.recv() => Ok(ExitCode::from(143)),
     }

@@ -3,9 +3,9 @@
 use crate::testing::test_env::TestEnv;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
 use serde_json::json;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -19,17 +19,25 @@ pub struct FakeStatefulSetController(JoinHandle<()>);
 impl FakeStatefulSetController {
     /// Runs in a namespace. It reads by one watch and writes once for each change of a `spec`.
     pub fn start(env: &TestEnv, namespace: &str) -> Self {
-        let (env, namespace) = (env.clone(), namespace.to_owned());
+        let client = client(env);
+        Self::act(Api::namespaced(client.clone(), namespace), client)
+    }
+
+    /// Acts in all namespaces.
+    pub fn everywhere(env: &TestEnv) -> Self {
+        let client = client(env);
+        Self::act(Api::all(client.clone()), client)
+    }
+
+    fn act(watched: Api<StatefulSet>, client: Client) -> Self {
         Self(tokio::spawn(async move {
-            let client = env.client_of("fake-statefulset-controller").unwrap_or_else(|_| env.client.clone());
-            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
-            let changes =
-                watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects();
+            let changes = watcher(watched, watcher::Config::default()).default_backoff().applied_objects();
             changes
                 .for_each_concurrent(CONCURRENCY, |change| async {
                     // An interrupted watch restarts by itself.
                     if let Ok(set) = change {
-                        acknowledge(&api, &set).await;
+                        let namespace = set.namespace().unwrap_or_default();
+                        acknowledge(&Api::namespaced(client.clone(), &namespace), &set).await;
                     }
                 })
                 .await;
@@ -41,6 +49,10 @@ impl Drop for FakeStatefulSetController {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+fn client(env: &TestEnv) -> Client {
+    env.client_of("fake-statefulset-controller").unwrap_or_else(|_| env.client.clone())
 }
 
 async fn acknowledge(api: &Api<StatefulSet>, set: &StatefulSet) {

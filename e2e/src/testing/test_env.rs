@@ -113,6 +113,11 @@ impl TestEnv {
         Ok(env)
     }
 
+    /// The debug binaries.
+    pub fn debug_build() -> Build {
+        Build::debug()
+    }
+
     /// How the administrator connects.
     pub fn config(&self) -> Config {
         Config::clone(&self.config)

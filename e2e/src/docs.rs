@@ -1,0 +1,115 @@
+//! The documentation as a test: what a page tells its reader to type is executed, in the order of the page.
+//!
+//! The line before a shell block says how it is tested, in an HTML comment that no reader sees:
+//!
+//! | mark | meaning |
+//! |---|---|
+//! | `<!-- test: api -->` | executed on an API server without nodes, and on a cluster |
+//! | `<!-- test: cluster -->` | executed on a cluster only, because it needs pods; its syntax is checked everywhere |
+//! | `<!-- test: none: REASON -->` | cannot be executed by a test; its syntax is checked |
+//! | `<!-- test: file NAME -->` | not a command: the content of a file that later blocks use |
+//!
+//! `NAME=value` behind `api` or `cluster` replaces a placeholder of the page by a value. In a `console` block, each line that
+//! begins with `$ ` is a command, and the lines below it are its output ([`compare`]).
+//!
+//! Two more comments stand alone. `<!-- test: setup`, lines of shell and `-->` is what a page takes for granted; `setup api` and
+//! `setup cluster` restrict it. `<!-- test: controllers start -->`, and `stop`, is where the controllers begin or end to run on an
+//! API server without nodes: there, they are processes of the test, and every StatefulSet is reported as available.
+
+pub mod compare;
+pub mod parse;
+pub mod run;
+
+#[cfg(test)]
+mod links;
+
+use crate::paths;
+use anyhow::{Context, Result};
+use parse::Step;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Pages that a new user reads first, in the order in which they are tested. The others follow by name.
+const FIRST: [&str; 2] = ["README.md", "docs/quickstart.md"];
+
+/// A page and what is to be done on it.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Path from the root of the repository.
+    pub path: PathBuf,
+    /// Text of the page.
+    pub text: String,
+}
+
+impl Page {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(paths::root().join(path))
+            .with_context(|| format!("page {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    /// Its steps.
+    ///
+    /// # Errors
+    /// When a shell block has no mark, or a mark is not known.
+    pub fn steps(&self) -> Result<Vec<Step>> {
+        parse::steps(&self.text).with_context(|| self.path.display().to_string())
+    }
+}
+
+/// All pages: those at the root, in `docs` and beside the charts.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn pages() -> Result<Vec<Page>> {
+    let root = paths::root();
+    let mut found = Vec::new();
+    for folder in ["", "docs", "charts", "changelog.d"] {
+        // At the root only the files: the other folders are code.
+        collect(&root.join(folder), folder.is_empty(), &mut found)?;
+    }
+    let mut pages: Vec<PathBuf> =
+        found.iter().filter_map(|path| path.strip_prefix(&root).ok().map(Path::to_owned)).collect();
+    let rank =
+        |path: &PathBuf| FIRST.iter().position(|first| path == Path::new(first)).unwrap_or(FIRST.len());
+    pages.sort_by_key(|path| (rank(path), path.clone()));
+    pages.iter().map(|path| Page::read(path)).collect()
+}
+
+fn collect(folder: &Path, flat: bool, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("folder {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            // What mdBook writes is not a source.
+            if !flat && !path.ends_with("book") {
+                collect(&path, false, found)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_block_of_the_documentation_says_how_it_is_tested() -> Result<()> {
+        let (mut wrong, mut executed) = (Vec::new(), 0);
+        for page in pages()? {
+            match page.steps() {
+                Ok(steps) => executed += steps.iter().filter(|step| step.is_executed()).count(),
+                Err(error) => wrong.push(format!("{error:#}")),
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(executed > 30, "only {executed} blocks are executed");
+        Ok(())
+    }
+}
