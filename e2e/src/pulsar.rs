@@ -1,5 +1,6 @@
 //! A broker in the cluster, and messages sent and received with Pulsar's own client.
 
+use crate::images;
 use crate::operator::Kubectl;
 use crate::paths;
 use crate::shell::{output, run, until};
@@ -21,9 +22,9 @@ impl Broker {
     /// # Errors
     /// When the API server refuses it.
     pub fn deploy(kubectl: &Kubectl, namespace: &str, image: &str) -> Result<Self> {
-        let manifest = fs::read_to_string(paths::root().join("e2e/manifests/pulsar.yaml"))?;
+        let manifest = fs::read_to_string(paths::root().join("config/samples/pulsar.yaml"))?;
         kubectl.namespace(namespace)?;
-        kubectl.apply(namespace, &manifest.replace("PULSAR_IMAGE", image))?;
+        kubectl.apply(namespace, &manifest.replace(images::PULSAR_IMAGE, image))?;
         Ok(Self { kubectl: kubectl.clone(), namespace: namespace.to_owned() })
     }
 
@@ -117,7 +118,7 @@ mod tests {
     /// The script of the manifest, run with another root: neither Pulsar's file nor the first setting ends with a newline.
     #[test]
     fn each_setting_of_the_broker_has_a_line_of_its_own() -> Result<()> {
-        let manifest = fs::read_to_string(paths::root().join("e2e/manifests/pulsar.yaml"))?;
+        let manifest = fs::read_to_string(paths::root().join("config/samples/pulsar.yaml"))?;
         let script = serde_yaml::Deserializer::from_str(&manifest)
             .filter_map(|document| Value::deserialize(document).ok())
             .find_map(|d| {

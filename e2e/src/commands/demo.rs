@@ -15,8 +15,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const DEMO: &str = "function-mesh-demo";
 /// Number of messages.
 const MESSAGES: usize = 100;
-/// Image with broker, instance and connectors, for clusters that pull.
-const OFFICIAL_PULSAR: &str = "apachepulsar/pulsar-all:4.0.6";
 
 /// The cluster and the images of the demo.
 struct Target {
@@ -38,7 +36,7 @@ impl Target {
             return Ok(Self {
                 kubeconfig: kubeconfig.into(),
                 own: false,
-                pulsar: variable("PULSAR_IMAGE").unwrap_or_else(|| OFFICIAL_PULSAR.to_owned()),
+                pulsar: variable("PULSAR_IMAGE").unwrap_or_else(|| images::PULSAR_IMAGE.to_owned()),
                 controllers: variable("IMAGE").unwrap_or_else(|| images::CONTROLLERS_IMAGE.to_owned()),
                 revision: None,
             });

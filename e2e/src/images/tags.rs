@@ -2,8 +2,9 @@
 
 /// Version of Pulsar.
 pub const PULSAR_VERSION: &str = "4.0.6";
-/// Image with the broker, the Java instance, the examples and the data generator.
-pub const PULSAR_IMAGE: &str = "docker.io/local/pulsar:4.0.6";
+/// Image with the broker, the Java instance, the examples and the data generator. It has the name of the official image, in whose
+/// place it stands on test clusters: the samples are applied as they are.
+pub const PULSAR_IMAGE: &str = "docker.io/apachepulsar/pulsar-all:4.0.6";
 /// The same with Python, further connectors and the programs of the matrix.
 pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
 /// Image with the four controllers, as the chart names it.
