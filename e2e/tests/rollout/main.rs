@@ -11,5 +11,6 @@ mod backend_config;
 mod differences;
 mod fan_out;
 mod go_operator_objects;
+mod migration;
 mod takeover;
 mod version_skew;

@@ -292,7 +292,8 @@ async fn kubectl_warns_about_settings_without_effect() -> Result<()> {
 /// Runs commands of the page, so that the documented commands are tested.
 fn run_of_the_page(name: &str, kubeconfig: &Path) -> Result<()> {
     let page = std::fs::read_to_string(e2e::paths::root().join("docs/migrate.md"))?;
-    let (_, rest) = page.split_once(&format!("<!-- {name} -->\n```sh\n")).context("no commands")?;
+    let (_, rest) = page.split_once(&format!("<!-- {name} -->\n")).context("no commands")?;
+    let (_, rest) = rest.split_once("```sh\n").context("no block")?;
     let (commands, _) = rest.split_once("```").context("no end")?;
     let tools = e2e::paths::binary("kubectl").parent().context("no folder")?.display().to_string();
     let path = format!("{tools}:{}", std::env::var("PATH")?);
