@@ -15,11 +15,23 @@ keeps failing; `Ready` is then unchanged. An Event with the reason `Repaired` re
 that another field manager edited or deleted and the controller restored, with its name. Fields that others add \
 (`kubectl rollout restart`, Reloader) are kept.
 
+<!-- test: setup
+bash e2e/pages/setup.sh
+-->
+<!-- test: controllers start -->
+<!-- test: setup
+bash e2e/pages/function.sh
+-->
+<!-- test: api NAME=exclamation -->
 ```sh
 kubectl get fn,src,snk,fmesh -o wide        # READY, REASON and, wide, the message
 kubectl wait --for=condition=Ready function/NAME --timeout=5m
-kubectl wait --for=condition=Stalled function/NAME --timeout=5m   # ends as soon as a user has to act
 kubectl events --for function/NAME
+```
+
+<!-- test: none: waits for a failure -->
+```sh
+kubectl wait --for=condition=Stalled function/NAME --timeout=5m   # ends as soon as a user has to act
 ```
 ";
 

@@ -8,6 +8,14 @@ use std::fmt::Write as _;
 const INTRO: &str = "\
 Start here:
 
+<!-- test: setup
+bash e2e/pages/setup.sh
+-->
+<!-- test: controllers start -->
+<!-- test: setup
+bash e2e/pages/function.sh
+-->
+<!-- test: api NAME=exclamation -->
 ```sh
 kubectl get fmesh,fn,src,snk -o wide          # READY, REASON and the message
 kubectl describe function NAME                # all conditions, since when, and the Events
