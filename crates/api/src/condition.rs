@@ -4,7 +4,7 @@ use functionmesh_objects::text::bounded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Maximum length of a message, in characters.
-const MESSAGE_LIMIT: usize = 1024;
+pub const MESSAGE_LIMIT: usize = 1024;
 
 /// Condition: the object runs as its spec specifies.
 pub const READY: &str = "Ready";

@@ -8,14 +8,11 @@ use functionmesh_plan::conditions::UPDATE_AVAILABLE;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
 use functionmesh_plan::plan::Pending;
 use functionmesh_plan::rollout::diff::{by_weight, difference, immutable, summary};
-use functionmesh_plan::rollout::update_message::message;
+use functionmesh_plan::rollout::update_message::{NAMED, message};
 use functionmesh_render::{Component, rendered_hash};
 
 /// Stands for the differences when the live object could not be read.
 const UNREAD: &str = "the differences could not be read yet";
-
-/// Maximum number of listed differences.
-const NAMED: usize = 24;
 
 /// The condition. The live object is read only if `known`, the previous status, does not report this update yet. If the read
 /// fails, the text has no differences, and the error is in `progress`.

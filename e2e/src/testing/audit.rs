@@ -81,6 +81,11 @@ impl Request {
         self.uri.contains("force=true")
     }
 
+    /// Whether nothing of it is persisted.
+    pub fn is_dry_run(&self) -> bool {
+        self.uri.contains("dryRun=All")
+    }
+
     /// The requested duration of a watch, in seconds.
     pub fn lasts(&self) -> Option<u32> {
         let (_, rest) = self.uri.split_once("timeoutSeconds=")?;

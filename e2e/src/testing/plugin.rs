@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The plugin in the namespace of a test.
@@ -121,4 +121,23 @@ pub fn versions(env: &TestEnv, namespace: &str) -> Result<BTreeMap<String, Strin
         (format!("{} {}", text("/kind"), text("/metadata/name")), text("/metadata/resourceVersion"))
     };
     Ok(list.get("items").and_then(Value::as_array).context("no items")?.iter().map(of).collect())
+}
+
+/// `kubectl fmesh` with arguments, for the cluster of a test.
+///
+/// # Errors
+/// When the plugin is not built.
+pub fn plugin(env: &TestEnv, words: &[&str]) -> Result<Command> {
+    Plugin::new(env, "").command(words)
+}
+
+/// What `kubectl fmesh plan -o json` prints, and how it ended.
+///
+/// # Errors
+/// When it prints no report, with what it said instead.
+pub fn plan(env: &TestEnv, words: &[&str]) -> Result<(Value, Output)> {
+    let done = plugin(env, &[&["plan", "--output=json"], words].concat())?.output()?;
+    let report = serde_json::from_slice(&done.stdout)
+        .with_context(|| format!("no report: {}", String::from_utf8_lossy(&done.stderr)))?;
+    Ok((report, done))
 }

@@ -4,16 +4,15 @@
 use anyhow::{Context, Result, ensure};
 use e2e::paths;
 use e2e::scenarios::fuzz::{mutations, spread};
-use e2e::shell::{command, output, progress};
+use e2e::shell::{output, progress};
 use e2e::testing::objects::{function_spec, functions};
-use e2e::testing::{Controller, TestEnv};
+use e2e::testing::{Controller, TestEnv, plugin};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 
 /// StatefulSets by the name of their object: generation and pod template.
 type Sets = BTreeMap<String, (Option<i64>, Value)>;
@@ -41,17 +40,7 @@ impl Planned<'_> {
 
     /// The plugin's results by the name of the object.
     fn plan(&self, arguments: &[&str]) -> Result<BTreeMap<String, Value>> {
-        let mut plugin: Command =
-            command(paths::root().join("target/debug/kubectl-fmesh"), ["plan", "--output=json"]);
-        let tools = paths::binary("kubectl").parent().context("no folder")?.display().to_string();
-        plugin.env("PATH", format!("{tools}:{}", std::env::var("PATH")?));
-        plugin
-            .env("KUBECONFIG", self.env.kubectl.kubeconfig())
-            .args(["--namespace", self.namespace])
-            .args(arguments);
-        let done = plugin.output()?;
-        let report: Value = serde_json::from_slice(&done.stdout)
-            .with_context(|| format!("no report: {}", String::from_utf8_lossy(&done.stderr)))?;
+        let (report, _) = plugin::plan(self.env, &[&["--namespace", self.namespace], arguments].concat())?;
         let items = report["items"].as_array().context("no items")?;
         Ok(items
             .iter()

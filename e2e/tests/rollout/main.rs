@@ -13,4 +13,5 @@ mod fan_out;
 mod go_operator_objects;
 mod migration;
 mod takeover;
+mod takeover_report;
 mod version_skew;

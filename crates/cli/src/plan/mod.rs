@@ -11,6 +11,7 @@ mod backend;
 mod edits;
 mod operator;
 mod report;
+mod takeover;
 
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
@@ -24,7 +25,7 @@ use clap::{Args, ValueEnum};
 use edits::edits;
 use functionmesh_api::constants::{FINALIZER_CLEANUP, LABEL_MESH};
 use functionmesh_api::{Function, Kind, Sink, Source};
-use functionmesh_plan::forecast::{Forecast, ForecastInputs, forecast};
+use functionmesh_plan::forecast::{Forecast, ForecastInputs, Origin, forecast};
 use functionmesh_plan::health::reason::Reason;
 use operator::Operators;
 use report::{Entry, Fate, Report};
@@ -204,15 +205,6 @@ impl Planner<'_> {
 
     fn component(&mut self, object: &Value, edits: &[String]) -> Result<()> {
         let item = Item::of(object.clone());
-        let fate = self.forecast(&item)?;
-        self.add(&item, Fate::Forecast(fate));
-        if let Some(entry) = self.entries.last_mut() {
-            edits.clone_into(&mut entry.edits);
-        }
-        Ok(())
-    }
-
-    fn forecast(&mut self, item: &Item) -> Result<Forecast> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == item.kind).unwrap_or(Kind::Function);
         let operator = self.operators.of(&item.kind, &item.namespace).clone();
         let backend = self.configs.of(&item.namespace, &operator, &self.options.cluster)?;
@@ -230,24 +222,47 @@ impl Planner<'_> {
             Kind::Source => forecast::<Source>(&inputs),
             Kind::Sink => forecast::<Sink>(&inputs),
         };
-        Ok(match rendered.applied {
+        let fate = match &rendered.applied {
             Some(set) => {
-                self.tried(rendered.forecast, &serde_json::to_value(&set)?, live.as_ref(), inputs.manager)
+                let is_taken = rendered.origin == Some(Origin::GoOperator);
+                let set = serde_json::to_value(set)?;
+                self.tried(rendered.forecast, &set, live.as_ref(), is_taken, inputs.manager)
             }
             None => rendered.forecast,
-        })
+        };
+        let replicas = live.as_ref().filter(|_| rendered.origin.is_some());
+        self.entries.push(Entry {
+            edits: edits.to_vec(),
+            origin: rendered.origin,
+            running: replicas.and_then(|live| live.pointer("/spec/replicas")?.as_i64()).unwrap_or_default(),
+            unsafe_settings: rendered.unsafe_settings,
+            ..Entry::new(item.kind, item.namespace, item.name, Fate::Forecast(fate))
+        });
+        Ok(())
     }
 
     /// The forecast as the API server confirms it: it may refuse the StatefulSet, and only it knows its defaults.
-    fn tried(&mut self, forecast: Forecast, set: &Value, live: Option<&Value>, manager: &str) -> Forecast {
+    /// `is_taken` says that the fields of all others are taken over first: then a new one shows what is left.
+    fn tried(
+        &mut self,
+        forecast: Forecast,
+        set: &Value,
+        live: Option<&Value>,
+        is_taken: bool,
+        manager: &str,
+    ) -> Forecast {
         let manager = format!("--field-manager={manager}");
-        let words = ["--server-side", "--force-conflicts", manager.as_str()];
-        let stored = match self.stored(&with_kind(set), &words) {
+        let stored = if is_taken {
+            self.options.cluster.json_of(&["create", "--dry-run=server", "--filename=-"], &unnamed(set))
+        } else {
+            self.stored(&with_kind(set), &["--server-side", "--force-conflicts", manager.as_str()])
+        };
+        let stored = match stored {
             Ok(stored) => stored,
             Err(error) if is_of_caller(&error) => {
                 if !std::mem::replace(&mut self.is_untried, true) {
                     eprintln!(
-                        "Warning: you may not patch StatefulSets, so whether the API server takes them is not known: {error:#}"
+                        "Warning: you may not write StatefulSets, so whether the API server takes them is not known: {error:#}"
                     );
                 }
                 return forecast;
@@ -261,7 +276,7 @@ impl Planner<'_> {
                 if differs("/spec/template") {
                     let pods = live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
                     Forecast::Restarts { pods, changes, recreates: false }
-                } else if differs("/metadata/generation") {
+                } else if is_taken || differs("/metadata/generation") {
                     Forecast::Changes(changes)
                 } else {
                     Forecast::Unchanged
@@ -324,13 +339,8 @@ impl Planner<'_> {
     }
 
     fn add(&mut self, item: &Item, fate: Fate) {
-        self.entries.push(Entry {
-            kind: item.kind.clone(),
-            namespace: item.namespace.clone(),
-            name: item.name.clone(),
-            edits: Vec::new(),
-            fate,
-        });
+        let Item { kind, namespace, name, .. } = item.clone();
+        self.entries.push(Entry::new(kind, namespace, name, fate));
     }
 }
 
@@ -340,6 +350,17 @@ fn with_kind(set: &Value) -> Value {
     if let Some(fields) = set.as_object_mut() {
         fields.insert("apiVersion".to_owned(), json!("apps/v1"));
         fields.insert("kind".to_owned(), json!("StatefulSet"));
+    }
+    set
+}
+
+/// The same as another object, which the API server names.
+fn unnamed(set: &Value) -> Value {
+    let mut set = with_kind(set);
+    if let Some(metadata) = set.get_mut("metadata").and_then(Value::as_object_mut)
+        && let Some(Value::String(name)) = metadata.remove("name")
+    {
+        metadata.insert("generateName".to_owned(), Value::String(name + "-"));
     }
     set
 }

@@ -1,8 +1,8 @@
 //! What a plan says, as text and as JSON.
 
+use super::takeover::Takeover;
 use crate::terminal::{Colour, coloured, plural, wrapped};
-use functionmesh_plan::forecast::Forecast;
-use functionmesh_plan::health::reason::Reason;
+use functionmesh_plan::forecast::{Forecast, Origin};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -33,9 +33,28 @@ pub(crate) struct Entry {
     /// Fields of the object that the apply changes.
     pub(crate) edits: Vec<String>,
     pub(crate) fate: Fate,
+    /// Who rendered its StatefulSet, when it has one.
+    pub(crate) origin: Option<Origin>,
+    /// Pods that its StatefulSet asks for.
+    pub(crate) running: i64,
+    /// Settings that are dangerous in its runtime.
+    pub(crate) unsafe_settings: Option<String>,
 }
 
 impl Entry {
+    pub(crate) fn new(kind: String, namespace: String, name: String, fate: Fate) -> Self {
+        Self {
+            kind,
+            namespace,
+            name,
+            edits: Vec::new(),
+            fate,
+            origin: None,
+            running: 0,
+            unsafe_settings: None,
+        }
+    }
+
     /// Pods that are replaced or deleted.
     fn pods(&self) -> i64 {
         match &self.fate {
@@ -44,8 +63,14 @@ impl Entry {
         }
     }
 
-    fn is_failed(&self) -> bool {
+    pub(crate) fn is_failed(&self) -> bool {
         matches!(self.fate, Fate::Refused(_) | Fate::Forecast(Forecast::Invalid(_) | Forecast::Refused(..)))
+    }
+
+    /// What comes before everything else that is done.
+    fn taken(&self, then: &str) -> String {
+        let is_taken = self.origin == Some(Origin::GoOperator);
+        if is_taken { format!("taken over, {then}") } else { String::new() }
     }
 
     /// One word for programs, one for people, and what else there is to read.
@@ -75,9 +100,9 @@ impl Entry {
                 Forecast::Changes(all) => ("Changed", "changed without a restart".to_owned(), changes(all)),
                 Forecast::Restarts { pods: number, changes: all, recreates } => {
                     let how = if *recreates { "recreates its StatefulSet and restarts" } else { "restarts" };
-                    ("Restarts", format!("{how} {}", pods(*number)), changes(all))
+                    ("Restarts", format!("{}{how} {}", self.taken("then "), pods(*number)), changes(all))
                 }
-                Forecast::Waits { reason, hash, changes: all, immutable } => {
+                Forecast::Waits { reason, hash, changes: all, immutable, .. } => {
                     let verb = if immutable.is_empty() { "approve" } else { "recreate" };
                     let mut lines = changes(all);
                     lines.push(format!(
@@ -86,7 +111,8 @@ impl Entry {
                         self.name,
                         self.namespace
                     ));
-                    ("Waits", format!("unchanged; an update waits for approval ({reason})"), lines)
+                    let taken = self.taken("");
+                    ("Waits", format!("{taken}unchanged; an update waits for approval ({reason})"), lines)
                 }
             },
         }
@@ -100,6 +126,7 @@ impl Report {
     /// For people: the totals come first.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![self.totals()];
+        lines.extend(Takeover::of(&self.0).iter().flat_map(Takeover::lines).map(|line| wrapped(&line, "")));
         for entry in &self.0 {
             let (_, what, details) = entry.told();
             let name = format!("{} {}/{}", entry.kind.to_lowercase(), entry.namespace, entry.name);
@@ -109,7 +136,9 @@ impl Report {
                 _ => what,
             };
             lines.push(format!("{name:NAME$} {what}"));
-            lines.extend(entry.edits.iter().chain(&details).map(|line| wrapped(line, "    ")));
+            let warning = entry.unsafe_settings.as_ref().map(|found| format!("dangerous: {found}"));
+            lines
+                .extend(entry.edits.iter().chain(&details).chain(&warning).map(|line| wrapped(line, "    ")));
         }
         lines.into_iter().map(|line| line + "\n").collect()
     }
@@ -142,19 +171,32 @@ impl Report {
             .iter()
             .map(|entry| {
                 let (result, _, details) = entry.told();
-                let (reason, hash) = match &entry.fate {
-                    Fate::Forecast(Forecast::Waits { reason, hash, .. }) => (Some(reason.as_str()), Some(hash)),
-                    Fate::Forecast(Forecast::Refused(reason, _)) => (Some(Reason::as_str(*reason)), None),
-                    _ => (None, None),
-                };
-                json!({
-                    "kind": entry.kind, "namespace": entry.namespace, "name": entry.name,
-                    "result": result, "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": reason, "hash": hash,
-                })
+                let mut item = json!({
+                    "kind": entry.kind, "namespace": entry.namespace, "name": entry.name, "result": result,
+                    "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": null, "hash": null,
+                    "message": null, "pendingPods": 0, "immutable": [], "origin": entry.origin.map(word),
+                    "unsafeSettings": entry.unsafe_settings,
+                });
+                match &entry.fate {
+                    Fate::Forecast(Forecast::Waits { reason, hash, pods, immutable, message, .. }) => {
+                        item["reason"] = json!(reason.as_str());
+                        item["hash"] = json!(hash);
+                        item["message"] = json!(message);
+                        item["pendingPods"] = json!(pods);
+                        item["immutable"] = json!(immutable);
+                    }
+                    Fate::Forecast(Forecast::Refused(reason, _)) => item["reason"] = json!(reason.as_str()),
+                    _ => {}
+                }
+                item
             })
             .collect();
         let pods: i64 = self.0.iter().map(Entry::pods).sum();
-        json!({"apiVersion": "cli.functionmesh.io/v1", "kind": "PlanReport", "pods": pods, "items": items})
+        let takeover = Takeover::of(&self.0).map(|takeover| takeover.json());
+        json!({
+            "apiVersion": "cli.functionmesh.io/v1", "kind": "PlanReport", "pods": pods, "takeover": takeover,
+            "items": items,
+        })
     }
 
     /// 0 when no pod restarts, 2 when some do, 1 when something is refused.
@@ -166,5 +208,14 @@ impl Report {
         } else {
             ExitCode::SUCCESS
         }
+    }
+}
+
+/// In the word of the documentation.
+fn word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::GoOperator => "GoOperator",
+        Origin::Adopted => "Adopted",
+        Origin::Rendered => "Rendered",
     }
 }

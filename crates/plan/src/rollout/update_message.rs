@@ -3,6 +3,9 @@
 use crate::health::reason::Reason;
 use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
 
+/// Most differences that a message names.
+pub const NAMED: usize = 24;
+
 /// What is pending, why, and how to approve it. `fixed` names the changed fields that are immutable.
 pub fn message(reason: Reason, hash: &str, changes: &str, fixed: &str) -> String {
     let approve = if fixed.is_empty() {

@@ -22,24 +22,56 @@ pub struct Adoption {
 /// removes fields that are no longer rendered. `roll` is true if this rendering need not wait. `full` is the live object with all
 /// its fields.
 pub fn adoption(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Adoption {
-    let immutable = immutable(full, desired);
-    let provenance =
-        Provenance::on(&desired.metadata).map(|provenance| provenance.of_the_go_operator(&immutable, roll));
-    let provenance = provenance.as_ref().map(Provenance::text).unwrap_or_default();
+    let Adopted { entries, annotations, is_blocked } = Adopted::of(desired, roll, full, manager);
     let at = |path: &str| full.pointer(path).cloned().unwrap_or_default();
     let mut steps = vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": at("/metadata/resourceVersion")}),
-        json!({"op": "add", "path": "/metadata/managedFields", "value": ours(at("/metadata/managedFields"), manager)}),
+        json!({"op": "add", "path": "/metadata/managedFields", "value": entries}),
     ];
     if at("/metadata/annotations").is_null() {
         steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
     }
-    for (key, value) in [(RENDERED_HASH, MADE_BY_GO_OPERATOR), (RENDERED_FROM, &provenance)] {
+    for (key, value) in annotations {
         steps.push(
             json!({"op": "add", "path": format!("/metadata/annotations/{}", pointer(key)), "value": value}),
         );
     }
-    Adoption { patch: Value::Array(steps), is_blocked: !immutable.is_empty() }
+    Adoption { patch: Value::Array(steps), is_blocked }
+}
+
+/// The live object as [`adoption`] leaves it, and whether immutable fields prevent the rendering: what a forecast compares.
+pub(crate) fn adopted(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> (Value, bool) {
+    let Adopted { entries, annotations, is_blocked } = Adopted::of(desired, roll, full, manager);
+    let mut object = full.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("managedFields".to_owned(), json!(entries));
+        let all = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(all) = all.as_object_mut() {
+            all.extend(annotations.map(|(key, value)| (key.to_owned(), Value::String(value))));
+        }
+    }
+    (object, is_blocked)
+}
+
+/// What an adoption writes.
+struct Adopted {
+    entries: Vec<ManagedFieldsEntry>,
+    annotations: [(&'static str, String); 2],
+    is_blocked: bool,
+}
+
+impl Adopted {
+    fn of(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Self {
+        let immutable = immutable(full, desired);
+        let provenance = Provenance::on(&desired.metadata).map(|found| found.of_the_go_operator(&immutable, roll));
+        let provenance = provenance.as_ref().map(Provenance::text).unwrap_or_default();
+        let entries = full.pointer("/metadata/managedFields").cloned().unwrap_or_default();
+        Self {
+            entries: ours(entries, manager),
+            annotations: [(RENDERED_HASH, MADE_BY_GO_OPERATOR.to_owned()), (RENDERED_FROM, provenance)],
+            is_blocked: !immutable.is_empty(),
+        }
+    }
 }
 
 /// The list with all fields below `spec` given to `manager`, whichever manager wrote them, as if `manager` had applied them.
