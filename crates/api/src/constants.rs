@@ -36,6 +36,9 @@ pub const ANNOTATION_APPROVE_UPDATE: &str = "compute.functionmesh.io/approve-upd
 /// Annotation, set by the user: hash of the rendering for which the controller may recreate the `StatefulSet`, keeping
 /// its pods.
 pub const ANNOTATION_RECREATE: &str = "compute.functionmesh.io/recreate";
+/// Annotation, set by the user: time of a restart that is asked for, in the form of RFC 3339. A new value replaces the pods
+/// once, and nothing else of them. The pods carry it as well.
+pub const ANNOTATION_RESTARTED_AT: &str = "compute.functionmesh.io/restarted-at";
 /// Annotation: with `"false"`, the subscription is kept when the object is deleted.
 pub const ANNOTATION_NEED_CLEANUP: &str = "compute.functionmesh.io/need-cleanup";
 /// Annotation of a mesh's component: hash of the item that it was created from.

@@ -19,7 +19,7 @@ const VALUES: [(&[&str], &[&str]); 4] = [
 const PATHS: [&str; 8] =
     ["-f", "--filename", "-k", "--kustomize", "--config", "--kubeconfig", "-d", "--directory"];
 /// Commands that take a kind and names.
-const NAMED: [&str; 7] = ["status", "approve", "recreate", "pause", "resume", "logs", "top"];
+const NAMED: [&str; 8] = ["status", "approve", "recreate", "pause", "resume", "restart", "logs", "top"];
 /// Kinds, as they are completed.
 const KINDS: [&str; 4] = ["function", "source", "sink", "functionmesh"];
 

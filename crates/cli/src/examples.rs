@@ -84,6 +84,13 @@ pub(crate) const RESUME: &str = "Examples:
   # What is paused, by label
   kubectl fmesh resume -l team=orders --dry-run";
 
+pub(crate) const RESTART: &str = "Examples:
+  # Restart the pods of one object, and wait until all are replaced
+  kubectl fmesh restart function wordcount --wait
+
+  # Restart the components of a mesh, without a question
+  kubectl fmesh restart functionmesh orders --yes";
+
 pub(crate) const CHECK: &str = "Examples:
   # In a pipeline: fail on a cycle or a misspelt topic
   kubectl fmesh check -f manifests/ -R

@@ -22,8 +22,8 @@ mod version;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use examples::{
-    APPROVE, CHECK, COMPLETION, DOCTOR, GRAPH, LOGS, PAUSE, PLAN, RECREATE, RENDER, REPORT, RESUME, STATUS,
-    TOP, VERSION,
+    APPROVE, CHECK, COMPLETION, DOCTOR, GRAPH, LOGS, PAUSE, PLAN, RECREATE, RENDER, REPORT, RESTART, RESUME,
+    STATUS, TOP, VERSION,
 };
 use functionmesh_render::RenderArgs;
 use input::Input;
@@ -94,6 +94,9 @@ enum Command {
     /// Resume rollouts that were paused.
     #[command(after_help = RESUME)]
     Resume(rollout::Options),
+    /// Restart the pods of objects, one after another in each StatefulSet. What waits for approval goes on waiting.
+    #[command(after_help = RESTART)]
+    Restart(rollout::Options),
     /// Find what is wrong, or will be soon, and does not show in a status.
     ///
     /// Examined are credentials that expire, ConfigMaps and Secrets that are missing or newer than the pods that read them, runner
@@ -205,6 +208,7 @@ fn in_cluster(command: Command) -> ExitCode {
         Command::Recreate(options) => Verb::Recreate.run(&options),
         Command::Pause(options) => Verb::Pause.run(&options),
         Command::Resume(options) => Verb::Resume.run(&options),
+        Command::Restart(options) => Verb::Restart.run(&options),
         Command::Doctor(options) => options.run(),
         Command::Graph { options, output } => options.draw(output),
         Command::Check(options) => options.check(),

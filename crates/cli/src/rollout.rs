@@ -1,5 +1,6 @@
-//! The verbs of the annotations: approve, recreate, pause, resume. Each shows what it will do and asks first.
+//! The verbs of the annotations: approve, recreate, pause, resume, restart. Each shows what it will do and asks first.
 
+mod restart;
 pub(crate) mod waiting;
 
 use crate::cluster::item::Item;
@@ -8,7 +9,9 @@ use crate::cluster::target::Target;
 use crate::terminal::{self, plural, print, progress, wrapped};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use functionmesh_api::constants::{ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE};
+use functionmesh_api::constants::{
+    ANNOTATION_APPROVE_UPDATE, ANNOTATION_PAUSE_ROLLOUT, ANNOTATION_RECREATE, ANNOTATION_RESTARTED_AT,
+};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use waiting::Waiting;
@@ -46,6 +49,7 @@ pub(crate) enum Verb {
     Recreate,
     Pause,
     Resume,
+    Restart,
 }
 
 /// One object, with the annotation that it gets.
@@ -66,12 +70,18 @@ impl Verb {
     /// When the objects cannot be read, or without a terminal to confirm on.
     pub(crate) fn run(self, options: &Options) -> Result<ExitCode> {
         let items = options.target.components(&options.cluster)?;
+        let now = restart::now()?;
         let (steps, notes): (Vec<_>, Vec<_>) =
-            items.into_iter().map(|item| self.step(item)).partition(Result::is_ok);
+            items.into_iter().map(|item| self.step(item, &now)).partition(Result::is_ok);
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
-        // What was named has to be told of; what was merely there has not.
-        for note in notes.into_iter().filter_map(Result::err).filter(|_| options.target.names_objects()) {
+        // What was named has to be told of; what was merely there has not. A restart that was asked for and is refused always.
+        let is_told = options.target.names_objects() || self == Self::Restart;
+        let is_refused = self == Self::Restart && !notes.is_empty();
+        for note in notes.into_iter().filter_map(Result::err).filter(|_| is_told) {
             eprintln!("{note}");
+        }
+        if steps.is_empty() && is_refused {
+            return Ok(ExitCode::FAILURE);
         }
         if steps.is_empty() {
             eprintln!("{}", self.nothing());
@@ -89,7 +99,7 @@ impl Verb {
         if !options.yes && !terminal::confirmed(&self.question(&steps))? {
             bail!("nothing was changed");
         }
-        let mut failed = 0;
+        let mut failed = 0usize;
         let mut done = Vec::new();
         for step in steps {
             let item = &step.item;
@@ -106,7 +116,7 @@ impl Verb {
             }
         }
         let is_ready = !options.wait || wait(&done, options)?;
-        Ok(match (failed, is_ready) {
+        Ok(match (failed + usize::from(is_refused), is_ready) {
             (0, true) => ExitCode::SUCCESS,
             (0, false) => ExitCode::from(NOT_READY),
             _ => ExitCode::FAILURE,
@@ -114,7 +124,7 @@ impl Verb {
     }
 
     /// What is to be done to an object; the reason when nothing is, empty when it goes without saying.
-    fn step(self, item: Item) -> Result<Step, String> {
+    fn step(self, item: Item, now: &str) -> Result<Step, String> {
         let waiting = Waiting::of(&item);
         let is_paused = item.annotation(ANNOTATION_PAUSE_ROLLOUT) == Some("true");
         let step = |item, lines, pods, key, value: Option<&str>| {
@@ -134,6 +144,14 @@ impl Verb {
                 Err(format!("{item}: its StatefulSet need not be recreated; use `kubectl fmesh approve`"))
             }
             (Self::Approve | Self::Recreate, None) => Err(format!("{item}: no update is waiting")),
+            (Self::Restart, _) => {
+                if let Some(obstacle) = restart::obstacle(&item) {
+                    return Err(obstacle);
+                }
+                let pods = i64::from(item.status().replicas.unwrap_or_default());
+                let line = format!("replaces {}", plural(usize::try_from(pods).unwrap_or_default(), "pod"));
+                step(item, vec![line], pods, ANNOTATION_RESTARTED_AT, Some(now))
+            }
             (Self::Pause, _) if is_paused => Err(format!("{item}: paused already")),
             (Self::Resume, _) if !is_paused => Err(format!("{item}: not paused")),
             (Self::Pause, _) => step(item, Vec::new(), 0, ANNOTATION_PAUSE_ROLLOUT, Some("true")),
@@ -155,6 +173,9 @@ impl Verb {
             Self::Recreate => format!(
                 "Recreate the StatefulSets of {objects}? Their pods keep running; up to {pods} will be replaced afterwards where they differ."
             ),
+            Self::Restart => {
+                format!("Restart {objects}? {pods} will be replaced, one after another in each StatefulSet.")
+            }
             Self::Pause => format!(
                 "Pause the rollouts of {objects}? Edits of the objects themselves still reach their pods."
             ),
@@ -170,6 +191,7 @@ impl Verb {
             Self::Recreate => "will be recreated",
             Self::Pause => "paused",
             Self::Resume => "resumed",
+            Self::Restart => "restarted",
         }
     }
 
@@ -179,6 +201,7 @@ impl Verb {
             Self::Recreate => "No StatefulSet has to be recreated.",
             Self::Pause => "Nothing to pause.",
             Self::Resume => "Nothing is paused.",
+            Self::Restart => "Nothing to restart.",
         }
     }
 }
@@ -192,7 +215,13 @@ fn wait(steps: &[Step], options: &Options) -> Result<bool> {
             let now = read(&step.item, &options.cluster)?;
             // The controller has seen the annotation once the update no longer waits.
             let waits = step.value.is_some() && Waiting::of(&now).is_some_and(|w| Some(w.hash) == step.value);
-            if waits || !now.is_ready() {
+            let is_running = match &step.value {
+                Some(time) if step.key == ANNOTATION_RESTARTED_AT => {
+                    !restart::is_done(&now, time, &options.cluster)?
+                }
+                _ => false,
+            };
+            if waits || is_running || !now.is_ready() {
                 open.push(now);
             }
         }

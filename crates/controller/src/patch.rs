@@ -1,4 +1,4 @@
-//! Patches of a `StatefulSet` that do not change its pod template, and so restart no pod.
+//! Patches of a `StatefulSet` that apply no rendering.
 
 use functionmesh_api::status::StatefulSetStatusRef;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
@@ -36,7 +36,7 @@ pub(crate) async fn adjust(
     let recorded = left.map(|left| StatefulSetStatusRef {
         // Drift that is still to be reverted must remain detectable as drift.
         generation: generation
-            .filter(|_| adjustment.replicas.is_some() && adjustment.settles)
+            .filter(|_| adjustment.changes_spec() && adjustment.settles)
             .unwrap_or(left.generation),
         ..left
     });

@@ -148,7 +148,9 @@ fn drift_of_set(
                 Adjustment { owner: Some(_), .. } => DriftKind::WithoutOwner,
                 Adjustment { labels, .. } if !labels.is_empty() => DriftKind::WithoutLabel,
                 // The number of replicas: the spec or another field manager changed it.
-                Adjustment { .. } if same_spec && live.moved(recorded) => DriftKind::Edited,
+                Adjustment { replicas: Some(_), .. } if same_spec && live.moved(recorded) => {
+                    DriftKind::Edited
+                }
                 Adjustment { .. } => return None,
             };
             Some(Drift { child: live.object_ref(&()), found, by: None })

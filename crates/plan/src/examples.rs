@@ -77,7 +77,7 @@ fn with_notice(notice: DesiredCondition) -> Outcome {
 fn applied(wanted: i32, live: i32) -> Outcome {
     Outcome::Applied {
         stateful_set: Box::new(StatefulSetView {
-            spec: StatefulSetSpecView { replicas: wanted },
+            spec: StatefulSetSpecView { replicas: wanted, ..StatefulSetSpecView::default() },
             status: StatefulSetStatusView {
                 replicas: live,
                 available_replicas: live,

@@ -8,10 +8,12 @@
 use crate::health::reason::Reason;
 use crate::observed::statefulset::StatefulSetView;
 use crate::observed::view::View;
-use crate::plan::{Observed, Obstacle, Pending, Plan, PlanInputs, StatefulSetWrite, observed_set, plan};
+use crate::plan::{
+    Adjustment, Observed, Obstacle, Pending, Plan, PlanInputs, StatefulSetWrite, observed_set, plan,
+};
 use crate::replicas::without_default;
 use crate::rollout::backend_config::Backend;
-use crate::rollout::diff::change::{Change, Place};
+use crate::rollout::diff::change::{Change, Fate, Place};
 use crate::rollout::diff::{by_weight, difference, immutable, summary};
 use crate::rollout::policy::RolloutPolicy;
 use crate::rollout::provenance::{OperatorHash, Provenance};
@@ -21,7 +23,7 @@ use crate::takeover::adoption::adopted;
 use crate::takeover::marks::MADE_BY_GO_OPERATOR;
 use crate::unsafe_settings::unsafe_settings;
 use functionmesh_api::condition::MESSAGE_LIMIT;
-use functionmesh_api::constants::ANNOTATION_MANAGED;
+use functionmesh_api::constants::{ANNOTATION_MANAGED, ANNOTATION_RESTARTED_AT};
 use functionmesh_api::status::{ComponentStatus, StatefulSetStatusRef};
 use functionmesh_objects::managed_fields::Owners;
 use functionmesh_objects::text::bounded;
@@ -221,6 +223,11 @@ fn decided<K: Component>(
     let live = live.as_deref();
     let changes =
         || live.map(|live| by_weight(difference(live, &rendered, inputs.manager))).unwrap_or_default();
+    if let Some(StatefulSetWrite::Adjust(Adjustment { restarted_at: Some(_), .. })) = &plan.stateful_set {
+        // The rest of the rendering waits, or is there already.
+        *applied = None;
+        return Forecast::Restarts { pods: replicas(live), changes: vec![restart(live)], recreates: false };
+    }
     match (plan.stateful_set, plan.pending) {
         (_, Some(pending)) => waits(&pending, live, changes()),
         (Some(StatefulSetWrite::Create(_)), None) => Forecast::Creates(i64::from(workload.replicas)),
@@ -248,6 +255,14 @@ fn view(live: &Value, manager: &str) -> Option<StatefulSetView> {
     let mut view: StatefulSetView = serde_json::from_str(&live.to_string()).ok()?;
     view.prune(manager);
     Some(view)
+}
+
+/// A restart on request.
+fn restart(live: Option<&Value>) -> Change {
+    let annotations = live.and_then(|live| live.pointer("/spec/template/metadata/annotations"));
+    let is_first = annotations.is_none_or(|all| all.get(ANNOTATION_RESTARTED_AT).is_none());
+    let fate = if is_first { Fate::Added } else { Fate::Changed };
+    Change { place: Place::Pod, item: format!("annotation {ANNOTATION_RESTARTED_AT}"), fate }
 }
 
 /// An update that awaits approval, as the condition reports it.

@@ -9,7 +9,7 @@ use crate::observed::statefulset::StatefulSetView;
 use crate::rollout::decision::{Decision, RolloutInputs};
 use crate::rollout::policy::RolloutPolicy;
 use functionmesh_api::status::StatefulSetStatusRef;
-use functionmesh_render::{Desired, VerticalPodAutoscaler};
+use functionmesh_render::{Desired, VerticalPodAutoscaler, request_restart, restarted_at};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
@@ -63,17 +63,26 @@ pub enum StatefulSetWrite {
     Recreate,
 }
 
-/// A change of a `StatefulSet` that leaves its template unchanged.
-#[derive(Clone, Debug, PartialEq)]
+/// A change of a `StatefulSet` that applies no rendering.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Adjustment {
     /// The desired number of pods, if it differs.
     pub replicas: Option<i32>,
+    /// Time of a restart on request, if the pods carry another one.
+    pub restarted_at: Option<String>,
     /// Labels that are missing.
     pub labels: BTreeMap<String, String>,
     /// Its owner reference, if it is missing.
     pub owner: Option<OwnerReference>,
     /// Whether to record the resulting generation: not while an edit of another field manager is still to be reverted.
     pub settles: bool,
+}
+
+impl Adjustment {
+    /// Whether the generation moves.
+    pub fn changes_spec(&self) -> bool {
+        self.replicas.is_some() || self.restarted_at.is_some()
+    }
 }
 
 /// A pending update.
@@ -203,7 +212,16 @@ struct StatefulSetPlan {
 }
 
 /// The same for an existing one.
-fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &PlanInputs) -> StatefulSetPlan {
+fn plan_stateful_set(
+    live: &StatefulSetView,
+    mut desired: StatefulSet,
+    inputs: &PlanInputs,
+) -> StatefulSetPlan {
+    // The end of the annotation is no reason to replace pods.
+    if let (None, Some(time)) = (restarted_at(&desired), live.restarted_at()) {
+        request_restart(&mut desired, time);
+    }
+    let adjust = |desired: &StatefulSet, settles| adjust(live, desired, inputs, settles);
     let rollout = RolloutInputs {
         live,
         desired: &desired,
@@ -211,7 +229,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
         observed: inputs.observed,
         policy: &inputs.policy,
     };
-    let rescaled = || adjust(live, &desired, &inputs.owner, !rollout.is_edited());
+    let rescaled = || adjust(&desired, !rollout.is_edited());
     if inputs.frozen {
         return StatefulSetPlan {
             write: rescaled().map(StatefulSetWrite::Adjust),
@@ -240,7 +258,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
             return StatefulSetPlan { write, ..StatefulSetPlan::default() };
         }
         Decision::Same => {
-            let write = adjust(live, &desired, &inputs.owner, true).map(StatefulSetWrite::Adjust);
+            let write = adjust(&desired, true).map(StatefulSetWrite::Adjust);
             return StatefulSetPlan {
                 write,
                 left: rollout.record_if_unchanged(false),
@@ -253,7 +271,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
     let left = rollout.record_if_unchanged(true);
     // A user who paused the rollout may have edited the StatefulSet on purpose; the new generation is recorded anyway.
     let on_purpose = reason == Reason::RolloutPaused && rollout.is_edited() && inputs.observed;
-    let adjustment = if on_purpose { None } else { adjust(live, &desired, &inputs.owner, rollout.settles()) };
+    let adjustment = if on_purpose { None } else { adjust(&desired, rollout.settles()) };
     let write = adjustment.map(StatefulSetWrite::Adjust);
     let pending = Some(Pending { reason, immutable, desired: Box::new(desired) });
     StatefulSetPlan { write, pending, left, fallback: None }
@@ -263,7 +281,7 @@ fn plan_stateful_set(live: &StatefulSetView, desired: StatefulSet, inputs: &Plan
 fn adjust(
     live: &StatefulSetView,
     desired: &StatefulSet,
-    owner: &OwnerReference,
+    inputs: &PlanInputs,
     settles: bool,
 ) -> Option<Adjustment> {
     let replicas = desired.spec.replicas.filter(|wanted| *wanted != live.spec.replicas);
@@ -271,9 +289,14 @@ fn adjust(
         |key: &String, value: &String| live.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value);
     let labels = desired.metadata.labels.iter().flatten().filter(|(key, value)| lacks(key, value));
     let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| owner.clone());
-    let differs = replicas.is_some() || owner.is_some() || !labels.is_empty();
-    differs.then_some(Adjustment { replicas, labels, owner, settles })
+    let owner = (!has_owner(&live.metadata, &desired.metadata)).then(|| inputs.owner.clone());
+    // A paused object restarts once it is resumed, as a Deployment does.
+    let restart =
+        restarted_at(desired).filter(|time| !inputs.policy.paused && Some(*time) != live.restarted_at());
+    let restarted_at = restart.map(str::to_owned);
+    let adjustment = Adjustment { replicas, restarted_at, labels, owner, settles };
+    let differs = adjustment.changes_spec() || adjustment.owner.is_some() || !adjustment.labels.is_empty();
+    differs.then_some(adjustment)
 }
 
 /// A child that exists only if the spec asks for it.

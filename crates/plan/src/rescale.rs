@@ -5,7 +5,6 @@ use crate::observed::statefulset::{StatefulSetView, Trace};
 use crate::plan::Adjustment;
 use functionmesh_api::status::StatefulSetStatusRef;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// The number that the spec states. A number that the API server filled in does not count if an autoscaler starts with more.
 pub fn replicas(spec: &str, chosen: bool) -> Option<i32> {
@@ -28,7 +27,7 @@ pub fn adjustment(
 ) -> Option<Adjustment> {
     let replicas = replicas.filter(|desired| *desired != live.spec.replicas)?;
     let settles = live.trace(recorded) != Trace::Edited;
-    Some(Adjustment { replicas: Some(replicas), labels: BTreeMap::new(), owner: None, settles })
+    Some(Adjustment { replicas: Some(replicas), settles, ..Adjustment::default() })
 }
 
 #[cfg(test)]
@@ -38,7 +37,7 @@ mod tests {
 
     #[test]
     fn only_a_number_that_is_stated_counts() {
-        let spec = StatefulSetSpecView { replicas: 3 };
+        let spec = StatefulSetSpecView { replicas: 3, ..StatefulSetSpecView::default() };
         let live = StatefulSetView { spec, ..StatefulSetView::default() };
         let desired =
             |spec: &str| adjustment(replicas(spec, false), &live, None).and_then(|found| found.replicas);

@@ -115,7 +115,7 @@ mod tests {
         Outcome::Applied {
             stateful_set: Box::new(StatefulSetView {
                 metadata: ObjectMeta { generation: Some(2), ..ObjectMeta::default() },
-                spec: StatefulSetSpecView { replicas: desired },
+                spec: StatefulSetSpecView { replicas: desired, ..StatefulSetSpecView::default() },
                 status: live,
                 ..StatefulSetView::default()
             }),

@@ -38,12 +38,13 @@ pub use lower::decode::decode;
 pub use lower::pod_policy::check_backend_config;
 pub use lower::problems::{Invalid, Problem};
 pub use lower::validate::refused_at_creation;
-pub use resource::cleanup_job::{DEADLINE_SECONDS, cleanup};
+pub use resource::cleanup_job::{DEADLINE_SECONDS, cleanup, removals};
 pub use resource::hash::{
     RENDERED_HASH, RENDERER_VERSION, RENDERER_VERSION_ANNOTATION, rendered_hash, renderer_version, stamp,
 };
 pub use resource::labels::selector_labels;
 pub use resource::names::WorkloadName;
+pub use resource::restart::{request as request_restart, restarted_at};
 pub use resource::vpa::{VerticalPodAutoscaler, VerticalPodAutoscalerSpec};
 pub use text::quantity::Decimal;
 pub use workload::{Autoscaling, Owner, Workload};

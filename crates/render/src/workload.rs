@@ -73,6 +73,8 @@ pub struct Workload {
     pub(crate) claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
     /// What is to be removed from Pulsar when the component is deleted.
     pub(crate) leftovers: Option<Leftovers>,
+    /// Time of a restart that a user asked for by annotation.
+    pub(crate) restarted_at: Option<String>,
 }
 
 impl Workload {

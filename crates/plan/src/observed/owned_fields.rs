@@ -4,9 +4,13 @@ use functionmesh_objects::hash::hash_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 
+/// The annotation of a restart on request in a list of fields.
+const RESTARTED_AT: &str = "f:compute.functionmesh.io/restarted-at";
+
 /// The owners of a child's fields, as the API server records them.
 pub(crate) struct OwnedFields {
-    /// Hash of the list of applied fields below `spec`, except for the number of replicas.
+    /// Hash of the list of applied fields below `spec`, except for the number of replicas and the time of a restart on request,
+    /// which are written separately.
     pub(crate) fields: Option<Box<str>>,
     /// The last field manager to change a field that the operator writes, if it is another one.
     pub(crate) editor: Option<Box<str>>,
@@ -22,6 +26,9 @@ impl OwnedFields {
             let mut fields = entry.fields_v1.as_ref()?.0.get("f:spec")?.clone();
             if let Some(fields) = fields.as_object_mut() {
                 fields.remove("f:replicas");
+            }
+            if let Some(annotations) = fields.pointer_mut("/f:template/f:metadata/f:annotations") {
+                annotations.as_object_mut()?.remove(RESTARTED_AT);
             }
             Some(hash_of(&serde_json::to_vec(&fields).ok()?).into_boxed_str())
         });

@@ -43,6 +43,28 @@ pub struct StatefulSetView {
 pub struct StatefulSetSpecView {
     /// Number of pods.
     pub replicas: i32,
+    /// The template of the pods.
+    pub template: TemplateView,
+}
+
+/// What is cached of the pods' template: as good as nothing.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct TemplateView {
+    metadata: Option<TemplateMetadata>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+struct TemplateMetadata {
+    annotations: Option<TemplateAnnotations>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+struct TemplateAnnotations {
+    #[serde(rename = "compute.functionmesh.io/restarted-at")]
+    restarted_at: Option<Box<str>>,
 }
 
 /// The part of the `status` that is read.
@@ -130,6 +152,16 @@ impl StatefulSetView {
         let generation = self.metadata.generation;
         self.record(recorded).is_some_and(|recorded| Some(recorded.generation) != generation)
             && self.adjusted_generation() != generation
+    }
+
+    /// The time of the last restart on request that its pods carry.
+    pub fn restarted_at(&self) -> Option<&str> {
+        self.spec.template.metadata.as_ref()?.annotations.as_ref()?.restarted_at.as_deref()
+    }
+
+    /// Whether its pods have annotations.
+    pub(crate) fn has_pod_annotations(&self) -> bool {
+        self.spec.template.metadata.as_ref().is_some_and(|metadata| metadata.annotations.is_some())
     }
 
     /// The hash of its rendering.

@@ -63,7 +63,8 @@ struct Adopted {
 impl Adopted {
     fn of(desired: &StatefulSet, roll: bool, full: &Value, manager: &str) -> Self {
         let immutable = immutable(full, desired);
-        let provenance = Provenance::on(&desired.metadata).map(|found| found.of_the_go_operator(&immutable, roll));
+        let provenance =
+            Provenance::on(&desired.metadata).map(|found| found.of_the_go_operator(&immutable, roll));
         let provenance = provenance.as_ref().map(Provenance::text).unwrap_or_default();
         let entries = full.pointer("/metadata/managedFields").cloned().unwrap_or_default();
         Self {

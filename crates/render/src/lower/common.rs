@@ -10,6 +10,7 @@ use crate::text::quantity::Decimal;
 use crate::workload::{Autoscaling, CryptoSecret, Images, Leftovers, Owner, StateStore, Workload};
 use functionmesh_api::Kind;
 use functionmesh_api::common::{Common, ProcessingGuarantee};
+use functionmesh_api::constants::ANNOTATION_RESTARTED_AT;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -153,6 +154,9 @@ pub(crate) fn workload(
         volume_claim_templates: Vec::new(),
         claim_retention: None,
         leftovers: specific.leftovers,
+        restarted_at: given(
+            metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION_RESTARTED_AT).cloned()),
+        ),
     })
 }
 

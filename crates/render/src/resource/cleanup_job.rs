@@ -85,6 +85,21 @@ pub fn cleanup(workload: &Workload, environment: &Environment, defaults: &Defaul
     })
 }
 
+/// What the Job of [`cleanup`] removes from Pulsar, in words.
+pub fn removals(workload: &Workload) -> Vec<String> {
+    match &workload.leftovers {
+        None => Vec::new(),
+        Some(Leftovers::Subscription { name, topics, namespaces }) => {
+            let everywhere =
+                namespaces.iter().map(|namespace| format!("subscription {name} in all of {namespace}"));
+            everywhere.chain(topics.iter().map(|topic| format!("subscription {name} on {topic}"))).collect()
+        }
+        Some(Leftovers::Topic { subscription, topic }) => {
+            vec![format!("subscription {subscription} on {topic}"), format!("topic {topic}")]
+        }
+    }
+}
+
 /// The annotations without those for Prometheus: the Job has no metrics.
 fn without_scraping(mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     annotations.retain(|key, _| !key.starts_with("prometheus.io/"));

@@ -1,6 +1,7 @@
 //! The hash and renderer version that a rendered `StatefulSet` carries, by which the controllers detect whether it is
 //! current.
 
+use crate::resource::restart;
 use functionmesh_objects::hash::hash_of;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
@@ -23,9 +24,10 @@ pub fn renderer_version(stateful_set: &StatefulSet) -> Option<&str> {
 
 /// Annotates the object with the hash of its own bytes and the version of its renderer, replacing earlier ones.
 ///
-/// The hash does not cover the replicas: scaling does not change the pods and is written separately.
+/// The hash covers neither the replicas nor the time of a restart on request: both are written separately, whatever else waits.
 pub fn stamp(stateful_set: &mut StatefulSet, version: &str) {
     let replicas = stateful_set.spec.replicas.take();
+    let restarted_at = restart::take(stateful_set);
     let mut annotations = stateful_set.metadata.annotations.take().unwrap_or_default();
     annotations.retain(|key, _| key != RENDERED_HASH && key != RENDERER_VERSION_ANNOTATION);
     stateful_set.metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
@@ -35,6 +37,9 @@ pub fn stamp(stateful_set: &mut StatefulSet, version: &str) {
     annotations.insert(RENDERER_VERSION_ANNOTATION.to_owned(), version.to_owned());
     stateful_set.metadata.annotations = Some(annotations);
     stateful_set.spec.replicas = replicas;
+    if let Some(time) = restarted_at {
+        restart::request(stateful_set, &time);
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +58,12 @@ mod tests {
             (hash(&set), renderer_version(&set), set.spec.replicas),
             (first.clone(), Some("2"), Some(3))
         );
+        set.spec.template.metadata.get_or_insert_default().annotations = Some([].into());
+        stamp(&mut set, "2");
+        let before = hash(&set);
+        restart::request(&mut set, "2026-01-01T00:00:00Z");
+        stamp(&mut set, "2");
+        assert_eq!((hash(&set), restart::restarted_at(&set)), (before, Some("2026-01-01T00:00:00Z")));
         set.spec.service_name = Some("x".to_owned());
         stamp(&mut set, "2");
         assert_ne!(hash(&set), first);

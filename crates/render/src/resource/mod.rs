@@ -6,6 +6,7 @@ pub(crate) mod hpa;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod names;
+pub(crate) mod restart;
 pub(crate) mod service;
 pub(crate) mod statefulset;
 pub(crate) mod vpa;

@@ -7,6 +7,7 @@ use crate::pod::template;
 use crate::resource::hash;
 use crate::resource::labels::selector_labels;
 use crate::resource::metadata::metadata;
+use crate::resource::restart;
 use crate::workload::Workload;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -40,6 +41,9 @@ pub(crate) fn stateful_set(
         },
         status: None,
     };
+    if let Some(time) = &workload.restarted_at {
+        restart::request(&mut stateful_set, time);
+    }
     hash::stamp(&mut stateful_set, hash::RENDERER_VERSION);
     stateful_set
 }

@@ -19,7 +19,7 @@ fn waiting(wanted: i32, live: i32) -> Outcome {
                 generation: Some(1),
                 ..ObjectMeta::default()
             },
-            spec: StatefulSetSpecView { replicas: wanted },
+            spec: StatefulSetSpecView { replicas: wanted, ..StatefulSetSpecView::default() },
             status: StatefulSetStatusView {
                 observed_generation: 1,
                 replicas: live,
