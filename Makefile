@@ -60,7 +60,7 @@ faults: $(E2E) ## Inject every fault at every write of every scenario, and outag
 .PHONY: fuzz
 fuzz: $(E2E) ## Create, change and revert objects generated from the schemas, on a real API server (N=10000)
 	$(CARGO) build --quiet --locked --workspace --bins
-	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) test --name fuzz --ignored --nocapture randomized::fuzz
+	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) test --name fuzz --ignored --nocapture randomized::fuzz randomized::plan randomized::fleet_plan
 
 .PHONY: soak
 soak: $(E2E) ## Apply random changes and faults to two hundred Functions, then chaos with leader election (MINUTES, SEED, SEEDS)

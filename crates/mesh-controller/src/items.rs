@@ -2,13 +2,13 @@
 //!
 //! Items are kept as JSON, so that every field reaches its component unchanged.
 
-use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH, MAX_NAME_LENGTH};
+use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH};
+use functionmesh_api::{MeshItem, mesh_items};
 use functionmesh_objects::hash::hash_of;
 use functionmesh_objects::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 pub(crate) use functionmesh_api::Kind;
 
@@ -32,45 +32,12 @@ pub(crate) type Problem = String;
 
 /// Reads all items. An invalid item is a problem and does not affect the others; its component still counts as desired.
 pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
-    let (mut desired, mut problems) = (Vec::new(), Vec::new());
-    for kind in Kind::ALL {
-        let mut names = BTreeSet::new();
-        let list = match spec.get(kind.plural()) {
-            None | Some(Value::Null) => continue,
-            Some(Value::Array(list)) => list,
-            Some(_) => {
-                problems.push(format!("spec.{}: must be a list", kind.plural()));
-                continue;
-            }
-        };
-        for (i, item) in list.iter().enumerate() {
-            let field = format!("spec.{}[{i}].name", kind.plural());
-            let spec = item.as_object().cloned().unwrap_or_default();
-            let Some(item) = spec.get("name").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
-                problems.push(format!("{field}: must be set: it becomes part of the component's name"));
-                continue;
-            };
-            let (item, name) = (item.to_owned(), format!("{mesh}-{item}"));
-            if name.len() > MAX_NAME_LENGTH {
-                problems.push(format!(
-                    "{field}: the component's name {name:?} would have {} characters, at most {MAX_NAME_LENGTH} are possible; \
-                     shorten this name or that of the mesh",
-                    name.len()
-                ));
-            } else if !is_dns_label(&item) {
-                problems.push(format!(
-                    "{field}: must be lowercase letters, digits and dashes, with a letter or digit at both ends, \
-                     is {item:?}"
-                ));
-            } else if !names.insert(name.clone()) {
-                problems.push(format!("{field}: {item:?} is used twice; the first one counts"));
-            } else {
-                let hash = hash(&spec);
-                desired.push(DesiredComponent { kind, name, item, spec, hash });
-            }
-        }
-    }
-    (desired, problems)
+    let (found, problems) = mesh_items(mesh, spec);
+    let desired = |MeshItem { kind, name, item, spec }| {
+        let hash = hash(&spec);
+        DesiredComponent { kind, name, item, spec, hash }
+    };
+    (found.into_iter().map(desired).collect(), problems)
 }
 
 /// Metadata of a component.
@@ -141,11 +108,6 @@ fn within(desired: &Value, live: &Value) -> bool {
         }
         _ => desired == live,
     }
-}
-
-fn is_dns_label(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.starts_with(plain) && name.ends_with(plain) && name.chars().all(|c| plain(c) || c == '-')
 }
 
 /// A label value for the name of a mesh, which may be longer than a label can be.

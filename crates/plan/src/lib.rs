@@ -11,6 +11,7 @@
 //! Pure, as the renderer is: no clock, no I/O. The controller (`crates/controller`) carries the decisions out.
 
 pub mod conditions;
+pub mod deletion;
 pub mod drift;
 pub mod examples;
 pub mod failure;

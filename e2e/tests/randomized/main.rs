@@ -7,6 +7,7 @@
 )]
 
 mod chaos;
+mod fleet_plan;
 mod fuzz;
 mod plan;
 mod soak;

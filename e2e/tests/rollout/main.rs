@@ -12,6 +12,8 @@ mod differences;
 mod fan_out;
 mod go_operator_objects;
 mod migration;
+mod plan;
+mod restart;
 mod takeover;
 mod takeover_report;
 mod version_skew;

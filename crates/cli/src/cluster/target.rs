@@ -69,7 +69,28 @@ impl Target {
     /// # Errors
     /// When the words select nothing in particular, or kubectl fails.
     pub(crate) fn components(&self, cluster: &Connection) -> Result<Vec<Item>> {
-        let named = parsed(&self.words)?;
+        let mut components = Vec::new();
+        for item in self.objects(&component_kinds(), cluster)? {
+            if item.is_mesh() {
+                components.extend(components_of(&item, cluster)?);
+            } else {
+                components.push(item);
+            }
+        }
+        Ok(distinct(components))
+    }
+
+    /// Whether anything is named or selected.
+    pub(crate) fn is_given(&self) -> bool {
+        self.all || self.selector.is_some() || !self.words.is_empty()
+    }
+
+    /// The objects as they are named or selected, meshes among them. `kinds` are meant where no kind is named.
+    ///
+    /// # Errors
+    /// When the words select nothing in particular, or kubectl fails.
+    pub(crate) fn objects(&self, kinds: &str, cluster: &Connection) -> Result<Vec<Item>> {
+        let named = parsed(&self.words, kinds)?;
         let selected = self.selector.as_ref().map(|labels| format!("--selector={labels}"));
         if let Named::Objects(objects) = &named {
             if self.all || selected.is_some() {
@@ -87,12 +108,7 @@ impl Target {
         let mut words = vec![kinds.as_str()];
         words.extend(self.scope.words());
         words.extend(selected.as_deref());
-        let found: Vec<Item> = cluster.objects(&words)?.into_iter().map(Item::of).collect();
-        let (meshes, mut components): (Vec<Item>, Vec<Item>) = found.into_iter().partition(Item::is_mesh);
-        for mesh in meshes {
-            components.extend(components_of(&mesh, cluster)?);
-        }
-        Ok(distinct(components))
+        Ok(cluster.objects(&words)?.into_iter().map(Item::of).collect())
     }
 
     /// Whether objects are named one by one.
@@ -105,15 +121,9 @@ impl Target {
         for (resource, name) in objects {
             let mut words = vec![resource.as_str(), name.as_str()];
             words.extend(self.scope.words());
-            for item in cluster.objects(&words)?.into_iter().map(Item::of) {
-                if item.is_mesh() {
-                    found.extend(components_of(&item, cluster)?);
-                } else {
-                    found.push(item);
-                }
-            }
+            found.extend(cluster.objects(&words)?.into_iter().map(Item::of));
         }
-        Ok(distinct(found))
+        Ok(found)
     }
 }
 
@@ -151,8 +161,8 @@ fn resources(plurals: &[&str]) -> String {
     plurals.iter().map(|plural| format!("{plural}.{GROUP}")).collect::<Vec<_>>().join(",")
 }
 
-fn parsed(words: &[String]) -> Result<Named> {
-    let Some((first, rest)) = words.split_first() else { return Ok(Named::Kinds(component_kinds())) };
+fn parsed(words: &[String], kinds: &str) -> Result<Named> {
+    let Some((first, rest)) = words.split_first() else { return Ok(Named::Kinds(kinds.to_owned())) };
     if first.contains('/') {
         let pairs: Result<Vec<_>> = words
             .iter()
@@ -185,7 +195,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Result<Named> {
-        parsed(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        parsed(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), &component_kinds())
     }
 
     fn objects(pairs: &[(&str, &str)]) -> Named {

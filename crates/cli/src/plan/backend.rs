@@ -17,9 +17,9 @@ pub(crate) struct Configs {
 }
 
 impl Configs {
-    /// Puts one of the input before that of the cluster.
-    pub(crate) fn insert(&mut self, namespace: &str, name: &str, object: Value) {
-        self.known.insert((namespace.to_owned(), name.to_owned()), Some(object));
+    /// Puts one of the input before that of the cluster; none for one that is deleted.
+    pub(crate) fn insert(&mut self, namespace: &str, name: &str, object: Option<Value>) {
+        self.known.insert((namespace.to_owned(), name.to_owned()), object);
     }
 
     /// What holds for the components of a namespace.

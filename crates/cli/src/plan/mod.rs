@@ -8,14 +8,16 @@
 //! Nothing is persisted, and what decides is the code of the controllers.
 
 mod backend;
+mod deletion;
 mod edits;
+mod flags;
 mod operator;
 mod report;
 mod takeover;
 
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
-use crate::cluster::target::{Scope, component_kinds, components_of};
+use crate::cluster::target::{Target, component_kinds, components_of};
 use crate::input::Input;
 use crate::render::{is_ours, with_components};
 use crate::terminal::{print, progress};
@@ -23,14 +25,14 @@ use anyhow::{Result, bail};
 use backend::Configs;
 use clap::{Args, ValueEnum};
 use edits::edits;
-use functionmesh_api::constants::{FINALIZER_CLEANUP, LABEL_MESH};
-use functionmesh_api::{Function, Kind, Sink, Source};
+use functionmesh_api::constants::LABEL_MESH;
+use functionmesh_api::{Function, Kind, Sink, Source, mesh_items};
 use functionmesh_plan::forecast::{Forecast, ForecastInputs, Origin, forecast};
 use functionmesh_plan::health::reason::Reason;
 use operator::Operators;
 use report::{Entry, Fate, Report};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,11 +41,11 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     #[command(flatten)]
     input: Input,
-    /// Plan for the objects of the cluster instead of files: what this release of the operator would do to them.
-    #[arg(long, conflicts_with = "input")]
-    all: bool,
+    /// Plan for the deletion of the objects of files, or of those that are named or selected.
+    #[arg(long)]
+    deletion: bool,
     #[command(flatten)]
-    scope: Scope,
+    target: Target,
     /// Configuration file of the operator, in place of the one that its Deployments use.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -61,6 +63,14 @@ enum Format {
     Json,
 }
 
+/// The components that a BackendConfig applies to.
+enum Concerned {
+    /// Those of all namespaces.
+    All,
+    /// Those of one.
+    Namespace(String),
+}
+
 /// Everything that is read once.
 struct Planner<'a> {
     options: &'a Options,
@@ -69,6 +79,8 @@ struct Planner<'a> {
     /// StatefulSets by namespace and name, where all were read at once.
     sets: Option<BTreeMap<(String, String), Value>>,
     entries: Vec<Entry>,
+    /// Children of the components of a namespace, for deletions.
+    children: BTreeMap<String, Vec<Value>>,
     /// Whether the caller lacks the permission to try StatefulSets; said once.
     is_untried: bool,
 }
@@ -79,8 +91,11 @@ impl Options {
     /// # Errors
     /// When the input or the cluster cannot be read.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        if !self.all && !self.input.is_given() {
+        if self.input.is_given() == self.target.is_given() {
             bail!("name files with --filename or --kustomize, or use --all for the objects of the cluster");
+        }
+        if !self.deletion && (self.target.selector.is_some() || !self.target.words.is_empty()) {
+            bail!("objects are named or selected with --deletion only; use --all for those of the cluster");
         }
         let mut notes = Vec::new();
         let operators = Operators::read(&self.cluster, self.config.as_ref(), &mut notes)?;
@@ -93,10 +108,13 @@ impl Options {
             configs: Configs::default(),
             sets: None,
             entries: Vec::new(),
+            children: BTreeMap::new(),
             is_untried: false,
         };
-        if self.all {
-            planner.everything(&self.scope.words())?;
+        if self.deletion {
+            planner.deletions()?;
+        } else if self.target.all {
+            planner.everything(&self.target.scope.words())?;
         } else {
             planner.files()?;
         }
@@ -145,46 +163,67 @@ impl Planner<'_> {
         }
         for object in ours {
             progress(&format!("{} objects planned", self.entries.len()));
-            match self.stored(&object, &self.options.scope.namespace_words()) {
+            match self.stored(&object, &self.options.target.scope.namespace_words()) {
                 Ok(stored) if Item::of(stored.clone()).is_mesh() => self.mesh(&stored)?,
                 Ok(stored) => self.changed(&stored)?,
                 Err(error) => self.refused(&object, &error),
             }
         }
-        for (namespace, is_global) in changed {
-            let scope =
-                if is_global { vec!["--all-namespaces"] } else { vec!["--namespace", namespace.as_str()] };
-            let seen: Vec<(String, String, String)> =
-                self.entries.iter().map(|e| (e.kind.clone(), e.namespace.clone(), e.name.clone())).collect();
-            let before = self.entries.len();
-            self.everything(&scope)?;
-            self.sets = None;
-            let mut at = 0;
-            self.entries.retain(|e| {
-                at += 1;
-                at <= before || !seen.contains(&(e.kind.clone(), e.namespace.clone(), e.name.clone()))
-            });
+        for scope in changed {
+            self.concerned(&scope)?;
         }
         Ok(())
     }
 
-    /// A BackendConfig of the input; the namespace whose components it concerns, and whether it concerns all.
-    fn config(&mut self, object: &Value) -> Option<(String, bool)> {
-        match self.stored(object, &self.options.scope.namespace_words()) {
+    /// The components that a changed BackendConfig concerns, but for those that are planned already.
+    fn concerned(&mut self, scope: &Concerned) -> Result<()> {
+        let words = match scope {
+            Concerned::All => vec!["--all-namespaces"],
+            Concerned::Namespace(namespace) => vec!["--namespace", namespace.as_str()],
+        };
+        let seen: Vec<(String, String, String)> =
+            self.entries.iter().map(|e| (e.kind.clone(), e.namespace.clone(), e.name.clone())).collect();
+        let before = self.entries.len();
+        self.everything(&words)?;
+        self.sets = None;
+        let mut at = 0;
+        self.entries.retain(|e| {
+            at += 1;
+            at <= before || !seen.contains(&(e.kind.clone(), e.namespace.clone(), e.name.clone()))
+        });
+        Ok(())
+    }
+
+    /// A BackendConfig of the input; whose components it concerns, if any.
+    fn config(&mut self, object: &Value) -> Option<Concerned> {
+        match self.stored(object, &self.options.target.scope.namespace_words()) {
             Ok(stored) => {
                 let item = Item::of(stored.clone());
-                let operator = self.operators.of("Function", &item.namespace);
-                let is_global = operator.global == Some((item.namespace.clone(), item.name.clone()));
-                let is_used = is_global || operator.namespaced.as_ref() == Some(&item.name);
-                self.configs.insert(&item.namespace, &item.name, stored);
+                let concerned = self.concerns(&item);
+                self.configs.insert(&item.namespace, &item.name, Some(stored));
                 self.add(&item, Fate::Config);
-                is_used.then_some((item.namespace, is_global))
+                concerned
             }
             Err(error) => {
                 self.refused(object, &error);
                 None
             }
         }
+    }
+
+    /// Plans without a BackendConfig; whose components it concerns, if any.
+    fn without(&mut self, config: &Item) -> Option<Concerned> {
+        self.configs.insert(&config.namespace, &config.name, None);
+        self.concerns(config)
+    }
+
+    fn concerns(&self, config: &Item) -> Option<Concerned> {
+        if self.operators.is_global(&config.namespace, &config.name) {
+            return Some(Concerned::All);
+        }
+        let is_used =
+            self.operators.of("Function", &config.namespace).namespaced.as_ref() == Some(&config.name);
+        is_used.then(|| Concerned::Namespace(config.namespace.clone()))
     }
 
     /// The object as the API server would store it.
@@ -304,13 +343,24 @@ impl Planner<'_> {
     /// A mesh as it would be stored: its components, and those that leave it.
     fn mesh(&mut self, object: &Value) -> Result<()> {
         let mesh = Item::of(object.clone());
-        self.add(&mesh, Fate::Mesh);
+        let spec = object.get("spec").cloned().unwrap_or_default();
+        let (items, problems) = mesh_items(&mesh.name, &spec);
+        let is_valid = problems.is_empty();
+        let invalid = || Fate::Forecast(Forecast::Invalid(problems.join("; ")));
+        self.add(&mesh, if is_valid { Fate::Mesh } else { invalid() });
         let mut wanted = Vec::new();
+        let mut names: BTreeSet<_> =
+            items.into_iter().map(|item| (item.kind.name().to_owned(), item.name)).collect();
         for mut component in with_components(object.clone(), &mesh.namespace) {
+            let item = Item::of(component.clone());
+            // An invalid item becomes no component; of two of a name, the first one does.
+            if !names.remove(&(item.kind.clone(), item.name.clone())) {
+                continue;
+            }
             if let Some(metadata) = component.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("labels".to_owned(), json!({LABEL_MESH: mesh.name}));
             }
-            wanted.push(Item::of(component.clone()));
+            wanted.push(item);
             // As the mesh-controller applies it: what leaves the item leaves the component.
             let words = ["--server-side", "--force-conflicts", "--field-manager=mesh-controller"];
             match self.stored(&component, &words) {
@@ -319,12 +369,14 @@ impl Planner<'_> {
             }
         }
         for left in components_of(&mesh, &self.options.cluster)? {
-            if !wanted.iter().any(|item| (&item.kind, &item.name) == (&left.kind, &left.name)) {
-                let pods =
-                    left.object.pointer("/status/replicas").and_then(Value::as_i64).unwrap_or_default();
-                let finalizers = left.object.pointer("/metadata/finalizers").and_then(Value::as_array);
-                let cleanup = finalizers.into_iter().flatten().any(|name| name == FINALIZER_CLEANUP);
-                self.add(&left, Fate::Deleted { pods, cleanup });
+            if wanted.iter().any(|item| (&item.kind, &item.name) == (&left.kind, &left.name)) {
+                continue;
+            }
+            if is_valid {
+                let deletion = self.deletion(&left)?;
+                self.add(&left, Fate::Deleted(deletion));
+            } else {
+                self.add(&left, Fate::Kept);
             }
         }
         Ok(())
@@ -333,9 +385,14 @@ impl Planner<'_> {
     fn refused(&mut self, object: &Value, error: &anyhow::Error) {
         let mut item = Item::of(object.clone());
         if item.namespace.is_empty() {
-            item.namespace = self.options.scope.namespace.clone().unwrap_or_else(|| "default".to_owned());
+            item.namespace = self.default_namespace();
         }
         self.add(&item, Fate::Refused(format!("{error:#}")));
+    }
+
+    /// The namespace of objects that name none and are not in the cluster.
+    fn default_namespace(&self) -> String {
+        self.options.target.scope.namespace.clone().unwrap_or_else(|| "default".to_owned())
     }
 
     fn add(&mut self, item: &Item, fate: Fate) {

@@ -1,6 +1,7 @@
 //! The operator's configuration as its Deployments have it.
 
-use crate::cluster::controllers::flags;
+use super::flags::Flags;
+use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use anyhow::{Context, Result};
 use functionmesh_plan::rollout::policy::RolloutPolicy;
@@ -28,6 +29,21 @@ pub(crate) struct Operator {
     pub(crate) namespaced: Option<String>,
     /// Namespaces that it watches; all when there are none.
     namespaces: Vec<String>,
+    /// Label selector of the objects that it reconciles, if it has one.
+    selector: Option<String>,
+    /// Namespace and name of its Deployment.
+    deployment: String,
+    /// Whether a pod of it is available.
+    is_available: bool,
+}
+
+/// Whether a controller reconciles an object at present.
+pub(crate) enum Running {
+    Yes,
+    /// Why not.
+    No(String),
+    /// The Deployments may not be read.
+    Unknown,
 }
 
 /// The controllers of the cluster.
@@ -36,6 +52,8 @@ pub(crate) struct Operators {
     found: BTreeMap<String, Vec<Operator>>,
     /// For objects that none of them watches.
     other: Operator,
+    /// Whether the Deployments could be read.
+    is_known: bool,
 }
 
 impl Operators {
@@ -52,12 +70,14 @@ impl Operators {
         let file = config.map(|file| text_of(file)).transpose()?;
         let other = Operator::new(&BTreeMap::new(), file.as_deref(), "")?;
         let selector = format!("--selector={PART}");
+        let mut is_known = true;
         let deployments = match cluster.objects(&["deployments.apps", "--all-namespaces", &selector]) {
             Ok(deployments) => deployments,
             Err(error) => {
                 notes.push(format!(
                     "the operator's configuration cannot be read, its defaults are assumed: {error:#}"
                 ));
+                is_known = false;
                 Vec::new()
             }
         };
@@ -69,7 +89,10 @@ impl Operators {
             };
             let namespace =
                 deployment.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
-            let flags = flags(deployment);
+            let Flags { flags, unread } = Flags::of(deployment);
+            notes.extend(unread.into_iter().map(|what| {
+                format!("{what} of {namespace}/{name} is not read, the default is assumed; use --config for its file")
+            }));
             let read = || configuration(deployment, namespace, &flags, cluster);
             let text = match &file {
                 Some(text) => Some(text.clone()),
@@ -78,31 +101,73 @@ impl Operators {
                     None
                 }),
             };
-            found.entry(name.to_owned()).or_default().push(Operator::new(
-                &flags,
-                text.as_deref(),
-                namespace,
-            )?);
+            let operator = Operator::new(&flags, text.as_deref(), namespace)?;
+            let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64);
+            found.entry(name.to_owned()).or_default().push(Operator {
+                deployment: format!("{namespace}/{name}"),
+                is_available: available.is_some_and(|number| number > 0),
+                ..operator
+            });
         }
         if deployments.is_empty() && notes.is_empty() {
             notes.push(
                 "no controller is installed in this cluster, the operator's defaults are assumed".to_owned(),
             );
         }
-        Ok(Self { found, other })
+        Ok(Self { found, other, is_known })
+    }
+
+    /// Whether a controller has this BackendConfig for all namespaces.
+    pub(crate) fn is_global(&self, namespace: &str, name: &str) -> bool {
+        let is = |operator: &Operator| {
+            operator.global.as_ref().is_some_and(|(home, known)| home == namespace && known == name)
+        };
+        is(&self.other) || self.found.values().flatten().any(is)
+    }
+
+    /// Whether a controller reconciles the object at present.
+    ///
+    /// # Errors
+    /// When kubectl fails.
+    pub(crate) fn running(&self, item: &Item, cluster: &Connection) -> Result<Running> {
+        if !self.is_known {
+            return Ok(Running::Unknown);
+        }
+        let kind = if item.is_mesh() { "mesh".to_owned() } else { item.kind.to_lowercase() };
+        let name = format!("{kind}-controller");
+        let known = self.found.get(&name).into_iter().flatten();
+        let mut why = format!("no {name} is installed that watches {}", item.namespace);
+        for operator in known.filter(|operator| operator.watches(&item.namespace)) {
+            if let Some(selector) = &operator.selector {
+                let (resource, selector) = (item.resource(), format!("--selector={selector}"));
+                let field = format!("--field-selector=metadata.name={}", item.name);
+                let words = [resource.as_str(), "--namespace", &item.namespace, &selector, &field];
+                if cluster.objects(&words)?.is_empty() {
+                    why =
+                        format!("its labels do not match --watch-label-selector of {}", operator.deployment);
+                    continue;
+                }
+            }
+            if operator.is_available {
+                return Ok(Running::Yes);
+            }
+            why = format!("{} has no available pod", operator.deployment);
+        }
+        Ok(Running::No(why))
     }
 
     /// The controller of a kind that watches a namespace.
     pub(crate) fn of(&self, kind: &str, namespace: &str) -> &Operator {
-        let watches = |operator: &&Operator| {
-            operator.namespaces.is_empty() || operator.namespaces.iter().any(|watched| watched == namespace)
-        };
         let known = self.found.get(&format!("{}-controller", kind.to_lowercase()));
-        known.into_iter().flatten().find(watches).unwrap_or(&self.other)
+        known.into_iter().flatten().find(|operator| operator.watches(namespace)).unwrap_or(&self.other)
     }
 }
 
 impl Operator {
+    fn watches(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
+    }
+
     fn new(flags: &BTreeMap<String, String>, config: Option<&str>, namespace: &str) -> Result<Self> {
         let is = |flag: &str, default: bool| {
             flags.get(flag).map_or(default, |value| value.is_empty() || value == "true")
@@ -142,6 +207,9 @@ impl Operator {
                         .collect()
                 })
                 .unwrap_or_default(),
+            selector: text("watch-label-selector"),
+            deployment: String::new(),
+            is_available: false,
         })
     }
 }
@@ -153,8 +221,7 @@ fn configuration(
     flags: &BTreeMap<String, String>,
     cluster: &Connection,
 ) -> Result<Option<String>> {
-    let Some(path) = flags.get("config-file").or_else(|| flags.get("config")).filter(|path| !path.is_empty())
-    else {
+    let Some(path) = flags.get("config-file").filter(|path| !path.is_empty()) else {
         return Ok(None);
     };
     let key = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -176,7 +243,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn flags_are_read_in_both_forms() {
+    fn flags_decide_what_is_rendered_and_what_waits() {
         let arguments = json!([
             "--pause-rollout=true",
             "--add-default-affinity",
@@ -186,7 +253,7 @@ mod tests {
             "--leader-elect"
         ]);
         let deployment = json!({"spec": {"template": {"spec": {"containers": [{"args": arguments}]}}}});
-        let operator = Operator::new(&flags(&deployment), None, "home").unwrap();
+        let operator = Operator::new(&Flags::of(&deployment).flags, None, "home").unwrap();
         assert!(operator.policy.paused && !operator.environment.add_default_affinity);
         assert_eq!(operator.namespaces, ["a", "b"]);
         assert_eq!(operator.global, Some(("home".to_owned(), "all".to_owned())));

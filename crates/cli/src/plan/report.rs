@@ -1,5 +1,6 @@
 //! What a plan says, as text and as JSON.
 
+use super::deletion::{Deletion, is_hanging};
 use super::takeover::Takeover;
 use crate::terminal::{Colour, coloured, plural, wrapped};
 use functionmesh_plan::forecast::{Forecast, Origin};
@@ -17,8 +18,12 @@ pub(crate) enum Fate {
     Forecast(Forecast),
     /// The API server does not take it, or nothing could be found out.
     Refused(String),
-    /// A component that leaves its mesh is deleted, and what it has in Pulsar as well where the flag says so.
-    Deleted { pods: i64, cleanup: bool },
+    /// It is deleted.
+    Deleted(Deletion),
+    /// There is nothing of that name to delete.
+    Absent,
+    /// A component that leaves its mesh stays while an item of the mesh is invalid.
+    Kept,
     /// It has no pods of its own; its components follow.
     Mesh,
     /// A BackendConfig, with what it does.
@@ -58,13 +63,17 @@ impl Entry {
     /// Pods that are replaced or deleted.
     fn pods(&self) -> i64 {
         match &self.fate {
-            Fate::Forecast(Forecast::Restarts { pods, .. }) | Fate::Deleted { pods, .. } => *pods,
+            Fate::Forecast(Forecast::Restarts { pods, .. }) | Fate::Deleted(Deletion { pods, .. }) => *pods,
             _ => 0,
         }
     }
 
     pub(crate) fn is_failed(&self) -> bool {
-        matches!(self.fate, Fate::Refused(_) | Fate::Forecast(Forecast::Invalid(_) | Forecast::Refused(..)))
+        is_hanging(self)
+            || matches!(
+                self.fate,
+                Fate::Refused(_) | Fate::Forecast(Forecast::Invalid(_) | Forecast::Refused(..))
+            )
     }
 
     /// What comes before everything else that is done.
@@ -83,9 +92,19 @@ impl Entry {
             Fate::Mesh => ("Mesh", "its components follow".to_owned(), Vec::new()),
             Fate::Config => ("BackendConfig", "its components follow".to_owned(), Vec::new()),
             Fate::Refused(message) => ("Refused", "refused".to_owned(), vec![message.clone()]),
-            Fate::Deleted { pods: number, cleanup } => {
-                let what = if *cleanup { ", and its subscription in Pulsar" } else { "" };
-                ("Deleted", format!("deleted with {}{what}", pods(*number)), Vec::new())
+            Fate::Absent => ("Absent", "not in the cluster".to_owned(), Vec::new()),
+            Fate::Kept => (
+                "Kept",
+                "kept, although it left its mesh: the mesh has an invalid item".to_owned(),
+                Vec::new(),
+            ),
+            Fate::Deleted(Deletion { pods: number, lines, hangs }) => {
+                let what = match self.kind.as_str() {
+                    "FunctionMesh" => "deleted; its components follow".to_owned(),
+                    _ => format!("deleted with {}", pods(*number)),
+                };
+                let hangs = hangs.iter().map(|why| format!("the deletion hangs {why}"));
+                ("Deleted", what, lines.iter().cloned().chain(hangs).collect())
             }
             Fate::Forecast(forecast) => match forecast {
                 Forecast::Unmanaged => ("Unmanaged", "not managed".to_owned(), Vec::new()),
@@ -147,12 +166,13 @@ impl Report {
         let count = |wanted: fn(&Fate) -> bool| self.0.iter().filter(|entry| wanted(&entry.fate)).count();
         let parts = [
             ("restart", count(|f| matches!(f, Fate::Forecast(Forecast::Restarts { .. })))),
-            ("deleted", count(|f| matches!(f, Fate::Deleted { .. }))),
+            ("deleted", count(|f| matches!(f, Fate::Deleted(_)))),
             ("created", count(|f| matches!(f, Fate::Forecast(Forecast::Creates(_))))),
             ("changed without a restart", count(|f| matches!(f, Fate::Forecast(Forecast::Changes(_))))),
             ("waiting for approval", count(|f| matches!(f, Fate::Forecast(Forecast::Waits { .. })))),
             ("unchanged", count(|f| matches!(f, Fate::Forecast(Forecast::Unchanged | Forecast::Unmanaged)))),
-            ("refused", self.0.iter().filter(|entry| entry.is_failed()).count()),
+            ("refused", self.0.iter().filter(|entry| entry.is_failed() && !is_hanging(entry)).count()),
+            ("hanging", self.0.iter().filter(|entry| is_hanging(entry)).count()),
         ];
         let told: Vec<String> =
             parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
@@ -175,7 +195,7 @@ impl Report {
                     "kind": entry.kind, "namespace": entry.namespace, "name": entry.name, "result": result,
                     "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": null, "hash": null,
                     "message": null, "pendingPods": 0, "immutable": [], "origin": entry.origin.map(word),
-                    "unsafeSettings": entry.unsafe_settings,
+                    "unsafeSettings": entry.unsafe_settings, "hangs": null,
                 });
                 match &entry.fate {
                     Fate::Forecast(Forecast::Waits { reason, hash, pods, immutable, message, .. }) => {
@@ -185,6 +205,7 @@ impl Report {
                         item["pendingPods"] = json!(pods);
                         item["immutable"] = json!(immutable);
                     }
+                    Fate::Deleted(deletion) => item["hangs"] = json!(deletion.hangs),
                     Fate::Forecast(Forecast::Refused(reason, _)) => item["reason"] = json!(reason.as_str()),
                     _ => {}
                 }

@@ -19,12 +19,13 @@ mod turns;
 use crate::apply::Progress;
 use crate::child_names::ChildNames;
 use crate::context::Context;
-use crate::finalize::job::{is_skipped, job};
+use crate::finalize::job::job;
 use crate::finalize::turns::{Known, Place};
 use crate::object::{Object, is_unmanaged, lower};
 use crate::report::report;
 use functionmesh_api::constants::{ANNOTATION_NEED_CLEANUP, FINALIZER_CLEANUP};
 use functionmesh_objects::refusal::Refusal;
+use functionmesh_plan::deletion::is_skipped;
 use functionmesh_plan::health::reason::Reason;
 use functionmesh_plan::observed::job::{End, JobView};
 use functionmesh_plan::observed::ownership::{Ownership, ownership};
@@ -271,7 +272,7 @@ enum Unplanned {
 
 /// The Job to run.
 fn planned<K: Component>(object: &Object<K>, cx: &Context<K>) -> Result<(Workload, Job), Unplanned> {
-    if is_unmanaged(object) || is_skipped(object) {
+    if is_unmanaged(object) || is_skipped(object.meta()) {
         return Err(Unplanned::Nothing);
     }
     let workload = lower(object).map_err(|refused| Unplanned::Invalid(refused.message().to_owned()))?;
