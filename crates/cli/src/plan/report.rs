@@ -240,3 +240,65 @@ fn word(origin: Origin) -> &'static str {
         Origin::Rendered => "Rendered",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use functionmesh_plan::health::reason::Reason;
+    use std::collections::BTreeSet;
+
+    fn entry(fate: Fate) -> Entry {
+        let text = |text: &str| text.to_owned();
+        let origin = Some(Origin::GoOperator);
+        Entry { origin, running: 2, ..Entry::new(text("Function"), text("a"), text("b"), fate) }
+    }
+
+    fn waits() -> Fate {
+        let (reason, text) = (Reason::AdoptedFromGoOperator, String::new);
+        let (changes, immutable) = (Vec::new(), vec!["serviceName"]);
+        Fate::Forecast(Forecast::Waits { reason, pods: 2, hash: text(), changes, immutable, message: text() })
+    }
+
+    /// Paths of the fields, those of a list with `[]`.
+    fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let path = format!("{prefix}{key}");
+            paths(&format!("{path}."), value, found);
+            for item in value.as_array().into_iter().flatten().filter(|item| item.is_object()) {
+                paths(&format!("{path}[]."), item, found);
+            }
+            found.insert(path);
+        }
+    }
+
+    #[test]
+    fn every_field_is_in_the_documentation_and_no_other() {
+        let page = include_str!("../../../../docs/kubectl-fmesh.md");
+        let (_, table) = page.split_once("<!-- plan-report -->").unwrap();
+        let rows = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
+        let names = rows.filter_map(|row| row.split('|').nth(1));
+        let documented: BTreeSet<String> =
+            names.flat_map(|names| names.split('`').skip(1).step_by(2).map(str::to_owned)).collect();
+        let mut found = BTreeSet::new();
+        paths("", &Report(vec![entry(waits())]).json(), &mut found);
+        assert_eq!(found, documented);
+    }
+
+    #[test]
+    fn a_deletion_that_hangs_is_a_failure() {
+        let deletion = |hangs: Option<&str>| {
+            entry(Fate::Deleted(Deletion { pods: 1, hangs: hangs.map(str::to_owned), ..Deletion::default() }))
+        };
+        assert!(deletion(Some("until it ends")).is_failed() && !deletion(None).is_failed());
+        let text = Report(vec![deletion(Some("until it ends"))]).text();
+        assert!(text.contains("1 deleted, 1 hanging") && text.contains("hangs until it ends"), "{text}");
+    }
+
+    #[test]
+    fn what_is_taken_over_is_told_before_what_follows() {
+        let text = Report(vec![entry(waits())]).text();
+        assert!(text.contains("Takeover from the Go operator: 1 object with 2 pods."), "{text}");
+        assert!(text.contains("taken over, unchanged; an update waits for approval"), "{text}");
+        assert!(text.contains("kubectl fmesh recreate function b --namespace a"), "{text}");
+    }
+}
