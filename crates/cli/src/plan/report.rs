@@ -46,6 +46,14 @@ pub(crate) struct Entry {
     pub(crate) unsafe_settings: Option<String>,
 }
 
+/// An update that awaits approval.
+struct Waits<'a> {
+    hash: &'a str,
+    message: &'a str,
+    pods: i64,
+    immutable: &'a [&'static str],
+}
+
 impl Entry {
     pub(crate) fn new(kind: String, namespace: String, name: String, fate: Fate) -> Self {
         Self {
@@ -66,6 +74,14 @@ impl Entry {
             Fate::Forecast(Forecast::Restarts { pods, .. }) | Fate::Deleted(Deletion { pods, .. }) => *pods,
             _ => 0,
         }
+    }
+
+    /// Its update that awaits approval, if one does.
+    fn waits(&self) -> Option<Waits<'_>> {
+        let Fate::Forecast(Forecast::Waits { hash, message, pods, immutable, .. }) = &self.fate else {
+            return None;
+        };
+        Some(Waits { hash, message, pods: *pods, immutable })
     }
 
     pub(crate) fn is_failed(&self) -> bool {
@@ -191,25 +207,23 @@ impl Report {
             .iter()
             .map(|entry| {
                 let (result, _, details) = entry.told();
-                let mut item = json!({
+                let waits = entry.waits();
+                let reason = match &entry.fate {
+                    Fate::Forecast(Forecast::Waits { reason, .. } | Forecast::Refused(reason, _)) => Some(reason.as_str()),
+                    _ => None,
+                };
+                let hangs = match &entry.fate {
+                    Fate::Deleted(deletion) => deletion.hangs.as_deref(),
+                    _ => None,
+                };
+                json!({
                     "kind": entry.kind, "namespace": entry.namespace, "name": entry.name, "result": result,
-                    "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": null, "hash": null,
-                    "message": null, "pendingPods": 0, "immutable": [], "origin": entry.origin.map(word),
-                    "unsafeSettings": entry.unsafe_settings, "hangs": null,
-                });
-                match &entry.fate {
-                    Fate::Forecast(Forecast::Waits { reason, hash, pods, immutable, message, .. }) => {
-                        item["reason"] = json!(reason.as_str());
-                        item["hash"] = json!(hash);
-                        item["message"] = json!(message);
-                        item["pendingPods"] = json!(pods);
-                        item["immutable"] = json!(immutable);
-                    }
-                    Fate::Deleted(deletion) => item["hangs"] = json!(deletion.hangs),
-                    Fate::Forecast(Forecast::Refused(reason, _)) => item["reason"] = json!(reason.as_str()),
-                    _ => {}
-                }
-                item
+                    "pods": entry.pods(), "edits": entry.edits, "details": details, "reason": reason,
+                    "hash": waits.as_ref().map(|waits| waits.hash), "message": waits.as_ref().map(|waits| waits.message),
+                    "pendingPods": waits.as_ref().map_or(0, |waits| waits.pods),
+                    "immutable": waits.as_ref().map_or(&[][..], |waits| waits.immutable),
+                    "origin": entry.origin.map(word), "unsafeSettings": entry.unsafe_settings, "hangs": hangs,
+                })
             })
             .collect();
         let pods: i64 = self.0.iter().map(Entry::pods).sum();

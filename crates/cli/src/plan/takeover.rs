@@ -78,13 +78,12 @@ impl Takeover {
             self.restarts,
             self.unsupported
         )];
-        let mut approval = format!("Approving all updates restarts {}", pods(self.approval_pods));
-        if self.recreates > 0 {
-            let fields: Vec<&str> = self.immutable.iter().copied().collect();
-            approval +=
-                &format!("; {} recreated for {}", plural(self.recreates, "StatefulSet"), fields.join(", "));
-        }
-        lines.push(approval + ".");
+        let fields: Vec<&str> = self.immutable.iter().copied().collect();
+        let recreated = match self.recreates {
+            0 => String::new(),
+            number => format!("; {} recreated for {}", plural(number, "StatefulSet"), fields.join(", ")),
+        };
+        lines.push(format!("Approving all updates restarts {}{recreated}.", pods(self.approval_pods)));
         if self.dangerous > 0 {
             lines.push(format!(
                 "{} with settings that are dangerous in the runtime; they keep running.",
