@@ -16,50 +16,25 @@
 //! `setup cluster` restrict it. `<!-- test: controllers start -->`, and `stop`, is where the controllers begin or end to run on an
 //! API server without nodes: there, they are processes of the test, and every StatefulSet is reported as available.
 
-pub mod compare;
-pub mod parse;
-pub mod run;
+mod compare;
+mod page;
+mod parse;
+mod run;
 
 #[cfg(test)]
 mod links;
 
+pub use page::Page;
+pub(crate) use parse::Step;
+pub(crate) use run::Runner;
+
 use crate::paths;
 use anyhow::{Context, Result};
-use parse::Step;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Pages that a new user reads first, in the order in which they are tested. The others follow by name.
 const FIRST: [&str; 2] = ["README.md", "docs/quickstart.md"];
-
-/// A page and what is to be done on it.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Path from the root of the repository.
-    pub path: PathBuf,
-    /// Text of the page.
-    pub text: String,
-}
-
-impl Page {
-    /// Reads a page.
-    ///
-    /// # Errors
-    /// When there is no such page.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(paths::root().join(path))
-            .with_context(|| format!("page {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), text })
-    }
-
-    /// Its steps.
-    ///
-    /// # Errors
-    /// When a shell block has no mark, or a mark is not known.
-    pub fn steps(&self) -> Result<Vec<Step>> {
-        parse::steps(&self.text).with_context(|| self.path.display().to_string())
-    }
-}
 
 /// All pages: those at the root, in `docs` and beside the charts.
 ///

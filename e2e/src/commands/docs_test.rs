@@ -1,9 +1,7 @@
 //! `make docs-test`: executes the documentation, page by page.
 
 use crate::cluster::{ApiOnly, Cluster};
-use crate::docs::parse::Step;
-use crate::docs::run::Runner;
-use crate::docs::{Page, pages};
+use crate::docs::{Page, Runner, Step, pages};
 use crate::shell::{progress, run};
 use crate::testing::TestEnv;
 use crate::{images, paths, tools};

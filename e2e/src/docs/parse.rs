@@ -71,7 +71,7 @@ impl Step {
 
 /// A command of a block, and the output that the page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub(super) struct Command {
     /// One or more lines of shell.
     pub script: String,
     /// Lines of output; nothing is compared when there are none.
@@ -88,7 +88,7 @@ struct Pending {
 ///
 /// # Errors
 /// With all lines that are wrong: shell blocks without a mark, unknown marks, marks without a block.
-pub fn steps(text: &str) -> Result<Vec<Step>> {
+pub(super) fn steps(text: &str) -> Result<Vec<Step>> {
     let (mut steps, mut wrong) = (Vec::new(), Vec::new());
     let mut pending: Option<Pending> = None;
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
@@ -199,7 +199,7 @@ fn replace(text: &str, values: &[(String, String)]) -> String {
 }
 
 /// The commands of a block with output.
-pub fn console(text: &str) -> Vec<Command> {
+pub(super) fn console(text: &str) -> Vec<Command> {
     let mut commands: Vec<Command> = Vec::new();
     let mut open = false;
     for line in text.lines() {

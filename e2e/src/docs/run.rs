@@ -1,8 +1,8 @@
 //! Executes the steps of a page.
 
-use crate::docs::Page;
-use crate::docs::compare::difference;
-use crate::docs::parse::{Mark, Scope, Step, console};
+use super::compare::difference;
+use super::page::Page;
+use super::parse::{Mark, Scope, Step, console};
 use crate::paths;
 use crate::shell::progress;
 use crate::testing::fake_statefulset_controller::FakeStatefulSetController;
@@ -23,7 +23,7 @@ const CONTROLLERS: [&str; 4] =
     ["function-controller", "source-controller", "sink-controller", "mesh-controller"];
 
 /// Where pages are executed.
-pub struct Runner {
+pub(crate) struct Runner {
     env: TestEnv,
     cluster: bool,
     work: PathBuf,
@@ -37,7 +37,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the folder cannot be prepared.
-    pub fn api(env: &TestEnv, work: &Path) -> Result<Self> {
+    pub(crate) fn api(env: &TestEnv, work: &Path) -> Result<Self> {
         Self::new(env, work, false)
     }
 
@@ -45,7 +45,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the folder cannot be prepared.
-    pub fn cluster(env: &TestEnv, work: &Path) -> Result<Self> {
+    pub(crate) fn cluster(env: &TestEnv, work: &Path) -> Result<Self> {
         Self::new(env, work, true)
     }
 
@@ -71,7 +71,7 @@ impl Runner {
     ///
     /// # Errors
     /// At the first block that fails or prints something else; with its line.
-    pub async fn page(&mut self, page: &Page) -> Result<usize> {
+    pub(crate) async fn page(&mut self, page: &Page) -> Result<usize> {
         let (started, mut executed) = (Instant::now(), 0);
         let name = page.path.display().to_string();
         for step in page.steps()? {

@@ -1,8 +1,8 @@
 //! `kubectl fmesh plan --deletion`: what a deletion removes, what it keeps, and whether it would end.
 
-use super::Planner;
+use super::entry::{Deletion, Fate};
 use super::operator::Running;
-use super::report::{Entry, Fate};
+use super::planner::Planner;
 use crate::cluster::item::Item;
 use crate::cluster::target::{Target, all_kinds, components_of};
 use crate::terminal::progress;
@@ -15,27 +15,15 @@ use serde_json::Value;
 /// Finalizers of the garbage collector, which it removes by itself.
 const OF_KUBERNETES: [&str; 2] = ["orphan", "foregroundDeletion"];
 
-/// What the deletion of one object does.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Deletion {
-    /// Pods that are deleted.
-    pub(crate) pods: i64,
-    /// What else is deleted, removed or kept.
-    pub(crate) lines: Vec<String>,
-    /// Why it would not end, if so.
-    pub(crate) hangs: Option<String>,
-}
-
 impl Planner<'_> {
     /// Plans for the deletion of the objects of the files, or of those that are named.
     pub(super) fn deletions(&mut self) -> Result<()> {
-        let options = self.options;
-        let live = if options.input.is_given() {
+        let live = if self.input.is_given() {
             let (ours, _): (Vec<Value>, Vec<Value>) =
-                options.input.objects()?.into_iter().partition(crate::render::is_ours);
+                self.input.objects()?.into_iter().partition(crate::render::is_ours);
             ours.into_iter().map(|object| self.live(&object)).collect::<Result<Vec<_>>>()?
         } else {
-            named(&options.target, &options.cluster)?.into_iter().map(Ok).collect()
+            named(self.target, self.cluster)?.into_iter().map(Ok).collect()
         };
         for found in live {
             progress(&format!("{} objects planned", self.entries.len()));
@@ -63,11 +51,11 @@ impl Planner<'_> {
         };
         let mut words = vec![resource.as_str(), &item.name, "--ignore-not-found"];
         if item.namespace.is_empty() {
-            words.extend(self.options.target.scope.namespace_words());
+            words.extend(self.target.scope.namespace_words());
         } else {
             words.extend(["--namespace", &item.namespace]);
         }
-        let found = self.options.cluster.objects_if_any(&words)?.pop();
+        let found = self.cluster.objects_if_any(&words)?.pop();
         Ok(found.map(Item::of).ok_or_else(|| {
             if item.namespace.is_empty() {
                 item.namespace = self.default_namespace();
@@ -85,7 +73,7 @@ impl Planner<'_> {
         }
         let hangs = self.hangs(item)?;
         self.add(item, Fate::Deleted(Deletion { hangs, ..Deletion::default() }));
-        for component in components_of(item, &self.options.cluster)? {
+        for component in components_of(item, self.cluster)? {
             let is_planned = self.entries.iter().any(|entry| {
                 (&entry.kind, &entry.namespace, &entry.name)
                     == (&component.kind, &component.namespace, &component.name)
@@ -145,7 +133,7 @@ impl Planner<'_> {
             let kinds =
                 "statefulsets.apps,services,horizontalpodautoscalers.autoscaling,persistentvolumeclaims";
             let label = format!("--selector={LABEL_COMPONENT}");
-            let found = self.options.cluster.objects(&[kinds, "--namespace", namespace, &label])?;
+            let found = self.cluster.objects(&[kinds, "--namespace", namespace, &label])?;
             self.children.insert(namespace.to_owned(), found);
         }
         Ok(self.children.entry(namespace.to_owned()).or_default())
@@ -165,7 +153,7 @@ impl Planner<'_> {
         if !finalizers.contains(&FINALIZER_CLEANUP) {
             return Ok(None);
         }
-        Ok(match self.operators.running(item, &self.options.cluster)? {
+        Ok(match self.operators.running(item, self.cluster)? {
             Running::Yes | Running::Unknown => None,
             Running::No(why) => Some(format!(
                 "until its finalizer {FINALIZER_CLEANUP} is removed, and {why}; see docs/uninstall.md"
@@ -216,11 +204,6 @@ fn in_pulsar(item: &Item) -> String {
             format!("keeps its topics and subscriptions in Pulsar: the object cannot be rendered ({why})")
         }
     }
-}
-
-/// Whether an entry is a deletion that would not end.
-pub(super) fn is_hanging(entry: &Entry) -> bool {
-    matches!(&entry.fate, Fate::Deleted(deletion) if deletion.hangs.is_some())
 }
 
 #[cfg(test)]

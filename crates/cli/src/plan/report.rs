@@ -1,6 +1,6 @@
 //! What a plan says, as text and as JSON.
 
-use super::deletion::{Deletion, is_hanging};
+use super::entry::{Deletion, Entry, Fate};
 use super::takeover::Takeover;
 use crate::terminal::{Colour, coloured, plural, wrapped};
 use functionmesh_plan::forecast::{Forecast, Origin};
@@ -12,40 +12,6 @@ const NAME: usize = 44;
 /// Exit code when pods restart.
 const RESTARTS: u8 = 2;
 
-/// What becomes of one object.
-pub(crate) enum Fate {
-    /// The controllers bring it about.
-    Forecast(Forecast),
-    /// The API server does not take it, or nothing could be found out.
-    Refused(String),
-    /// It is deleted.
-    Deleted(Deletion),
-    /// There is nothing of that name to delete.
-    Absent,
-    /// A component that leaves its mesh stays while an item of the mesh is invalid.
-    Kept,
-    /// It has no pods of its own; its components follow.
-    Mesh,
-    /// A BackendConfig, with what it does.
-    Config,
-}
-
-/// One object.
-pub(crate) struct Entry {
-    pub(crate) kind: String,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    /// Fields of the object that the apply changes.
-    pub(crate) edits: Vec<String>,
-    pub(crate) fate: Fate,
-    /// Who rendered its StatefulSet, when it has one.
-    pub(crate) origin: Option<Origin>,
-    /// Pods that its StatefulSet asks for.
-    pub(crate) running: i64,
-    /// Settings that are dangerous in its runtime.
-    pub(crate) unsafe_settings: Option<String>,
-}
-
 /// An update that awaits approval.
 struct Waits<'a> {
     hash: &'a str,
@@ -55,19 +21,6 @@ struct Waits<'a> {
 }
 
 impl Entry {
-    pub(crate) fn new(kind: String, namespace: String, name: String, fate: Fate) -> Self {
-        Self {
-            kind,
-            namespace,
-            name,
-            edits: Vec::new(),
-            fate,
-            origin: None,
-            running: 0,
-            unsafe_settings: None,
-        }
-    }
-
     /// Pods that are replaced or deleted.
     fn pods(&self) -> i64 {
         match &self.fate {
@@ -82,14 +35,6 @@ impl Entry {
             return None;
         };
         Some(Waits { hash, message, pods: *pods, immutable })
-    }
-
-    pub(crate) fn is_failed(&self) -> bool {
-        is_hanging(self)
-            || matches!(
-                self.fate,
-                Fate::Refused(_) | Fate::Forecast(Forecast::Invalid(_) | Forecast::Refused(..))
-            )
     }
 
     /// What comes before everything else that is done.
@@ -187,8 +132,8 @@ impl Report {
             ("changed without a restart", count(|f| matches!(f, Fate::Forecast(Forecast::Changes(_))))),
             ("waiting for approval", count(|f| matches!(f, Fate::Forecast(Forecast::Waits { .. })))),
             ("unchanged", count(|f| matches!(f, Fate::Forecast(Forecast::Unchanged | Forecast::Unmanaged)))),
-            ("refused", self.0.iter().filter(|entry| entry.is_failed() && !is_hanging(entry)).count()),
-            ("hanging", self.0.iter().filter(|entry| is_hanging(entry)).count()),
+            ("refused", self.0.iter().filter(|entry| entry.is_failed() && !entry.is_hanging()).count()),
+            ("hanging", self.0.iter().filter(|entry| entry.is_hanging()).count()),
         ];
         let told: Vec<String> =
             parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();

@@ -1,6 +1,6 @@
 //! The part of a plan about StatefulSets that the Go operator rendered: what taking them over and going back would do.
 
-use super::report::{Entry, Fate};
+use super::entry::{Entry, Fate};
 use crate::terminal::plural;
 use functionmesh_plan::forecast::{Forecast, Origin};
 use serde_json::{Value, json};
