@@ -182,8 +182,8 @@ fn the_image_of_the_documentation_is_built_and_installed() -> Result<()> {
     for deployment in deployments {
         assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], CONTROLLERS_IMAGE);
     }
-    let readme = std::fs::read_to_string(paths::root().join("README.md"))?;
-    ensure!(readme.contains(&format!("docker build -t {CONTROLLERS_IMAGE} .")), "README.md: docker build");
-    ensure!(readme.contains(&format!("kind load docker-image {CONTROLLERS_IMAGE} ")), "README.md: kind load");
+    let page = std::fs::read_to_string(paths::root().join("docs/quickstart.md"))?;
+    ensure!(page.contains(&format!("docker build -t {CONTROLLERS_IMAGE} .")), "docker build");
+    ensure!(page.contains(&format!("kind load docker-image {CONTROLLERS_IMAGE} ")), "kind load");
     Ok(())
 }
