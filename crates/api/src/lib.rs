@@ -54,6 +54,6 @@ pub use free_form::FreeForm;
 pub use function::{Function, FunctionSpec};
 pub use kind::Kind;
 pub use mesh::{FunctionMesh, FunctionMeshSpec};
-pub use mesh_items::{MeshItem, mesh_items};
+pub use mesh_items::{MeshItem, mesh_items, mesh_label};
 pub use sink::{Sink, SinkSpec};
 pub use source::{Source, SourceSpec};

@@ -2,6 +2,7 @@
 
 use crate::constants::MAX_NAME_LENGTH;
 use crate::kind::Kind;
+use functionmesh_objects::hash::hash_of;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -16,6 +17,11 @@ pub struct MeshItem {
     pub item: String,
     /// The item: the `spec` of the component.
     pub spec: Map<String, Value>,
+}
+
+/// The value of the label that names the mesh of a component: its name, or a hash of a name that is longer than a label can be.
+pub fn mesh_label(mesh: &str) -> String {
+    if mesh.len() <= 63 { mesh.to_owned() } else { hash_of(mesh.as_bytes()) }
 }
 
 /// The items of the mesh with this name and `spec`, and what is wrong with others. A wrong one does not stop the rest; nor does
@@ -64,4 +70,16 @@ pub fn mesh_items(mesh: &str, spec: &Value) -> (Vec<MeshItem>, Vec<String>) {
 fn is_dns_label(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.starts_with(plain) && name.ends_with(plain) && name.chars().all(|c| plain(c) || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_has_at_most_63_characters() {
+        assert_eq!(mesh_label(&"m".repeat(63)), "m".repeat(63));
+        let long = mesh_label(&"m".repeat(64));
+        assert!(long.len() <= 63 && long != mesh_label(&"n".repeat(64)), "{long}");
+    }
 }

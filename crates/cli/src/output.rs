@@ -4,6 +4,13 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+/// The format of a report, besides text for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document.
+    Json,
+}
+
 /// How objects are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Output {

@@ -4,9 +4,10 @@ use crate::cluster::controllers::{Controller, Make};
 use crate::cluster::kubectl::Connection;
 use crate::cluster::parallel::each;
 use crate::definitions::{missing_fields, names};
+use crate::output::Format;
 use crate::terminal::{fitted, plural, print};
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -22,13 +23,6 @@ pub(crate) struct Options {
     output: Option<Format>,
     #[command(flatten)]
     cluster: Connection,
-}
-
-/// Formats besides text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One document.
-    Json,
 }
 
 /// This release.

@@ -1,9 +1,10 @@
 //! The components as the caches show them.
 
-use crate::items::{Kind, label};
+use crate::items::Kind;
 use crate::reason::Reason;
 use functionmesh_api::condition::{PROGRESSING, READY};
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
+use functionmesh_api::mesh_label;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_objects::managed_fields::Owners;
 use functionmesh_runtime::raw_object::RawObject;
@@ -74,7 +75,7 @@ impl Owner {
         match controller {
             Some(r) if r.uid == mesh.uid => Self::Ours,
             Some(r) if r.kind == mesh.kind && r.name == mesh.name => Self::Predecessor,
-            None if component.managed_fields.is_some() && labelled() == Some(&label(&mesh.name)) => {
+            None if component.managed_fields.is_some() && labelled() == Some(&mesh_label(&mesh.name)) => {
                 Self::Orphan
             }
             _ => Self::Foreign,

@@ -3,7 +3,7 @@
 //! Items are kept as JSON, so that every field reaches its component unchanged.
 
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, API_VERSION, LABEL_MESH};
-use functionmesh_api::{MeshItem, mesh_items};
+use functionmesh_api::{MeshItem, mesh_items, mesh_label};
 use functionmesh_objects::hash::hash_of;
 use functionmesh_objects::managed_fields::Owners;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -45,7 +45,7 @@ pub(crate) fn metadata(desired: &DesiredComponent, namespace: &str, owner: &Owne
     ObjectMeta {
         name: Some(desired.name.clone()),
         namespace: Some(namespace.to_owned()),
-        labels: Some([(LABEL_MESH.to_owned(), label(&owner.name))].into()),
+        labels: Some([(LABEL_MESH.to_owned(), mesh_label(&owner.name))].into()),
         annotations: Some([(ANNOTATION_MESH_ITEM_HASH.to_owned(), desired.hash.clone())].into()),
         owner_references: Some(vec![owner.clone()]),
         ..ObjectMeta::default()
@@ -108,11 +108,6 @@ fn within(desired: &Value, live: &Value) -> bool {
         }
         _ => desired == live,
     }
-}
-
-/// A label value for the name of a mesh, which may be longer than a label can be.
-pub(crate) fn label(mesh: &str) -> String {
-    if mesh.len() <= 63 { mesh.to_owned() } else { hash_of(mesh.as_bytes()) }
 }
 
 fn hash(spec: &Map<String, Value>) -> String {

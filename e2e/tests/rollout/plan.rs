@@ -104,7 +104,7 @@ async fn a_deletion_is_planned_with_what_it_keeps_and_why_it_hangs() -> Result<(
         let (report, done) = plan(&env, &words)?;
         ensure!(items(&report)["mm-b"]["hangs"].is_null() && done.status.code() == Some(2), "{report:#}");
 
-        // By file: what is not in the cluster is told as well.
+        // By file: objects that are not in the cluster are reported as well.
         let object = |name: &str| json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function",
             "metadata": {"name": name}, "spec": function_spec()});
         let path = file("deletion", &[object("mm-a"), object("absent")])?;

@@ -1,7 +1,7 @@
 //! The Deployments that reconcile objects: those of this operator and those of the Go operator.
 
+use super::flags::Flags;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Label with the name of the controller, on what the chart and `config/` install.
 const NAME: &str = "app.kubernetes.io/name";
@@ -57,7 +57,7 @@ impl Controller {
         } else {
             return None;
         };
-        let flags = flags(deployment);
+        let Flags { flags, .. } = Flags::of(deployment);
         let named = |flag: &str| flags.get(flag).filter(|value| !value.is_empty());
         let namespaces =
             named("watched-namespace").map(|names| names.split(',').map(|name| name.trim().to_owned()));
@@ -127,37 +127,6 @@ fn is_go(deployment: &Value, image: &str) -> bool {
         || (base.starts_with("function-mesh") && command.is_none_or(|command| command == "/manager"))
 }
 
-/// The flags of the container, the last of each: `--flag=value`, `--flag value`, and the environment variables that stand
-/// for flags.
-pub(crate) fn flags(deployment: &Value) -> BTreeMap<String, String> {
-    let container = deployment.pointer("/spec/template/spec/containers/0");
-    let list =
-        |field: &str| container.and_then(|c| c.get(field)).and_then(Value::as_array).into_iter().flatten();
-    let mut flags = BTreeMap::new();
-    for variable in list("env") {
-        let text = |field: &str| variable.get(field).and_then(Value::as_str);
-        if let (Some(name), Some(value)) = (text("name"), text("value")) {
-            flags.insert(name.to_lowercase().replace('_', "-"), value.to_owned());
-        }
-    }
-    let mut open: Option<String> = None;
-    for word in list("args").filter_map(Value::as_str) {
-        match word.strip_prefix("--") {
-            Some(flag) => {
-                let (flag, value) = flag.split_once('=').map_or((flag, ""), |(flag, value)| (flag, value));
-                open = (!word.contains('=')).then(|| flag.to_owned());
-                flags.insert(flag.to_owned(), value.to_owned());
-            }
-            None => {
-                if let Some(flag) = open.take() {
-                    flags.insert(flag, word.to_owned());
-                }
-            }
-        }
-    }
-    flags
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,15 +178,5 @@ mod tests {
         let other =
             json!({"spec": {"template": {"spec": {"containers": [{"name": "x", "image": "nginx:1"}]}}}});
         assert!(Controller::of(&other).is_none());
-    }
-
-    #[test]
-    fn an_environment_variable_stands_for_a_flag_and_an_argument_replaces_it() {
-        let of = |args: Value| {
-            flags(&json!({"spec": {"template": {"spec": {"containers": [{"args": args,
-                "env": [{"name": "WATCHED_NAMESPACE", "value": "x"}, {"name": "POD_NAME", "valueFrom": {}}]}]}}}}))
-        };
-        assert_eq!(of(json!([]))["watched-namespace"], "x");
-        assert_eq!(of(json!(["--watched-namespace", "y"]))["watched-namespace"], "y");
     }
 }

@@ -132,7 +132,7 @@ impl Target {
 /// # Errors
 /// When kubectl fails.
 pub(crate) fn components_of(mesh: &Item, cluster: &Connection) -> Result<Vec<Item>> {
-    let labels = format!("--selector={LABEL_MESH}={}", mesh.name);
+    let labels = format!("--selector={LABEL_MESH}={}", functionmesh_api::mesh_label(&mesh.name));
     let found = cluster.objects(&[&component_kinds(), "--namespace", &mesh.namespace, &labels])?;
     Ok(found.into_iter().filter(|child| mesh.owns(child)).map(Item::of).collect())
 }

@@ -17,9 +17,10 @@ mod snapshot;
 
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::Scope;
+use crate::output::Format;
 use crate::terminal::{print, progress};
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use finding::Findings;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use snapshot::Snapshot;
@@ -41,13 +42,6 @@ pub(crate) struct Options {
     output: Option<Format>,
     #[command(flatten)]
     cluster: Connection,
-}
-
-/// Formats besides text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One document.
-    Json,
 }
 
 impl Options {

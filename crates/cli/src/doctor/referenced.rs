@@ -266,8 +266,17 @@ fn stale(snapshot: &Snapshot, found: &Found, findings: &mut Findings) {
                 "as environment or by subPath"
             }
         );
-        let remedy = format!("kubectl rollout restart statefulset {set} --namespace {}", key.1);
+        let remedy = restart(&set, &key.1);
         findings.add(Severity::Warning, "StaleConfiguration", title(&key), text, remedy);
+    }
+}
+
+/// The command that restarts the pods of a StatefulSet: of the object that it is named after, if it is one.
+fn restart(set: &str, namespace: &str) -> String {
+    let object = set.rsplit_once('-').filter(|(_, kind)| matches!(*kind, "function" | "source" | "sink"));
+    match object {
+        Some((name, kind)) => format!("kubectl fmesh restart {kind} {name} --namespace {namespace}"),
+        None => format!("kubectl rollout restart statefulset {set} --namespace {namespace}"),
     }
 }
 

@@ -11,7 +11,6 @@ mod backend;
 mod deletion;
 mod edits;
 mod entry;
-mod flags;
 mod operator;
 mod planner;
 mod report;
@@ -20,10 +19,11 @@ mod takeover;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::Target;
 use crate::input::Input;
+use crate::output::Format;
 use crate::terminal::{print, progress};
 use anyhow::{Result, bail};
 use backend::Configs;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use operator::Operators;
 use planner::Planner;
 use report::Report;
@@ -49,13 +49,6 @@ pub(crate) struct Options {
     output: Option<Format>,
     #[command(flatten)]
     cluster: Connection,
-}
-
-/// Formats besides text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One document.
-    Json,
 }
 
 impl Options {

@@ -1,6 +1,6 @@
 //! The operator's configuration as its Deployments have it.
 
-use super::flags::Flags;
+use crate::cluster::flags::Flags;
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use anyhow::{Context, Result};

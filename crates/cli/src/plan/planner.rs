@@ -12,7 +12,7 @@ use crate::render::{is_ours, with_components};
 use crate::terminal::progress;
 use anyhow::Result;
 use functionmesh_api::constants::LABEL_MESH;
-use functionmesh_api::{Function, Kind, Sink, Source, mesh_items};
+use functionmesh_api::{Function, Kind, Sink, Source, mesh_items, mesh_label};
 use functionmesh_plan::forecast::{Forecast, ForecastInputs, Origin, forecast};
 use functionmesh_plan::health::reason::Reason;
 use serde_json::{Value, json};
@@ -271,7 +271,7 @@ impl Planner<'_> {
                 continue;
             }
             if let Some(metadata) = component.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.insert("labels".to_owned(), json!({LABEL_MESH: mesh.name}));
+                metadata.insert("labels".to_owned(), json!({LABEL_MESH: mesh_label(&mesh.name)}));
             }
             wanted.push(item);
             // As the mesh-controller applies it: what leaves the item leaves the component.

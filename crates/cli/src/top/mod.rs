@@ -7,9 +7,10 @@ use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::parallel::each;
 use crate::cluster::target::{self, Scope};
+use crate::output::Format;
 use crate::terminal::{plural, print, progress, width};
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_plan::health::redaction::redacted;
 use k8s_openapi::jiff::Timestamp;
@@ -50,13 +51,6 @@ pub(crate) struct Options {
     output: Option<Format>,
     #[command(flatten)]
     cluster: Connection,
-}
-
-/// Formats besides the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One document.
-    Json,
 }
 
 /// The numbers of an instance, or the sum of those of an object.

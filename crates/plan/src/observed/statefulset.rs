@@ -47,7 +47,7 @@ pub struct StatefulSetSpecView {
     pub template: TemplateView,
 }
 
-/// What is cached of the pods' template: as good as nothing.
+/// The part of the pod template that is cached: the annotation of a restart on request.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TemplateView {

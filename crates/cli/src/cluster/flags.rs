@@ -3,7 +3,9 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Flags on which pods depend. Each can be set by an environment variable of the same name: `PAUSE_ROLLOUT`.
+/// Flags of leader election, which tell controllers of one election apart.
+const ELECTION: [&str; 3] = ["leader-elect", "lease-namespace", "lease-name"];
+/// Flags on which pods depend, or which objects are reconciled. Each can be set by an environment variable of the same name: `PAUSE_ROLLOUT`.
 const FLAGS: [&str; 10] = [
     "add-default-affinity",
     "enable-init-containers",
@@ -38,12 +40,13 @@ impl Flags {
         for variable in list("env") {
             let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
             let flag = name.to_lowercase().replace('_', "-");
-            if !FLAGS.contains(&flag.as_str()) || name != name.to_uppercase() {
+            let is_read = FLAGS.contains(&flag.as_str());
+            if !(is_read || ELECTION.contains(&flag.as_str())) || name != name.to_uppercase() {
                 continue;
             }
             match variable.get("value").and_then(Value::as_str) {
                 Some(value) => drop(found.flags.insert(flag, value.to_owned())),
-                None if variable.get("valueFrom").is_some() => found.unread.push(name.to_owned()),
+                None if is_read && variable.get("valueFrom").is_some() => found.unread.push(name.to_owned()),
                 None => {}
             }
         }
@@ -102,12 +105,16 @@ mod tests {
     #[test]
     fn a_variable_counts_unless_an_argument_says_otherwise() {
         let found = of(&json!({
-            "env": [{"name": "PAUSE_ROLLOUT", "value": "true"}, {"name": "APPROVE_UPDATES", "value": "true"},
+            "env": [{"name": "LEASE_NAME", "value": "l"}, {"name": "LEASE_NAMESPACE", "valueFrom": {}},
+                {"name": "PAUSE_ROLLOUT", "value": "true"}, {"name": "APPROVE_UPDATES", "value": "true"},
                 {"name": "PATH", "value": "/bin"}, {"name": "pause_rollout", "value": "no"},
                 {"name": "WATCHED_NAMESPACE", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}],
             "args": ["--approve-updates=false"],
         }));
-        assert_eq!(found.flags, pairs(&[("pause-rollout", "true"), ("approve-updates", "false")]));
+        assert_eq!(
+            found.flags,
+            pairs(&[("lease-name", "l"), ("pause-rollout", "true"), ("approve-updates", "false")])
+        );
         assert_eq!(found.unread, ["WATCHED_NAMESPACE"]);
         assert_eq!(of(&json!({"envFrom": [{}]})).unread, ["envFrom"]);
     }
