@@ -74,10 +74,10 @@ impl Verb {
         let (steps, notes): (Vec<_>, Vec<_>) =
             items.into_iter().map(|item| self.step(item, &now)).partition(Result::is_ok);
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
-        // What was named has to be told of; what was merely there has not. A restart that was asked for and is refused always.
-        let is_told = options.target.names_objects() || self == Self::Restart;
+        // Why nothing is done is reported for objects that were named, not for all that were selected; a refused restart always is.
+        let is_reported = options.target.names_objects() || self == Self::Restart;
         let is_refused = self == Self::Restart && !notes.is_empty();
-        for note in notes.into_iter().filter_map(Result::err).filter(|_| is_told) {
+        for note in notes.into_iter().filter_map(Result::err).filter(|_| is_reported) {
             eprintln!("{note}");
         }
         if steps.is_empty() && is_refused {

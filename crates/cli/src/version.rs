@@ -96,7 +96,7 @@ fn text(versions: &Value) -> String {
     let mut text = format!("Plugin       {CLIENT}\n");
     let list = |field: &str| versions.get(field).and_then(Value::as_array);
     if let Some(server) = versions.get("kubernetes") {
-        let _ = writeln!(text, "Kubernetes   {}", told(server));
+        let _ = writeln!(text, "Kubernetes   {}", text_of(server));
     }
     match list("definitions") {
         Some(definitions) => {
@@ -138,10 +138,10 @@ fn text(versions: &Value) -> String {
 }
 
 fn unknown(what: &str, value: Option<&Value>) -> String {
-    value.map(|value| fitted(&format!("{what:12} {}", told(value))) + "\n").unwrap_or_default()
+    value.map(|value| fitted(&format!("{what:12} {}", text_of(value))) + "\n").unwrap_or_default()
 }
 
-fn told(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     match value.get("error").and_then(Value::as_str) {
         Some(error) => format!("unknown: {}", error.lines().next().unwrap_or_default()),
         None => value.as_str().unwrap_or("unknown").to_owned(),

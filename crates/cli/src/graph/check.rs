@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_told_once_with_its_way() {
+    fn a_cycle_is_reported_once_with_its_path() {
         let flow = [function("a", &["x", "in"], "y"), function("b", &["y"], "x"), function("c", &["x"], "")];
         assert_eq!(
             warnings(&flow),

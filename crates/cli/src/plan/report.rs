@@ -44,7 +44,7 @@ impl Entry {
     }
 
     /// One word for programs, one for people, and what else there is to read.
-    fn told(&self) -> (&'static str, String, Vec<String>) {
+    fn summary(&self) -> (&'static str, String, Vec<String>) {
         let pods = |number: i64| plural(usize::try_from(number).unwrap_or_default(), "pod");
         let changes = |changes: &[functionmesh_plan::rollout::diff::change::Change]| {
             changes.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -108,7 +108,7 @@ impl Report {
         let mut lines = vec![self.totals()];
         lines.extend(Takeover::of(&self.0).iter().flat_map(Takeover::lines).map(|line| wrapped(&line, "")));
         for entry in &self.0 {
-            let (_, what, details) = entry.told();
+            let (_, what, details) = entry.summary();
             let name = format!("{} {}/{}", entry.kind.to_lowercase(), entry.namespace, entry.name);
             let what = match entry.pods() {
                 _ if entry.is_failed() => coloured(&what, Colour::Red),
@@ -135,10 +135,10 @@ impl Report {
             ("refused", self.0.iter().filter(|entry| entry.is_failed() && !entry.is_hanging()).count()),
             ("hanging", self.0.iter().filter(|entry| entry.is_hanging()).count()),
         ];
-        let told: Vec<String> =
+        let totals: Vec<String> =
             parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
         let pods: i64 = self.0.iter().map(Entry::pods).sum();
-        let objects = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+        let objects = if totals.is_empty() { "none".to_owned() } else { totals.join(", ") };
         format!(
             "Restarts or deletes {}. Objects: {objects}.",
             plural(usize::try_from(pods).unwrap_or_default(), "pod")
@@ -151,7 +151,7 @@ impl Report {
             .0
             .iter()
             .map(|entry| {
-                let (result, _, details) = entry.told();
+                let (result, _, details) = entry.summary();
                 let waits = entry.waits();
                 let reason = match &entry.fate {
                     Fate::Forecast(Forecast::Waits { reason, .. } | Forecast::Refused(reason, _)) => Some(reason.as_str()),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_over_is_told_before_what_follows() {
+    fn the_takeover_is_reported_before_what_follows() {
         let text = Report(vec![entry(waits())]).text();
         assert!(text.contains("Takeover from the Go operator: 1 object with 2 pods."), "{text}");
         assert!(text.contains("taken over, unchanged; an update waits for approval"), "{text}");

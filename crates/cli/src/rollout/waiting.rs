@@ -24,15 +24,15 @@ impl Waiting {
     pub(crate) fn of(item: &Item) -> Option<Self> {
         let status = item.status();
         let hash = status.stateful_set.as_ref()?.pending_hash.clone()?;
-        let told = ["UpdateAvailable", "Ready"]
+        let condition = ["UpdateAvailable", "Ready"]
             .into_iter()
             .filter_map(|type_| item.condition(type_))
             .find(|condition| condition.message.contains(&hash))?;
         Some(Self {
-            recreates: told.message.contains(&format!("{ANNOTATION_RECREATE}={hash}")),
+            recreates: condition.message.contains(&format!("{ANNOTATION_RECREATE}={hash}")),
             hash,
-            reason: told.reason,
-            message: without_advice(&told.message).to_owned(),
+            reason: condition.reason,
+            message: without_advice(&condition.message).to_owned(),
             pods: i64::from(status.replicas.unwrap_or_default()),
         })
     }
