@@ -33,7 +33,9 @@ fn fake() -> Fake {
 
 /// Starts the plugin in a terminal of eighty columns.
 fn start(fake: &Fake, words: &str, no_colour: bool) -> Child {
-    let line = format!("stty cols 80 rows 24; exec {} {words}", env!("CARGO_BIN_EXE_kubectl-fmesh"));
+    // A test that runs in the background of a shell inherits that SIGINT is ignored.
+    let program = format!("env --default-signal=INT {}", env!("CARGO_BIN_EXE_kubectl-fmesh"));
+    let line = format!("stty cols 80 rows 24; exec {program} {words}");
     let mut command = fake.prepared(Command::new("script"), &["-qefc", &line, "/dev/null"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("TERM", "xterm").env("SHELL", "/bin/sh");
     if no_colour {
