@@ -4,7 +4,7 @@
 //! the line, and a line that is only `...` for any number of lines.
 
 /// Why output is not what the page shows; nothing when it is.
-pub(super) fn difference(shown: &[String], printed: &str) -> Option<String> {
+pub fn difference(shown: &[String], printed: &str) -> Option<String> {
     let printed: Vec<&str> = printed.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let shown: Vec<&str> = shown.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect();
     if matches(&shown, &printed) {

@@ -3,12 +3,14 @@
 
 mod connection;
 mod nodes;
+mod shown;
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{output, progress, run, until};
 use e2e::testing::TestEnv;
+use e2e::testing::plugin::Plugin;
 use e2e::testing::pods::{TEST_NAMESPACE, function, get, import_images, ready};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -157,7 +159,7 @@ async fn each_failure_is_reported_and_recovers() -> Result<()> {
     let broker = Broker::deploy(&kubectl, TEST_NAMESPACE, &pulsar)?;
     kubectl.install(&controllers, &[])?;
     broker.ready()?;
-    let result = all(&kubectl, &broker, &pulsar);
+    let result = all(&kubectl, &broker, &pulsar, &Plugin::new(&env, TEST_NAMESPACE));
     if result.is_err() {
         for what in ["get fn,pods -A -o wide", "get events -A"] {
             eprintln!("{}", output(&mut kubectl.command(what)).unwrap_or_else(|error| format!("{error:#}")));
@@ -182,7 +184,7 @@ fn settings() -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pulsar-settings"}, "data": data})
 }
 
-fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str, plugin: &Plugin) -> Result<()> {
     kubectl.apply(TEST_NAMESPACE, &secret("some", &json!({"other": "x"})).to_string())?;
     let wrong = token(kubectl, KEYS[1], "admin", None)?;
     authenticate(kubectl, "token", &wrong)?;
@@ -192,6 +194,9 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     for group in CASES {
         let cases: Vec<&Case> = group.iter().filter(|case| is_wanted(case)).collect();
         reported(kubectl, &cases, pulsar, &mut table)?;
+        for case in &cases {
+            shown::status(plugin, case.name, case.reason)?;
+        }
         let shown = output(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} get fn,events -o yaml")))?;
         ensure!(!shown.contains(&wrong), "a token is in a status or an Event");
         // Only one of the two Secrets is fixed.
@@ -200,7 +205,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         }
         fixed(kubectl, &cases, pulsar)?;
     }
-    connection::all(kubectl, broker, pulsar)?;
+    connection::all(kubectl, broker, pulsar, plugin)?;
     if !is_wanted(&AWAY) {
         return Ok(());
     }
@@ -210,6 +215,7 @@ fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
         Ok(_) => bail!("the broker's pod is there"),
     })?;
     reported(kubectl, &[&AWAY], pulsar, &mut table)?;
+    shown::status(plugin, AWAY.name, AWAY.reason)?;
     run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} scale statefulset/pulsar --replicas=1")))?;
     broker.ready()?;
     fixed(kubectl, &[&AWAY], pulsar)?;

@@ -138,7 +138,7 @@ impl Connection {
         self.command(words).status().map_err(absent)
     }
 
-    fn text(&self, words: &[&str], input: Option<&Value>) -> Result<String> {
+    pub(super) fn text(&self, words: &[&str], input: Option<&Value>) -> Result<String> {
         let mut command = self.command(words);
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child =

@@ -1,5 +1,6 @@
 //! The cluster, through kubectl: a plugin has it at hand, with the caller's kubeconfig, credentials and permissions.
 
+pub(crate) mod batch;
 pub(crate) mod controllers;
 pub(crate) mod flags;
 pub(crate) mod item;

@@ -1,5 +1,7 @@
 //! One object of a plan, and what becomes of it.
 
+use crate::cluster::batch::Key;
+use crate::cluster::item::Item;
 use functionmesh_plan::forecast::{Forecast, Origin};
 
 /// What the deletion of one object does.
@@ -48,6 +50,17 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// An entry about an object.
+    pub(crate) fn of(item: &Item, fate: Fate) -> Self {
+        let Item { kind, namespace, name, .. } = item.clone();
+        Self::new(kind, namespace, name, fate)
+    }
+
+    /// Kind, namespace and name of its object.
+    pub(crate) fn key(&self) -> Key {
+        (self.kind.clone(), self.namespace.clone(), self.name.clone())
+    }
+
     pub(crate) fn new(kind: String, namespace: String, name: String, fate: Fate) -> Self {
         Self {
             kind,

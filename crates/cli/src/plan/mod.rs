@@ -15,6 +15,7 @@ mod operator;
 mod planner;
 mod report;
 mod takeover;
+mod trial;
 
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::Target;
@@ -74,10 +75,9 @@ impl Options {
             cluster: &self.cluster,
             operators,
             configs: Configs::default(),
-            sets: None,
             entries: Vec::new(),
+            trials: Vec::new(),
             children: BTreeMap::new(),
-            is_untried: false,
         };
         if self.deletion {
             planner.deletions()?;
@@ -86,6 +86,7 @@ impl Options {
         } else {
             planner.files()?;
         }
+        planner.confirm();
         progress("");
         let report = Report(planner.entries);
         match self.output {

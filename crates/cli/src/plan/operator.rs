@@ -9,6 +9,7 @@ use functionmesh_render::Environment;
 use functionmesh_render::OperatorConfig;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 /// Label of everything that the chart and `config/` install.
@@ -81,6 +82,7 @@ impl Operators {
                 Vec::new()
             }
         };
+        let mut maps = ConfigMaps { cluster, known: BTreeMap::new() };
         let mut found: BTreeMap<String, Vec<Operator>> = BTreeMap::new();
         for deployment in &deployments {
             let Some(name) = deployment.pointer("/metadata/labels").and_then(|labels| labels[NAME].as_str())
@@ -93,10 +95,9 @@ impl Operators {
             notes.extend(unread.into_iter().map(|what| {
                 format!("{what} of {namespace}/{name} is not read, the default is assumed; use --config for its file")
             }));
-            let read = || configuration(deployment, namespace, &flags, cluster);
             let text = match &file {
                 Some(text) => Some(text.clone()),
-                None => read().unwrap_or_else(|error| {
+                None => configuration(deployment, namespace, &flags, &mut maps).unwrap_or_else(|error| {
                     notes.push(format!("the configuration of {namespace}/{name} cannot be read, its defaults are assumed: {error:#}"));
                     None
                 }),
@@ -214,12 +215,29 @@ impl Operator {
     }
 }
 
+/// ConfigMaps of the controllers, each read once: most of them share one.
+struct ConfigMaps<'a> {
+    cluster: &'a Connection,
+    known: BTreeMap<(String, String), Value>,
+}
+
+impl ConfigMaps<'_> {
+    fn get(&mut self, namespace: &str, name: &str) -> Result<&Value> {
+        Ok(match self.known.entry((namespace.to_owned(), name.to_owned())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(self.cluster.json(&["get", "configmaps", name, "--namespace", namespace])?)
+            }
+        })
+    }
+}
+
 /// The text of the configuration file, from the ConfigMap that is mounted.
 fn configuration(
     deployment: &Value,
     namespace: &str,
     flags: &BTreeMap<String, String>,
-    cluster: &Connection,
+    maps: &mut ConfigMaps,
 ) -> Result<Option<String>> {
     let Some(path) = flags.get("config-file").filter(|path| !path.is_empty()) else {
         return Ok(None);
@@ -228,8 +246,8 @@ fn configuration(
     let volumes = deployment.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
     let name = volumes.into_iter().flatten().find_map(|volume| volume.pointer("/configMap/name")?.as_str());
     let name = name.with_context(|| format!("{path} comes from no ConfigMap; use --config"))?;
-    let map = cluster.json(&["get", "configmaps", name, "--namespace", namespace])?;
-    let text = map.get("data").and_then(|data| data.get(key)).and_then(Value::as_str);
+    let data = maps.get(namespace, name)?.get("data");
+    let text = data.and_then(|data| data.get(key)?.as_str());
     text.map(|text| Some(text.to_owned())).with_context(|| format!("ConfigMap {name} has no {key}"))
 }
 

@@ -4,6 +4,8 @@ use super::backend::Configs;
 use super::edits::edits;
 use super::entry::{Entry, Fate};
 use super::operator::Operators;
+use super::trial::{Trial, confirm};
+use crate::cluster::batch::{Key, key};
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::{Target, component_kinds, components_of};
@@ -11,10 +13,9 @@ use crate::input::Input;
 use crate::render::{is_ours, with_components};
 use crate::terminal::progress;
 use anyhow::Result;
-use functionmesh_api::constants::LABEL_MESH;
+use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_MESH};
 use functionmesh_api::{Function, Kind, Sink, Source, mesh_items, mesh_label};
 use functionmesh_plan::forecast::{Forecast, ForecastInputs, Origin, forecast};
-use functionmesh_plan::health::reason::Reason;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,42 +27,46 @@ pub(super) enum Concerned {
     Namespace(String),
 }
 
-/// Everything that is read once.
+/// Everything that is read once, and the plan so far.
 pub(super) struct Planner<'a> {
     pub(super) input: &'a Input,
     pub(super) target: &'a Target,
     pub(super) cluster: &'a Connection,
     pub(super) operators: Operators,
     pub(super) configs: Configs,
-    /// StatefulSets by namespace and name, where all were read at once.
-    pub(super) sets: Option<BTreeMap<(String, String), Value>>,
     pub(super) entries: Vec<Entry>,
+    /// StatefulSets that the API server is to confirm.
+    pub(super) trials: Vec<Trial>,
     /// Children of the components of a namespace, for deletions.
     pub(super) children: BTreeMap<String, Vec<Value>>,
-    /// Whether the caller lacks the permission to try StatefulSets; said once.
-    pub(super) is_untried: bool,
+}
+
+/// What becomes an entry once the cluster was asked about all of them.
+enum Step {
+    /// Nothing is left to ask.
+    Done(Box<Entry>),
+    /// A Function, Source or Sink as it would be stored.
+    Component(Value),
 }
 
 impl Planner<'_> {
-    /// Objects as they are stored.
+    /// Objects as they are stored, but for those that are planned already.
     pub(super) fn everything(&mut self, scope: &[&str]) -> Result<()> {
         let kinds = component_kinds();
         let words = [&[kinds.as_str(), "--show-managed-fields"], scope].concat();
         let objects = self.cluster.objects(&words)?;
-        let label = format!("--selector={}", functionmesh_api::constants::LABEL_COMPONENT);
+        let label = format!("--selector={LABEL_COMPONENT}");
         let words = [&["statefulsets.apps", "--show-managed-fields", &label], scope].concat();
         let sets = self.cluster.objects(&words)?;
-        let key = |set: &Value| {
-            let item = Item::of(set.clone());
-            (item.namespace, item.name)
-        };
-        self.sets = Some(sets.into_iter().map(|set| (key(&set), set)).collect());
-        for object in objects {
-            self.component(&object, &[])?;
+        let sets: BTreeMap<Key, Value> = sets.into_iter().map(|set| (key(&set), set)).collect();
+        let known: BTreeSet<Key> = self.entries.iter().map(Entry::key).collect();
+        for object in objects.iter().filter(|object| !known.contains(&key(object))) {
+            self.component(object, &[], sets.get(&key(&stateful_set_of(object))))?;
         }
         Ok(())
     }
 
+    /// The objects of the files, and the components that a BackendConfig among them concerns.
     pub(super) fn files(&mut self) -> Result<()> {
         let (ours, others): (Vec<Value>, Vec<Value>) = self.input.objects()?.into_iter().partition(is_ours);
         if !others.is_empty() {
@@ -70,18 +75,20 @@ impl Planner<'_> {
         let (configs, ours): (Vec<Value>, Vec<Value>) = ours
             .into_iter()
             .partition(|object| object.get("kind").is_some_and(|kind| kind == "BackendConfig"));
+        let scope = self.target.scope.namespace_words();
         let mut changed = Vec::new();
-        for config in configs {
-            changed.extend(self.config(&config));
+        for (config, stored) in configs.iter().zip(self.stored(&configs, &scope)) {
+            changed.extend(self.config(config, stored));
         }
-        for object in ours {
-            progress(&format!("{} objects planned", self.entries.len()));
-            match self.stored(&object, &self.target.scope.namespace_words()) {
-                Ok(stored) if Item::of(stored.clone()).is_mesh() => self.mesh(&stored)?,
-                Ok(stored) => self.changed(&stored)?,
-                Err(error) => self.refused(&object, &error),
+        let mut steps = Vec::new();
+        for (object, stored) in ours.iter().zip(self.stored(&ours, &scope)) {
+            match stored {
+                Ok(stored) if Item::of(stored.clone()).is_mesh() => steps.extend(self.mesh(&stored)?),
+                Ok(stored) => steps.push(Step::Component(stored)),
+                Err(error) => steps.push(Step::Done(Box::new(self.refused(object, &error)))),
             }
         }
+        self.take(steps)?;
         for scope in changed {
             self.concerned(&scope)?;
         }
@@ -90,26 +97,42 @@ impl Planner<'_> {
 
     /// The components that a changed BackendConfig concerns, but for those that are planned already.
     pub(super) fn concerned(&mut self, scope: &Concerned) -> Result<()> {
-        let words = match scope {
-            Concerned::All => vec!["--all-namespaces"],
-            Concerned::Namespace(namespace) => vec!["--namespace", namespace.as_str()],
-        };
-        let seen: Vec<(String, String, String)> =
-            self.entries.iter().map(|e| (e.kind.clone(), e.namespace.clone(), e.name.clone())).collect();
-        let before = self.entries.len();
-        self.everything(&words)?;
-        self.sets = None;
-        let mut at = 0;
-        self.entries.retain(|e| {
-            at += 1;
-            at <= before || !seen.contains(&(e.kind.clone(), e.namespace.clone(), e.name.clone()))
+        match scope {
+            Concerned::All => self.everything(&["--all-namespaces"]),
+            Concerned::Namespace(namespace) => self.everything(&["--namespace", namespace]),
+        }
+    }
+
+    /// Asks the API server about the StatefulSets that the controllers would write.
+    pub(super) fn confirm(&mut self) {
+        confirm(std::mem::take(&mut self.trials), &mut self.entries, self.cluster);
+    }
+
+    /// The components beside what they are now.
+    fn take(&mut self, steps: Vec<Step>) -> Result<()> {
+        let components = steps.iter().filter_map(|step| match step {
+            Step::Component(object) => Some(object),
+            Step::Done(_) => None,
         });
+        let read: Vec<Value> =
+            components.flat_map(|object| [object.clone(), stateful_set_of(object)]).collect();
+        let live = self.cluster.live(&read)?;
+        for step in steps {
+            match step {
+                Step::Done(entry) => self.entries.push(*entry),
+                Step::Component(object) => {
+                    let before = live.get(&key(&object));
+                    let edits = before.map(|before| edits(before, &object)).unwrap_or_default();
+                    self.component(&object, &edits, live.get(&key(&stateful_set_of(&object))))?;
+                }
+            }
+        }
         Ok(())
     }
 
     /// A BackendConfig of the input; whose components it concerns, if any.
-    fn config(&mut self, object: &Value) -> Option<Concerned> {
-        match self.stored(object, &self.target.scope.namespace_words()) {
+    fn config(&mut self, object: &Value, stored: Result<Value>) -> Option<Concerned> {
+        match stored {
             Ok(stored) => {
                 let item = Item::of(stored.clone());
                 let concerned = self.concerns(&item);
@@ -118,7 +141,8 @@ impl Planner<'_> {
                 concerned
             }
             Err(error) => {
-                self.refused(object, &error);
+                let entry = self.refused(object, &error);
+                self.entries.push(entry);
                 None
             }
         }
@@ -139,31 +163,21 @@ impl Planner<'_> {
         is_used.then(|| Concerned::Namespace(config.namespace.clone()))
     }
 
-    /// The object as the API server would store it.
-    fn stored(&self, object: &Value, words: &[&str]) -> Result<Value> {
+    /// Objects as the API server would store them.
+    fn stored(&self, objects: &[Value], words: &[&str]) -> Vec<Result<Value>> {
         let all = [&["apply", "--dry-run=server", "--show-managed-fields", "--filename=-"], words].concat();
-        self.cluster.json_of(&all, object)
+        self.cluster.json_of_each(&all, objects)
     }
 
-    /// A Function, Source or Sink as it would be stored, beside what it is now.
-    fn changed(&mut self, object: &Value) -> Result<()> {
+    /// The forecast for a component as it would be stored, with its StatefulSet.
+    fn component(&mut self, object: &Value, edits: &[String], live: Option<&Value>) -> Result<()> {
         let item = Item::of(object.clone());
-        let resource = item.resource();
-        let words = [resource.as_str(), &item.name, "--namespace", &item.namespace, "--ignore-not-found"];
-        let before = self.cluster.objects_if_any(&words)?.pop();
-        let edits = before.map(|before| edits(&before, object)).unwrap_or_default();
-        self.component(object, &edits)
-    }
-
-    pub(super) fn component(&mut self, object: &Value, edits: &[String]) -> Result<()> {
-        let item = Item::of(object.clone());
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == item.kind).unwrap_or(Kind::Function);
+        let kind = kind_of(&item);
         let operator = self.operators.of(&item.kind, &item.namespace).clone();
         let backend = self.configs.of(&item.namespace, &operator, self.cluster)?;
-        let live = self.stateful_set(&item.namespace, &format!("{}-{}", item.name, kind.singular()))?;
         let inputs = ForecastInputs {
             object: &item.object,
-            live: live.as_ref(),
+            live,
             environment: &operator.environment,
             backend: &backend,
             policy: &operator.policy,
@@ -174,133 +188,75 @@ impl Planner<'_> {
             Kind::Source => forecast::<Source>(&inputs),
             Kind::Sink => forecast::<Sink>(&inputs),
         };
-        let fate = match &rendered.applied {
-            Some(set) => {
-                let is_taken = rendered.origin == Some(Origin::GoOperator);
-                let set = serde_json::to_value(set)?;
-                self.tried(rendered.forecast, &set, live.as_ref(), is_taken, inputs.manager)
-            }
-            None => rendered.forecast,
-        };
-        let replicas = live.as_ref().filter(|_| rendered.origin.is_some());
+        if let Some(set) = &rendered.applied {
+            self.trials.push(Trial {
+                at: self.entries.len(),
+                set: serde_json::to_value(set)?,
+                live: live.cloned(),
+                is_taken: rendered.origin == Some(Origin::GoOperator),
+                manager: inputs.manager.to_owned(),
+            });
+        }
+        let replicas = live.filter(|_| rendered.origin.is_some());
         self.entries.push(Entry {
             edits: edits.to_vec(),
             origin: rendered.origin,
             running: replicas.and_then(|live| live.pointer("/spec/replicas")?.as_i64()).unwrap_or_default(),
             unsafe_settings: rendered.unsafe_settings,
-            ..Entry::new(item.kind, item.namespace, item.name, Fate::Forecast(fate))
+            ..Entry::new(item.kind, item.namespace, item.name, Fate::Forecast(rendered.forecast))
         });
+        progress(&format!("{} objects planned", self.entries.len()));
         Ok(())
     }
 
-    /// The forecast as the API server confirms it: it may refuse the StatefulSet, and only it knows its defaults.
-    /// `is_taken` says that the fields of all others are taken over first: then a new one shows what is left.
-    fn tried(
-        &mut self,
-        forecast: Forecast,
-        set: &Value,
-        live: Option<&Value>,
-        is_taken: bool,
-        manager: &str,
-    ) -> Forecast {
-        let manager = format!("--field-manager={manager}");
-        let stored = if is_taken {
-            self.cluster.json_of(&["create", "--dry-run=server", "--filename=-"], &unnamed(set))
-        } else {
-            self.stored(&with_kind(set), &["--server-side", "--force-conflicts", manager.as_str()])
-        };
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(error) if is_of_caller(&error) => {
-                if !std::mem::replace(&mut self.is_untried, true) {
-                    eprintln!(
-                        "Warning: you may not write StatefulSets, so whether the API server takes them is not known: {error:#}"
-                    );
-                }
-                return forecast;
-            }
-            Err(error) => return Forecast::Refused(Reason::ApplyFailed, format!("{error:#}")),
-        };
-        let Some(live) = live else { return forecast };
-        let differs = |pointer| live.pointer(pointer) != stored.pointer(pointer);
-        match forecast {
-            Forecast::Restarts { changes, .. } | Forecast::Changes(changes) => {
-                if differs("/spec/template") {
-                    let pods = live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
-                    Forecast::Restarts { pods, changes, recreates: false }
-                } else if is_taken || differs("/metadata/generation") {
-                    Forecast::Changes(changes)
-                } else {
-                    Forecast::Unchanged
-                }
-            }
-            forecast => forecast,
-        }
-    }
-
-    pub(super) fn stateful_set(&self, namespace: &str, name: &str) -> Result<Option<Value>> {
-        if let Some(sets) = &self.sets {
-            return Ok(sets.get(&(namespace.to_owned(), name.to_owned())).cloned());
-        }
-        let words = [
-            "statefulsets.apps",
-            name,
-            "--namespace",
-            namespace,
-            "--show-managed-fields",
-            "--ignore-not-found",
-        ];
-        Ok(self.cluster.objects_if_any(&words)?.pop())
-    }
-
     /// A mesh as it would be stored: its components, and those that leave it.
-    fn mesh(&mut self, object: &Value) -> Result<()> {
+    fn mesh(&mut self, object: &Value) -> Result<Vec<Step>> {
         let mesh = Item::of(object.clone());
         let spec = object.get("spec").cloned().unwrap_or_default();
         let (items, problems) = mesh_items(&mesh.name, &spec);
         let is_valid = problems.is_empty();
         let invalid = || Fate::Forecast(Forecast::Invalid(problems.join("; ")));
-        self.add(&mesh, if is_valid { Fate::Mesh } else { invalid() });
-        let mut wanted = Vec::new();
+        let fate = if is_valid { Fate::Mesh } else { invalid() };
+        let mut steps = vec![Step::Done(Box::new(Entry::of(&mesh, fate)))];
         let mut names: BTreeSet<_> =
             items.into_iter().map(|item| (item.kind.name().to_owned(), item.name)).collect();
+        let mut desired = Vec::new();
         for mut component in with_components(object.clone(), &mesh.namespace) {
             let item = Item::of(component.clone());
             // An invalid item becomes no component; of two of a name, the first one does.
-            if !names.remove(&(item.kind.clone(), item.name.clone())) {
+            if !names.remove(&(item.kind, item.name)) {
                 continue;
             }
             if let Some(metadata) = component.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("labels".to_owned(), json!({LABEL_MESH: mesh_label(&mesh.name)}));
             }
-            wanted.push(item);
-            // As the mesh-controller applies it: what leaves the item leaves the component.
-            let words = ["--server-side", "--force-conflicts", "--field-manager=mesh-controller"];
-            match self.stored(&component, &words) {
-                Ok(stored) => self.changed(&stored)?,
-                Err(error) => self.refused(&component, &error),
-            }
+            desired.push(component);
         }
+        // As the mesh-controller applies it: what leaves the item leaves the component.
+        let words = ["--server-side", "--force-conflicts", "--field-manager=mesh-controller"];
+        for (component, stored) in desired.iter().zip(self.stored(&desired, &words)) {
+            steps.push(match stored {
+                Ok(stored) => Step::Component(stored),
+                Err(error) => Step::Done(Box::new(self.refused(component, &error))),
+            });
+        }
+        let desired: BTreeSet<Key> = desired.iter().map(key).collect();
         for left in components_of(&mesh, self.cluster)? {
-            if wanted.iter().any(|item| (&item.kind, &item.name) == (&left.kind, &left.name)) {
+            if desired.contains(&key(&left.object)) {
                 continue;
             }
-            if is_valid {
-                let deletion = self.deletion(&left)?;
-                self.add(&left, Fate::Deleted(deletion));
-            } else {
-                self.add(&left, Fate::Kept);
-            }
+            let fate = if is_valid { Fate::Deleted(self.deletion(&left)?) } else { Fate::Kept };
+            steps.push(Step::Done(Box::new(Entry::of(&left, fate))));
         }
-        Ok(())
+        Ok(steps)
     }
 
-    fn refused(&mut self, object: &Value, error: &anyhow::Error) {
+    fn refused(&self, object: &Value, error: &anyhow::Error) -> Entry {
         let mut item = Item::of(object.clone());
         if item.namespace.is_empty() {
             item.namespace = self.default_namespace();
         }
-        self.add(&item, Fate::Refused(format!("{error:#}")));
+        Entry::of(&item, Fate::Refused(format!("{error:#}")))
     }
 
     /// The namespace of objects that name none and are not in the cluster.
@@ -309,34 +265,17 @@ impl Planner<'_> {
     }
 
     pub(super) fn add(&mut self, item: &Item, fate: Fate) {
-        let Item { kind, namespace, name, .. } = item.clone();
-        self.entries.push(Entry::new(kind, namespace, name, fate));
+        self.entries.push(Entry::of(item, fate));
     }
 }
 
-/// Rendered objects name neither their kind nor their version.
-fn with_kind(set: &Value) -> Value {
-    let mut set = set.clone();
-    if let Some(fields) = set.as_object_mut() {
-        fields.insert("apiVersion".to_owned(), json!("apps/v1"));
-        fields.insert("kind".to_owned(), json!("StatefulSet"));
-    }
-    set
+fn kind_of(item: &Item) -> Kind {
+    Kind::ALL.into_iter().find(|kind| kind.name() == item.kind).unwrap_or(Kind::Function)
 }
 
-/// The same as another object, which the API server names.
-fn unnamed(set: &Value) -> Value {
-    let mut set = with_kind(set);
-    if let Some(metadata) = set.get_mut("metadata").and_then(Value::as_object_mut)
-        && let Some(Value::String(name)) = metadata.remove("name")
-    {
-        metadata.insert("generateName".to_owned(), Value::String(name + "-"));
-    }
-    set
-}
-
-/// Whether the API server refused the caller, and not the object.
-fn is_of_caller(error: &anyhow::Error) -> bool {
-    let text = format!("{error:#}");
-    text.contains("(Forbidden)") && text.contains("cannot ")
+/// Name and namespace of the StatefulSet of a component.
+fn stateful_set_of(component: &Value) -> Value {
+    let item = Item::of(component.clone());
+    let name = format!("{}-{}", item.name, kind_of(&item).singular());
+    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"namespace": item.namespace, "name": name}})
 }

@@ -19,7 +19,7 @@ use crate::version;
 use anyhow::{Context, Result};
 use clap::Args;
 use folder::Folder;
-use functionmesh_api::constants::{GROUP, LABEL_COMPONENT};
+use functionmesh_api::constants::{GROUP, LABEL_NAME};
 use k8s_openapi::jiff::Timestamp;
 use redact::{Cleaner, Redaction};
 use serde_json::Value;
@@ -40,6 +40,19 @@ const OBJECTS: &str = "objects";
 const DEPLOYMENTS: &str = "deployments";
 /// Pods and Leases of controllers.
 const CONTROLLERS: &str = "controllers";
+
+/// What belongs to our objects, found by its label.
+const CHILDREN: [&str; 7] = [
+    "statefulsets.apps",
+    "controllerrevisions.apps",
+    "pods",
+    "services",
+    "jobs.batch",
+    "horizontalpodautoscalers.autoscaling",
+    AUTOSCALERS,
+];
+/// A kind that not every cluster has.
+const AUTOSCALERS: &str = "verticalpodautoscalers.autoscaling.k8s.io";
 
 /// Arguments of the command.
 #[derive(Args)]
@@ -110,7 +123,7 @@ impl Options {
     fn read(&self) -> Result<Vec<List>> {
         progress("reading objects");
         let kinds = format!("{},backendconfigs.{GROUP}", target::all_kinds());
-        let label = format!("--selector={LABEL_COMPONENT}");
+        let label = format!("--selector={LABEL_NAME}");
         let controllers = "--selector=app.kubernetes.io/part-of=function-mesh";
         let scope = self.scope.words();
         let within = |words: &[&'static str]| [words, scope.as_slice()].concat();
@@ -121,7 +134,7 @@ impl Options {
             (CONTROLLERS, vec!["pods", "--all-namespaces", controllers]),
             (CONTROLLERS, vec!["leases.coordination.k8s.io", "--all-namespaces", controllers]),
         ];
-        for children in ["statefulsets.apps", "pods", "services", "horizontalpodautoscalers.autoscaling"] {
+        for children in CHILDREN {
             calls.push((children, [&[children, label.as_str()], scope.as_slice()].concat()));
         }
         let answers = each(&calls, calls.len(), |(_, words)| self.cluster.existing(words));
@@ -131,6 +144,7 @@ impl Options {
                 Err(error) if *what == OBJECTS => {
                     return Err(error).context("the objects cannot be read, so there is nothing to report");
                 }
+                Err(error) if *what == AUTOSCALERS && is_missing_kind(&error) => Ok(Vec::new()),
                 answer => answer,
             };
             lists.push((*what, answer));
@@ -206,6 +220,11 @@ impl Report {
     }
 }
 
+/// Whether the API server does not know a kind.
+fn is_missing_kind(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("doesn't have a resource type")
+}
+
 /// Logs of a pod, before and after its last restart, and its metrics.
 fn texts_of(pod: &Item, is_controller: bool, options: &Options) -> Vec<Text> {
     let folder = if is_controller { "controllers" } else { pod.namespace.as_str() };
@@ -243,7 +262,7 @@ fn readme(gaps: &str, instance_logs: bool) -> String {
     format!(
         "# Report of kubectl fmesh {}\n\n\
         `versions.json` has the releases, `controllers/` the controllers with logs and metrics, and a folder for each namespace the \
-        objects, StatefulSets, pods and Events, with the metrics of the instances.\n\n\
+        objects, what belongs to them, and Events, with the metrics of the instances.\n\n\
         Secrets and ConfigMaps were not read. Values of environment variables, of the configuration of programs, connectors and \
         plugins, command lines and foreign annotations are replaced by `<removed>`, credentials in other texts by `<redacted>`, and \
         removed values also where logs and Events quote them. {logs}\n\n\

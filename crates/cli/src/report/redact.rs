@@ -50,6 +50,12 @@ impl Redaction {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
+        // A ControllerRevision has the pod template once more; the StatefulSet has the newest, redacted with care.
+        if object.get("kind").is_some_and(|kind| kind == "ControllerRevision")
+            && let Some(fields) = object.as_object_mut()
+        {
+            fields.remove("data");
+        }
         self.walk("", &mut object, is_controller);
         object
     }
@@ -267,6 +273,15 @@ mod tests {
         let object = json!({"jarLocation": format!("https://user:{CANARY}@h/a")});
         assert_eq!(redaction.object(object, false), json!({"jarLocation": "https://<redacted>@h/a"}));
         assert_eq!(redaction.cleaner().text(&format!("user:{CANARY} denied")), "<removed> denied");
+    }
+
+    #[test]
+    fn a_revision_keeps_its_number_only() {
+        let object = json!({"kind": "ControllerRevision", "revision": 3,
+            "data": {"spec": {"template": {"spec": {"containers": [{"image": "example.com/image:1"}]}}}}});
+        let mut redaction = Redaction::default();
+        assert_eq!(redaction.object(object, false), json!({"kind": "ControllerRevision", "revision": 3}));
+        assert_eq!(redaction.cleaner().text("pulling example.com/image:1"), "pulling example.com/image:1");
     }
 
     #[test]

@@ -37,9 +37,23 @@ impl Fake {
     }
 
     /// Refuses calls, as an API server does that does not allow them.
-    pub(crate) fn forbids(mut self, pattern: &str) -> Self {
-        let text = "Error from server (Forbidden): it is forbidden: User \"me\" cannot do it";
+    pub(crate) fn forbids(self, pattern: &str) -> Self {
+        self.fails(pattern, "Error from server (Forbidden): it is forbidden: User \"me\" cannot do it")
+    }
+
+    /// Fails with a text.
+    pub(crate) fn fails(mut self, pattern: &str, text: &str) -> Self {
         self.rules.push(format!("{} echo '{text}' >&2; exit 1;;", case(pattern)));
+        self
+    }
+
+    /// Answers with its standard input, unless a text is in it: then it refuses all of it.
+    pub(crate) fn echoes(mut self, pattern: &str, refused: &str) -> Self {
+        let error = format!("echo 'Error from server (Invalid): {refused} is invalid' >&2; exit 1");
+        self.rules.push(format!(
+            "{} input=$(cat); case \"$input\" in *'\"{refused}\"'*) {error};; esac; printf '%s' \"$input\"; exit 0;;",
+            case(pattern)
+        ));
         self
     }
 

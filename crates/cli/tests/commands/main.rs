@@ -6,6 +6,7 @@ mod doctor;
 mod fake;
 mod help;
 mod objects;
+mod plan;
 mod report;
 mod terminal;
 mod top;

@@ -28,6 +28,9 @@ fn fake() -> Fake {
             .lists("leases", &[])
             .lists("services --selector", &[])
             .forbids("horizontalpodautoscalers")
+            .fails("verticalpodautoscalers", r#"error: the server doesn'"'"'t have a resource type"#)
+            .lists("controllerrevisions", &[revision()])
+            .lists("jobs.batch", &[])
             .answers("logs function-controller-1 *--previous", "panic at the end\n")
             .answers("logs function-controller-1", &format!("reconciled with {CANARY} and token:{CANARY}\n"))
             .answers("logs enrich-function-0", &format!("connecting to pulsar://u:{CANARY}@broker:6650 with {CANARY}\n"))
@@ -35,6 +38,13 @@ fn fake() -> Fake {
             .answers("pods/enrich-function-0:9094/proxy/metrics", &format!("pulsar_function_user_exception{{error=\"{CANARY}\"}} 1\n"))
             .answers("get --raw /version", "{\"gitVersion\": \"v1.37.0\"}"),
     )
+}
+
+/// One that has the canary where the pod template is.
+fn revision() -> Value {
+    let pod = pod("enrich", 0);
+    json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": "enrich-function-5d", "namespace": "demo"},
+        "revision": 2, "data": {"spec": {"template": {"spec": pod["spec"]}}}})
 }
 
 /// All files of a folder, by name.
@@ -73,6 +83,7 @@ fn a_folder_has_everything_but_secrets() {
             "controllers/logs/function-controller-1.previous.log",
             "controllers/metrics/function-controller-1.txt",
             "controllers/pods.yaml",
+            "demo/controllerrevisions.yaml",
             "demo/events.yaml",
             "demo/functions.yaml",
             "demo/logs/enrich-function-0.log",
@@ -90,6 +101,7 @@ fn a_folder_has_everything_but_secrets() {
         ("README.md", "horizontalpodautoscalers.autoscaling: Error from server (Forbidden)"),
         ("controllers/deployments.yaml", "--watched-namespace="),
         ("controllers/logs/function-controller-1.log", "reconciled with <removed> and token:<redacted>"),
+        ("demo/controllerrevisions.yaml", "revision: 2"),
         ("demo/events.yaml", "the program said <removed>"),
         ("demo/functions.yaml", "reason: AllReplicasAvailable"),
         ("demo/logs/enrich-function-0.log", "pulsar://<redacted>@broker:6650"),
@@ -97,6 +109,7 @@ fn a_folder_has_everything_but_secrets() {
     ] {
         assert!(files[name].contains(text), "{name} has no {text:?}: {}", files[name]);
     }
+    assert!(!files["README.md"].contains("verticalpodautoscalers"), "a kind that is not installed is no gap");
     for call in fake.calls() {
         assert!(!call.contains("secret") && !call.contains("configmap"), "{call}");
     }

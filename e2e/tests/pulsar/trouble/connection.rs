@@ -1,10 +1,11 @@
 //! Instances that run and process nothing: how they are reported, and how they recover.
 
-use super::{FIXED, KEYS, authenticate, is_named, token};
+use super::{FIXED, KEYS, authenticate, is_named, shown, token};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{progress, run, until};
+use e2e::testing::plugin::Plugin;
 use e2e::testing::pods::{TEST_NAMESPACE, function, get, ready};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -17,18 +18,19 @@ const GOOD: u64 = 270;
 const LIMIT: Duration = Duration::from_secs(600 + 90);
 
 /// All cases; the one that hangs starts first, and the others run in the meantime.
-pub(super) fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+pub(super) fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str, plugin: &Plugin) -> Result<()> {
     let hangs = is_named("store").then(Instant::now);
     if hangs.is_some() {
         let state = json!({"pulsar": {"serviceUrl": "bk://pulsar:4999"}});
         kubectl.apply(TEST_NAMESPACE, &function("store", pulsar, |s| s["statefulConfig"] = state))?;
         until_reported(kubectl, "store", "has not connected to a broker yet", FIXED)?;
+        shown::status(plugin, "store", "NotConnected")?;
     }
     if is_named("expiry") {
-        expiry(kubectl, pulsar)?;
+        expiry(kubectl, pulsar, plugin)?;
     }
     if is_named("away") {
-        away(kubectl, broker, pulsar)?;
+        away(kubectl, broker, pulsar, plugin)?;
     }
     if let Some(begin) = hangs {
         until("the limit of the start", LIMIT, || {
@@ -45,7 +47,7 @@ pub(super) fn all(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()
 
 /// A token that is renewed in time has no visible effect; an expired one is reported, and the next one fixes it. Nothing
 /// restarts.
-fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
+fn expiry(kubectl: &Kubectl, pulsar: &str, plugin: &Plugin) -> Result<()> {
     let renew = |seconds: u64| -> Result<Instant> {
         let end = Instant::now() + Duration::from_secs(seconds);
         authenticate(kubectl, "expiry", &token(kubectl, KEYS[0], "admin", Some(seconds))?)?;
@@ -68,6 +70,7 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
         "a token that was renewed in time made the pod unready"
     );
     until_reported(kubectl, "expiry", "has no connection to a broker", FIXED)?;
+    shown::status(plugin, "expiry", "NotConnected")?;
     progress(&format!(
         "expiry: reported {} s after the token expired",
         Instant::now().saturating_duration_since(second).as_secs()
@@ -81,7 +84,7 @@ fn expiry(kubectl: &Kubectl, pulsar: &str) -> Result<()> {
 }
 
 /// A broker that is unavailable for 100 seconds.
-fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
+fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str, plugin: &Plugin) -> Result<()> {
     kubectl.apply(TEST_NAMESPACE, &function("away", pulsar, |_| {}))?;
     until_ready(kubectl, "away")?;
     let scale = |number: u8| {
@@ -92,6 +95,7 @@ fn away(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
     let begin = Instant::now();
     until_reported(kubectl, "away", "has no connection to a broker", REPORTED)?;
     progress(&format!("away: reported {} s after the broker was stopped", begin.elapsed().as_secs()));
+    shown::status(plugin, "away", "NotConnected")?;
     until("the hundred seconds", FIXED, || {
         ensure!(begin.elapsed() > Duration::from_secs(100), "not over");
         Ok(())
