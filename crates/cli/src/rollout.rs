@@ -3,6 +3,7 @@
 mod restart;
 pub(crate) mod waiting;
 
+use crate::cluster::controllers::Controller;
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::Target;
@@ -71,8 +72,10 @@ impl Verb {
     pub(crate) fn run(self, options: &Options) -> Result<ExitCode> {
         let items = options.target.components(&options.cluster)?;
         let now = restart::now()?;
+        let controllers =
+            if self == Self::Restart { restart::controllers(&options.cluster) } else { Vec::new() };
         let (steps, notes): (Vec<_>, Vec<_>) =
-            items.into_iter().map(|item| self.step(item, &now)).partition(Result::is_ok);
+            items.into_iter().map(|item| self.step(item, &now, &controllers)).partition(Result::is_ok);
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
         // Why nothing is done is reported for objects that were named, not for all that were selected; a refused restart always is.
         let is_reported = options.target.names_objects() || self == Self::Restart;
@@ -124,7 +127,7 @@ impl Verb {
     }
 
     /// What is to be done to an object; the reason when nothing is, empty when it goes without saying.
-    fn step(self, item: Item, now: &str) -> Result<Step, String> {
+    fn step(self, item: Item, now: &str, controllers: &[Controller]) -> Result<Step, String> {
         let waiting = Waiting::of(&item);
         let is_paused = item.annotation(ANNOTATION_PAUSE_ROLLOUT) == Some("true");
         let step = |item, lines, pods, key, value: Option<&str>| {
@@ -145,7 +148,7 @@ impl Verb {
             }
             (Self::Approve | Self::Recreate, None) => Err(format!("{item}: no update is waiting")),
             (Self::Restart, _) => {
-                if let Some(obstacle) = restart::obstacle(&item) {
+                if let Some(obstacle) = restart::obstacle(&item, controllers) {
                     return Err(obstacle);
                 }
                 let pods = i64::from(item.status().replicas.unwrap_or_default());

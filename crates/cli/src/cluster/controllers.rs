@@ -36,6 +36,8 @@ pub(crate) struct Controller {
     lease: Option<(String, String)>,
     /// Replicas that are wanted.
     pub(crate) replicas: i64,
+    /// Whether the flag `--pause-rollout` holds back rollouts of all its objects.
+    pub(crate) pauses: bool,
 }
 
 impl Controller {
@@ -74,6 +76,7 @@ impl Controller {
             namespaces: namespaces.into_iter().flatten().filter(|name| !name.is_empty()).collect(),
             selector: named("watch-label-selector").cloned(),
             lease,
+            pauses: flags.get("pause-rollout").is_some_and(|value| value.is_empty() || value == "true"),
             replicas: deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
             namespace,
             program,

@@ -1,5 +1,6 @@
 //! A restart that a user asks for, by annotation of the object.
 
+use crate::cluster::controllers::Controller;
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use anyhow::Result;
@@ -12,14 +13,32 @@ pub(super) fn now() -> Result<String> {
     Ok(Timestamp::from_second(Timestamp::now().as_second())?.to_string())
 }
 
+/// The controllers, as far as they may be read: without them, no restart is known to be held back by one.
+pub(super) fn controllers(cluster: &Connection) -> Vec<Controller> {
+    let deployments = cluster.objects(&["deployments.apps", "--all-namespaces"]);
+    deployments.map(|deployments| Controller::among(&deployments)).unwrap_or_default()
+}
+
 /// Why an object would not restart, with what to do about it.
-pub(super) fn obstacle(item: &Item) -> Option<String> {
+pub(super) fn obstacle(item: &Item, controllers: &[Controller]) -> Option<String> {
+    let mut watching = controllers
+        .iter()
+        .filter(|controller| controller.is_of(&item.kind) && controller.watches(&item.namespace))
+        .peekable();
+    // Of a label selector nothing is known: one that does not pause may be the one that reconciles it.
+    let pausing = watching.peek().copied().filter(|_| watching.all(|controller| controller.pauses));
     if item.annotation(ANNOTATION_PAUSE_ROLLOUT) == Some("true") {
         Some(format!("{item}: its rollout is paused; use `kubectl fmesh resume` first"))
     } else if item.annotation(ANNOTATION_MANAGED) == Some("false") {
         Some(format!("{item}: the controllers do not manage it (annotation {ANNOTATION_MANAGED})"))
     } else {
-        None
+        let flag = |controller: &Controller| {
+            format!(
+                "{item}: Deployment {}/{} pauses the rollouts of all objects; remove its flag --pause-rollout first",
+                controller.namespace, controller.name
+            )
+        };
+        pausing.map(flag)
     }
 }
 
@@ -74,9 +93,23 @@ mod tests {
                 json!({"kind": "Function", "metadata": {"name": "a", "namespace": "b", "annotations": annotations}}),
             )
         };
-        assert_eq!(obstacle(&item(json!({}))), None);
-        let paused = obstacle(&item(json!({ANNOTATION_PAUSE_ROLLOUT: "true"}))).unwrap();
+        let of = |name: &str, args: &[&str]| {
+            let deployment = json!({"metadata": {"namespace": "fm", "name": name, "labels": {
+                    "app.kubernetes.io/part-of": "function-mesh", "app.kubernetes.io/name": name}},
+                "spec": {"template": {"spec": {"containers": [{"name": "c", "args": args}]}}}});
+            Controller::of(&deployment).unwrap()
+        };
+        let plain = of("function-controller", &["--watched-namespace=b"]);
+        let known = [plain.clone(), of("sink-controller", &["--pause-rollout"])];
+        assert_eq!(obstacle(&item(json!({})), &known), None);
+        let paused = obstacle(&item(json!({ANNOTATION_PAUSE_ROLLOUT: "true"})), &known).unwrap();
         assert!(paused.contains("kubectl fmesh resume"), "{paused}");
-        assert!(obstacle(&item(json!({ANNOTATION_MANAGED: "false"}))).is_some());
+        assert!(obstacle(&item(json!({ANNOTATION_MANAGED: "false"})), &known).is_some());
+
+        let pausing = of("function-controller", &["--pause-rollout"]);
+        let paused = obstacle(&item(json!({})), std::slice::from_ref(&pausing)).unwrap();
+        assert!(paused.contains("fm/function-controller") && paused.contains("--pause-rollout"), "{paused}");
+        assert_eq!(obstacle(&item(json!({})), &[pausing, plain]), None, "another one may reconcile it");
+        assert_eq!(obstacle(&item(json!({})), &[]), None, "nothing is known");
     }
 }
