@@ -59,6 +59,7 @@ faults: $(E2E) ## Inject every fault at every write of every scenario, and outag
 
 .PHONY: fuzz
 fuzz: $(E2E) ## Create, change and revert objects generated from the schemas, on a real API server (N=10000)
+	PROPERTY_OBJECTS=3400 $(CARGO) test --quiet --locked --package functionmesh-render --test surface properties::
 	$(CARGO) build --quiet --locked --workspace --bins
 	@N=$(if $(filter command line,$(origin N)),$(N),10000) $(E2E) test --name fuzz --ignored --nocapture randomized::fuzz randomized::plan randomized::fleet_plan
 

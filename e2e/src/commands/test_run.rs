@@ -105,6 +105,11 @@ pub fn batches(options: &Options) -> Result<Vec<Batch>> {
     if batches.is_empty() {
         bail!("no test matches {:?}", options.tests);
     }
+    let rank = |batch: &Batch| {
+        let name = format!("{}::{}", batch.program, batch.label);
+        programs::SLOW.iter().position(|slow| *slow == name).unwrap_or(programs::SLOW.len())
+    };
+    batches.sort_by_key(rank);
     Ok(batches)
 }
 

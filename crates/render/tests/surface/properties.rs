@@ -18,6 +18,9 @@ fn number(variable: &str, default: u64) -> u64 {
         .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
 }
 
+/// Objects of each kind. `make fuzz` tries ten thousand of all kinds together.
+const OBJECTS: u64 = 800;
+
 fn runner(cases: u64) -> TestRunner {
     TestRunner::new(Config {
         cases: u32::try_from(cases).unwrap(),
@@ -102,7 +105,7 @@ fn helps(invalid: &Invalid) -> Result<(), TestCaseError> {
 }
 
 fn run(kind: Kind) {
-    let objects = number("PROPERTY_OBJECTS", 3400);
+    let objects = number("PROPERTY_OBJECTS", OBJECTS);
     let (refused, rendered) = (Cell::new(0_u64), Cell::new(0_u64));
     let outcome = runner(objects).run(&Cases(kind), |case| {
         let counter = if holds(&case)? { &rendered } else { &refused };
@@ -139,7 +142,7 @@ fn any_sink() {
 
 #[test]
 fn any_mesh_and_backend_config_decodes_and_encodes() {
-    let mut runner = runner(number("PROPERTY_OBJECTS", 3400) / 16);
+    let mut runner = runner(number("PROPERTY_OBJECTS", OBJECTS) / 16);
     let stable = |both: Result<[Value; 2], String>| match both {
         Ok([first, second]) if first == second => Ok(()),
         Ok(_) => fail("decoding and encoding is not stable"),

@@ -28,6 +28,17 @@ pub(super) const PROGRAMS: [Program; 7] = [
     Program { name: "randomized", groups: &[] },
 ];
 
+/// Batches that take longest, which begin first: the last one of a run keeps one API server busy and the others idle.
+pub(super) const SLOW: [&str; 7] = [
+    "lifecycle::request_counts",
+    "lifecycle::scaling",
+    "randomized::plan",
+    "rollout::migration",
+    "lifecycle::mass_deletion",
+    "rollout::approval",
+    "degraded_api_server::outages_and_load",
+];
+
 impl Program {
     /// Divides tests into those that run in one process, each with a label: by group, else by module.
     pub(super) fn group(&self, tests: Vec<String>) -> Vec<(String, Vec<String>)> {
@@ -107,6 +118,14 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn every_slow_batch_exists() {
+        for batch in SLOW {
+            let (program, module) = batch.split_once("::").unwrap_or_default();
+            assert!(paths::root().join(format!("e2e/tests/{program}/{module}.rs")).is_file(), "{batch}");
+        }
     }
 
     #[test]
