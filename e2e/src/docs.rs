@@ -24,6 +24,7 @@ mod run;
 #[cfg(test)]
 mod links;
 
+pub use compare::difference;
 pub use page::Page;
 pub(crate) use parse::Step;
 pub(crate) use run::Runner;
