@@ -47,7 +47,7 @@ pub async fn edit_status(fleet: &Fleet) -> Result<RequestCounts> {
             each(&fleet.names, |name| async move {
                 fleet
                     .objects
-                    .patch_status(&name, &PatchParams::apply("somebody"), &Patch::Apply(status))
+                    .patch_status(&name, &PatchParams::apply("another-manager"), &Patch::Apply(status))
                     .await?;
                 Ok(())
             })

@@ -73,7 +73,7 @@ async fn give(
     let reviews: Api<SubjectAccessReview> = Api::all(env.client.clone());
     let (resource, sub) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
-        "user": "somebody", "groups": [controller], "resourceAttributes": {
+        "user": "another-user", "groups": [controller], "resourceAttributes": {
             "group": permission.group, "resource": resource, "subresource": sub, "verb": permission.verb, "namespace": "x"}}}))?;
     env.until("the permission", || async {
         let status = reviews.create(&PostParams::default(), &review).await?.status.context("no answer")?;

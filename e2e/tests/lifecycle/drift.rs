@@ -320,7 +320,7 @@ async fn foreign_objects_are_never_touched() -> Result<()> {
                     if how == "unseen" { json!({}) } else { json!({COMPONENT: "function", NAME: owner}) };
                 let object = foreign(&child, &labels)?;
                 if how == "applied" {
-                    let parameters = PatchParams::apply("somebody");
+                    let parameters = PatchParams::apply("another-manager");
                     child.api.patch(&child.name, &parameters, &Patch::Apply(&object)).await?;
                 } else {
                     child.api.create(&PostParams::default(), &object).await?;

@@ -193,7 +193,7 @@ async fn a_holder_is_judged_by_its_renewals_and_not_by_its_clock() -> Result<()>
         const NAME: &str = "mesh-controller";
         let watched = format!("--watched-namespace={namespace}");
         let entry = |minute: u32| {
-            json!({"holderIdentity": "somebody", "leaseDurationSeconds": 5,
+            json!({"holderIdentity": "another-replica", "leaseDurationSeconds": 5,
                    "renewTime": format!("2001-01-01T00:{minute:02}:00.000000Z")})
         };
         let spec: LeaseSpec = serde_json::from_value(entry(0))?;
@@ -216,14 +216,14 @@ async fn a_holder_is_judged_by_its_renewals_and_not_by_its_clock() -> Result<()>
         ensure!(taken.holder_identity.is_some_and(|holder| holder.starts_with(&controller.user)));
         // Another holder takes the lease: the leader exits, and does not take it back.
         let mut controller = controller;
-        let patch = json!({"spec": {"holderIdentity": "somebody"}});
+        let patch = json!({"spec": {"holderIdentity": "another-replica"}});
         leases(&env).patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         let status = controller.ended(&env).await?;
         ensure!(
             status.code() == Some(1) && controller.log()?.contains("another replica holds it"),
             "{status}"
         );
-        ensure!(holder(&env, NAME).await? == "somebody");
+        ensure!(holder(&env, NAME).await? == "another-replica");
         Ok(())
     })
     .await

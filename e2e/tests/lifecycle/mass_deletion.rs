@@ -209,7 +209,7 @@ async fn a_namespace_is_deleted_with_everything_in_it() -> Result<()> {
     const N: usize = 200;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("leaving", |env, namespace| async move {
+    env.test("terminating", |env, namespace| async move {
         let controller = {
             let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
             let controller = Controller::start(&env, "function-controller", &namespace).await?;

@@ -100,26 +100,26 @@ fn mesh_processes_messages(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> 
 
 /// The Job that removes a subscription runs after its function is deleted, and the function disappears after it.
 fn cleanup(kubectl: &Kubectl, broker: &Broker, pulsar: &str) -> Result<()> {
-    const TOPIC: &str = "persistent://public/default/leaving";
+    const TOPIC: &str = "persistent://public/default/departed";
     let function = json!({
-        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function", "metadata": {"name": "leaving"},
+        "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function", "metadata": {"name": "departed"},
         "spec": {
             "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
             "input": {"topics": [TOPIC], "typeClassName": "java.lang.String"},
             "output": {"topic": "persistent://public/default/left", "typeClassName": "java.lang.String"},
-            "subscriptionName": "leaving", "cleanupSubscription": true,
+            "subscriptionName": "departed", "cleanupSubscription": true,
             "pulsar": {"pulsarConfig": "pulsar"}, "java": {"jar": "/pulsar/examples/api-examples.jar"},
             "image": pulsar,
             "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
         },
     });
     kubectl.apply(TEST_NAMESPACE, &function.to_string())?;
-    until_ready(kubectl, "fn/leaving", ("True", "AllReplicasAvailable"))?;
+    until_ready(kubectl, "fn/departed", ("True", "AllReplicasAvailable"))?;
     let before = broker.subscriptions(TOPIC)?;
-    ensure!(before.contains("leaving"), "{before:?}");
-    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn leaving --timeout=240s")))?;
+    ensure!(before.contains("departed"), "{before:?}");
+    run(&mut kubectl.command(&format!("-n {TEST_NAMESPACE} delete fn departed --timeout=240s")))?;
     let after = broker.subscriptions(TOPIC)?;
-    ensure!(!after.contains("leaving"), "still there: {after:?}");
+    ensure!(!after.contains("departed"), "still there: {after:?}");
     Ok(())
 }
 

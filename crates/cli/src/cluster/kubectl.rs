@@ -144,7 +144,7 @@ impl Connection {
         let mut child =
             command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(absent)?;
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-            // When kubectl ends before it has read everything, it says why.
+            // When kubectl ends before it has read everything, its output has the reason.
             let _ = stdin.write_all(input.to_string().as_bytes());
         }
         let done = child.wait_with_output().map_err(absent)?;
