@@ -39,57 +39,29 @@ const STATUS: &[&str] = &["patch"];
 const FINALIZERS: &[&str] = &["update"];
 const EVENTS: Grant = grant("events.k8s.io", "events", &["create"]);
 
+/// The permissions of the controller of Functions, Sources or Sinks.
+const fn component(objects: &'static str, status: &'static str, finalizers: &'static str) -> [Grant; 11] {
+    [
+        grant(GROUP, objects, MARK),
+        grant(GROUP, status, STATUS),
+        grant(GROUP, finalizers, FINALIZERS),
+        grant("apps", "statefulsets", COMPARE),
+        grant("", "services", APPLY),
+        grant("autoscaling", "horizontalpodautoscalers", COMPARE),
+        grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
+        grant("batch", "jobs", OWN),
+        grant("", "pods", WATCH),
+        grant(GROUP, "backendconfigs", WATCH),
+        EVENTS,
+    ]
+}
+
 /// The permissions of each controller, besides its lease. Pods are read for their diagnosis and never written. No Secrets,
 /// no ConfigMaps, no exec.
 const TABLE: &[(&str, &[Grant])] = &[
-    (
-        "function-controller",
-        &[
-            grant(GROUP, "functions", MARK),
-            grant(GROUP, "functions/status", STATUS),
-            grant(GROUP, "functions/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", COMPARE),
-            grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
-            grant("batch", "jobs", OWN),
-            grant("", "pods", WATCH),
-            grant(GROUP, "backendconfigs", WATCH),
-            EVENTS,
-        ],
-    ),
-    (
-        "source-controller",
-        &[
-            grant(GROUP, "sources", MARK),
-            grant(GROUP, "sources/status", STATUS),
-            grant(GROUP, "sources/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", COMPARE),
-            grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
-            grant("batch", "jobs", OWN),
-            grant("", "pods", WATCH),
-            grant(GROUP, "backendconfigs", WATCH),
-            EVENTS,
-        ],
-    ),
-    (
-        "sink-controller",
-        &[
-            grant(GROUP, "sinks", MARK),
-            grant(GROUP, "sinks/status", STATUS),
-            grant(GROUP, "sinks/finalizers", FINALIZERS),
-            grant("apps", "statefulsets", COMPARE),
-            grant("", "services", APPLY),
-            grant("autoscaling", "horizontalpodautoscalers", COMPARE),
-            grant("autoscaling.k8s.io", "verticalpodautoscalers", COMPARE),
-            grant("batch", "jobs", OWN),
-            grant("", "pods", WATCH),
-            grant(GROUP, "backendconfigs", WATCH),
-            EVENTS,
-        ],
-    ),
+    ("function-controller", &component("functions", "functions/status", "functions/finalizers")),
+    ("source-controller", &component("sources", "sources/status", "sources/finalizers")),
+    ("sink-controller", &component("sinks", "sinks/status", "sinks/finalizers")),
     (
         "mesh-controller",
         &[

@@ -57,7 +57,7 @@ const CASES: [&[Case]; 3] = [
             name: "cpu",
             wrong: |s| s["resources"]["requests"]["cpu"] = json!("1000"),
             reason: "Unschedulable",
-            says: &["1 Insufficient cpu"],
+            says: &["no node is available: Insufficient cpu"],
             fix: Fix::Function,
         },
         Case {

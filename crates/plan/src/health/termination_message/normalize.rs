@@ -37,9 +37,13 @@ pub(crate) fn cleaned(text: &str) -> String {
 }
 
 /// The scheduler's message without the numbers of nodes and pods, which change with every node and pod of the cluster, and
-/// without the part about preemption: the reasons in a fixed order, regardless of the number of nodes for each.
+/// without what the scheduler tried afterwards: the reasons in a fixed order, regardless of the number of nodes for each.
 pub(crate) fn without_counts(text: &str) -> String {
-    let text = text.split(" preemption: ").next().unwrap_or_default();
+    // In the order of the scheduler's plugins DynamicResources and DefaultPreemption.
+    const ATTEMPTS: [&str; 3] =
+        [" no new claims to deallocate", " deallocation of ResourceClaim", " preemption: "];
+    let end = ATTEMPTS.iter().filter_map(|attempt| text.find(attempt)).min().unwrap_or(text.len());
+    let text = text.get(..end).unwrap_or_default();
     let Some((head, reasons)) = text.split_once(" nodes are available: ") else { return text.to_owned() };
     if head.split_once('/').is_none_or(|(n, m)| n.parse::<u32>().is_err() || m.parse::<u32>().is_err()) {
         return text.to_owned();

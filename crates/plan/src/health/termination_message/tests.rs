@@ -184,6 +184,8 @@ fn messages_of_the_scheduler_lose_their_counts() {
     for text in [
         "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. preemption: 0/3 nodes are \
          available: 3 No preemption victims found for incoming pod.",
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. no new claims to deallocate, \
+         preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
         "0/12 nodes are available: 10 node(s) had untolerated taint {a: b}, 2 Insufficient cpu.",
     ] {
         assert_eq!(shown(text), want);
