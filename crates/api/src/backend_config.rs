@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
     plural = "backendconfigs",
     singular = "backendconfig",
     shortname = "becfg",
-    category = "functionmesh",
+    category = "function-mesh",
     doc = "BackendConfig sets defaults for the pods of Functions, Sources and Sinks.",
     namespaced,
     status = "BackendConfigStatus",

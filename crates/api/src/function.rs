@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
     plural = "functions",
     singular = "function",
     shortname = "fn",
-    category = "functionmesh",
+    category = "function-mesh",
     doc = "Function runs a Pulsar Function on Kubernetes: it consumes topics, processes messages and produces results.",
     namespaced,
     status = "ComponentStatus",

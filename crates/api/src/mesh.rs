@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     plural = "functionmeshes",
     singular = "functionmesh",
     shortname = "fmesh",
-    category = "functionmesh",
+    category = "function-mesh",
     doc = "FunctionMesh manages a group of Functions, Sources and Sinks as one object.",
     namespaced,
     status = "MeshStatus",

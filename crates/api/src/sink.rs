@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
     plural = "sinks",
     singular = "sink",
     shortname = "snk",
-    category = "functionmesh",
+    category = "function-mesh",
     doc = "Sink runs a Pulsar sink connector on Kubernetes: it writes messages from Pulsar to another system.",
     namespaced,
     status = "ComponentStatus",

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     plural = "sources",
     singular = "source",
     shortname = "src",
-    category = "functionmesh",
+    category = "function-mesh",
     doc = "Source runs a Pulsar source connector on Kubernetes: it brings data from another system into Pulsar.",
     namespaced,
     status = "ComponentStatus",

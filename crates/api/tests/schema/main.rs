@@ -24,7 +24,10 @@ fn names_scope_and_subresources() {
         assert_eq!(crd["spec"]["scope"], "Namespaced");
         let names = &crd["spec"]["names"];
         assert_eq!((&names["plural"], &names["singular"]), (&json!(plural), &json!(kind.to_lowercase())));
-        assert_eq!((&names["shortNames"], &names["categories"]), (&json!([short]), &json!(["functionmesh"])));
+        assert_eq!(
+            (&names["shortNames"], &names["categories"]),
+            (&json!([short]), &json!(["function-mesh"]))
+        );
         let version = &crd["spec"]["versions"][0];
         assert_eq!(version["name"], constants::VERSION);
         assert_eq!((&version["served"], &version["storage"]), (&json!(true), &json!(true)));
@@ -36,6 +39,26 @@ fn names_scope_and_subresources() {
         assert_eq!(version["subresources"], subresources, "{kind}");
         let keeps = root(crd)["x-kubernetes-preserve-unknown-fields"] == true;
         assert_eq!(keeps, kind != "FunctionMesh", "{kind}");
+    }
+}
+
+/// kubectl replaces a category by all kinds of it before it looks for a kind: `kubectl delete functionmesh a` would be about all.
+#[test]
+fn no_category_is_the_name_of_a_kind() {
+    let texts = |value: &Value| -> Vec<String> {
+        let one = value.as_str().into_iter().map(str::to_owned);
+        one.chain(value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned))
+            .collect()
+    };
+    for crd in definitions() {
+        for category in texts(&crd["spec"]["names"]["categories"]) {
+            for other in definitions() {
+                let names = &other["spec"]["names"];
+                let taken =
+                    ["plural", "singular", "shortNames"].into_iter().flat_map(|key| texts(&names[key]));
+                assert!(taken.into_iter().all(|name| name != category), "{category}");
+            }
+        }
     }
 }
 
