@@ -11,21 +11,7 @@ kubectl wait --for=condition=Established --timeout=60s crd \
 kubectl delete mutatingwebhookconfiguration "$release-mutating-webhook-configuration"
 kubectl delete validatingwebhookconfiguration "$release-validating-webhook-configuration"
 
-kubectl create namespace streaming
-kubectl create namespace archive
-uids=$(mktemp)
-# Creates objects that refer to the uids of others.
-create() {
-  for kind in functionmesh function sink; do
-    kubectl get "$kind" --namespace streaming \
-      --output go-template='{{range .items}}s/UID-'"$kind"'-{{.metadata.name}}\b/{{.metadata.uid}}/g{{"\n"}}{{end}}'
-  done > "$uids"
-  sed --file "$uids" "$folder/$1.yaml" | kubectl create --field-manager "$2" --filename -
-}
-create objects kubectl-create
-create components manager
-create children manager
-rm "$uids"
+bash "$folder/create.sh"
 
 condition() { echo "{\"condition\":\"$1Ready\",\"status\":\"True\",\"action\":\"NoAction\"}"; }
 for object in functions/enrich functions/flow-a functions/flow-b functions/flow-c functions/resize sinks/audit functions/pinned; do

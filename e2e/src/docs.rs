@@ -9,8 +9,9 @@
 //! | `<!-- test: none: REASON -->` | cannot be executed by a test; its syntax is checked |
 //! | `<!-- test: file NAME -->` | not a command: the content of a file that later blocks use |
 //!
-//! `NAME=value` behind `api` or `cluster` replaces a placeholder of the page by a value. In a `console` block, each line that
-//! begins with `$ ` is a command, and the lines below it are its output, in which ages and generated names may differ.
+//! `NAME=value` behind `api` or `cluster` replaces a placeholder of the page by a value; `exit=2` says that the commands end
+//! with this exit status instead of 0. In a `console` block, each line that begins with `$ ` is a command, and the lines below it are
+//! its output, in which ages, dates and generated names may differ.
 //!
 //! Two more comments stand alone. `<!-- test: setup`, lines of shell and `-->` is what a page takes for granted; `setup api` and
 //! `setup cluster` restrict it. `<!-- test: controllers start -->`, and `stop`, is where the controllers begin or end to run on an

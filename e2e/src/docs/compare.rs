@@ -1,6 +1,6 @@
 //! Compares output with what a page shows.
 //!
-//! Columns may be wider or narrower. An age (`41s`, `3m20s`) stands for any age, `...` within a line for the rest of a word or of
+//! Columns may be wider or narrower. An age (`41s`, `3m20s`) stands for any age, a date and a time of day for any others, `...` within a line for the rest of a word or of
 //! the line, and a line that is only `...` for any number of lines.
 
 /// Why output is not what the page shows; nothing when it is.
@@ -47,7 +47,24 @@ fn word_matches(shown: &str, printed: &str) -> bool {
             && printed.starts_with(start)
             && printed.ends_with(end);
     }
-    shown == printed || (is_age(shown) && is_age(printed))
+    [is_age, is_date, is_time_of_day].iter().any(|is| is(shown) && is(printed)) || shown == printed
+}
+
+/// `2026-11-30`, also before a comma.
+fn is_date(word: &str) -> bool {
+    has_numbers(word.trim_end_matches(','), '-', &[4, 2, 2])
+}
+
+/// `12:00:00`.
+fn is_time_of_day(word: &str) -> bool {
+    has_numbers(word, ':', &[2, 2, 2])
+}
+
+/// Whether a word consists of numbers with so many digits.
+fn has_numbers(word: &str, separator: char, digits: &[usize]) -> bool {
+    let parts: Vec<&str> = word.split(separator).collect();
+    parts.iter().map(|part| part.len()).eq(digits.iter().copied())
+        && parts.iter().all(|part| part.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// `41s`, `3m20s`, `5d`, also in parentheses.
@@ -79,6 +96,9 @@ mod tests {
         assert!(!same("f  True  41s", "f  False  41s"));
         assert!(!same("f  1", "f  2"));
         assert!(same("Ready (8s)", "Ready (3h)"));
+        assert!(same("on 2026-11-28 12:00:00 UTC", "on 2027-01-01 03:04:05 UTC"));
+        assert!(same("expires on 2026-11-28,", "expires on 2027-01-01,"));
+        assert!(!same("1.2.3 1-2-3", "1.2.4 1-2-4"));
     }
 
     #[test]

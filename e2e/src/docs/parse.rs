@@ -5,6 +5,8 @@ use anyhow::{Result, bail};
 /// Languages of blocks that a reader types.
 const SHELL: [&str; 4] = ["sh", "bash", "shell", "console"];
 const OPEN: &str = "<!-- test:";
+/// The value of a mark that is no placeholder.
+const EXIT: &str = "exit";
 
 /// How a block is tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub enum Step {
         mark: Mark,
         /// Whether lines that begin with `$ ` are commands and the others are output.
         console: bool,
+        /// Exit status of each command.
+        exit: i32,
         /// Text, with placeholders replaced.
         text: String,
     },
@@ -82,6 +86,7 @@ pub(super) struct Command {
 struct Pending {
     mark: Mark,
     values: Vec<(String, String)>,
+    exit: i32,
 }
 
 /// Reads a page.
@@ -137,12 +142,12 @@ pub(super) fn steps(text: &str) -> Result<Vec<Step>> {
             lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```").map(strip).collect();
         let (shell, found) = (SHELL.contains(&language.as_str()), pending.take());
         match found {
-            Some(Pending { mark, values }) => {
+            Some(Pending { mark, values, exit }) => {
                 if !shell && !matches!(mark, Mark::File(_)) {
                     wrong.push(format!("{number}: a block of {language:?} cannot be executed"));
                 }
                 let text = replace(&(body.join("\n") + "\n"), &values);
-                steps.push(Step::Block { line: number, mark, console: language == "console", text });
+                steps.push(Step::Block { line: number, mark, console: language == "console", exit, text });
             }
             None if shell => {
                 wrong.push(format!("{number}: a shell block without a mark, see e2e/src/docs.rs"));
@@ -165,8 +170,11 @@ fn scope(words: &str) -> Option<Scope> {
 fn mark(text: &str) -> Option<Pending> {
     if let Some(reason) = text.strip_prefix("none:") {
         let reason = reason.trim();
-        return (!reason.is_empty())
-            .then(|| Pending { mark: Mark::None(reason.to_owned()), values: Vec::new() });
+        return (!reason.is_empty()).then(|| Pending {
+            mark: Mark::None(reason.to_owned()),
+            values: Vec::new(),
+            exit: 0,
+        });
     }
     let mut words = text.split_whitespace();
     let mark = match words.next()? {
@@ -176,8 +184,12 @@ fn mark(text: &str) -> Option<Pending> {
         _ => return None,
     };
     let pair = |word: &str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let values: Option<Vec<_>> = words.map(pair).collect();
-    Some(Pending { mark, values: values? })
+    let mut values = words.map(pair).collect::<Option<Vec<_>>>()?;
+    let exit = match values.iter().position(|(name, _)| name == EXIT) {
+        Some(index) => values.remove(index).1.parse().ok()?,
+        None => 0,
+    };
+    Some(Pending { mark, values, exit })
 }
 
 /// Replaces whole words.
@@ -249,11 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn a_block_can_have_another_exit_status() {
+        let text = "<!-- test: api NAME=f exit=2 -->\n```sh\nplan NAME exit\n```\n";
+        let steps = steps(text).unwrap();
+        assert_eq!(block(&steps[0]), (&Mark::Api, "plan f exit\n"));
+        assert!(matches!(&steps[0], Step::Block { exit: 2, .. }));
+    }
+
+    #[test]
     fn what_is_not_a_mark_is_refused() {
         for text in [
             "<!-- test: sometimes -->\n```sh\nx\n```\n",
             "<!-- test: none: -->\n```sh\nx\n```\n",
             "<!-- test: api -->\ntext\n",
+            "<!-- test: api exit=some -->\n```sh\nx\n```\n",
             "<!-- test: api -->\n```yaml\na: b\n```\n",
             "<!-- test: setup here\nx\n-->\n",
         ] {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 /// Folders of the repository that commands of the documentation name.
-const FOLDERS: [&str; 4] = ["charts", "config", "docs", "e2e"];
+const FOLDERS: [&str; 5] = ["charts", "config", "crates", "docs", "e2e"];
 /// The controllers.
 const CONTROLLERS: [&str; 4] =
     ["function-controller", "source-controller", "sink-controller", "mesh-controller"];
@@ -104,10 +104,10 @@ impl Runner {
                     Scope::Cluster => self.cluster,
                 };
                 if wanted {
-                    self.execute(text).await?;
+                    self.execute(text, 0).await?;
                 }
             }
-            Step::Block { mark, console: with_output, text, .. } => match mark {
+            Step::Block { mark, console: with_output, exit, text, .. } => match mark {
                 Mark::File(file) => {
                     let path = self.work.join(file);
                     if let Some(folder) = path.parent() {
@@ -116,7 +116,7 @@ impl Runner {
                     fs::write(path, text)?;
                 }
                 Mark::Api | Mark::Cluster if self.cluster || *mark == Mark::Api => {
-                    self.block(*with_output, text).await?;
+                    self.block(*with_output, *exit, text).await?;
                     return Ok(true);
                 }
                 Mark::Api | Mark::Cluster | Mark::None(_) => self.parse(*with_output, text).await?,
@@ -125,12 +125,12 @@ impl Runner {
         Ok(false)
     }
 
-    async fn block(&self, with_output: bool, text: &str) -> Result<()> {
+    async fn block(&self, with_output: bool, exit: i32, text: &str) -> Result<()> {
         if !with_output {
-            return self.execute(text).await.map(drop);
+            return self.execute(text, exit).await.map(drop);
         }
         for command in console(text) {
-            let printed = self.execute(&command.script).await?;
+            let printed = self.execute(&command.script, exit).await?;
             if !command.output.is_empty()
                 && let Some(difference) = difference(&command.output, &printed)
             {
@@ -140,15 +140,19 @@ impl Runner {
         Ok(())
     }
 
-    /// Runs a script and returns what it printed on both channels.
-    async fn execute(&self, script: &str) -> Result<String> {
+    /// Runs a script that ends with an exit status, and returns what it printed on both channels.
+    async fn execute(&self, script: &str, exit: i32) -> Result<String> {
         let limit = Duration::from_secs(if self.cluster { 900 } else { 240 });
         let mut bash = self.bash(&["-euo", "pipefail", "-c", &format!("exec 2>&1\n{script}")]);
         let output = tokio::time::timeout(limit, bash.output())
             .await
             .with_context(|| format!("not within {} s:\n{script}", limit.as_secs()))??;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "{}:\n{script}\nprinted:\n{printed}", output.status);
+        ensure!(
+            output.status.code() == Some(exit),
+            "{}, expected {exit}:\n{script}\nprinted:\n{printed}",
+            output.status
+        );
         Ok(printed)
     }
 
