@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 const CONNECT: SignedDuration = SignedDuration::from_secs(60);
 /// How long an instance may lack a connection that it had. Its probe detects the loss after 15 s.
 const LOST: SignedDuration = SignedDuration::from_secs(15);
+/// How long after the start of a container its pod may still become unready for what was before.
+const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 /// Maximum number of names in a list.
 const NAMED: usize = 5;
 
@@ -179,9 +181,14 @@ impl Status {
         let container = self.container_statuses.iter().find(runs)?;
         let since = container.state.running.as_ref()?.started_at.as_ref()?.0;
         let unready = self.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "False");
-        let unready = unready.and_then(|c| c.last_transition_time.as_ref());
-        let since = since.max(unready.map_or(Timestamp::MIN, |time| time.0));
-        Some((after(since, if container.started { LOST } else { CONNECT }), container.started))
+        let unready = unready.and_then(|c| c.last_transition_time.as_ref()).map(|time| time.0);
+        // A pod that became unready with the start of its container, or before, has not been ready since: between the end of
+        // its startup probe and its first readiness probe nothing is lost.
+        let lost = unready.filter(|time| container.started && *time > after(since, SETTLED));
+        Some(match lost {
+            Some(time) => (after(time, LOST), true),
+            None => (after(since, CONNECT), false),
+        })
     }
 
     pub(crate) fn is(&self, condition: &str, status: &str) -> bool {

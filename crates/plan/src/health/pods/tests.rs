@@ -131,6 +131,14 @@ fn an_instance_without_a_connection_is_reported_after_a_while() {
     let (from, diagnosis) = later(spec("exec"), starting).unwrap();
     assert_eq!((from, diagnosis.reason), (at("2026-01-01T00:01:00Z"), Reason::NotConnected));
     assert!(diagnosis.message.contains("has not connected to a broker yet"), "{}", diagnosis.message);
+    // The startup probe has succeeded, and the first readiness probe is due: the pod was never ready.
+    let mut passed = status(true);
+    for unready in ["2025-12-31T23:59:00Z", "2026-01-01T00:00:03Z"] {
+        passed["conditions"][0]["lastTransitionTime"] = json!(unready);
+        let (from, diagnosis) = later(spec("exec"), passed.clone()).unwrap();
+        assert_eq!(from, at("2026-01-01T00:01:00Z"));
+        assert!(diagnosis.message.contains("has not connected to a broker yet"), "{}", diagnosis.message);
+    }
     assert_eq!(
         later(spec("httpGet"), status(true)),
         None,
