@@ -95,6 +95,9 @@ MDBOOK := .cache/tools/mdbook-$(MDBOOK_VERSION)/bin/mdbook
 .PHONY: docs
 docs: $(MDBOOK) ## Build the documentation as a site in target/book
 	@$(MDBOOK) build docs
+	@# Files outside of docs/ are not in the site: links to them become text.
+	@sed -i -E 's#<a href="\.\./[^"]*">(([^<]|</?code>)*)</a>#\1#g' target/book/*.html
+	@sed -i -E 's#<a href="\.\./\.\./[^"]*">(([^<]|</?code>)*)</a>#\1#g' target/book/*/*.html
 	@echo "target/book/index.html"
 
 .PHONY: e2e-full
