@@ -10,6 +10,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Whether kubectl reads a scalar without quotes as the text that it is.
+pub(crate) fn is_text(text: &str) -> bool {
+    scalar::plain(text).is_ok_and(|value| value.is_string())
+}
+
 /// Where the objects come from.
 #[derive(Args)]
 #[group(id = "input", multiple = true)]

@@ -37,7 +37,7 @@ impl Options {
         let versions =
             if self.client { json!({"client": {"version": CLIENT}}) } else { versions(&self.cluster) };
         match self.output {
-            Some(Format::Json) => print(&serde_json::to_string_pretty(&versions)?)?,
+            Some(format) => print(&format.text(&versions)?)?,
             None => print(text(&versions).trim_end())?,
         }
         Ok(ExitCode::SUCCESS)

@@ -67,7 +67,7 @@ impl Options {
         let code = findings.exit_code();
         let examined = snapshot.items.len();
         match self.output {
-            Some(Format::Json) => print(&serde_json::to_string_pretty(&findings.json(examined))?)?,
+            Some(format) => print(&format.text(&findings.json(examined))?)?,
             None => print(&findings.text(examined))?,
         }
         Ok(code)

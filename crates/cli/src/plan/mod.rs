@@ -90,7 +90,7 @@ impl Options {
         progress("");
         let report = Report(planner.entries);
         match self.output {
-            Some(Format::Json) => print(&serde_json::to_string_pretty(&report.json())?)?,
+            Some(format) => print(&format.text(&report.json())?)?,
             None => print(report.text().trim_end())?,
         }
         Ok(report.exit_code())

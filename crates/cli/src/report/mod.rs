@@ -14,6 +14,7 @@ use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::parallel::{AT_ONCE, each};
 use crate::cluster::target::{self, Scope};
+use crate::output::yaml;
 use crate::terminal::{plural, print, progress};
 use crate::version;
 use anyhow::{Context, Result};
@@ -175,7 +176,8 @@ impl Report {
                     texts.extend(texts_of(&item, is_controller, options));
                 }
                 let folder = if is_controller { "controllers" } else { item.namespace.as_str() };
-                let file = format!("{folder}/{}s.yaml", item.kind.to_lowercase());
+                let ending = if item.kind.ends_with('h') { "es" } else { "s" };
+                let file = format!("{folder}/{}{ending}.yaml", item.kind.to_lowercase());
                 let redacted = self.redaction.object(item.object, is_controller);
                 self.objects.entry(file).or_default().push(redacted);
             }
@@ -206,7 +208,7 @@ impl Report {
                 cleaner.object(object);
             }
             let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
-            self.folder.write(file, &serde_yaml::to_string(&list)?)?;
+            self.folder.write(file, &yaml(&list)?)?;
         }
         for (file, text) in texts {
             self.folder.write(&file, &cleaner.text(&text))?;

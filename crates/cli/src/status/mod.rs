@@ -7,6 +7,7 @@ mod tree;
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use crate::cluster::target::{self, Scope, components_of};
+use crate::output;
 use crate::terminal::plural;
 use anyhow::{Result, bail};
 use children::Children;
@@ -51,8 +52,21 @@ pub(crate) struct Options {
 enum Format {
     /// The whole tree of each object.
     Wide,
-    /// One document.
+    /// One JSON document.
     Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+impl Format {
+    /// The format of the report for programs, if that is wanted.
+    fn report(self) -> Option<output::Format> {
+        match self {
+            Self::Wide => None,
+            Self::Json => Some(output::Format::Json),
+            Self::Yaml => Some(output::Format::Yaml),
+        }
+    }
 }
 
 impl Options {
@@ -109,18 +123,19 @@ impl Options {
     }
 
     fn text(&self, objects: &[(Item, Vec<Item>)]) -> Result<String> {
-        if objects.is_empty() && self.output != Some(Format::Json) {
+        let report = self.output.and_then(Format::report);
+        if objects.is_empty() && report.is_none() {
             eprintln!("No Function, Source, Sink or FunctionMesh found.");
             return Ok(String::new());
         }
         let is_deep = self.name.is_some() || self.output.is_some();
         let children = if is_deep { self.children(objects)? } else { Children::default() };
         let trees: Vec<Node> = objects.iter().map(|(item, below)| tree(item, below, &children)).collect();
-        if self.output == Some(Format::Json) {
+        if let Some(format) = report {
             let items: Vec<Value> = trees.iter().map(Node::json).collect();
             let document =
                 json!({"apiVersion": "cli.functionmesh.io/v1", "kind": "StatusReport", "items": items});
-            return Ok(format!("{}\n", serde_json::to_string_pretty(&document)?));
+            return Ok(format.text(&document)? + "\n");
         }
         let mut text: String = trees
             .iter()

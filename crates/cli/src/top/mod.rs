@@ -97,12 +97,12 @@ impl Options {
         }
         let rows: Vec<Row> = rows.into_values().collect();
         match self.output {
-            Some(Format::Json) => {
+            Some(format) => {
                 let items: Vec<Value> = rows.iter().map(Row::json).collect();
                 let failed: BTreeMap<&str, &str> =
                     silent.iter().map(|(pod, why)| (pod.as_str(), why.as_str())).collect();
                 let document = json!({"apiVersion": "cli.functionmesh.io/v1", "kind": "TopReport", "items": items, "failed": failed});
-                print(&serde_json::to_string_pretty(&document)?)?;
+                print(&format.text(&document)?)?;
             }
             None if rows.is_empty() => eprintln!("No pods of Functions, Sources or Sinks found."),
             None => {

@@ -60,7 +60,7 @@ fn end(lines: &[Line]) -> Option<&Line> {
     let marked = |kind: Kind| lines.iter().rfind(move |line| line.kind == kind);
     // The instance logs why it could not import a module, and then raises an exception without the reason.
     let importing = |line: &&Line| line.text.contains(COULD_NOT_IMPORT);
-    let python = || lines.iter().filter(|line| line.kind == Kind::Python);
+    let python = || lines.iter().filter(|line| matches!(line.kind, Kind::Python | Kind::Download));
     match python().next_back() {
         Some(last) if importing(&last) => python().rfind(|line| !importing(line)).or(Some(last)),
         Some(last) => Some(last),
@@ -80,6 +80,7 @@ fn is_of_the_code(line: &Line) -> bool {
         Kind::GoEnd => {
             line.text.starts_with("panic: runtime error") || line.text.starts_with("panic: assignment")
         }
+        Kind::Download => true,
         Kind::CausedBy | Kind::Text => false,
     }
 }
@@ -197,9 +198,19 @@ fn package(line: &Line) -> bool {
     if has(line, &["/pulsar/instances/"]) {
         return false;
     }
-    (line.text.starts_with("HTTP ") && has(line, &["HTTP 4", "HTTP 5"]))
+    line.kind == Kind::Download
+        || (line.text.starts_with("HTTP ") && has(line, &["HTTP 4", "HTTP 5"]))
         || (has(line, &["code: 4", "code: 5"]) && has(line, &["reason:"]))
-        || has(line, &["wget: ", "Failed to download", "package not found", "does not look like a .nar file"])
+        || has(
+            line,
+            &[
+                "wget: ",
+                "Failed to download",
+                "package not found",
+                "package cannot be downloaded",
+                "does not look like a .nar file",
+            ],
+        )
         || (has(line, &["ERROR 4", "ERROR 5"]) && has(line, &[": "]) && !has(line, &[" - "]))
         || (has(line, &["FileNotFoundException", "NoSuchFileException", "o such file", ": not found"])
             && (has(line, &[".jar", ".nar", ".py", ".zip", ".whl"])

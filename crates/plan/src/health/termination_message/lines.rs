@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Text,
     /// The exception at the end of a traceback of Python.
     Python,
+    /// The same of `python3 -c`, with which the rendered command downloads a package.
+    Download,
     /// A cause in a Java stack trace.
     CausedBy,
     /// The end of a Go program: a panic, a runtime error, or a fatal log line.
@@ -177,8 +179,10 @@ fn exception(all: &[Line], head: usize) -> (Option<Line>, Vec<usize>) {
     let found = whole(&tail).or_else(|| pieces(&tail));
     let length = last.map_or(0, |last| last + 1) + found.as_ref().map_or(tail.len(), |(length, _)| *length);
     let indices = own.iter().take(length).map(|(index, _)| *index).collect();
+    let is_download = own.iter().any(|(_, text)| text.starts_with("File \"<string>\", line 1, in <module>"));
+    let kind = if is_download { Kind::Download } else { Kind::Python };
     // An exception that was logged as an error ends the program as well.
-    (found.map(|(_, text)| Line { text, level: Level::Error, kind: Kind::Python }), indices)
+    (found.map(|(_, text)| Line { text, level: Level::Error, kind }), indices)
 }
 
 /// An exception on a line of its own: the class with its message, or a class alone. Returns the number of lines after it.

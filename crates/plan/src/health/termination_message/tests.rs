@@ -108,6 +108,11 @@ fn failures_of_pulsar_are_known() {
             "HTTP 404 Not Found\n\nReason: HTTP 404 Not Found",
             "HTTP 404 Not Found",
         ),
+        (
+            Reason::PackageUnavailable,
+            "The package cannot be downloaded: the image has none of curl, python3 and wget. Use an image with one of them",
+            "The package cannot be downloaded: the image has none of curl, python3 and wget. Use an image with one of them",
+        ),
         (Reason::AuthenticationFailed, "HTTP 401 Unauthorized\n\nReason: x", "HTTP 401 Unauthorized"),
         (
             Reason::PackageUnavailable,
