@@ -374,11 +374,11 @@ async fn lose_each<L: Life>(name: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn each_missing_permission_of_a_component_is_named() -> Result<()> {
-    lose_each::<Component>("permissions").await
+    lose_each::<Component>("perm-comp").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: `make faults`"]
 async fn each_missing_permission_of_a_mesh_is_named() -> Result<()> {
-    lose_each::<Mesh>("meshpermission").await
+    lose_each::<Mesh>("perm-mesh").await
 }
