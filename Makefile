@@ -69,7 +69,7 @@ soak: $(E2E) ## Apply random changes and faults to two hundred Functions, then c
 	@$(E2E) test --name soak --ignored --nocapture randomized::chaos randomized::soak
 
 .PHONY: trouble
-trouble: $(E2E) ## Check the diagnosis of failures with real pods and a real Pulsar, and the recovery once fixed (CASE=name for one; half an hour)
+trouble: $(E2E) ## Check the diagnosis of failures with real pods and a real Pulsar, and the recovery once fixed (CASE=name,name for some; half an hour)
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture trouble::
 	@$(if $(CASE),:,$(MAKE) --no-print-directory lost-node)
 
