@@ -51,9 +51,40 @@ fn advice(item: &Item, reason: &str) -> Option<String> {
     match known {
         Some(Reason::WaitingForPods) => None,
         Some(known) if !item.is_mesh() => {
-            let fix = known.docs().fix.replace("NAME", &item.name).replace('`', "");
+            let fix = named(known.docs().fix, &item.name).replace('`', "");
             Some(format!("What to do: {fix} ({PAGE}#{})", reason.to_lowercase()))
         }
         _ => Some(format!("See {PAGE}#{}", reason.to_lowercase())),
+    }
+}
+
+/// A text in which the word NAME is the name of the object; other words that contain it, such as NAMESPACE, are not.
+fn named(text: &str, name: &str) -> String {
+    let words: Vec<String> = text
+        .split(' ')
+        .map(|word| match word.split_once("NAME") {
+            Some((before, after)) if !(before.ends_with(is_of_word) || after.starts_with(is_of_word)) => {
+                format!("{before}{name}{after}")
+            }
+            _ => word.to_owned(),
+        })
+        .collect();
+    words.join(" ")
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_word_is_replaced() {
+        assert_eq!(
+            named("kubectl logs `NAME-0` of TENANT/NAMESPACE for fn/NAME.", "a"),
+            "kubectl logs `a-0` of TENANT/NAMESPACE for fn/a."
+        );
     }
 }
