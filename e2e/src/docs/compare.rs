@@ -1,7 +1,7 @@
 //! Compares output with what a page shows.
 //!
-//! Columns may be wider or narrower. An age (`41s`, `3m20s`) stands for any age, a date and a time of day for any others, `...` within a line for the rest of a word or of
-//! the line, and a line that is only `...` for any number of lines.
+//! Columns may be wider or narrower. An age (`41s`, `3m20s`) stands for any age, a date and a time of day for
+//! any others, `...` within a line for the rest of a word or of the line, and a line that is only `...` for any number of lines.
 
 /// Why output is not what the page shows; nothing when it is.
 pub fn difference(shown: &[String], printed: &str) -> Option<String> {

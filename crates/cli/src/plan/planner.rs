@@ -203,7 +203,7 @@ impl Planner<'_> {
             origin: rendered.origin,
             running: replicas.and_then(|live| live.pointer("/spec/replicas")?.as_i64()).unwrap_or_default(),
             unsafe_settings: rendered.unsafe_settings,
-            ..Entry::new(item.kind, item.namespace, item.name, Fate::Forecast(rendered.forecast))
+            ..Entry::of(&item, Fate::Forecast(rendered.forecast))
         });
         progress(&format!("{} objects planned", self.entries.len()));
         Ok(())

@@ -176,8 +176,7 @@ impl Report {
                     texts.extend(texts_of(&item, is_controller, options));
                 }
                 let folder = if is_controller { "controllers" } else { item.namespace.as_str() };
-                let ending = if item.kind.ends_with('h') { "es" } else { "s" };
-                let file = format!("{folder}/{}{ending}.yaml", item.kind.to_lowercase());
+                let file = format!("{folder}/{}.yaml", plural_of(&item.kind));
                 let redacted = self.redaction.object(item.object, is_controller);
                 self.objects.entry(file).or_default().push(redacted);
             }
@@ -220,6 +219,12 @@ impl Report {
         let gaps = if gaps.is_empty() { "* nothing".to_owned() } else { gaps.join("\n") };
         self.folder.write("README.md", &readme(&gaps, options.instance_logs))
     }
+}
+
+/// A kind in the plural, as kubectl prints it.
+fn plural_of(kind: &str) -> String {
+    let ending = if kind.ends_with('h') { "es" } else { "s" };
+    kind.to_lowercase() + ending
 }
 
 /// Whether the API server does not know a kind.
@@ -271,4 +276,15 @@ fn readme(gaps: &str, instance_logs: bool) -> String {
         ## Not read\n\n{gaps}\n",
         version::CLIENT
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_the_plural_of_the_kind() {
+        assert_eq!(plural_of("FunctionMesh"), "functionmeshes");
+        assert_eq!(plural_of("StatefulSet"), "statefulsets");
+    }
 }

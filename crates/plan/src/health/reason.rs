@@ -301,8 +301,8 @@ reasons! {
         check: "`kubectl logs POD`: the client's attempts and the broker's answers; `kubectl describe pod POD`: the \
          ports that the probe looks for.";
         fix: "Bring the broker back, and the instance reconnects, up to a minute later. Renew the Secret of \
-         `authSecret`: a token is picked up within two minutes; other credentials need `kubectl rollout restart \
-         statefulset NAME-function`. An instance that does not connect within ten minutes of its start is \
+         `authSecret`: a token is picked up within two minutes; other credentials need a restart \
+         (`kubectl fmesh restart`). An instance that does not connect within ten minutes of its start is \
          restarted; `spec.pod.startupProbe` sets another limit. Where brokers advertise other ports, name them in \
          the ConfigMap of `spec.pulsar.pulsarConfig` (`brokerPorts: \"7650,7651\"`, or `any` to leave the \
          connection out of the readiness), and restart the pods.";
