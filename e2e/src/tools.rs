@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// Version of Kubernetes; the last line that works with Debian 12's containerd.
 pub const KUBERNETES: &str = "v1.35.4";
 
-/// Packages of a control plane, by a program that shows that they are installed.
-const API_PACKAGES: &[(&str, &str)] = &[("etcd", "etcd-server"), ("setpriv", "util-linux")];
+/// Packages of a control plane, by a program that shows that they are installed. Pages of the documentation use jq.
+const API_PACKAGES: &[(&str, &str)] = &[("etcd", "etcd-server"), ("setpriv", "util-linux"), ("jq", "jq")];
 
 /// Packages of a node.
 const NODE_PACKAGES: &[(&str, &str)] = &[
