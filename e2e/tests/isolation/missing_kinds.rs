@@ -1,26 +1,49 @@
 //! Kinds that are missing, installed and removed again while a controller runs (docs/reliability.md, T13). This module
 //! runs alone, because it removes a kind that other tests need.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::paths;
 use e2e::scenarios::fleet::SOURCE;
 use e2e::shell::run;
 use e2e::testing::fake_statefulset_controller::FakeStatefulSetController;
-use e2e::testing::objects::{AVAILABLE, api, create, until_ready};
+use e2e::testing::objects::{AVAILABLE, api, create, resource, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::json;
 
 const KIND: &str = "sources.compute.functionmesh.io";
 
+/// Removes the kind, which Kubernetes does once there is no object of it.
 async fn remove(env: &TestEnv) -> Result<()> {
     let kinds: Api<CustomResourceDefinition> = Api::all(env.client.clone());
     kinds.delete(KIND, &DeleteParams::default()).await?;
     env.until("end of the kind", || async {
-        ensure!(kinds.get_opt(KIND).await?.is_none(), "it is there");
-        Ok(())
+        let Some(kind) = kinds.get_opt(KIND).await? else { return Ok(()) };
+        let held = release(env).await?;
+        let conditions = kind.status.and_then(|status| status.conditions);
+        bail!("it is there, with the conditions {conditions:?} and the finalizers {held:?}")
     })
     .await
+}
+
+/// Removes the finalizers of all objects of the kind: other tests may have left some whose controller runs no more.
+async fn release(env: &TestEnv) -> Result<Vec<String>> {
+    let kind = resource(SOURCE.kind, SOURCE.plural);
+    let mut held = Vec::new();
+    let all: Api<DynamicObject> = Api::all_with(env.client.clone(), &kind);
+    for object in all.list(&ListParams::default()).await? {
+        if object.finalizers().is_empty() {
+            continue;
+        }
+        let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+        held.push(format!("{namespace}/{name}: {}", object.finalizers().join(", ")));
+        let of_namespace: Api<DynamicObject> = Api::namespaced_with(env.client.clone(), &namespace, &kind);
+        let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        of_namespace.patch(&name, &PatchParams::default(), &free).await?;
+    }
+    Ok(held)
 }
 
 fn install(env: &TestEnv) -> Result<()> {
@@ -45,6 +68,9 @@ async fn a_kind_that_comes_and_goes_needs_no_restart() -> Result<()> {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let sources = api(&env, &namespace, SOURCE.kind, SOURCE.plural);
         let children = Child::of(&env, &namespace, "StatefulSet", "")?.api;
+        create(&sources, SOURCE.kind, "left", &SOURCE.spec()).await?;
+        let finalizer = json!({"metadata": {"finalizers": ["example.com/gone"]}});
+        sources.patch("left", &PatchParams::default(), &Patch::Merge(&finalizer)).await?;
         remove(&env).await?;
         let watched = format!("--watched-namespace={namespace}");
         let controller = Controller::spawn(&env, SOURCE.controller, &[&watched, "--leader-elect=false"])?;
