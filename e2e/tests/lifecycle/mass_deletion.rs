@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const N: usize = 100;
+const N: usize = 50;
 
 /// A Function, optionally with something to clean up.
 fn spec(cleanup: bool) -> Value {
@@ -206,7 +206,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
 /// Half of the objects have something to clean up, which is impossible in a namespace that is being deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_is_deleted_with_everything_in_it() -> Result<()> {
-    const N: usize = 200;
+    const N: usize = 100;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("terminating", |env, namespace| async move {

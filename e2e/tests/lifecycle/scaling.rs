@@ -147,7 +147,7 @@ impl Bench {
 /// All ways to scale, for many objects: two status writes for each change of the pods, one if only a bound changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_scale_costs_what_it_must() -> Result<()> {
-    const N: usize = 100;
+    const N: usize = 50;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
     env.test("scaling", |env, namespace| async move {
