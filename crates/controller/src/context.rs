@@ -23,12 +23,13 @@ use functionmesh_render::{Component, Defaults, Desired, Environment, Workload};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::index::{Indexed, Key};
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::optional::Optional;
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::reflector::Store;
+use kube::core::ObjectMeta;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
@@ -63,8 +64,8 @@ pub(crate) struct Context<K: Component> {
     pub(crate) vertical_autoscalers: Arc<Optional<optional_api::View>>,
     /// The cleanup Jobs.
     pub(crate) jobs: MutationCache<JobView>,
-    /// The pods, for their diagnosis.
-    pub(crate) pods: Store<PodView>,
+    /// The pods by the object they belong to, for their diagnosis.
+    pub(crate) pods: Indexed<PodView>,
     /// The last status written of each object, until the cache shows it.
     pub(crate) statuses: PendingWrites<Object<K>, ComponentStatus>,
     /// The delayed first statuses.
@@ -122,13 +123,13 @@ impl<K: Component> Context<K> {
 
     /// The current combined diagnosis of the pods of an object. `newest` is the revision of the newest template, if it is known.
     pub(crate) fn pods_of(&self, object: &Object<K>, newest: Option<&str>, now: Timestamp) -> Pods {
-        let pods = self.pods.state();
+        let pods = self.pods.with(key_of(object.meta()));
         Pods::of(pods.iter().map(Arc::as_ref).filter(|pod| belongs(pod, object)), newest, now)
     }
 
     /// Whether pods of an object are left.
     pub(crate) fn has_pods(&self, object: &Object<K>) -> bool {
-        self.pods.state().iter().any(|pod| belongs(pod, object))
+        self.pods.with(key_of(object.meta())).iter().any(|pod| belongs(pod, object))
     }
 
     /// Waits until every cache was filled once: a plan against an empty cache would write everything again. One task waits for
@@ -149,6 +150,17 @@ impl<K: Component> Context<K> {
         self.vertical_autoscalers.known().await;
         self.pods.wait_until_ready().await
     }
+}
+
+/// The key of the pods of an object.
+fn key_of(object: &ObjectMeta) -> Key {
+    Key::of(object.namespace.as_deref(), object.name.as_deref().unwrap_or_default())
+}
+
+/// The key by which the object of a pod finds it: that of [`key_of`].
+pub(crate) fn keys_of_pod(pod: &PodView) -> Vec<Key> {
+    let namespace = pod.metadata.namespace.as_deref();
+    pod.labels().get(LABEL_NAME).map(|name| Key::of(namespace, name)).into_iter().collect()
 }
 
 fn belongs<K: Component>(pod: &PodView, object: &Object<K>) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::args::ComponentArgs;
 use crate::backend_configs::{BackendConfigs, Config, warn_of_old_place};
-use crate::context::{Context, Render};
+use crate::context::{Context, Render, keys_of_pod};
 use crate::deferred_status::DeferredStatuses;
 use crate::fan_out::FanOut;
 use crate::finalize::cleanups::Cleanups;
@@ -77,7 +77,7 @@ pub fn run<K: Component>(
             move |view: &mut optional_api::View| view.prune(manager),
             move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
         );
-        let (pods, pods_changed) = watches.owned(&selector, PodView::prune);
+        let (pods, pods_changed) = watches.indexed(&selector, PodView::prune, keys_of_pod);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));

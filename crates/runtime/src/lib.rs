@@ -25,6 +25,7 @@ pub mod event;
 pub mod failing;
 mod fair_queue;
 mod finalizer;
+pub mod index;
 pub mod metrics;
 pub mod mutation_cache;
 pub mod observe;

@@ -15,10 +15,13 @@ use tokio::sync::OnceCell;
 /// deletion right after the write is noticed within seconds.
 pub const GRACE: Duration = Duration::from_secs(10);
 
+/// The response to a write, and when it came.
+type Written<V> = (Instant, Arc<V>);
+
 /// A cache of objects that the controller writes, overlaid with its own writes.
 pub struct MutationCache<V: Resource<DynamicType = ()> + 'static> {
     store: Store<V>,
-    written: Mutex<HashMap<ObjectRef<V>, (Instant, V)>>,
+    written: Mutex<HashMap<ObjectRef<V>, Written<V>>>,
     /// Uids of objects that the controller deleted and the cache may still show.
     removed: Mutex<HashMap<ObjectRef<V>, Option<String>>>,
     filled: OnceCell<()>,
@@ -42,7 +45,7 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
     pub fn get(&self, key: &ObjectRef<V>) -> Option<V> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(key) {
-            Some(entry) if self.ahead(key, entry) => Some(entry.1.clone()),
+            Some(entry) if self.ahead(key, entry) => Some(V::clone(&entry.1)),
             _ => {
                 // The cache caught up: if the object is missing from now on, it was deleted.
                 written.remove(key);
@@ -81,17 +84,19 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         written.contains_key(key) && self.store.get(key).is_none()
     }
 
-    /// The newest known form of all objects that match.
-    pub fn newest(&self, matches: impl Fn(&V) -> bool) -> Vec<V> {
-        let mut newest: HashMap<ObjectRef<V>, V> = self
-            .store
-            .state()
-            .iter()
-            .filter(|object| matches(object))
-            .map(|object| (ObjectRef::from_obj(object.as_ref()), V::clone(object)))
-            .collect();
+    /// The newest known form of all objects that match: of the given cached ones, and of those that the controller wrote.
+    pub fn newest(
+        &self,
+        cached: impl IntoIterator<Item = Arc<V>>,
+        matches: impl Fn(&V) -> bool,
+    ) -> Vec<Arc<V>> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|key, entry| self.ahead(key, entry));
+        let mut newest: HashMap<ObjectRef<V>, Arc<V>> = cached
+            .into_iter()
+            .filter(|object| matches(object))
+            .map(|object| (ObjectRef::from_obj(object.as_ref()), object))
+            .collect();
         for (key, entry) in written.iter().filter(|(_, entry)| matches(&entry.1)) {
             newest.insert(key.clone(), entry.1.clone());
         }
@@ -115,13 +120,13 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         // Writes that the cache shows by now are dropped: only a few entries ever remain.
         written.retain(|key, entry| self.ahead(key, entry));
-        written.insert(key, (Instant::now(), object));
+        written.insert(key, (Instant::now(), Arc::new(object)));
     }
 
     /// Whether a write is not in the cache yet.
-    fn ahead(&self, key: &ObjectRef<V>, (at, ours): &(Instant, V)) -> bool {
+    fn ahead(&self, key: &ObjectRef<V>, (at, ours): &Written<V>) -> bool {
         match self.store.get(key) {
-            Some(cached) => version(ours) > version(cached.as_ref()),
+            Some(cached) => version(ours.as_ref()) > version(cached.as_ref()),
             None => at.elapsed() < GRACE,
         }
     }
@@ -214,8 +219,11 @@ mod tests {
         let key = ObjectRef::<ConfigMap>::new("x").within("ns");
         let newest = |cache: &MutationCache<ConfigMap>| {
             let one = cache.get(&key).and_then(|o| o.metadata.resource_version);
-            let all: Vec<_> =
-                cache.newest(|_| true).into_iter().filter_map(|o| o.metadata.resource_version).collect();
+            let all: Vec<_> = cache
+                .newest(cache.store.state(), |_| true)
+                .into_iter()
+                .filter_map(|o| o.resource_version())
+                .collect();
             assert_eq!(one.clone().into_iter().collect::<Vec<_>>(), all);
             one
         };

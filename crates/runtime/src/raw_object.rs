@@ -58,6 +58,13 @@ impl<K, S> RawObject<K, S> {
     }
 }
 
+impl<K, S> RawObject<K, S> {
+    /// Drops the `spec` of an object of which only the rest is read: it is empty afterwards.
+    pub fn drop_spec(&mut self) {
+        self.spec = Ok("{}".into());
+    }
+}
+
 /// Positions in the compact copy mean nothing to the user; the quoted text does.
 fn explain(spec: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();

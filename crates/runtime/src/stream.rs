@@ -7,6 +7,7 @@ use crate::denial::denial;
 use crate::denied::Denied;
 use crate::error_text;
 use crate::fair_queue::places;
+use crate::index::{Index, Indexed, Keys};
 use crate::metrics::Metrics;
 use crate::optional::Optional;
 use crate::presence::Presence;
@@ -55,6 +56,13 @@ pub type Cached<K> = (Store<K>, Changes<K>);
 /// Changes of objects.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
+/// What a watch fills.
+struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
+    store: Store<K>,
+    writer: Writer<K>,
+    index: Option<Arc<Index<K>>>,
+}
+
 /// The selection of objects of a kind.
 #[derive(Default)]
 struct Selection {
@@ -101,7 +109,7 @@ impl Watches {
     {
         let labels = self.args.watch_label_selector.clone();
         let trim = |object: &mut K| object.meta_mut().managed_fields = None;
-        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim);
+        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim, None);
         let meaningful = predicates::generation
             .combine(predicates::labels)
             .combine(predicates::annotations)
@@ -117,8 +125,25 @@ impl Watches {
         K: Send + Sync + 'static,
     {
         let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
-        let (store, changes) = self.cache(selection, trim);
+        let (store, changes) = self.cache(selection, trim, None);
         (store, changes.boxed())
+    }
+
+    /// The same with an index.
+    pub fn indexed<K>(
+        &self,
+        selector: &str,
+        trim: impl FnMut(&mut K) + Send + 'static,
+        keys: Keys<K>,
+    ) -> (Indexed<K>, Changes<K>)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+        K: Send + Sync + 'static,
+    {
+        let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
+        let index = Arc::new(Index::by(keys));
+        let (store, changes) = self.cache(selection, trim, Some(index.clone()));
+        (Indexed::new(store, index), changes.boxed())
     }
 
     /// The same for a kind that the cluster may not have: the process is ready without. `wanted` says whether any object
@@ -136,7 +161,8 @@ impl Watches {
         let source = self.source(selection, name.clone(), &store, Need::Optional(presence.clone()));
         let optional = Optional::new(store.clone(), name, self.denied.clone(), presence);
         let events = optional.changes(self.client.clone(), source, wanted);
-        let changes = self.filled(events, store, writer, trim, Filled::Optional).boxed();
+        let cache = Cache { store, writer, index: None };
+        let changes = self.filled(events, cache, trim, Filled::Optional).boxed();
         (Arc::new(optional), changes)
     }
 
@@ -152,7 +178,7 @@ impl Watches {
             namespaces: namespace.map_or(all.namespaces, |namespace| vec![namespace.to_owned()]),
             ..Selection::default()
         };
-        let (store, changes) = self.cache(selection, |_: &mut K| {});
+        let (store, changes) = self.cache(selection, |_: &mut K| {}, None);
         (store, changes.boxed())
     }
 
@@ -165,6 +191,7 @@ impl Watches {
         &self,
         selection: Selection,
         trim: F,
+        index: Option<Arc<Index<K>>>,
     ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
     where
         F: FnMut(&mut K) + Send + 'static,
@@ -176,7 +203,8 @@ impl Watches {
         let ready = Arc::new(self.readiness.register(&name));
         let source = self.source(selection, name, &store, Need::Ready(ready.clone()));
         let ready = if source.several() == 0 { Filled::One(ready) } else { Filled::Several(ready) };
-        let changes = self.filled(source.open(), store.clone(), writer, trim, ready);
+        let cache = Cache { store: store.clone(), writer, index };
+        let changes = self.filled(source.open(), cache, trim, ready);
         (store, changes)
     }
 
@@ -199,8 +227,7 @@ impl Watches {
     fn filled<K, F, E>(
         &self,
         events: E,
-        store: Store<K>,
-        writer: Writer<K>,
+        cache: Cache<K>,
         trim: F,
         ready: Filled,
     ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F, E>
@@ -214,7 +241,7 @@ impl Watches {
         let metrics = self.metrics.clone();
         metrics.watch_errors.with_label_values(&[kind.as_str()]);
         let mut reported = None;
-        with_deletions(events.modify(trim), store, writer)
+        with_deletions(events.modify(trim), cache.store, cache.writer, cache.index)
             .inspect(move |event| match event {
                 Err(error) => {
                     metrics.watch_errors.with_label_values(&[kind.as_str()]).inc();

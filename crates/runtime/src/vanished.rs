@@ -4,6 +4,7 @@
 //! meanwhile, but there is no `Delete` event: the cache drops the object, and its owner is not reconciled until the next resync.
 //! So the cache before the list is compared with the cache after it (docs/decisions/0042-deletions-during-a-gap.md).
 
+use crate::index::Index;
 use futures::{Stream, StreamExt, stream};
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
@@ -12,11 +13,12 @@ use kube::runtime::watcher::{Error, Event};
 use std::sync::Arc;
 
 /// Fills `store` by `writer`, and adds a `Delete` event after a new list for each object that is missing in it. An object that
-/// was recreated under the same name counts as deleted: the old one may have had another owner.
+/// was recreated under the same name counts as deleted: the old one may have had another owner. The index follows the cache.
 pub(crate) fn with_deletions<K>(
     events: impl Stream<Item = Result<Event<K>, Error>> + Send,
     store: Store<K>,
     mut writer: Writer<K>,
+    index: Option<Arc<Index<K>>>,
 ) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
@@ -25,7 +27,10 @@ where
         // Pointers only: the deleted objects alone are kept after the list.
         let before = if matches!(event, Ok(Event::InitDone)) { store.state() } else { Vec::new() };
         if let Ok(event) = &event {
-            writer.apply_watcher_event(event);
+            match &index {
+                Some(index) => index.follow(event, &store, || writer.apply_watcher_event(event)),
+                None => writer.apply_watcher_event(event),
+            }
         }
         let gone: Vec<_> = before.into_iter().filter(|object| is_gone(object.as_ref(), &store)).collect();
         let deletions = gone.into_iter().map(|object| Ok(Event::Delete(Arc::unwrap_or_clone(object))));
@@ -55,7 +60,7 @@ mod tests {
     async fn through(events: Vec<Event<ConfigMap>>) -> (Vec<String>, Vec<String>) {
         let (store, writer) = reflector::store();
         let events = stream::iter(events.into_iter().map(Ok));
-        let seen = with_deletions(events, store.clone(), writer).collect::<Vec<_>>().await;
+        let seen = with_deletions(events, store.clone(), writer, None).collect::<Vec<_>>().await;
         let text = seen.into_iter().flatten().filter_map(|event| match event {
             Event::Delete(object) => {
                 Some(format!("-{}/{}", object.name_any(), object.uid().unwrap_or_default()))
