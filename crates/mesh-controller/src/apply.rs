@@ -85,9 +85,9 @@ impl Context {
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ApplyError> {
         match kind {
-            Kind::Function => self.write(&self.functions, mesh, step, labels).await,
-            Kind::Source => self.write(&self.sources, mesh, step, labels).await,
-            Kind::Sink => self.write(&self.sinks, mesh, step, labels).await,
+            Kind::Function => self.write(&self.functions.cache, mesh, step, labels).await,
+            Kind::Source => self.write(&self.sources.cache, mesh, step, labels).await,
+            Kind::Sink => self.write(&self.sinks.cache, mesh, step, labels).await,
         }
     }
 
@@ -189,7 +189,7 @@ impl Context {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
     {
-        let change = |entries| managed_fields::settle(entries, item.states_replicas());
+        let change = |entries| managed_fields::settle(entries, item.states_replicas);
         let mut settled = reassign(&self.writer, child, None, change).await?;
         prune(&mut settled, self.writer.manager());
         Ok(settled)

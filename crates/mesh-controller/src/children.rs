@@ -1,24 +1,30 @@
 //! The components as the caches show them.
 
-use crate::items::Kind;
+use crate::items::{DesiredComponent, Kind, contained};
 use crate::reason::Reason;
 use functionmesh_api::condition::{PROGRESSING, READY};
 use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
-use functionmesh_api::mesh_label;
 use functionmesh_api::status::ComponentStatus;
+use functionmesh_api::{FunctionMesh, mesh_label};
 use functionmesh_objects::managed_fields::Owners;
 use functionmesh_runtime::raw_object::RawObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 /// A Function, Source or Sink as it is cached.
 pub(crate) type Child<K> = RawObject<K, ComponentStatus>;
 
-/// Drops everything that is not read. `manager` is the field manager of this controller.
+/// Drops everything that is not read. `manager` is the field manager of this controller. The spec is compared only with that of
+/// an item, and most components of a cluster may belong to no mesh.
 pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
+    let of_mesh = |owner: &OwnerReference| owner.kind == FunctionMesh::kind(&());
+    if !child.owner_references().iter().any(of_mesh) && !child.labels().contains_key(LABEL_MESH) {
+        child.drop_spec();
+    }
     let entries = &mut child.meta_mut().managed_fields;
     if let Some(applied) = entries {
         applied.retain(|entry| entry.manager.as_deref() == Some(manager));
@@ -37,10 +43,8 @@ pub(crate) struct ObservedComponent {
     pub(crate) owner: Owner,
     /// Whether it is being deleted.
     pub(crate) terminating: bool,
-    /// Hash of the item that it was created from.
-    pub(crate) hash: Option<String>,
-    /// Its `spec`; none if it does not decode, which is different from an empty one.
-    pub(crate) spec: Option<Value>,
+    /// How its `spec` compares with its item.
+    pub(crate) spec: LiveSpec,
     /// Its labels.
     pub(crate) labels: BTreeMap<String, String>,
     /// The owners of its fields.
@@ -49,6 +53,19 @@ pub(crate) struct ObservedComponent {
     pub(crate) ready: Option<Condition>,
     /// Its `Progressing` condition, under the same rule.
     pub(crate) progressing: Option<Condition>,
+    /// Whether it was ready when an earlier `spec` was its newest; false once the newest has been reported on.
+    pub(crate) was_ready: bool,
+}
+
+/// How the `spec` of a component compares with its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LiveSpec {
+    /// It was made from the current item, and still contains everything that the item states.
+    Current,
+    /// It was made from another item, was changed, or has no item.
+    Different,
+    /// It was made from the current item and does not decode, which is no difference.
+    Unreadable,
 }
 
 /// The owner of a component.
@@ -83,27 +100,68 @@ impl Owner {
     }
 }
 
+/// Results of comparisons of the components of a mesh with their items, by uid and generation of the component: a status, which
+/// changes more often than any `spec`, needs no other comparison.
+#[derive(Debug, Default)]
+pub(crate) struct Compared(Mutex<HashMap<String, (i64, LiveSpec)>>);
+
+impl Compared {
+    fn known(&self, metadata: &ObjectMeta) -> Option<LiveSpec> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (generation, result) = known.get(metadata.uid.as_deref()?)?;
+        (Some(*generation) == metadata.generation).then_some(*result)
+    }
+
+    fn remember(&self, metadata: &ObjectMeta, result: LiveSpec) {
+        if let (Some(uid), Some(generation)) = (metadata.uid.clone(), metadata.generation) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, (generation, result));
+        }
+    }
+}
+
+fn compare<K: Resource<DynamicType = ()>>(
+    child: &Child<K>,
+    item: &DesiredComponent,
+    compared: &Compared,
+) -> LiveSpec {
+    if child.annotations().get(ANNOTATION_MESH_ITEM_HASH) != Some(&item.hash) {
+        return LiveSpec::Different;
+    }
+    compared.known(child.meta()).unwrap_or_else(|| {
+        let result = match child.spec::<Value>() {
+            Ok(spec) if contained(&item.spec(), &spec) => LiveSpec::Current,
+            Ok(_) => LiveSpec::Different,
+            Err(_) => LiveSpec::Unreadable,
+        };
+        compared.remember(child.meta(), result);
+        result
+    })
+}
+
 impl ObservedComponent {
-    /// Reads a cached component. `mesh` is the mesh that has an item of this name.
+    /// Reads a cached component. `mesh` is the mesh that has `item`.
     pub(crate) fn of<K: Resource<DynamicType = ()>>(
         kind: Kind,
         child: &Child<K>,
         mesh: &OwnerReference,
+        item: Option<&DesiredComponent>,
+        compared: &Compared,
     ) -> Self {
         let metadata = child.meta();
         let current = child.status.observed_generation >= metadata.generation;
         let condition = |type_| child.status.conditions.get(type_).filter(|_| current).cloned();
+        let earlier = child.status.conditions.get(READY).filter(|_| !current);
         Self {
             kind,
             name: child.name_any(),
             owner: Owner::of(metadata, mesh),
             terminating: metadata.deletion_timestamp.is_some(),
-            hash: child.annotations().get(ANNOTATION_MESH_ITEM_HASH).cloned(),
-            spec: child.spec().ok(),
+            spec: item.map_or(LiveSpec::Different, |item| compare(child, item, compared)),
             labels: metadata.labels.clone().unwrap_or_default(),
             owners: child.owners,
             ready: condition(READY),
             progressing: condition(PROGRESSING),
+            was_ready: earlier.is_some_and(|condition| condition.status == "True"),
         }
     }
 

@@ -1,12 +1,14 @@
 //! State that all reconciles of the mesh-controller share.
 
-use crate::children::Child;
+use crate::components::Components;
+use crate::decoded::DecodedMeshes;
+use crate::reports::Reports;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
-use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
+use functionmesh_runtime::mutation_cache::PendingWrites;
 use functionmesh_runtime::raw_object::RawObject;
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 
@@ -20,13 +22,17 @@ pub(crate) struct Context {
     /// Publishes Events.
     pub(crate) events: Events,
     /// Components by kind.
-    pub(crate) functions: MutationCache<Child<Function>>,
+    pub(crate) functions: Components<Function>,
     /// Source components, as above.
-    pub(crate) sources: MutationCache<Child<Source>>,
+    pub(crate) sources: Components<Source>,
     /// Sink components, as above.
-    pub(crate) sinks: MutationCache<Child<Sink>>,
+    pub(crate) sinks: Components<Sink>,
     /// The controller's own status writes, until the cache shows them.
     pub(crate) statuses: PendingWrites<Mesh, MeshStatus>,
+    /// The decoded specs.
+    pub(crate) decoded: DecodedMeshes,
+    /// When the last statuses were written.
+    pub(crate) reports: Reports,
     /// Meshes whose writes fail.
     pub(crate) failing: Failing,
     /// Terminating namespaces.

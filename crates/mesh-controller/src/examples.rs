@@ -1,6 +1,6 @@
 //! A status for each reason, as the controller writes it, for tests with tools that read it.
 
-use crate::children::{ObservedComponent, Owner};
+use crate::children::{LiveSpec, ObservedComponent, Owner};
 use crate::items::{DesiredComponent, items};
 use crate::reason::Reason;
 use crate::status::{Problems, status};
@@ -73,11 +73,11 @@ fn observed(
         name: desired.name.clone(),
         owner: Owner::Ours,
         terminating: false,
-        hash: None,
-        spec: None,
+        spec: LiveSpec::Current,
         labels: BTreeMap::new(),
         ready: Some(condition(READY, ready)),
         progressing: Some(condition(PROGRESSING, progressing)),
+        was_ready: false,
     }
 }
 

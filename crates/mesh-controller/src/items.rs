@@ -21,10 +21,13 @@ pub(crate) struct DesiredComponent {
     pub(crate) name: String,
     /// Name in the mesh.
     pub(crate) item: String,
-    /// The item.
-    pub(crate) spec: Map<String, Value>,
+    /// The item, as text: decoded it is ten times the size.
+    text: Box<str>,
     /// Hash of the item.
     pub(crate) hash: String,
+    /// Whether the mesh sets the number of replicas. Otherwise an autoscaler, `kubectl scale` or another client scales the
+    /// component, and the number in the item, if any, is the initial one.
+    pub(crate) states_replicas: bool,
 }
 
 /// A problem with an item, for the status.
@@ -34,8 +37,11 @@ pub(crate) type Problem = String;
 pub(crate) fn items(mesh: &str, spec: &Value) -> (Vec<DesiredComponent>, Vec<Problem>) {
     let (found, problems) = mesh_items(mesh, spec);
     let desired = |MeshItem { kind, name, item, spec }| {
-        let hash = hash(&spec);
-        DesiredComponent { kind, name, item, spec, hash }
+        // Keys are sorted; encoding maps with string keys cannot fail.
+        let text = serde_json::to_string(&spec).unwrap_or_default().into_boxed_str();
+        let states_replicas =
+            spec.get("replicas").is_some_and(|number| !number.is_null()) && !autoscaled(&spec);
+        DesiredComponent { kind, name, item, hash: hash_of(text.as_bytes()), text, states_replicas }
     };
     (found.into_iter().map(desired).collect(), problems)
 }
@@ -53,16 +59,15 @@ pub(crate) fn metadata(desired: &DesiredComponent, namespace: &str, owner: &Owne
 }
 
 impl DesiredComponent {
-    /// Whether the mesh sets the number of replicas. Otherwise an autoscaler, `kubectl scale` or another client scales the
-    /// component, and the number in the item, if any, is the initial one.
-    pub(crate) fn states_replicas(&self) -> bool {
-        self.spec.get("replicas").is_some_and(|replicas| !replicas.is_null()) && !autoscaled(&self.spec)
+    /// The item.
+    pub(crate) fn spec(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.text).unwrap_or_default()
     }
 
     /// Whether the field ownership is correct: no other manager shares the fields that the item states, and the mesh does not own
     /// the number of replicas unless the item states it.
     pub(crate) fn is_settled(&self, owners: Owners) -> bool {
-        !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas())
+        !owners.shared && (!owners.mesh_owns_replicas || self.states_replicas)
     }
 }
 
@@ -74,8 +79,8 @@ pub(crate) fn object(
     owner: &OwnerReference,
     live: Option<String>,
 ) -> Value {
-    let mut spec = desired.spec.clone();
-    if live.is_some() && !desired.states_replicas() {
+    let mut spec = desired.spec();
+    if live.is_some() && !desired.states_replicas {
         spec.remove("replicas");
     }
     json!({
@@ -108,11 +113,6 @@ fn within(desired: &Value, live: &Value) -> bool {
         }
         _ => desired == live,
     }
-}
-
-fn hash(spec: &Map<String, Value>) -> String {
-    // Keys are sorted; encoding maps with string keys cannot fail.
-    hash_of(&serde_json::to_vec(spec).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -170,6 +170,6 @@ mod tests {
         assert_eq!(object(&desired, "ns", &owner, None)["spec"]["replicas"], 1);
         let live = object(&desired, "ns", &owner, Some("u".to_owned()));
         assert_eq!((live["spec"].get("replicas"), &live["metadata"]["uid"]), (None, &json!("u")));
-        assert!(contained(&desired.spec, &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
+        assert!(contained(&desired.spec(), &json!({"name": "a", "replicas": 4, "maxReplicas": 5})));
     }
 }

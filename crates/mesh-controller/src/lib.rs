@@ -11,12 +11,15 @@
 
 mod apply;
 mod children;
+mod components;
 mod context;
+mod decoded;
 pub mod examples;
 mod items;
 mod plan;
 pub mod reason;
 mod reconcile;
+mod reports;
 mod run;
 mod status;
 

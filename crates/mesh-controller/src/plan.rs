@@ -1,8 +1,8 @@
 //! Plans the writes of a mesh: desired components against observed ones. Pure.
 
-use crate::children::{ObservedComponent, Owner};
-use crate::items::{DesiredComponent, Kind, contained};
-use std::collections::BTreeMap;
+use crate::children::{LiveSpec, ObservedComponent, Owner};
+use crate::items::{DesiredComponent, Kind};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +47,10 @@ pub(crate) fn plan(
     complete: bool,
 ) -> Plan {
     let mut plan = Plan::default();
+    let by_name: HashMap<_, _> =
+        observed.iter().map(|live| ((live.kind, live.name.as_str()), live)).collect();
     for item in desired {
-        let live = observed.iter().find(|s| s.kind == item.kind && s.name == item.name);
-        let step = match live {
+        let step = match by_name.get(&(item.kind, item.name.as_str())) {
             None => Step::Create(item.clone()),
             Some(live) => match live.owner {
                 Owner::Foreign => {
@@ -59,8 +60,8 @@ pub(crate) fn plan(
                 // Recreated after its deletion.
                 Owner::Predecessor => continue,
                 Owner::Ours | Owner::Orphan if live.terminating => continue,
-                Owner::Ours if is_current(live, item, labels) => {
-                    if live.spec.is_none() || item.is_settled(live.owners) {
+                Owner::Ours if is_current(live, labels) => {
+                    if live.spec == LiveSpec::Unreadable || item.is_settled(live.owners) {
                         continue;
                     }
                     Step::Settle(item.clone())
@@ -71,7 +72,8 @@ pub(crate) fn plan(
         plan.steps.push((item.kind, step));
     }
     let ours = observed.iter().filter(|s| s.owner == Owner::Ours && !s.terminating);
-    for live in ours.filter(|s| !desired.iter().any(|w| w.kind == s.kind && w.name == s.name)) {
+    let wanted: HashSet<_> = desired.iter().map(|item| (item.kind, item.name.as_str())).collect();
+    for live in ours.filter(|live| !wanted.contains(&(live.kind, live.name.as_str()))) {
         if complete {
             plan.steps.push((live.kind, Step::Delete(live.name.clone())));
         } else {
@@ -81,12 +83,9 @@ pub(crate) fn plan(
     plan
 }
 
-/// Whether a component was created from the current item, still contains everything that the item states, and has its labels. A
-/// spec that does not decode is not compared: that is no difference.
-fn is_current(live: &ObservedComponent, item: &DesiredComponent, labels: &BTreeMap<String, String>) -> bool {
-    live.hash.as_ref() == Some(&item.hash)
-        && live.spec.as_ref().is_none_or(|spec| contained(&item.spec, spec))
-        && labels.iter().all(|(key, value)| live.labels.get(key) == Some(value))
+/// Whether a component does not have to be written: its spec is that of its item, as far as it can be read, and it has its labels.
+fn is_current(live: &ObservedComponent, labels: &BTreeMap<String, String>) -> bool {
+    live.spec != LiveSpec::Different && labels.iter().all(|(key, value)| live.labels.get(key) == Some(value))
 }
 
 #[cfg(test)]
@@ -102,12 +101,12 @@ mod tests {
             name: desired.name.clone(),
             owner,
             terminating: false,
-            hash: Some(desired.hash.clone()),
-            spec: Some(desired.spec.clone().into()),
+            spec: LiveSpec::Current,
             labels: BTreeMap::new(),
             owners: Owners::default(),
             ready: None,
             progressing: None,
+            was_ready: false,
         }
     }
 
@@ -120,15 +119,12 @@ mod tests {
         let spec = json!({"functions": [{"name": "a"}, {"name": "b", "className": "B"}, {"name": "c"}, {"name": "d"}]});
         let (desired, _) = items("m", &spec);
         let mut edited = live(&desired[1], Owner::Ours);
-        edited.spec = Some(json!({"name": "b", "className": "Other"}));
-        let mut old = live(&desired[2], Owner::Ours);
-        old.hash = Some("of an older item".to_owned());
+        edited.spec = LiveSpec::Different;
         let mut gone = live(&desired[0], Owner::Ours);
         gone.name = "m-z".to_owned();
-        let observed = [live(&desired[0], Owner::Ours), edited, old, gone];
+        let observed = [live(&desired[0], Owner::Ours), edited, live(&desired[2], Owner::Ours), gone];
         let want = [
             (Kind::Function, Step::Update(desired[1].clone())),
-            (Kind::Function, Step::Update(desired[2].clone())),
             (Kind::Function, Step::Create(desired[3].clone())),
             (Kind::Function, Step::Delete("m-z".to_owned())),
         ];
@@ -152,9 +148,9 @@ mod tests {
     fn a_component_that_cannot_be_read_is_written_once() {
         let (desired, _) = items("m", &json!({"sinks": [{"name": "a", "className": "A"}]}));
         let mut unreadable = live(&desired[0], Owner::Ours);
-        unreadable.spec = None;
+        unreadable.spec = LiveSpec::Unreadable;
         assert_eq!(plan_of(&desired, &[unreadable.clone()]), Plan::default());
-        unreadable.hash = None;
+        unreadable.spec = LiveSpec::Different;
         assert_eq!(plan_of(&desired, &[unreadable]).steps.len(), 1, "its item changed");
     }
 
@@ -179,10 +175,9 @@ mod tests {
     #[test]
     fn objects_of_others_are_not_touched() {
         let (desired, _) = items("m", &json!({"sinks": [{"name": "a"}]}));
-        let mut foreign = live(&desired[0], Owner::Foreign);
-        foreign.hash = None;
+        let foreign = live(&desired[0], Owner::Foreign);
         let conflict = Plan { conflicts: vec!["Sink m-a".to_owned()], ..Plan::default() };
-        assert_eq!(plan_of(&desired, &[foreign.clone()]), conflict);
+        assert_eq!(plan_of(&desired, std::slice::from_ref(&foreign)), conflict);
         assert_eq!(plan_of(&[], &[foreign]), Plan::default());
         for owner in [Owner::Ours, Owner::Orphan] {
             let terminating = ObservedComponent { terminating: true, ..live(&desired[0], owner) };

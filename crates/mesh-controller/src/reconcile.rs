@@ -1,9 +1,10 @@
 //! One reconcile of a mesh.
 
 use crate::apply::{Applied, rotated};
-use crate::children::{Child, ObservedComponent};
+use crate::children::ObservedComponent;
 use crate::context::{Context, Mesh};
-use crate::items::{DesiredComponent, Kind, items};
+use crate::decoded::Decoded;
+use crate::items::{DesiredComponent, Kind};
 use crate::plan::{Plan, plan};
 use crate::reason::Reason;
 use crate::status::{Problems, status};
@@ -13,13 +14,10 @@ use functionmesh_api::constants::ANNOTATION_MANAGED;
 use functionmesh_api::status::MeshStatus;
 use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::clock;
-use functionmesh_runtime::mutation_cache::{GRACE, MutationCache};
+use functionmesh_runtime::mutation_cache::GRACE;
 use functionmesh_runtime::observe::Done;
 use functionmesh_runtime::terminating_namespaces::HOLD;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,28 +35,30 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     if let Some(wait) = cx.terminating_namespaces.hold(mesh.meta()) {
         return Ok(Done::unchanged().again_in(wait));
     }
-    let spec: Value = match mesh.spec() {
-        Ok(spec) => spec,
+    let decoded = match cx.decoded.of(&mesh) {
+        Ok(decoded) => decoded,
         // Not treated as an empty spec, which would delete everything.
         Err(error) => {
             let invalid = vec![error.to_string()];
             let problems = Problems { invalid, unreadable: true, ..Problems::default() };
-            return Ok(Done::refused(cx.report(&mesh, &[], &[], &problems).await?));
+            let (writes, _) = cx.report(&mesh, &[], &[], &problems).await?;
+            return Ok(Done::refused(writes));
         }
     };
-    let (desired, invalid) = items(&mesh.name_any(), &spec);
+    let Decoded { items: desired, invalid, .. } = decoded.as_ref();
     let labels = cx.passed_on(&mesh);
-    let observed = cx.observed(&mesh, &desired);
-    let Plan { steps, conflicts, kept } = plan(&desired, &observed, &labels, invalid.is_empty());
+    let observed = cx.observed(&mesh, &decoded);
+    let Plan { steps, conflicts, kept } = plan(desired, &observed, &labels, invalid.is_empty());
     let steps = if cx.failed_before(&mesh) { rotated(steps) } else { steps };
     let done = cx.carry_out(&mesh, steps, &labels).await;
-    let Applied { mut writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
+    let Applied { writes, conflicts: found, mut failures, unwritten, unfinished, terminating } = done;
     if terminating {
         // The mesh is about to be deleted with its namespace: a status would be lost.
         cx.terminating_namespaces.record(mesh.meta());
         return Ok(Done::unchanged().again_in(HOLD));
     }
     let conflicts = [conflicts, found].concat();
+    let invalid = invalid.clone();
     let mut problems = Problems { invalid, kept, conflicts, unwritten, ..Problems::default() };
     let lasts = !failures.is_empty() && cx.failing.failed(mesh.meta());
     // Failures that a retry may fix are not reported.
@@ -66,14 +66,16 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
     problems.failures = reported.map(ApplyError::user_message).collect();
     problems.stopped = failures.iter().any(|error| !error.is_transient());
     let failed = failures.pop();
-    let observed = cx.observed(&mesh, &desired);
-    writes += cx.report(&mesh, &desired, &observed, &problems).await?;
-    let again = |done: Done| if cx.awaits_components(&mesh) { done.again_in(GRACE) } else { done };
-    match failed {
-        Some(error) => Err(error),
-        None if unfinished => Ok(Done::applied(writes).again_in(Duration::ZERO)),
-        None => Ok(again(succeeded(&problems, writes, &mesh, &cx))),
-    }
+    let observed = cx.observed(&mesh, &decoded);
+    let (reported, wait) = cx.report(&mesh, desired, &observed, &problems).await?;
+    let writes = writes + reported;
+    let done = match failed {
+        Some(error) => return Err(error),
+        None if unfinished => Done::applied(writes).again_in(Duration::ZERO),
+        None => succeeded(&problems, writes, &mesh, &cx),
+    };
+    let wait = wait.into_iter().chain(cx.awaits_components(&mesh).then_some(GRACE));
+    Ok(wait.fold(done, Done::again_in))
 }
 
 fn succeeded(problems: &Problems, writes: u32, mesh: &Mesh, cx: &Context) -> Done {
@@ -89,11 +91,10 @@ fn succeeded(problems: &Problems, writes: u32, mesh: &Mesh, cx: &Context) -> Don
 
 impl Context {
     /// All cached objects that belong to the mesh or have the name of one of its components.
-    fn observed(&self, mesh: &Mesh, desired: &[DesiredComponent]) -> Vec<ObservedComponent> {
-        let mut observed = Vec::new();
-        collect(&self.functions, Kind::Function, mesh, desired, &mut observed);
-        collect(&self.sources, Kind::Source, mesh, desired, &mut observed);
-        collect(&self.sinks, Kind::Sink, mesh, desired, &mut observed);
+    fn observed(&self, mesh: &Mesh, decoded: &Decoded) -> Vec<ObservedComponent> {
+        let mut observed = self.functions.observed(Kind::Function, mesh, decoded);
+        observed.extend(self.sources.observed(Kind::Source, mesh, decoded));
+        observed.extend(self.sinks.observed(Kind::Sink, mesh, decoded));
         observed
     }
 
@@ -112,27 +113,26 @@ impl Context {
 
     /// Whether a component was written that its cache does not show yet, or no longer.
     fn awaits_components(&self, mesh: &Mesh) -> bool {
-        let uid = mesh.uid();
-        let ours = |owners: &[OwnerReference]| owners.iter().any(|r| Some(&r.uid) == uid.as_ref());
-        self.functions.unconfirmed(|c| ours(c.owner_references()))
-            || self.sources.unconfirmed(|c| ours(c.owner_references()))
-            || self.sinks.unconfirmed(|c| ours(c.owner_references()))
+        self.functions.awaits(mesh) || self.sources.awaits(mesh) || self.sinks.awaits(mesh)
     }
 
-    /// Writes the status if it differs. Returns the number of writes.
+    /// Writes the status if it differs and is due. Returns the number of writes, and how long it has to wait otherwise.
     async fn report(
         &self,
         mesh: &Mesh,
         desired: &[DesiredComponent],
         observed: &[ObservedComponent],
         problems: &Problems,
-    ) -> Result<u32, ApplyError> {
+    ) -> Result<(u32, Option<Duration>), ApplyError> {
         let stored = self.statuses.newest(mesh, |mesh| mesh.status.clone());
         let ours = condition::managed(stored.conditions.list(), &Reason::ALL.map(Reason::docs));
         let before = MeshStatus { conditions: stored.conditions.with(ours), ..stored };
         let after = status(&before, desired, observed, problems, mesh.meta().generation, &clock::now());
         if after == before {
-            return Ok(0);
+            return Ok((0, None));
+        }
+        if let Some(wait) = self.reports.wait(mesh.meta().uid.as_deref(), &before, &after) {
+            return Ok((0, Some(wait)));
         }
         let stored = (!before.conditions.is_legacy()).then_some(before.conditions.list());
         let answered = self.writer.patch_status(mesh, self.statuses.version(mesh), &after, stored).await?;
@@ -140,26 +140,7 @@ impl Context {
         self.events.on_change(mesh, known, new, Reason::ComponentsNotReady.as_str()).await;
         self.events.on_trouble(mesh, known, new, RECONCILE_FAILED).await;
         self.statuses.wrote(mesh, answered, after);
-        Ok(1)
+        self.reports.wrote(mesh.uid());
+        Ok((1, None))
     }
-}
-
-fn collect<K>(
-    cache: &MutationCache<Child<K>>,
-    kind: Kind,
-    mesh: &Mesh,
-    desired: &[DesiredComponent],
-    observed: &mut Vec<ObservedComponent>,
-) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
-{
-    let (uid, namespace) = (mesh.uid(), mesh.namespace());
-    let owner = mesh.controller_owner_ref(&()).unwrap_or_default();
-    let named = |name: &str| desired.iter().any(|w| w.kind == kind && w.name == name);
-    let related = |child: &Child<K>| {
-        child.namespace() == namespace
-            && (named(&child.name_any())
-                || child.owner_references().iter().any(|r| Some(&r.uid) == uid.as_ref()))
-    };
-    observed.extend(cache.newest(related).iter().map(|child| ObservedComponent::of(kind, child, &owner)));
 }

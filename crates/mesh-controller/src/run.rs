@@ -1,9 +1,12 @@
 //! The watches of the mesh controller and the queue they fill.
 
 use crate::children::{Child, prune};
+use crate::components::{Components, keys};
 use crate::context::{Context, Mesh};
+use crate::decoded::DecodedMeshes;
 use crate::items::Kind;
 use crate::reconcile::reconcile;
+use crate::reports::Reports;
 use functionmesh_api::condition::READY;
 use functionmesh_api::{Function, FunctionMesh, Sink, Source};
 use functionmesh_runtime::Process;
@@ -11,10 +14,11 @@ use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::args::WatchArgs;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
+use functionmesh_runtime::index::Indexed;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
-use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
+use functionmesh_runtime::mutation_cache::PendingWrites;
 use functionmesh_runtime::reconciler::Reconciler;
-use functionmesh_runtime::stream::{Cached, Watches};
+use functionmesh_runtime::stream::{Changes, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::StreamExt;
 use kube::runtime::Controller;
@@ -48,16 +52,18 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
         let context = Arc::new(Context {
             writer,
             events,
-            functions: MutationCache::over(functions),
-            sources: MutationCache::over(sources),
-            sinks: MutationCache::over(sinks),
+            functions: Components::over(functions),
+            sources: Components::over(sources),
+            sinks: Components::over(sinks),
             statuses: PendingWrites::over(meshes.clone()),
+            decoded: DecodedMeshes::default(),
+            reports: Reports::default(),
             failing: Failing::default(),
             terminating_namespaces: TerminatingNamespaces::default(),
             selected_by: watches.args.selected_by(),
         });
         let reconciler = Reconciler::new(&watches, shutdown.clone());
-        let ends = reconciler.clone();
+        let (ends, shared) = (reconciler.clone(), context.clone());
         let known = [meshes.clone(), meshes.clone(), meshes.clone()];
         let [of_functions, of_sources, of_sinks] = known;
         Controller::for_stream(changed, meshes)
@@ -72,7 +78,9 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
                 context,
             )
             .for_each(|result| {
-                ends.forget_missing(result);
+                if let Some((namespace, name)) = ends.forget_missing(result) {
+                    shared.decoded.forget(&ObjectRef::new(&name).within(&namespace));
+                }
                 std::future::ready(())
             })
             .await;
@@ -81,11 +89,11 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
 }
 
 /// The components of one kind.
-fn components<K>(watches: &Watches, manager: &'static str) -> Cached<Child<K>>
+fn components<K>(watches: &Watches, manager: &'static str) -> (Indexed<Child<K>>, Changes<Child<K>>)
 where
     K: Resource<DynamicType = ()> + 'static,
 {
-    watches.owned("", move |child: &mut Child<K>| prune(child, manager))
+    watches.indexed("", move |child: &mut Child<K>| prune(child, manager), keys)
 }
 
 /// The meshes that a component affects: its owner, and meshes that may have an item of its name. A name that another object used
@@ -115,7 +123,7 @@ async fn observed(
         return Ok(Action::await_change());
     };
     let (functions, sources, sinks) =
-        (context.functions.filled(), context.sources.filled(), context.sinks.filled());
+        (context.functions.cache.filled(), context.sources.cache.filled(), context.sinks.cache.filled());
     if futures::try_join!(functions, sources, sinks).is_err() {
         return Ok(Action::await_change());
     }

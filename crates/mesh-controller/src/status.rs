@@ -1,12 +1,13 @@
 //! The status of a mesh, from its components. Pure.
 
-use crate::children::{ObservedComponent, Owner};
+use crate::children::{LiveSpec, ObservedComponent, Owner};
 use crate::items::{DesiredComponent, Kind};
 use crate::reason::Reason;
 use functionmesh_api::condition::{self, DesiredCondition as Condition, STALLED};
 use functionmesh_api::condition::{PROGRESSING, READY, RECONCILE_FAILED};
 use functionmesh_api::status::{Conditions, MeshStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::{HashMap, HashSet};
 
 /// Maximum number of components that a message names.
 const NAMED: usize = 5;
@@ -40,14 +41,20 @@ pub(crate) fn status(
     now: &Time,
 ) -> MeshStatus {
     let is_there = |s: &&ObservedComponent| matches!(s.owner, Owner::Ours | Owner::Orphan) && !s.terminating;
-    let find =
-        |w: &DesiredComponent| seen.iter().filter(is_there).find(|s| s.kind == w.kind && s.name == w.name);
-    // For a mesh that was ready with this spec, a write is a repair: the readiness of its component does not change.
+    let by_name: HashMap<_, _> =
+        seen.iter().filter(is_there).map(|live| ((live.kind, live.name.as_str()), live)).collect();
+    let find = |w: &DesiredComponent| by_name.get(&(w.kind, w.name.as_str())).copied();
+    // For a mesh that was ready with this spec, a write is a repair, and a spec that still contains the item was scaled: the
+    // readiness of its component does not change before the component reports it.
     let was_ready = previous.observed_generation == generation
         && previous.conditions.get(READY).is_some_and(|ready| ready.status == "True");
-    let is_unwritten = |w: &DesiredComponent| problems.unwritten.contains(&(w.kind, w.name.clone()));
+    let unwritten: HashSet<_> =
+        problems.unwritten.iter().map(|(kind, name)| (*kind, name.as_str())).collect();
+    let is_unwritten = |w: &DesiredComponent| unwritten.contains(&(w.kind, w.name.as_str()));
+    let is_still_ready =
+        |live: &ObservedComponent| was_ready && live.was_ready && live.spec == LiveSpec::Current;
     let is_ready = |w: &DesiredComponent| {
-        (was_ready || !is_unwritten(w)) && find(w).is_some_and(ObservedComponent::is_ready)
+        (was_ready || !is_unwritten(w)) && find(w).is_some_and(|live| live.is_ready() || is_still_ready(live))
     };
     let is_held_up = !problems.failures.is_empty() && desired.iter().any(|w| is_unwritten(w) && !is_ready(w));
     let ready = desired.iter().filter(|w| is_ready(w)).count();
@@ -180,11 +187,11 @@ mod tests {
             name: desired.name.clone(),
             owner: Owner::Ours,
             terminating: false,
-            hash: None,
-            spec: None,
+            spec: LiveSpec::Current,
             labels: std::collections::BTreeMap::new(),
             ready: serde_json::from_value(ready.clone()).ok(),
             progressing: None,
+            was_ready: false,
         }
     }
 
@@ -250,6 +257,28 @@ mod tests {
         let refused = of(&edited, 2, &["no answer"]);
         let want = "False ApplyFailed: 0/1 ready; no answer; function a: not updated yet";
         assert_eq!(text(&refused, READY).as_deref(), Some(want));
+    }
+
+    #[test]
+    fn a_component_that_is_scaled_stays_ready_until_it_reports() {
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a"}]}));
+        let yes = condition("True", "AllReplicasAvailable", "");
+        let now = clock::now();
+        let none = Problems::default();
+        let of = |previous: &MeshStatus, generation: i64, component: &ObservedComponent| {
+            status(previous, &desired, std::slice::from_ref(component), &none, Some(generation), &now)
+        };
+        let before = of(&MeshStatus::default(), 1, &seen(&desired[0], &yes));
+        let scaled = ObservedComponent { was_ready: true, ..seen(&desired[0], &Value::Null) };
+        assert_eq!(of(&before, 1, &scaled), before, "its replicas changed, which the item does not state");
+        let is_ready = |status: &MeshStatus| status.conditions.get(READY).map(|c| c.status.clone());
+        let no = Some("False".to_owned());
+        assert_eq!(is_ready(&of(&before, 2, &scaled)), no, "the mesh was edited");
+        let edited = ObservedComponent { spec: LiveSpec::Different, ..scaled.clone() };
+        assert_eq!(is_ready(&of(&before, 1, &edited)), no, "the component was edited");
+        assert_eq!(is_ready(&of(&MeshStatus::default(), 1, &scaled)), no, "never ready before");
+        let failed = seen(&desired[0], &condition("False", "CrashLoop", ""));
+        assert_eq!(is_ready(&of(&before, 1, &failed)), no);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod items;
 mod names;
 mod progress;
 mod shard;
+mod statuses;
 mod takeover;
 
 use anyhow::Result;
