@@ -46,9 +46,8 @@ pub(crate) async fn report<K: Component>(
         }
     }
     let mut writes = writes;
-    let is_new = before.conditions.list().is_empty() && !before.conditions.is_legacy();
-    let quiet = matches!(outcome, Outcome::Applied { .. }) && readiness.reason == Reason::WaitingForPods;
-    let kept = if is_new && quiet { cx.deferred_statuses.defer(object.meta(), &after) } else { None };
+    let quiet = readiness.reason == Reason::WaitingForPods && begins(&before, outcome, generation);
+    let kept = if quiet { cx.deferred_statuses.defer(object.meta(), &after) } else { None };
     if kept.is_none() && (after != before || before.conditions.is_legacy()) {
         let known = cx.known_version(object);
         // If it fails, the result of the reconcile is recorded nevertheless.
@@ -74,6 +73,15 @@ pub(crate) async fn report<K: Component>(
         (Outcome::Applied { .. } | Outcome::CleanupPending { .. }, _) => Done::applied(writes),
     };
     Ok([kept, readiness.again].into_iter().flatten().fold(done, Done::again_in))
+}
+
+/// Whether the stored status is older than the newest pods: there is none yet, or the spec or the `StatefulSet` changed since.
+fn begins(before: &ComponentStatus, outcome: &Outcome, generation: Option<i64>) -> bool {
+    let Outcome::Applied { stateful_set: live, .. } = outcome else { return false };
+    let is_new = before.conditions.list().is_empty();
+    let recorded = before.stateful_set.as_ref().map(|recorded| recorded.generation);
+    let changed = before.observed_generation != generation || recorded != live.metadata.generation;
+    !before.conditions.is_legacy() && (is_new || changed)
 }
 
 /// Completes a record of an earlier release when the status is written for another reason.

@@ -1,9 +1,12 @@
-//! The first status of a new object is delayed for a moment: one write less if the object is ready by then, and it is never lost.
+//! The first status of a new object, or of a roll-out, is delayed for a moment: one write less if the object is ready by then, and
+//! it is never lost.
 
 use anyhow::{Result, ensure};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
-use e2e::testing::objects::{api, create, until_ready};
+use e2e::testing::many::each;
+use e2e::testing::objects::{api, create, merge, until_ready};
 use e2e::testing::{Child, Controller, TestEnv};
+use serde_json::json;
 
 const N: usize = 100;
 const STATUS: &str = "patch functions/status";
@@ -27,6 +30,80 @@ async fn an_object_that_is_ready_at_once_needs_one_status() -> Result<()> {
             ensure!(counts.count(what) == N, "{what}: {counts}");
         }
         ensure!(counts.writes() == 3 * N && counts.refused.is_empty(), "{counts}");
+        Ok(())
+    })
+    .await
+}
+
+/// The same for a new image: a roll-out that ends within the delay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fast_rollout_needs_one_status() -> Result<()> {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("rollout", |env, namespace| async move {
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, N).await?;
+        fleet.flags.push("--first-status-delay=60".to_owned());
+        fleet.replace(None).await?;
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        let counts = fleet
+            .measure(async |fleet| {
+                each(&fleet.names, |name| {
+                    let objects = fleet.objects.clone();
+                    async move { merge(&objects, &name, json!({"spec": {"image": "newer"}})).await }
+                })
+                .await?;
+                fleet.until_ready().await
+            })
+            .await?;
+        for what in ["patch statefulsets", STATUS] {
+            ensure!(counts.count(what) == N, "{what}: {counts}");
+        }
+        ensure!(counts.writes() == 2 * N && counts.refused.is_empty(), "{counts}");
+        Ok(())
+    })
+    .await
+}
+
+/// A process that ends while the status of a roll-out is delayed: the next one rolls nothing out again and repairs nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_during_a_rollout_costs_no_restart() -> Result<()> {
+    let env = TestEnv::connect().await?;
+    env.prepare().await?;
+    env.test("halfway", |env, namespace| async move {
+        let watched = format!("--watched-namespace={namespace}");
+        let start = |delay: &str| {
+            Controller::spawn(&env, FUNCTION.controller, &[watched.as_str(), "--leader-elect=false", delay])
+        };
+        let functions = api(&env, &namespace, FUNCTION.kind, FUNCTION.plural);
+        let set = Child::of(&env, &namespace, "StatefulSet", "f-function")?;
+        let mut first = start("--first-status-delay=0")?;
+        first.ready(&env).await?;
+        create(&functions, FUNCTION.kind, "f", &FUNCTION.spec()).await?;
+        until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
+        first.kill();
+        let mut second = start("--first-status-delay=600")?;
+        second.ready(&env).await?;
+        merge(&functions, "f", json!({"spec": {"image": "newer"}})).await?;
+        env.until("the new template", || async {
+            let image = set.whole().await?.pointer("/spec/template/spec/containers/0/image").cloned();
+            ensure!(image == Some(json!("newer")), "{image:?}");
+            Ok(())
+        })
+        .await?;
+        second.until_idle(&env).await?;
+        second.kill();
+        let stored = functions.get("f").await?.data["status"]["observedGeneration"].clone();
+        ensure!(stored == json!(1), "a status of generation {stored} was written");
+        let before = set.state().await?;
+        let third = start("--first-status-delay=0")?;
+        third.ready(&env).await?;
+        until_ready(&env, &functions, "f", ("False", "WaitingForPods")).await?;
+        third.until_idle(&env).await?;
+        ensure!(set.state().await? == before, "{} instead of {before}", set.state().await?);
+        let counts = env.audit()?.by(&third.user).writes().counts();
+        let events = counts.keys().filter(|what| what.contains("events")).count();
+        ensure!(counts[STATUS] == 1 && events == 0, "{counts:?}");
         Ok(())
     })
     .await
