@@ -100,22 +100,24 @@ impl Owner {
     }
 }
 
-/// Results of comparisons of the components of a mesh with their items, by uid and generation of the component: a status, which
-/// changes more often than any `spec`, needs no other comparison.
+/// Results of comparisons of the components of a mesh with their items, by kind and name, for a uid and a generation of the
+/// component: a status, which changes more often than any `spec`, needs no other comparison.
 #[derive(Debug, Default)]
-pub(crate) struct Compared(Mutex<HashMap<String, (i64, LiveSpec)>>);
+pub(crate) struct Compared(Mutex<HashMap<(Kind, String), (Version, LiveSpec)>>);
+
+/// The uid and the generation of a component: they determine its `spec`.
+type Version = (Option<String>, Option<i64>);
 
 impl Compared {
-    fn known(&self, metadata: &ObjectMeta) -> Option<LiveSpec> {
+    fn known(&self, item: &DesiredComponent, version: &Version) -> Option<LiveSpec> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (generation, result) = known.get(metadata.uid.as_deref()?)?;
-        (Some(*generation) == metadata.generation).then_some(*result)
+        let (compared, result) = known.get(&(item.kind, item.name.clone()))?;
+        (compared == version).then_some(*result)
     }
 
-    fn remember(&self, metadata: &ObjectMeta, result: LiveSpec) {
-        if let (Some(uid), Some(generation)) = (metadata.uid.clone(), metadata.generation) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, (generation, result));
-        }
+    fn remember(&self, item: &DesiredComponent, version: Version, result: LiveSpec) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((item.kind, item.name.clone()), (version, result));
     }
 }
 
@@ -127,13 +129,14 @@ fn compare<K: Resource<DynamicType = ()>>(
     if child.annotations().get(ANNOTATION_MESH_ITEM_HASH) != Some(&item.hash) {
         return LiveSpec::Different;
     }
-    compared.known(child.meta()).unwrap_or_else(|| {
+    let version = (child.uid(), child.meta().generation);
+    compared.known(item, &version).unwrap_or_else(|| {
         let result = match child.spec::<Value>() {
             Ok(spec) if contained(&item.spec(), &spec) => LiveSpec::Current,
             Ok(_) => LiveSpec::Different,
             Err(_) => LiveSpec::Unreadable,
         };
-        compared.remember(child.meta(), result);
+        compared.remember(item, version, result);
         result
     })
 }
@@ -180,5 +183,63 @@ impl ObservedComponent {
         self.progressing
             .as_ref()
             .is_some_and(|c| c.status == "False" && c.reason == Reason::ProgressDeadlineExceeded.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::items;
+    use functionmesh_api::Function;
+    use serde_json::json;
+
+    fn child(uid: &str, generation: i64, hash: &str, spec: &Value) -> Child<Function> {
+        let owner =
+            json!({"apiVersion": "v1", "kind": "FunctionMesh", "name": "m", "uid": "1", "controller": true});
+        serde_json::from_value(json!({
+            "metadata": {"name": "m-a", "namespace": "ns", "uid": uid, "generation": generation,
+                "annotations": {ANNOTATION_MESH_ITEM_HASH: hash}, "ownerReferences": [owner]},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_spec_is_compared_once_for_each_generation() {
+        let (desired, _) = items("m", &json!({"functions": [{"name": "a", "className": "A"}]}));
+        let (item, compared) = (&desired[0], Compared::default());
+        let (same, other) =
+            (json!({"name": "a", "className": "A", "replicas": 1}), json!({"name": "a", "className": "B"}));
+        let result = |uid: &str, generation: i64, spec: &Value| {
+            compare(&child(uid, generation, &item.hash, spec), item, &compared)
+        };
+        assert_eq!(result("u", 1, &same), LiveSpec::Current);
+        assert_eq!(
+            result("u", 1, &other),
+            LiveSpec::Current,
+            "a generation has one spec: it is not decoded again"
+        );
+        assert_eq!(result("u", 2, &other), LiveSpec::Different);
+        assert_eq!(result("v", 2, &same), LiveSpec::Current, "another object of this name");
+        assert_eq!(compared.0.lock().unwrap().len(), 1, "as many as there are items");
+        assert_eq!(compare(&child("v", 2, "of an older item", &same), item, &compared), LiveSpec::Different);
+    }
+
+    #[test]
+    fn the_spec_of_a_component_without_a_mesh_is_dropped() {
+        let spec = json!({"className": "A"});
+        let text = |change: fn(&mut ObjectMeta)| {
+            let mut child = child("u", 1, "h", &spec);
+            change(child.meta_mut());
+            prune(&mut child, "mesh-controller");
+            child.spec_text().to_owned()
+        };
+        assert_eq!(text(|_| {}), spec.to_string());
+        assert_eq!(text(|metadata| metadata.owner_references = None), "{}");
+        let label = |metadata: &mut ObjectMeta| {
+            metadata.owner_references = None;
+            metadata.labels = Some([(LABEL_MESH.to_owned(), "m".to_owned())].into());
+        };
+        assert_eq!(text(label), spec.to_string(), "an orphan of a mesh may be adopted");
     }
 }
