@@ -73,6 +73,10 @@ trouble: $(E2E) ## Check the diagnosis of failures with real pods and a real Pul
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture trouble::
 	@$(if $(CASE),:,$(MAKE) --no-print-directory lost-node)
 
+.PHONY: monitoring
+monitoring: $(E2E) ## Check dashboards and alerts with a real Prometheus and kube-state-metrics on a cluster with pods (ten minutes)
+	@$(E2E) run --name monitor -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture monitoring::
+
 .PHONY: lost-node
 lost-node: $(E2E) ## Lose, drain, cordon and restore a node of a cluster with two nodes (ten minutes)
 	$(CARGO) build --quiet --locked --workspace --bins
@@ -101,7 +105,7 @@ docs: $(MDBOOK) ## Build the documentation as a site in target/book
 	@echo "target/book/index.html"
 
 .PHONY: e2e-full
-e2e-full: test docs-test instances e2e trouble faults fuzz soak ## Run all tests
+e2e-full: test docs-test instances e2e trouble monitoring faults fuzz soak ## Run all tests
 	$(MAKE) --no-print-directory docs-test CLUSTER=1
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.

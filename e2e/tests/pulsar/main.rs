@@ -8,4 +8,5 @@
 
 mod instances;
 mod main_job;
+mod monitoring;
 mod trouble;
