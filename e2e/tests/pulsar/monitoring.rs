@@ -3,7 +3,7 @@
 //!
 //! Prometheus and kube-state-metrics run beside the cluster and scrape through its API server. What the Prometheus operator makes of
 //! a ServiceMonitor or PodMonitor is made here: the scrape configuration with its relabelings, and the labels `namespace`, `pod` and
-//! `container`.
+//! `container`. Debian's Prometheus has no discovery in Kubernetes, so the targets with their labels are written to files.
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::operator::{Kubectl, NAMESPACE, RELEASE};
@@ -122,12 +122,49 @@ fn monitored(monitor: &Value, cluster: &Value) -> Value {
     scraped(job, "pod", relabelings, &metric.collect::<Vec<_>>(), cluster)
 }
 
+/// The targets that discovery in Kubernetes would find: every port of every container, and every node.
+fn targets(kubectl: &Kubectl) -> Result<[(&'static str, Value); 2]> {
+    let list = |what: &str| -> Result<Vec<Value>> {
+        let list: Value =
+            serde_json::from_str(&output(&mut kubectl.command(&format!("get {what} -A -o json")))?)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    };
+    let target = |name: &Value, labels: Value| json!({"targets": [name], "labels": labels});
+    let mut pods = Vec::new();
+    for pod in list("pods")? {
+        for container in pod["spec"]["containers"].as_array().into_iter().flatten() {
+            for port in container["ports"].as_array().into_iter().flatten() {
+                let mut labels = Map::new();
+                for (label, value) in pod["metadata"]["labels"].as_object().into_iter().flatten() {
+                    labels.insert(meta(label), value.clone());
+                }
+                for (label, value) in [
+                    ("namespace", pod["metadata"]["namespace"].clone()),
+                    ("pod_name", pod["metadata"]["name"].clone()),
+                    ("pod_container_name", container["name"].clone()),
+                    ("pod_container_port_name", port["name"].clone()),
+                    ("pod_container_port_number", json!(port["containerPort"].to_string())),
+                ] {
+                    labels.insert(format!("__meta_kubernetes_{label}"), value);
+                }
+                labels.retain(|_, value| value.is_string());
+                pods.push(target(&pod["metadata"]["name"], Value::Object(labels)));
+            }
+        }
+    }
+    let node = |node: &Value| {
+        target(&node["metadata"]["name"], json!({"__meta_kubernetes_node_name": node["metadata"]["name"]}))
+    };
+    let nodes: Vec<Value> = list("nodes")?.iter().map(node).collect();
+    Ok([("pods.json", Value::Array(pods)), ("nodes.json", Value::Array(nodes))])
+}
+
 /// A job that finds its targets in the cluster and scrapes them through the API server.
 fn scraped(job: &str, role: &str, mut relabelings: Vec<Value>, metrics: &[Value], cluster: &Value) -> Value {
     relabelings.push(json!({"target_label": "__address__", "replacement": cluster["address"]}));
+    let targets = format!("{role}s.json");
     json!({
-        "job_name": job, "scheme": "https",
-        "kubernetes_sd_configs": [{"role": role, "kubeconfig_file": cluster["kubeconfig"]}],
+        "job_name": job, "scheme": "https", "file_sd_configs": [{"files": [targets]}],
         "authorization": {"credentials": cluster["token"]}, "tls_config": {"ca_file": cluster["ca"]},
         "relabel_configs": relabelings, "metric_relabel_configs": metrics,
     })
@@ -139,7 +176,7 @@ fn cluster(kubectl: &Kubectl) -> Result<Value> {
     let (cluster, user) = (&file["clusters"][0]["cluster"], &file["users"][0]["user"]);
     let server = cluster["server"].as_str().context("no address of the API server")?;
     Ok(json!({
-        "kubeconfig": kubectl.kubeconfig().display().to_string(), "ca": cluster["certificate-authority"],
+        "ca": cluster["certificate-authority"],
         "token": user["token"], "address": server.trim_start_matches("https://"),
     }))
 }
@@ -243,6 +280,9 @@ async fn every_query_has_data_and_every_alert_is_evaluated() -> Result<()> {
     let maps = of_kind(&objects, "ConfigMap");
     let custom = maps.iter().find_map(|map| map["data"]["config.yaml"].as_str());
     let custom = file("state.yaml", custom.context("no configuration of kube-state-metrics")?)?;
+    for (name, targets) in targets(&kubectl)? {
+        file(name, &targets.to_string())?;
+    }
     let config = configuration(&objects, &cluster(&kubectl)?, &rules);
     let config = file("prometheus.yaml", &serde_yaml::to_string(&config)?)?;
     let _state = start(
