@@ -190,7 +190,8 @@ fn configuration(objects: &[Value], cluster: &Value, rules: &Path) -> Value {
         let path = format!("/api/v1/nodes/$1/proxy/{path}");
         json!({"source_labels": ["__meta_kubernetes_node_name"], "regex": "(.+)", "replacement": path, "target_label": "__metrics_path__"})
     };
-    jobs.push(scraped("cadvisor", "node", vec![node("metrics/cadvisor")], &[], cluster));
+    // Not its cAdvisor, which does not know the names of containers of containerd 1.6.
+    jobs.push(scraped("kubelet", "node", vec![node("metrics/resource")], &[], cluster));
     let path = format!("/api/v1/namespaces/{TEST_NAMESPACE}/pods/pulsar-0:8080/proxy/metrics/");
     let broker = json!({"targets": [cluster["address"]]});
     jobs.push(json!({
