@@ -30,6 +30,10 @@ pub(crate) struct Options {
     /// All containers of the pods, not the instance alone.
     #[arg(long)]
     all_containers: bool,
+    /// As kubectl has it; the logs of all pods are read without it as well.
+    #[arg(long, hide = true)]
+    #[allow(dead_code, reason = "accepted, and the default")]
+    all_pods: bool,
     /// Pods whose logs are read at once, at most.
     #[arg(long, default_value_t = PODS, value_name = "PODS")]
     max_log_requests: u32,

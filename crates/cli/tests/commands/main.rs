@@ -5,6 +5,7 @@ mod completion;
 mod doctor;
 mod fake;
 mod help;
+mod logs;
 mod objects;
 mod plan;
 mod report;
