@@ -2,8 +2,9 @@
 //! (docs/decisions/0012-meshes-report-every-twenty-seconds.md).
 
 use crate::children::{Child, Owner, prune};
-use crate::context::{Context, Mesh};
+use crate::context::Context;
 use crate::items::{DesiredComponent, Kind, object};
+use crate::mesh::Mesh;
 use crate::plan::Step;
 use functionmesh_objects::managed_fields;
 use functionmesh_objects::refusal::Refusal;

@@ -1,9 +1,9 @@
 //! The components of one kind, by name and by the mesh that they belong to.
 
 use crate::children::{Child, ObservedComponent};
-use crate::context::Mesh;
 use crate::decoded::Decoded;
 use crate::items::{DesiredComponent, Kind};
+use crate::mesh::Mesh;
 use functionmesh_runtime::index::{Indexed, Key};
 use functionmesh_runtime::mutation_cache::MutationCache;
 use kube::core::NamespaceResourceScope;

@@ -2,18 +2,15 @@
 
 use crate::components::Components;
 use crate::decoded::DecodedMeshes;
+use crate::mesh::Mesh;
 use crate::reports::Reports;
 use functionmesh_api::status::MeshStatus;
-use functionmesh_api::{Function, FunctionMesh, Sink, Source};
+use functionmesh_api::{Function, Sink, Source};
 use functionmesh_runtime::apply::Writer;
 use functionmesh_runtime::event::Events;
 use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::mutation_cache::PendingWrites;
-use functionmesh_runtime::raw_object::RawObject;
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
-
-/// A mesh as it is cached.
-pub(crate) type Mesh = RawObject<FunctionMesh, MeshStatus>;
 
 /// What every reconcile shares.
 pub(crate) struct Context {

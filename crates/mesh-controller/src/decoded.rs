@@ -1,8 +1,8 @@
 //! What was decoded of each mesh, until its spec changes: most events of a mesh are about the status of a component.
 
 use crate::children::Compared;
-use crate::context::Mesh;
 use crate::items::{DesiredComponent, Problem, items};
+use crate::mesh::Mesh;
 use functionmesh_runtime::raw_object::Undecodable;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};

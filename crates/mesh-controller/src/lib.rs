@@ -16,6 +16,7 @@ mod context;
 mod decoded;
 pub mod examples;
 mod items;
+mod mesh;
 mod plan;
 pub mod reason;
 mod reconcile;

@@ -2,9 +2,10 @@
 
 use crate::apply::{Applied, rotated};
 use crate::children::ObservedComponent;
-use crate::context::{Context, Mesh};
+use crate::context::Context;
 use crate::decoded::Decoded;
 use crate::items::{DesiredComponent, Kind};
+use crate::mesh::Mesh;
 use crate::plan::{Plan, plan};
 use crate::reason::Reason;
 use crate::status::{Problems, status};

@@ -2,9 +2,10 @@
 
 use crate::children::{Child, prune};
 use crate::components::{Components, keys};
-use crate::context::{Context, Mesh};
+use crate::context::Context;
 use crate::decoded::DecodedMeshes;
 use crate::items::Kind;
+use crate::mesh::Mesh;
 use crate::reconcile::reconcile;
 use crate::reports::Reports;
 use functionmesh_api::condition::READY;
