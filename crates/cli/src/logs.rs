@@ -31,9 +31,9 @@ pub(crate) struct Options {
     #[arg(long)]
     all_containers: bool,
     /// As kubectl has it; the logs of all pods are read without it as well.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[allow(dead_code, reason = "accepted, and the default")]
-    all_pods: bool,
+    all_pods: Option<bool>,
     /// Pods whose logs are read at once, at most.
     #[arg(long, default_value_t = PODS, value_name = "PODS")]
     max_log_requests: u32,
