@@ -9,8 +9,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What objects are found by. Only a hash is kept, 8 bytes for each: two different keys may be equal, so whoever asks compares
-/// the objects once more.
+/// An index key. It is a hash (8 bytes), and two values may have the same one: callers filter the objects that they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key(u64);
 

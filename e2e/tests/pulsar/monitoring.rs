@@ -115,8 +115,8 @@ fn monitored(monitor: &Value, cluster: &Value) -> Value {
     let path = "/api/v1/namespaces/$1/pods/$2:$3/proxy/metrics";
     let parts = ["namespace", "pod_name", "pod_container_port_number"];
     let sources = parts.map(|part| format!("__meta_kubernetes_{part}"));
-    let through = json!({"source_labels": sources, "regex": "(.+);(.+);(.+)", "replacement": path, "target_label": "__metrics_path__"});
-    relabelings.push(through);
+    let metrics_path = json!({"source_labels": sources, "regex": "(.+);(.+);(.+)", "replacement": path, "target_label": "__metrics_path__"});
+    relabelings.push(metrics_path);
     let metric = endpoint["metricRelabelings"].as_array().into_iter().flatten().map(relabeling);
     let job = monitor["metadata"]["name"].as_str().unwrap_or_default();
     scraped(job, "pod", relabelings, &metric.collect::<Vec<_>>(), cluster)
