@@ -28,7 +28,7 @@ use functionmesh_runtime::failing::Failing;
 use functionmesh_runtime::metrics::ObjectsByReadiness;
 use functionmesh_runtime::mutation_cache::{MutationCache, PendingWrites};
 use functionmesh_runtime::reconciler::Reconciler;
-use functionmesh_runtime::stream::{Cached, Changes, Watches};
+use functionmesh_runtime::stream::{Cached, Changes, Owners, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -66,18 +66,22 @@ pub fn run<K: Component>(
         let environment = environment?;
         let selector = format!("{LABEL_COMPONENT}={}", K::KIND.singular());
         let (objects, changed) = watches.primary::<Object<K>>();
-        let (sets, sets_changed) = children::<StatefulSetView>(&watches, &selector, manager);
-        let (services, services_changed) = children::<ServiceView>(&watches, &selector, manager);
+        let (sets, sets_changed) = children::<StatefulSetView, K>(&watches, &selector, manager, owners_of);
+        let (services, services_changed) =
+            children::<ServiceView, K>(&watches, &selector, manager, owners_of);
         let (horizontal, horizontal_changed) =
-            children::<AutoscalerView<HorizontalPodAutoscaler>>(&watches, &selector, manager);
-        let (jobs, jobs_changed) = children::<JobView>(&watches, &selector, manager);
+            children::<AutoscalerView<HorizontalPodAutoscaler>, K>(&watches, &selector, manager, owners_of);
+        // Jobs of the Go operator have no owner reference.
+        let (jobs, jobs_changed) = children::<JobView, K>(&watches, &selector, manager, named_by);
         let missed = objects.clone();
         let (vertical, vertical_changed) = watches.optional(
             &selector,
             move |view: &mut optional_api::View| view.prune(manager),
+            owners_of::<K, optional_api::View>,
             move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
         );
-        let (pods, pods_changed) = watches.indexed(&selector, PodView::prune, keys_of_pod);
+        let (pods, pods_changed) =
+            watches.indexed(&selector, PodView::prune, named_by::<K, PodView>, keys_of_pod);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
@@ -112,16 +116,13 @@ pub fn run<K: Component>(
             .with_config(watches.queue())
             .reconcile_on(fan_out.released(concerned(objects, backend_changes)))
             .reconcile_on(deleted)
-            .watches_stream(sets_changed, |set: StatefulSetView| owners_of::<K>(&set))
-            .watches_stream(services_changed, |service: ServiceView| owners_of::<K>(&service))
-            .watches_stream(horizontal_changed, |scaler: AutoscalerView<HorizontalPodAutoscaler>| {
-                owners_of::<K>(&scaler)
-            })
-            .watches_stream(vertical_changed, |scaler: optional_api::View| owners_of::<K>(&scaler))
+            .watches_stream(sets_changed, |set| owners_of(&set))
+            .watches_stream(services_changed, |service| owners_of(&service))
+            .watches_stream(horizontal_changed, |scaler| owners_of(&scaler))
+            .watches_stream(vertical_changed, |scaler| owners_of(&scaler))
             .reconcile_all_on(vertical.turns())
-            // Jobs of the Go operator have no owner reference.
-            .watches_stream(jobs_changed, |job: JobView| named_by::<K>(&job))
-            .watches_stream(pods_changed, |pod: PodView| named_by::<K>(&pod))
+            .watches_stream(jobs_changed, |job| named_by(&job))
+            .watches_stream(pods_changed, |pod| named_by(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| observed(object, context, reconciler.clone(), fan_out.clone()),
@@ -140,9 +141,14 @@ pub fn run<K: Component>(
 }
 
 /// The children of one kind, selected by their label.
-fn children<V: View>(watches: &Watches, selector: &str, manager: &'static str) -> Cached<V> {
+fn children<V: View, K: Component>(
+    watches: &Watches,
+    selector: &str,
+    manager: &'static str,
+    owners: Owners<V, Object<K>>,
+) -> Cached<V> {
     watches.metrics.begin_writes(&V::kind(&()));
-    watches.owned(selector, move |view: &mut V| view.prune(manager))
+    watches.owned(selector, move |view: &mut V| view.prune(manager), owners)
 }
 
 /// The caches of the configured `BackendConfig`s, and their changes; true for the one of all namespaces. If no namespace is
@@ -186,21 +192,21 @@ fn concerned<K: Component>(
 }
 
 /// The object that a child belongs to, by its owner reference and by its label: a user may have removed one of them.
-fn owners_of<K: Component>(child: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Object<K>>> {
+fn owners_of<K: Component, C: Resource<DynamicType = ()>>(child: &C) -> Vec<ObjectRef<Object<K>>> {
     let kind = K::kind(&());
     let references = child.owner_references().iter().filter(|r| r.kind == kind);
     let mut owners: Vec<_> = references
         .filter_map(|r| Some(ObjectRef::new(&r.name).within(&child.namespace()?)))
-        .chain(named_by::<K>(child))
+        .chain(named_by(child))
         .collect();
     owners.dedup();
     owners
 }
 
 /// The object that a child belongs to, by its label.
-fn named_by<K: Component>(child: &impl Resource<DynamicType = ()>) -> Option<ObjectRef<Object<K>>> {
-    let name = child.labels().get(LABEL_NAME)?;
-    Some(ObjectRef::new(name).within(&child.namespace()?))
+fn named_by<K: Component, C: Resource<DynamicType = ()>>(child: &C) -> Vec<ObjectRef<Object<K>>> {
+    let object = |name: &String| Some(ObjectRef::new(name).within(&child.namespace()?));
+    child.labels().get(LABEL_NAME).and_then(object).into_iter().collect()
 }
 
 /// One observed reconcile; the queue sees no errors of it.

@@ -12,6 +12,7 @@ use functionmesh_runtime::apply::ApplyMode;
 use functionmesh_runtime::apply_error::ApplyError;
 use functionmesh_runtime::mutation_cache::MutationCache;
 use functionmesh_runtime::reassign::reassign;
+use functionmesh_runtime::shard::Shard;
 use futures::future::join_all;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
@@ -157,7 +158,7 @@ impl Context {
             Err(conflict @ ApplyError::NameConflict { .. }) => {
                 let mut found: Option<Child<K>> = self.writer.find(&namespace, name).await?;
                 if let Some(child) = &mut found {
-                    prune(child, self.writer.manager());
+                    prune(child, self.writer.manager(), Shard::WHOLE);
                 }
                 let ours =
                     |child: &Child<K>| matches!(Owner::of(child.meta(), &owner), Owner::Ours | Owner::Orphan);
@@ -167,7 +168,7 @@ impl Context {
             }
             answer => answer?,
         };
-        prune(&mut answer, self.writer.manager());
+        prune(&mut answer, self.writer.manager(), Shard::WHOLE);
         cache.wrote(ObjectRef::new(name).within(&namespace), answer);
         Ok(())
     }
@@ -192,7 +193,7 @@ impl Context {
     {
         let change = |entries| managed_fields::settle(entries, item.states_replicas);
         let mut settled = reassign(&self.writer, child, None, change).await?;
-        prune(&mut settled, self.writer.manager());
+        prune(&mut settled, self.writer.manager(), Shard::WHOLE);
         Ok(settled)
     }
 }

@@ -8,6 +8,7 @@ use functionmesh_api::status::ComponentStatus;
 use functionmesh_api::{FunctionMesh, mesh_label};
 use functionmesh_objects::managed_fields::Owners;
 use functionmesh_runtime::raw_object::RawObject;
+use functionmesh_runtime::shard::Shard;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -19,10 +20,17 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) type Child<K> = RawObject<K, ComponentStatus>;
 
 /// Drops everything that is not read. `manager` is the field manager of this controller. The spec is compared only with that of
-/// an item, and most components of a cluster may belong to no mesh.
-pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str) {
-    let of_mesh = |owner: &OwnerReference| owner.kind == FunctionMesh::kind(&());
-    if !child.owner_references().iter().any(of_mesh) && !child.labels().contains_key(LABEL_MESH) {
+/// an item, and most components of a cluster may belong to no mesh, or to a mesh of another shard.
+pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager: &str, shard: Shard) {
+    let namespace = child.meta().namespace.as_deref().unwrap_or_default();
+    let of_mesh = |owner: &&OwnerReference| owner.kind == FunctionMesh::kind(&());
+    let mut meshes = child.owner_references().iter().filter(of_mesh).peekable();
+    let is_read = match meshes.peek() {
+        Some(_) => meshes.any(|mesh| shard.has(namespace, &mesh.name)),
+        // Its mesh may have been deleted without it.
+        None => child.labels().contains_key(LABEL_MESH),
+    };
+    if !is_read {
         child.drop_spec();
     }
     let entries = &mut child.meta_mut().managed_fields;

@@ -94,7 +94,8 @@ fn components<K>(watches: &Watches, manager: &'static str) -> (Indexed<Child<K>>
 where
     K: Resource<DynamicType = ()> + 'static,
 {
-    watches.indexed("", move |child: &mut Child<K>| prune(child, manager), keys)
+    let shard = watches.args.shard;
+    watches.indexed("", move |child: &mut Child<K>| prune(child, manager, shard), meshes_of, keys)
 }
 
 /// The meshes that a component affects: its owner, and meshes that may have an item of its name. A name that another object used
@@ -103,12 +104,23 @@ fn concerned<K>(child: &Child<K>, meshes: &Store<Mesh>) -> Vec<ObjectRef<Mesh>>
 where
     K: Resource<DynamicType = ()>,
 {
+    let mut all = meshes_of(child);
+    let owner = |mesh: &ObjectRef<Mesh>| child.owner_references().iter().any(|r| r.name == mesh.name);
+    all.retain(|mesh| owner(mesh) || meshes.get(mesh).is_some());
+    all
+}
+
+/// The same whether or not there is a mesh of that name.
+fn meshes_of<K>(child: &Child<K>) -> Vec<ObjectRef<Mesh>>
+where
+    K: Resource<DynamicType = ()>,
+{
     let (name, namespace) = (child.name_any(), child.namespace().unwrap_or_default());
     let mesh = |name: &str| ObjectRef::<Mesh>::new(name).within(&namespace);
     let kind = FunctionMesh::kind(&());
     let owners = child.owner_references().iter().filter(|r| r.kind == kind).map(|r| mesh(&r.name));
     let named = name.match_indices('-').filter_map(|(at, _)| name.get(..at)).map(mesh);
-    let mut all: Vec<_> = owners.chain(named.filter(|mesh| meshes.get(mesh).is_some())).collect();
+    let mut all: Vec<_> = owners.chain(named).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.dedup();
     all

@@ -1,6 +1,7 @@
 //! Flags of every controller; each can be set by an environment variable as well.
 
 use crate::admin::Address;
+use crate::shard::Shard;
 use clap::{ArgAction, Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub struct WatchArgs {
     /// a mesh to its components.
     #[arg(long, env = "WATCH_LABEL_SELECTOR")]
     pub watch_label_selector: Option<String>,
+    /// The share of this process when several divide the objects among them, such as `0/3`, `1/3` and `2/3` of three. An object
+    /// belongs to a shard by its namespace and name. Budgets such as the concurrency are those of one shard.
+    #[arg(long, env = "SHARD", default_value_t = Shard::WHOLE)]
+    pub shard: Shard,
     /// Maximum number of concurrent reconciles.
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,

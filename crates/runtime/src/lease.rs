@@ -7,6 +7,7 @@
 //! request, with no read before it; and a deleted Lease counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;
+use crate::shard::Shard;
 use crate::write_fence::{WriteFence, now};
 use anyhow::{Context, bail};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -48,6 +49,9 @@ impl Times {
 pub(crate) struct Election {
     leases: Api<Lease>,
     name: String,
+    /// Name of the lease of the same controller without shards.
+    base: String,
+    shard: Shard,
     identity: String,
     times: Times,
     fence: WriteFence,
@@ -97,6 +101,7 @@ pub(crate) fn election(
     client: Client,
     fence: WriteFence,
     args: &ProcessArgs,
+    shard: Shard,
 ) -> anyhow::Result<Election> {
     let (duration, deadline, retry) =
         (args.lease_duration, args.lease_renew_deadline, args.lease_retry_period);
@@ -109,9 +114,12 @@ pub(crate) fn election(
     if duration > LONGEST {
         bail!("--lease-duration ({duration:?}) must be {LONGEST:?} at most");
     }
+    let base = args.lease_name.as_deref().unwrap_or(name).to_owned();
     Ok(Election {
         leases: Api::namespaced(client, &namespace(args)?),
-        name: args.lease_name.as_deref().unwrap_or(name).to_owned(),
+        name: shard.lease(&base),
+        base,
+        shard,
         identity: identity(),
         times: Times { duration, deadline, retry },
         fence,
@@ -128,6 +136,10 @@ impl Election {
         info!(lease = self.name, identity = self.identity, "lease acquired");
         // A separate task: a long step of the work must not delay a renewal.
         let mut renewal = AbortOnDropHandle::new(tokio::spawn(self.clone().renew_until_lost(held)));
+        let work = async {
+            self.wait_for_other_divisions().await;
+            work.await
+        };
         tokio::select! {
             ended = work => {
                 self.fence.close();
@@ -185,9 +197,9 @@ impl Election {
         let written = match stored {
             Some(lease) => {
                 let spec = self.entry(spec.as_ref().filter(|_| ours), lease.spec.as_ref());
-                self.leases
-                    .replace(&self.name, &PostParams::default(), &Lease { spec: Some(spec), ..lease })
-                    .await
+                let metadata = self.divided(lease.metadata);
+                let lease = Lease { metadata, spec: Some(spec) };
+                self.leases.replace(&self.name, &PostParams::default(), &lease).await
             }
             None => self.create().await,
         };
@@ -260,7 +272,7 @@ impl Election {
 
     async fn create(&self) -> kube::Result<Lease> {
         let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-        let lease = Lease { metadata, spec: Some(self.entry(None, None)) };
+        let lease = Lease { metadata: self.divided(metadata), spec: Some(self.entry(None, None)) };
         self.leases.create(&PostParams::default(), &lease).await
     }
 
@@ -279,6 +291,16 @@ impl Election {
         }
     }
 
+    /// The entry after a release, as client-go writes it: an empty holder, and a duration that lets any replica take the lease at
+    /// once.
+    fn released(&self, spec: &LeaseSpec) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(String::new()),
+            lease_duration_seconds: Some(1),
+            ..self.entry(Some(spec), None)
+        }
+    }
+
     /// Releases the lease, so that a standby need not wait until it expires. Best effort.
     async fn release(&self) {
         let released = async {
@@ -287,13 +309,7 @@ impl Election {
             if holder(&spec) != Some(&self.identity) {
                 return Ok(());
             }
-            // As client-go does: an empty holder, and a duration that lets any replica take the lease at once.
-            let spec = LeaseSpec {
-                holder_identity: Some(String::new()),
-                lease_duration_seconds: Some(1),
-                ..self.entry(Some(&spec), None)
-            };
-            let lease = Lease { spec: Some(spec), ..lease };
+            let lease = Lease { spec: Some(self.released(&spec)), ..lease };
             self.leases.replace(&lease.name_any(), &PostParams::default(), &lease).await.map(drop)
         };
         match released.await {
@@ -325,5 +341,6 @@ fn identity() -> String {
     format!("{}_{}-{started:x}", name.as_deref().unwrap_or("controller"), std::process::id())
 }
 
+mod divisions;
 #[cfg(test)]
 mod tests;

@@ -48,9 +48,9 @@ impl Process {
         let admin = Admin::bind(&args.admin_addr, metrics.clone(), readiness.clone())?;
         let fence = if args.leader_elect { WriteFence::closed() } else { WriteFence::open() };
         let Clients { work, lease } = client::connect(name, watch.concurrency, &fence, &metrics).await?;
-        let election =
-            if args.leader_elect { Some(lease::election(name, lease, fence, args)?) } else { None };
-        info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, "starting");
+        let elected = args.leader_elect.then(|| lease::election(name, lease, fence, args, watch.shard));
+        let election = elected.transpose()?;
+        info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, shard = %watch.shard, "starting");
         Ok(Self {
             name,
             client: work,

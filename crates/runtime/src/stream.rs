@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::optional::Optional;
 use crate::presence::Presence;
 use crate::process::Process;
+use crate::shard::{Shard, only};
 use crate::source::{Need, Source};
 use crate::vanished::with_deletions;
 use futures::stream::BoxStream;
@@ -56,11 +57,19 @@ pub type Cached<K> = (Store<K>, Changes<K>);
 /// Changes of objects.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
+/// The objects of this kind that a child belongs to, whether or not they exist.
+pub type Owners<K, O> = fn(&K) -> Vec<ObjectRef<O>>;
+
+/// Whether an object is cached by this process.
+type Keep<K> = Box<dyn Fn(&K) -> bool + Send>;
+
 /// What a watch fills.
 struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
     writer: Writer<K>,
     index: Option<Arc<Index<K>>>,
+    /// None if every object is cached.
+    keep: Option<Keep<K>>,
 }
 
 /// The selection of objects of a kind.
@@ -109,7 +118,8 @@ impl Watches {
     {
         let labels = self.args.watch_label_selector.clone();
         let trim = |object: &mut K| object.meta_mut().managed_fields = None;
-        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim, None);
+        let keep = self.keep(|object: &K| vec![ObjectRef::from_obj(object)]);
+        let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim, None, keep);
         let meaningful = predicates::generation
             .combine(predicates::labels)
             .combine(predicates::annotations)
@@ -117,39 +127,54 @@ impl Watches {
         (store, changes.predicate_filter(meaningful, PredicateConfig::default()).boxed())
     }
 
-    /// Other objects, pruned before they are cached: triggers on every change. Everything that `trim` does not drop is kept,
-    /// `managedFields` included.
-    pub fn owned<K>(&self, selector: &str, trim: impl FnMut(&mut K) + Send + 'static) -> Cached<K>
+    /// Other objects that belong to one of the users' objects, pruned before they are cached: triggers on every change.
+    /// Everything that `trim` does not drop is kept, `managedFields` included.
+    pub fn owned<K, O>(
+        &self,
+        selector: &str,
+        trim: impl FnMut(&mut K) + Send + 'static,
+        owners: Owners<K, O>,
+    ) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
+        O: Resource<DynamicType = ()> + 'static,
     {
         let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
-        let (store, changes) = self.cache(selection, trim, None);
+        let (store, changes) = self.cache(selection, trim, None, self.keep(owners));
         (store, changes.boxed())
     }
 
     /// The same with an index.
-    pub fn indexed<K>(
+    pub fn indexed<K, O>(
         &self,
         selector: &str,
         trim: impl FnMut(&mut K) + Send + 'static,
+        owners: Owners<K, O>,
         keys: Keys<K>,
     ) -> (Indexed<K>, Changes<K>)
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
+        O: Resource<DynamicType = ()> + 'static,
     {
         let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
         let index = Arc::new(Index::by(keys));
-        let (store, changes) = self.cache(selection, trim, Some(index.clone()));
+        let (store, changes) = self.cache(selection, trim, Some(index.clone()), self.keep(owners));
         (Indexed::new(store, index), changes.boxed())
     }
 
     /// The same for a kind that the cluster may not have: the process is ready without. `wanted` says whether any object
     /// asks for it, so that a cluster without it is asked again.
-    pub fn optional<K, F, W>(&self, selector: &str, trim: F, wanted: W) -> (Arc<Optional<K>>, Changes<K>)
+    pub fn optional<K, O, F, W>(
+        &self,
+        selector: &str,
+        trim: F,
+        owners: Owners<K, O>,
+        wanted: W,
+    ) -> (Arc<Optional<K>>, Changes<K>)
     where
+        O: Resource<DynamicType = ()> + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,
         F: FnMut(&mut K) + Send + 'static,
@@ -161,7 +186,7 @@ impl Watches {
         let source = self.source(selection, name.clone(), &store, Need::Optional(presence.clone()));
         let optional = Optional::new(store.clone(), name, self.denied.clone(), presence);
         let events = optional.changes(self.client.clone(), source, wanted);
-        let cache = Cache { store, writer, index: None };
+        let cache = Cache { store, writer, index: None, keep: self.keep(owners) };
         let changes = self.filled(events, cache, trim, Filled::Optional).boxed();
         (Arc::new(optional), changes)
     }
@@ -178,8 +203,18 @@ impl Watches {
             namespaces: namespace.map_or(all.namespaces, |namespace| vec![namespace.to_owned()]),
             ..Selection::default()
         };
-        let (store, changes) = self.cache(selection, |_: &mut K| {}, None);
+        let (store, changes) = self.cache(selection, |_: &mut K| {}, None, None);
         (store, changes.boxed())
+    }
+
+    /// Which objects are cached: with several shards, those of users' objects of this one.
+    fn keep<K: 'static, O>(&self, owners: Owners<K, O>) -> Option<Keep<K>>
+    where
+        O: Resource<DynamicType = ()> + 'static,
+    {
+        let shard = self.args.shard;
+        let keep = move |object: &K| owners(object).iter().any(|owner| shard.has_object(owner));
+        (shard != Shard::WHOLE).then(|| Box::new(keep) as Keep<K>)
     }
 
     fn everywhere(&self) -> Selection {
@@ -192,6 +227,7 @@ impl Watches {
         selection: Selection,
         trim: F,
         index: Option<Arc<Index<K>>>,
+        keep: Option<Keep<K>>,
     ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
     where
         F: FnMut(&mut K) + Send + 'static,
@@ -203,7 +239,7 @@ impl Watches {
         let ready = Arc::new(self.readiness.register(&name));
         let source = self.source(selection, name, &store, Need::Ready(ready.clone()));
         let ready = if source.several() == 0 { Filled::One(ready) } else { Filled::Several(ready) };
-        let cache = Cache { store: store.clone(), writer, index };
+        let cache = Cache { store: store.clone(), writer, index, keep };
         let changes = self.filled(source.open(), cache, trim, ready);
         (store, changes)
     }
@@ -241,6 +277,10 @@ impl Watches {
         let metrics = self.metrics.clone();
         metrics.watch_errors.with_label_values(&[kind.as_str()]);
         let mut reported = None;
+        let events = match cache.keep {
+            Some(keep) => only(events, cache.store.clone(), keep).boxed(),
+            None => events.boxed(),
+        };
         with_deletions(events.modify(trim), cache.store, cache.writer, cache.index)
             .inspect(move |event| match event {
                 Err(error) => {

@@ -4,6 +4,7 @@
 use crate::files::Files;
 use crate::install::{NAMESPACE, RELEASE};
 use crate::yaml;
+use functionmesh_runtime::shard::MOST;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,12 +164,15 @@ fn rules(grants: &[Grant]) -> Value {
         .collect()
 }
 
-/// A `create` permission cannot be limited to a name: the API server authorizes the request before it knows the name.
+/// A `create` permission cannot be limited to a name: the API server authorizes the request before it knows the name. A shard looks
+/// at the leases of all others before it begins.
 fn lease_rules(controller: &str) -> Value {
     let leases = json!(["coordination.k8s.io"]);
+    let shards = (0..MOST).map(|index| format!("{controller}-{index}"));
+    let names: Vec<String> = std::iter::once(controller.to_owned()).chain(shards).collect();
     json!([
-        {"apiGroups": leases, "resources": ["leases"], "verbs": ["create"]},
-        {"apiGroups": leases, "resources": ["leases"], "resourceNames": [controller], "verbs": ["get", "update"]},
+        {"apiGroups": leases, "resources": ["leases"], "verbs": ["create", "list"]},
+        {"apiGroups": leases, "resources": ["leases"], "resourceNames": names, "verbs": ["get", "update"]},
     ])
 }
 
@@ -211,7 +215,7 @@ fn install_rules() -> Value {
     for grant in TABLE.iter().flat_map(|(_, grants)| *grants) {
         resources.entry(grant.group).or_default().entry(grant.resource).or_default().extend(grant.verbs);
     }
-    let leases = ["create", "get", "update"];
+    let leases = ["create", "get", "list", "update"];
     resources.entry("coordination.k8s.io").or_default().entry("leases").or_default().extend(leases);
     resources
         .iter()

@@ -19,3 +19,4 @@ mod mesh;
 mod replicas;
 mod request_counts;
 mod scaling;
+mod shards;
