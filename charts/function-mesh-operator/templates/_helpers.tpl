@@ -8,7 +8,10 @@
 {{- trunc 40 $name | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Name of the resources of one controller: (list $ "function-controller"). */}}
+{{/*
+Name of the resources of one controller: (list $ "function-controller"). With shards, each has a Deployment and a PodDisruptionBudget,
+whose name ends with its index; the other resources are common.
+*/}}
 {{- define "function-mesh.name" -}}
 {{- printf "%s-%s" (include "function-mesh.base" (index . 0)) (index . 1) -}}
 {{- end -}}
@@ -17,6 +20,25 @@
 {{- define "function-mesh.selector" -}}
 app.kubernetes.io/name: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end -}}
+
+{{/* Number of shards of a controller: (list $ "function"). Values of an earlier release do not have it. */}}
+{{- define "function-mesh.shards" -}}
+{{- (index (index . 0).Values.controllers (index . 1)).shards | default 1 | int -}}
+{{- end -}}
+
+{{/* Selector labels of one shard: (list $ "function" 0). Without shards, those of the controller. */}}
+{{- define "function-mesh.shardSelector" -}}
+{{ include "function-mesh.selector" (list (index . 0) (printf "%s-controller" (index . 1))) }}
+{{- if gt (include "function-mesh.shards" . | int) 1 }}
+compute.functionmesh.io/shard: {{ index . 2 | toString | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Name of the Deployment of one shard, with the same arguments. */}}
+{{- define "function-mesh.shardName" -}}
+{{- include "function-mesh.name" (list (index . 0) (printf "%s-controller" (index . 1))) -}}
+{{- if gt (include "function-mesh.shards" . | int) 1 }}-{{ index . 2 }}{{ end -}}
 {{- end -}}
 
 {{- define "function-mesh.labels" -}}
@@ -83,14 +105,14 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{/*
-Where a controller's pods run: affinity and topologySpreadConstraints: (list $ "function"). With more than one replica they prefer
-different zones and nodes, unless there are rules of this type already.
+Where the pods of a controller, or of one of its shards, run: affinity and topologySpreadConstraints: (list $ "function" 0). With more
+than one replica they prefer different zones and nodes, unless there are rules of this type already.
 */}}
 {{- define "function-mesh.placement" -}}
 {{- $root := index . 0 -}}
 {{- $kind := index . 1 -}}
 {{- $controller := index $root.Values.controllers $kind -}}
-{{- $selector := include "function-mesh.selector" (list $root (printf "%s-controller" $kind)) | fromYaml -}}
+{{- $selector := include "function-mesh.shardSelector" . | fromYaml -}}
 {{- $affinity := (include "function-mesh.setting" (list $root $kind "affinity") | fromJson).value | default dict -}}
 {{- $constraints := (include "function-mesh.setting" (list $root $kind "topologySpreadConstraints") | fromJson).value | default list -}}
 {{- $spread := (include "function-mesh.setting" (list $root $kind "spreadReplicas") | fromJson).value -}}

@@ -7,8 +7,8 @@ use functionmesh_api::constants::{ANNOTATION_MESH_ITEM_HASH, LABEL_MESH};
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_api::{FunctionMesh, mesh_label};
 use functionmesh_objects::managed_fields::Owners;
+use functionmesh_objects::shard::Shard;
 use functionmesh_runtime::raw_object::RawObject;
-use functionmesh_runtime::shard::Shard;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -236,18 +236,22 @@ mod tests {
     #[test]
     fn the_spec_of_a_component_without_a_mesh_is_dropped() {
         let spec = json!({"className": "A"});
-        let text = |change: fn(&mut ObjectMeta)| {
+        let text = |shard: Shard, change: fn(&mut ObjectMeta)| {
             let mut child = child("u", 1, "h", &spec);
             change(child.meta_mut());
-            prune(&mut child, "mesh-controller");
+            prune(&mut child, "mesh-controller", shard);
             child.spec_text().to_owned()
         };
-        assert_eq!(text(|_| {}), spec.to_string());
-        assert_eq!(text(|metadata| metadata.owner_references = None), "{}");
+        assert_eq!(text(Shard::WHOLE, |_| {}), spec.to_string());
+        assert_eq!(text(Shard::WHOLE, |metadata| metadata.owner_references = None), "{}");
         let label = |metadata: &mut ObjectMeta| {
             metadata.owner_references = None;
             metadata.labels = Some([(LABEL_MESH.to_owned(), "m".to_owned())].into());
         };
-        assert_eq!(text(label), spec.to_string(), "an orphan of a mesh may be adopted");
+        assert_eq!(text(Shard::WHOLE, label), spec.to_string(), "an orphan of a mesh may be adopted");
+        for shard in ["0/2", "1/2"] {
+            let shard: Shard = shard.parse().unwrap();
+            assert_eq!(text(shard, |_| {}) != "{}", shard.has("ns", "m"), "{shard}");
+        }
     }
 }

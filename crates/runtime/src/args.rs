@@ -1,8 +1,8 @@
 //! Flags of every controller; each can be set by an environment variable as well.
 
 use crate::admin::Address;
-use crate::shard::Shard;
 use clap::{ArgAction, Args, ValueEnum};
+use functionmesh_objects::shard::Shard;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -7,9 +7,9 @@
 //! request, with no read before it; and a deleted Lease counts as held for as long as its last holder was.
 
 use crate::args::ProcessArgs;
-use crate::shard::Shard;
 use crate::write_fence::{WriteFence, now};
 use anyhow::{Context, bail};
+use functionmesh_objects::shard::Shard;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, PostParams};

@@ -35,7 +35,7 @@ pub mod process;
 pub mod raw_object;
 pub mod reassign;
 pub mod reconciler;
-pub mod shard;
+mod shard;
 mod stale_conditions;
 pub mod stream;
 mod telemetry;

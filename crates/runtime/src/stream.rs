@@ -12,9 +12,10 @@ use crate::metrics::Metrics;
 use crate::optional::Optional;
 use crate::presence::Presence;
 use crate::process::Process;
-use crate::shard::{Shard, only};
+use crate::shard::only;
 use crate::source::{Need, Source};
 use crate::vanished::with_deletions;
+use functionmesh_objects::shard::Shard;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
@@ -213,7 +214,10 @@ impl Watches {
         O: Resource<DynamicType = ()> + 'static,
     {
         let shard = self.args.shard;
-        let keep = move |object: &K| owners(object).iter().any(|owner| shard.has_object(owner));
+        let has = move |owner: &ObjectRef<O>| {
+            shard.has(owner.namespace.as_deref().unwrap_or_default(), &owner.name)
+        };
+        let keep = move |object: &K| owners(object).iter().any(has);
         (shard != Shard::WHOLE).then(|| Box::new(keep) as Keep<K>)
     }
 

@@ -4,7 +4,7 @@
 use crate::files::Files;
 use crate::install::{NAMESPACE, RELEASE};
 use crate::yaml;
-use functionmesh_runtime::shard::MOST;
+use functionmesh_objects::shard::MOST;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

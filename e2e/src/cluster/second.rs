@@ -75,6 +75,8 @@ pub struct Second {
     /// Address of the first node, which has the cluster's DNS.
     first: String,
     machine: Processes,
+    /// A copy of this program: a build may replace the original before the node is switched on again.
+    program: PathBuf,
     state: State,
 }
 
@@ -85,10 +87,13 @@ impl Second {
     /// When it does not start.
     pub fn start(cluster: &str, first: &str) -> Result<Self> {
         let logs = paths::run(cluster).join("logs");
+        let program = paths::run(cluster).join("program");
+        fs::copy(std::env::current_exe()?, &program)?;
         let mut this = Self {
             cluster: cluster.to_owned(),
             first: first.to_owned(),
             machine: Processes::new(logs),
+            program,
             state: State::Off,
         };
         this.switch_on()?;
@@ -129,7 +134,7 @@ impl Second {
             fs::remove_dir_all(&folder)?;
         }
         sandbox::create_control_groups(&control_group(&self.cluster));
-        let program = std::env::current_exe()?.display().to_string();
+        let program = self.program.display().to_string();
         let mut start = command(
             "unshare",
             ["--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"],

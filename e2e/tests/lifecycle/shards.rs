@@ -3,11 +3,12 @@
 //!
 //! The two tests have controllers, and so leases, of their own.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use e2e::operator::NAMESPACE;
 use e2e::testing::audit::Audit;
 use e2e::testing::objects::{api, create, each, function_spec, functions, merge, until_ready};
 use e2e::testing::{Controller, TestEnv};
+use functionmesh_objects::shard::Shard;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ListParams};
@@ -44,6 +45,22 @@ async fn all_idle(env: &TestEnv, controllers: &[Controller]) -> Result<()> {
         controller.until_idle(env).await?;
     }
     Ok(())
+}
+
+/// Names of the objects that belong to each of the shards, by its user.
+fn shares(
+    controllers: &[Controller],
+    namespace: &str,
+    names: &[String],
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let count = controllers.len();
+    let share = |(index, controller): (usize, &Controller)| -> Result<_> {
+        let shard: Shard = format!("{index}/{count}").parse().map_err(Error::msg)?;
+        let own = names.iter().filter(|name| shard.has(namespace, name)).cloned();
+        Ok((controller.user.clone(), own.collect::<BTreeSet<_>>()))
+    };
+    let shares: Result<BTreeMap<_, _>> = controllers.iter().enumerate().map(share).collect();
+    Ok(shares?.into_iter().filter(|(_, own)| !own.is_empty()).collect())
 }
 
 /// Names of objects by the user that wrote them; fails if an object was written by two.
@@ -124,13 +141,14 @@ async fn no_object_has_two_writers_and_a_lost_shard_affects_no_other() -> Result
         all_idle(&env, &of_meshes).await?;
 
         let audit = env.audit()?.within(&namespace);
-        let by_user = writers(&audit, &of_functions, "statefulsets")?;
+        let by_user = writers(&audit, &of_functions, "functions/status")?;
+        let all: Vec<String> = names.iter().chain(&components).cloned().collect();
+        ensure!(by_user == shares(&of_functions, &namespace, &all)?, "{by_user:?}");
         writers(&audit, &of_functions, "services")?;
-        writers(&audit, &of_functions, "functions/status")?;
+        writers(&audit, &of_functions, "statefulsets")?;
         let by_mesh = writers(&audit, &of_meshes, "functions")?;
         ensure!(writers(&audit, &of_meshes, "functionmeshes/status")?.values().flatten().count() == 4);
         ensure!(by_mesh.values().flatten().count() == components.len(), "{by_mesh:?}");
-        ensure!(by_user.len() == 3 && by_user.values().flatten().count() == sets.len(), "{by_user:?}");
         // Each caches its own objects only.
         for controller in &of_functions {
             let cached = controller.metric("function_mesh_objects")?;
@@ -141,8 +159,8 @@ async fn no_object_has_two_writers_and_a_lost_shard_affects_no_other() -> Result
 
         let mut lost = of_functions.remove(1);
         let (mut of_lost, mut of_others) = (BTreeSet::new(), BTreeSet::new());
-        for (user, sets) in by_user {
-            let free = sets.into_iter().filter(|name| name.starts_with("fn-"));
+        for (user, own) in by_user {
+            let free = sets_of(own.into_iter().filter(|name| name.starts_with("fn-")));
             if user == lost.user { of_lost.extend(free) } else { of_others.extend(free) }
         }
         lost.kill();
@@ -259,9 +277,11 @@ async fn another_number_of_shards_writes_nothing_and_never_works_beside_the_old(
         ensure!(written.requests().is_empty(), "the change wrote {:?}", written.counts());
         let mark = env.mark().await?;
         edit("example.com/image:2").await?;
-        let by_user = writers(&env.audit_since(&mark)?.within(&namespace), &four, "statefulsets")?;
-        ensure!(by_user.len() == 4 && by_user.values().flatten().count() == NUMBER, "{by_user:?}");
         all_idle(&env, &four).await?;
+        let audit = env.audit_since(&mark)?.within(&namespace);
+        writers(&audit, &four, "statefulsets")?;
+        let by_user = writers(&audit, &four, "sources/status")?;
+        ensure!(by_user == shares(&four, &namespace, &names)?, "{by_user:?}");
 
         // Back to one process. A lease that nobody released does not stop it, nor the one after it.
         let mark = env.mark().await?;

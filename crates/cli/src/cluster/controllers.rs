@@ -1,6 +1,7 @@
 //! The Deployments that reconcile objects: those of this operator and those of the Go operator.
 
 use super::flags::Flags;
+use functionmesh_objects::shard::Shard;
 use serde_json::Value;
 
 /// Label with the name of the controller, on what the chart and `config/` install.
@@ -32,7 +33,10 @@ pub(crate) struct Controller {
     pub(crate) namespaces: Vec<String>,
     /// Label selector of the objects that it watches, if not all.
     pub(crate) selector: Option<String>,
-    /// Namespace and name of the Lease by which replicas elect their leader; none without leader election.
+    /// Its share of the objects.
+    shard: Shard,
+    /// Namespace and name of the Lease by which replicas elect their leader; none without leader election. Shards have one name:
+    /// the number of shards changes without two writers.
     lease: Option<(String, String)>,
     /// Replicas that are wanted.
     pub(crate) replicas: i64,
@@ -75,6 +79,7 @@ impl Controller {
             image,
             namespaces: namespaces.into_iter().flatten().filter(|name| !name.is_empty()).collect(),
             selector: named("watch-label-selector").cloned(),
+            shard: named("shard").and_then(|shard| shard.parse().ok()).unwrap_or(Shard::WHOLE),
             lease,
             pauses: flags.get("pause-rollout").is_some_and(|value| value.is_empty() || value == "true"),
             replicas: deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
@@ -101,7 +106,8 @@ impl Controller {
         // Of two label selectors nothing is known unless they are the same.
         let one_selector =
             self.selector == other.selector || self.selector.is_none() || other.selector.is_none();
-        one_kind && !one_election && one_selector && self.common_namespaces(other).is_some()
+        let disjoint = self.shard.count() == other.shard.count() && self.shard != other.shard;
+        one_kind && !one_election && !disjoint && one_selector && self.common_namespaces(other).is_some()
     }
 
     /// Namespaces that both watch, in words; none when there are none.
@@ -162,6 +168,11 @@ mod tests {
             !all.clashes_with(&ours("b", "function-controller", &["--lease-namespace=a"])),
             "one election"
         );
+        let shard = |text: &str| {
+            ours("b", "function-controller", &["--leader-elect=false", &format!("--shard={text}")])
+        };
+        assert!(!shard("0/3").clashes_with(&shard("1/3")), "disjoint shards");
+        assert!(shard("0/3").clashes_with(&shard("0/3")) && shard("0/3").clashes_with(&shard("1/4")));
         let of = |name: &str| ours("b", "function-controller", &[&format!("--watched-namespace={name}")]);
         assert!(!of("x").clashes_with(&of("y")) && of("x,y").namespaces.len() == 2);
         let labelled = |labels: &str| {

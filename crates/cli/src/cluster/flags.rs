@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Flags of leader election, which tell controllers of one election apart.
 const ELECTION: [&str; 3] = ["leader-elect", "lease-namespace", "lease-name"];
 /// Flags on which pods depend, or which objects are reconciled. Each can be set by an environment variable of the same name: `PAUSE_ROLLOUT`.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "add-default-affinity",
     "enable-init-containers",
     "config-file",
@@ -17,6 +17,7 @@ const FLAGS: [&str; 10] = [
     "approve-updates",
     "watched-namespace",
     "watch-label-selector",
+    "shard",
 ];
 
 /// The flags of a controller.

@@ -4,6 +4,7 @@ use crate::cluster::flags::Flags;
 use crate::cluster::item::Item;
 use crate::cluster::kubectl::Connection;
 use anyhow::{Context, Result};
+use functionmesh_objects::shard::Shard;
 use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_render::Environment;
 use functionmesh_render::OperatorConfig;
@@ -32,6 +33,8 @@ pub(crate) struct Operator {
     namespaces: Vec<String>,
     /// Label selector of the objects that it reconciles, if it has one.
     selector: Option<String>,
+    /// Its share of the objects.
+    shard: Shard,
     /// Namespace and name of its Deployment.
     deployment: String,
     /// Whether a pod of it is available.
@@ -89,23 +92,26 @@ impl Operators {
             else {
                 continue;
             };
-            let namespace =
-                deployment.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+            let metadata = |pointer| deployment.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let namespace = metadata("/metadata/namespace");
+            let path = format!("{namespace}/{}", metadata("/metadata/name"));
             let Flags { flags, unread } = Flags::of(deployment);
             notes.extend(unread.into_iter().map(|what| {
-                format!("{what} of {namespace}/{name} is not read, the default is assumed; use --config for its file")
+                format!("{what} of {path} is not read, the default is assumed; use --config for its file")
             }));
             let text = match &file {
                 Some(text) => Some(text.clone()),
                 None => configuration(deployment, namespace, &flags, &mut maps).unwrap_or_else(|error| {
-                    notes.push(format!("the configuration of {namespace}/{name} cannot be read, its defaults are assumed: {error:#}"));
+                    notes.push(format!(
+                        "the configuration of {path} cannot be read, its defaults are assumed: {error:#}"
+                    ));
                     None
                 }),
             };
             let operator = Operator::new(&flags, text.as_deref(), namespace)?;
             let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64);
             found.entry(name.to_owned()).or_default().push(Operator {
-                deployment: format!("{namespace}/{name}"),
+                deployment: path,
                 is_available: available.is_some_and(|number| number > 0),
                 ..operator
             });
@@ -138,7 +144,10 @@ impl Operators {
         let name = format!("{kind}-controller");
         let known = self.found.get(&name).into_iter().flatten();
         let mut why = format!("no {name} is installed that watches {}", item.namespace);
-        for operator in known.filter(|operator| operator.watches(&item.namespace)) {
+        let is_its = |operator: &&Operator| {
+            operator.watches(&item.namespace) && operator.shard.has(&item.namespace, &item.name)
+        };
+        for operator in known.filter(is_its) {
             if let Some(selector) = &operator.selector {
                 let (resource, selector) = (item.resource(), format!("--selector={selector}"));
                 let field = format!("--field-selector=metadata.name={}", item.name);
@@ -209,6 +218,7 @@ impl Operator {
                 })
                 .unwrap_or_default(),
             selector: text("watch-label-selector"),
+            shard: text("shard").and_then(|shard| shard.parse().ok()).unwrap_or(Shard::WHOLE),
             deployment: String::new(),
             is_available: false,
         })
@@ -268,12 +278,16 @@ mod tests {
             "false",
             "--watched-namespace=a,b",
             "--global-backend-config=all",
+            "--shard=1/3",
             "--leader-elect"
         ]);
         let deployment = json!({"spec": {"template": {"spec": {"containers": [{"args": arguments}]}}}});
         let operator = Operator::new(&Flags::of(&deployment).flags, None, "home").unwrap();
         assert!(operator.policy.paused && !operator.environment.add_default_affinity);
-        assert_eq!(operator.namespaces, ["a", "b"]);
+        assert_eq!(
+            (operator.namespaces.join("+").as_str(), operator.shard.to_string().as_str()),
+            ("a+b", "1/3")
+        );
         assert_eq!(operator.global, Some(("home".to_owned(), "all".to_owned())));
         assert_eq!(operator.namespaced.as_deref(), Some("backend-config"));
     }

@@ -5,8 +5,8 @@
 //! shards: of two shards of different divisions that start at the same time, at least one sees the other and waits.
 
 use super::{Election, Observed, holder};
-use crate::shard::{MOST, Shard};
 use crate::write_fence::now;
+use functionmesh_objects::shard::{MOST, Shard};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
 use kube::api::{ListParams, PostParams};
@@ -59,18 +59,20 @@ impl Election {
         &self,
         observed: &mut BTreeMap<String, Observed>,
     ) -> kube::Result<BTreeSet<String>> {
-        let stored: BTreeMap<String, Lease> = self
-            .leases
-            .list(&ListParams::default())
-            .await?
-            .into_iter()
-            .map(|lease| (lease.name_any(), lease))
-            .filter(|(name, lease)| self.is_of_another_division(name, lease))
-            .collect();
+        let all = self.leases.list(&ListParams::default()).await?;
         let at = now();
-        for name in stored.keys() {
-            observed.entry(name.clone()).or_default();
-        }
+        let mut stored: BTreeMap<String, Lease> =
+            all.into_iter().map(|lease| (lease.name_any(), lease)).collect();
+        // A Lease that this division took over since is no longer awaited, unlike one that was deleted.
+        stored.retain(|name, lease| {
+            let is_of_another = self.is_of_another_division(name, lease);
+            if is_of_another {
+                observed.entry(name.clone()).or_default();
+            } else {
+                observed.remove(name);
+            }
+            is_of_another
+        });
         let mut held = BTreeSet::new();
         for (name, seen) in observed {
             let lease = stored.get(name);
