@@ -127,6 +127,11 @@ bench: toolchain ## Measure controller overhead compared with the theoretical mi
 	$(CARGO) build --quiet --locked --release --bins $(addprefix --package ,$(BENCHED))
 	@$(or $(CARGO_TARGET_DIR),target)/release/e2e bench --number $(N) $(if $(filter 1000,$(N)),--write,--rounds 1 --idle 60)
 
+.PHONY: bench-large
+bench-large: toolchain ## Measure ten thousand Functions, shards, and meshes of 500 and 1,000 (N=number; half an hour)
+	$(CARGO) build --quiet --locked --release --bins $(addprefix --package ,$(BENCHED))
+	@$(or $(CARGO_TARGET_DIR),target)/release/e2e bench --large --number $(if $(filter command line,$(origin N)),$(N),10000)
+
 .PHONY: bench-render
 bench-render: toolchain ## Measure the time to lower, render and hash one Function
 	$(CARGO) bench --quiet --locked --package functionmesh-render --bench render

@@ -152,7 +152,7 @@ pub fn inside(name: &str, address: &str, gateway: &str, nodes: u8) -> Result<()>
     let (folder, disk) = (paths::run(name), paths::disk(name));
     let mut processes = Processes::new(folder.join("logs"));
     let addresses = Addresses { host: address.to_owned(), port: PORT, etcd: [2379, 2380] };
-    let mut control_plane = ControlPlane::prepare(&folder, addresses)?;
+    let mut control_plane = ControlPlane::prepare(&folder, addresses)?.disposable();
     if nodes > 1 {
         control_plane = control_plane.impatient();
     }
@@ -185,11 +185,23 @@ pub struct ApiOnly {
 }
 
 impl ApiOnly {
-    /// Starts one; it ends with this process.
+    /// Starts one for tests; it ends with this process.
     ///
     /// # Errors
     /// When something is missing or does not start.
     pub fn up(name: &str) -> Result<Self> {
+        Self::start(name, ControlPlane::disposable)
+    }
+
+    /// The same for measurements, with everything as it is by default.
+    ///
+    /// # Errors
+    /// When something is missing or does not start.
+    pub fn up_for_measurements(name: &str) -> Result<Self> {
+        Self::start(name, |control_plane| control_plane)
+    }
+
+    fn start(name: &str, tune: impl FnOnce(ControlPlane) -> ControlPlane) -> Result<Self> {
         tools::ensure(tools::Scope::ApiOnly)?;
         let folder = paths::disk(&check_name(name)?);
         if folder.exists() {
@@ -198,7 +210,7 @@ impl ApiOnly {
         progress("starting an API server");
         let (port, etcd) = (free_port()?, [free_port()?, free_port()?]);
         let addresses = Addresses { host: "127.0.0.1".to_owned(), port, etcd };
-        let control_plane = ControlPlane::prepare(&folder, addresses)?;
+        let control_plane = tune(ControlPlane::prepare(&folder, addresses)?);
         let mut processes = Processes::new(folder.join("logs"));
         control_plane.start_api(&mut processes, false)?;
         // The garbage collector and the namespace controller have to run; no pods are needed here.

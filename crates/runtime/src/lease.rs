@@ -6,9 +6,14 @@
 //! writes well before another replica may take the lease, and exits. Two things differ from client-go: a renewal is one
 //! request, with no read before it; and a deleted Lease counts as held for as long as its last holder was.
 
+mod division;
+mod entry;
+
 use crate::args::ProcessArgs;
 use crate::write_fence::{WriteFence, now};
 use anyhow::{Context, bail};
+use division::Division;
+use entry::{LONGEST, Observed, Times, holder, released};
 use functionmesh_objects::shard::Shard;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -23,35 +28,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-/// Longest time for which an entry that is not renewed counts, regardless of the duration it states.
-const LONGEST: Duration = Duration::from_secs(3600);
-
-/// The durations of the election.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// Time without renewal after which another replica may take the lease.
-    duration: Duration,
-    /// Time without renewal after which the leader stops writing and exits.
-    deadline: Duration,
-    /// Interval at which a standby checks the lease, and at which a leader retries a failed renewal.
-    retry: Duration,
-}
-
-impl Times {
-    /// Interval between successful renewals: half of the deadline, so that one may fail.
-    fn interval(self) -> Duration {
-        self.deadline / 2
-    }
-}
 
 /// A candidate in the election.
 #[derive(Clone)]
 pub(crate) struct Election {
     leases: Api<Lease>,
     name: String,
-    /// Name of the lease of the same controller without shards.
-    base: String,
-    shard: Shard,
+    division: Division,
     identity: String,
     times: Times,
     fence: WriteFence,
@@ -62,34 +45,6 @@ struct Held {
     lease: Lease,
     /// Taken before the request was sent: other replicas may see the entry before the response arrives.
     since: Duration,
-}
-
-/// The last observed entry, and when it was first observed.
-#[derive(Debug, Default)]
-struct Observed(Option<(LeaseSpec, Duration)>);
-
-impl Observed {
-    /// Whether another replica may hold the lease, given what is stored now.
-    fn is_held(&mut self, stored: Option<&LeaseSpec>, times: Times, now: Duration) -> bool {
-        if let Some(spec) = stored {
-            if holder(spec).is_none() {
-                return false;
-            }
-            if self.0.as_ref().is_none_or(|(last, _)| last != spec) {
-                self.0 = Some((spec.clone(), now));
-            }
-        }
-        self.0.as_ref().is_some_and(|(spec, seen)| {
-            let seconds = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
-            let said = seconds.map_or(times.duration, Duration::from_secs).min(LONGEST);
-            holder(spec).is_some() && now < *seen + said
-        })
-    }
-}
-
-/// Who holds a lease; none when it was released.
-fn holder(spec: &LeaseSpec) -> Option<&str> {
-    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
 /// Prepares the election. `client` is for the lease alone; the fence is that of the client for the work.
@@ -114,14 +69,15 @@ pub(crate) fn election(
     if duration > LONGEST {
         bail!("--lease-duration ({duration:?}) must be {LONGEST:?} at most");
     }
-    let base = args.lease_name.as_deref().unwrap_or(name).to_owned();
+    let leases: Api<Lease> = Api::namespaced(client, &namespace(args)?);
+    let base = args.lease_name.as_deref().unwrap_or(name);
+    let times = Times { duration, deadline, retry };
     Ok(Election {
-        leases: Api::namespaced(client, &namespace(args)?),
-        name: shard.lease(&base),
-        base,
-        shard,
+        name: shard.lease(base),
+        division: Division::of(shard, base, leases.clone(), times),
+        leases,
         identity: identity(),
-        times: Times { duration, deadline, retry },
+        times,
         fence,
     })
 }
@@ -137,7 +93,7 @@ impl Election {
         // A separate task: a long step of the work must not delay a renewal.
         let mut renewal = AbortOnDropHandle::new(tokio::spawn(self.clone().renew_until_lost(held)));
         let work = async {
-            self.wait_for_other_divisions().await;
+            self.division.wait_for_others().await;
             work.await
         };
         tokio::select! {
@@ -197,7 +153,7 @@ impl Election {
         let written = match stored {
             Some(lease) => {
                 let spec = self.entry(spec.as_ref().filter(|_| ours), lease.spec.as_ref());
-                let metadata = self.divided(lease.metadata);
+                let metadata = self.division.recorded(lease.metadata);
                 let lease = Lease { metadata, spec: Some(spec) };
                 self.leases.replace(&self.name, &PostParams::default(), &lease).await
             }
@@ -272,7 +228,7 @@ impl Election {
 
     async fn create(&self) -> kube::Result<Lease> {
         let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-        let lease = Lease { metadata: self.divided(metadata), spec: Some(self.entry(None, None)) };
+        let lease = Lease { metadata: self.division.recorded(metadata), spec: Some(self.entry(None, None)) };
         self.leases.create(&PostParams::default(), &lease).await
     }
 
@@ -291,16 +247,6 @@ impl Election {
         }
     }
 
-    /// The entry after a release, as client-go writes it: an empty holder, and a duration that lets any replica take the lease at
-    /// once.
-    fn released(&self, spec: &LeaseSpec) -> LeaseSpec {
-        LeaseSpec {
-            holder_identity: Some(String::new()),
-            lease_duration_seconds: Some(1),
-            ..self.entry(Some(spec), None)
-        }
-    }
-
     /// Releases the lease, so that a standby need not wait until it expires. Best effort.
     async fn release(&self) {
         let released = async {
@@ -309,7 +255,7 @@ impl Election {
             if holder(&spec) != Some(&self.identity) {
                 return Ok(());
             }
-            let lease = Lease { spec: Some(self.released(&spec)), ..lease };
+            let lease = Lease { spec: Some(released(spec)), ..lease };
             self.leases.replace(&lease.name_any(), &PostParams::default(), &lease).await.map(drop)
         };
         match released.await {
@@ -340,7 +286,3 @@ fn identity() -> String {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
     format!("{}_{}-{started:x}", name.as_deref().unwrap_or("controller"), std::process::id())
 }
-
-mod divisions;
-#[cfg(test)]
-mod tests;

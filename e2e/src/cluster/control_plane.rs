@@ -33,6 +33,8 @@ pub struct ControlPlane {
     addresses: Addresses,
     /// Whether nodes are considered lost within seconds instead of minutes.
     impatient: bool,
+    /// Whether the data may be lost with the machine, and memory is spent to save CPU time.
+    disposable: bool,
 }
 
 impl ControlPlane {
@@ -43,7 +45,7 @@ impl ControlPlane {
     pub fn prepare(folder: &Path, addresses: Addresses) -> Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("folder {}", folder.display()))?;
         pki::write(folder, &names(&addresses.host))?;
-        let this = Self { folder: folder.to_owned(), addresses, impatient: false };
+        let this = Self { folder: folder.to_owned(), addresses, impatient: false, disposable: false };
         let users = [
             ("admin", "admin"),
             ("kcm", "system:kube-controller-manager"),
@@ -69,13 +71,20 @@ impl ControlPlane {
     /// The control plane of a running cluster, for its administrator.
     pub fn of(folder: &Path) -> Self {
         let addresses = Addresses { host: String::new(), port: 0, etcd: [0, 0] };
-        Self { folder: folder.to_owned(), addresses, impatient: false }
+        Self { folder: folder.to_owned(), addresses, impatient: false, disposable: false }
     }
 
     /// The same with nodes that are considered lost within seconds, so that tests do not wait for minutes.
     #[must_use]
     pub fn impatient(self) -> Self {
         Self { impatient: true, ..self }
+    }
+
+    /// The same for tests, of which thousands of small writes would wait for the disk, and garbage collection would take a fifth of the
+    /// CPU time. Not for measurements.
+    #[must_use]
+    pub fn disposable(self) -> Self {
+        Self { disposable: true, ..self }
     }
 
     /// Path of a kubeconfig: `admin`, `kcm`, `scheduler`, `proxy` or `kubelet`.
@@ -179,7 +188,7 @@ impl ControlPlane {
         let [clients, peers] = self.addresses.etcd;
         let client_url = format!("http://127.0.0.1:{clients}");
         let peer_url = format!("http://127.0.0.1:{peers}");
-        let flags = [
+        let mut flags = vec![
             format!("--data-dir={}", self.folder.join("etcd").display()),
             format!("--listen-client-urls={client_url}"),
             format!("--advertise-client-urls={client_url}"),
@@ -187,7 +196,8 @@ impl ControlPlane {
             format!("--initial-advertise-peer-urls={peer_url}"),
             format!("--initial-cluster=default={peer_url}"),
         ];
-        command(assets("etcd").unwrap_or_else(|| PathBuf::from("etcd")), flags)
+        flags.extend(self.disposable.then(|| "--unsafe-no-fsync".to_owned()));
+        self.tuned(command(assets("etcd").unwrap_or_else(|| PathBuf::from("etcd")), flags))
     }
 
     fn api_server(&self, advertise: bool) -> Command {
@@ -222,7 +232,18 @@ impl ControlPlane {
             flags.push("--endpoint-reconciler-type=none".to_owned());
             flags.push("--disable-admission-plugins=ServiceAccount".to_owned());
         }
-        command(assets("kube-apiserver").unwrap_or_else(|| paths::binary("kube-apiserver")), flags)
+        self.tuned(command(
+            assets("kube-apiserver").unwrap_or_else(|| paths::binary("kube-apiserver")),
+            flags,
+        ))
+    }
+
+    /// Sets how often a Go program collects garbage: up to the limit of memory, only when the heap has grown fivefold.
+    fn tuned(&self, mut program: Command) -> Command {
+        if self.disposable {
+            program.env("GOGC", "400").env("GOMEMLIMIT", "1500MiB");
+        }
+        program
     }
 }
 

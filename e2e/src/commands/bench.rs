@@ -4,6 +4,8 @@
 //! as those of the tests.
 
 mod baseline;
+mod large;
+mod large_mesh;
 mod memory;
 mod report;
 mod run;
@@ -28,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// # Errors
 /// When something does not start or an expectation is not met; a missed goal is no error.
 pub async fn bench(settings: Settings) -> Result<()> {
-    let cluster = ApiOnly::up("bench")?;
+    let cluster = ApiOnly::up_for_measurements("bench")?;
     let own = std::env::current_exe()?.parent().context("a program without a folder")?.to_owned();
     let folder = settings.controllers.clone().unwrap_or(own);
     let env =
@@ -36,7 +38,9 @@ pub async fn bench(settings: Settings) -> Result<()> {
             .await?;
     env.prepare().await?;
     let mut bench = Bench { settings: settings.clone(), env, rows: Vec::new() };
-    if settings.memory_only {
+    if settings.large {
+        bench.large().await?;
+    } else if settings.memory_only {
         bench.memory().await?;
     } else {
         bench.create().await?;

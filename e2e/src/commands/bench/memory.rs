@@ -146,7 +146,7 @@ async fn settled(fleet: &Fleet) -> Result<Memory> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "small numbers")]
-fn mib(kib: u64) -> String {
+pub(super) fn mib(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)
 }
 

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Measure memory only
     #[arg(long)]
     pub memory_only: bool,
+    /// Measure many objects, shards and large meshes instead
+    #[arg(long, conflicts_with_all = ["memory_only", "write"])]
+    pub large: bool,
     /// Write docs/benchmarks.md
     #[arg(long)]
     pub write: bool,

@@ -4,12 +4,12 @@
 //! A shard records in its Lease how many shards there are. It first acquires its own Lease and then looks at those of all other
 //! shards: of two shards of different divisions that start at the same time, at least one sees the other and waits.
 
-use super::{Election, Observed, holder};
+use crate::lease::entry::{Observed, Times, holder, released};
 use crate::write_fence::now;
 use functionmesh_objects::shard::{MOST, Shard};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
-use kube::api::{ListParams, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::core::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::sleep;
@@ -18,9 +18,26 @@ use tracing::{info, warn};
 /// Annotation of a Lease: the number of shards; absent if the controller is not divided.
 const SHARDS: &str = "compute.functionmesh.io/shards";
 
-impl Election {
-    /// The metadata of the Lease with the number of shards.
-    pub(super) fn divided(&self, mut metadata: ObjectMeta) -> ObjectMeta {
+/// The shard of this process among the Leases of its controller.
+#[derive(Clone)]
+pub(super) struct Division {
+    shard: Shard,
+    /// Name of its Lease.
+    name: String,
+    /// Name of the Lease of the controller without shards.
+    base: String,
+    leases: Api<Lease>,
+    times: Times,
+}
+
+impl Division {
+    /// For the Leases of a controller, `base` without shards.
+    pub(super) fn of(shard: Shard, base: &str, leases: Api<Lease>, times: Times) -> Self {
+        Self { shard, name: shard.lease(base), base: base.to_owned(), leases, times }
+    }
+
+    /// The metadata of its Lease with the number of shards.
+    pub(super) fn recorded(&self, mut metadata: ObjectMeta) -> ObjectMeta {
         if self.shard != Shard::WHOLE {
             let annotations = metadata.annotations.get_or_insert_default();
             annotations.insert(SHARDS.to_owned(), self.shard.count().to_string());
@@ -29,7 +46,7 @@ impl Election {
     }
 
     /// Waits until no shard of another division holds its Lease.
-    pub(super) async fn wait_for_other_divisions(&self) {
+    pub(super) async fn wait_for_others(&self) {
         let mut observed = BTreeMap::new();
         let mut reported = String::new();
         loop {
@@ -107,7 +124,7 @@ impl Election {
     /// Releases the expired Lease of a process that ended without doing so, so that nothing waits for it again. False if its holder
     /// is alive after all.
     async fn take_away(&self, lease: &Lease) -> kube::Result<bool> {
-        let spec = self.released(&lease.spec.clone().unwrap_or_default());
+        let spec = released(lease.spec.clone().unwrap_or_default());
         let released = Lease { spec: Some(spec), ..lease.clone() };
         match self.leases.replace(&lease.name_any(), &PostParams::default(), &released).await {
             Ok(_) => Ok(true),
