@@ -21,7 +21,7 @@ ifdef IMAGE
 export IMAGE
 endif
 # Cargo profile of the controllers in images: only `make image` uses the release profile.
-demo e2e trouble lost-node cluster-load docs-test: export CONTROLLER_PROFILE ?= pods
+demo e2e trouble lost-node matrix cluster-load docs-test: export CONTROLLER_PROFILE ?= pods
 ifdef PULSAR_IMAGE
 export PULSAR_IMAGE
 endif
@@ -73,6 +73,10 @@ trouble: $(E2E) ## Check the diagnosis of failures with real pods and a real Pul
 	@$(E2E) run --name trouble -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture trouble::
 	@$(if $(CASE),:,$(MAKE) --no-print-directory lost-node)
 
+.PHONY: matrix
+matrix: $(E2E) ## Send real messages through every runtime, package type, connector and credential (CASE=names or groups, AT_ONCE=4; half an hour)
+	@$(E2E) run --name matrix -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --nocapture --ignored matrix::
+
 .PHONY: monitoring
 monitoring: $(E2E) ## Check dashboards and alerts with a real Prometheus and kube-state-metrics on a cluster with pods (ten minutes)
 	@$(E2E) run --name monitor -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture monitoring::
@@ -105,7 +109,7 @@ docs: $(MDBOOK) ## Build the documentation as a site in target/book
 	@echo "target/book/index.html"
 
 .PHONY: e2e-full
-e2e-full: test docs-test instances e2e trouble monitoring faults fuzz soak ## Run all tests
+e2e-full: test docs-test instances e2e trouble matrix monitoring faults fuzz soak ## Run all tests
 	$(MAKE) --no-print-directory docs-test CLUSTER=1
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.

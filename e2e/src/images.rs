@@ -5,6 +5,7 @@
 //! | [`PAUSE_IMAGE`] | Debian's static busybox | `pause.tar` |
 //! | [`PULSAR_IMAGE`] | Debian with a JRE, Pulsar's server distribution and a connector from Maven | `pulsar-VERSION.tar` |
 //! | [`FULL_IMAGE`] | the same with Python, further connectors and programs of the matrix | `pulsar-all-VERSION.tar` |
+//! | [`POSTGRES_IMAGE`] | PostgreSQL, for connectors of the matrix | `postgresql-15.tar` |
 //! | [`CONTROLLERS_IMAGE`] | the four static binaries and nothing else | `function-mesh.tar` |
 //!
 //! Each archive holds one image under its full name, in the layout of OCI and in that of `docker save` at once:
@@ -18,6 +19,7 @@ mod controllers;
 mod full;
 mod import;
 mod oci;
+mod postgres;
 mod pulsar;
 mod sandbox;
 mod tags;
@@ -26,9 +28,10 @@ pub use controllers::{BINARIES, controllers};
 pub use full::full;
 pub use import::import;
 pub use oci::Archive;
+pub use postgres::postgres;
 pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;
-pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, PULSAR_IMAGE, PULSAR_VERSION};
+pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, POSTGRES_IMAGE, PULSAR_IMAGE, PULSAR_VERSION};
 
 use anyhow::Result;
 
@@ -41,13 +44,15 @@ pub enum Kind {
     Pulsar,
     /// [`FULL_IMAGE`]
     Full,
+    /// [`POSTGRES_IMAGE`]
+    Postgres,
     /// [`CONTROLLERS_IMAGE`]
     Controllers,
 }
 
 impl Kind {
     /// All of them, the quickest first.
-    pub const ALL: [Self; 4] = [Self::Pause, Self::Pulsar, Self::Full, Self::Controllers];
+    pub const ALL: [Self; 5] = [Self::Pause, Self::Pulsar, Self::Full, Self::Postgres, Self::Controllers];
 }
 
 /// Builds an image unless it exists and was built from the same inputs.
@@ -59,6 +64,7 @@ pub fn ensure(kind: Kind) -> Result<Archive> {
         Kind::Pause => pause(),
         Kind::Pulsar => pulsar(),
         Kind::Full => full(),
+        Kind::Postgres => postgres(),
         Kind::Controllers => controllers(),
     }
 }

@@ -25,6 +25,8 @@ enum Image {
     Pulsar,
     /// The same with Python, further connectors and the programs of the matrix.
     Full,
+    /// PostgreSQL, for connectors of the matrix.
+    Postgres,
     /// The four controllers.
     Controllers,
     /// All of them.
@@ -37,6 +39,7 @@ impl Image {
             Self::Pause => vec![Kind::Pause],
             Self::Pulsar => vec![Kind::Pulsar],
             Self::Full => vec![Kind::Full],
+            Self::Postgres => vec![Kind::Postgres],
             Self::Controllers => vec![Kind::Controllers],
             Self::All => Kind::ALL.to_vec(),
         }

@@ -105,17 +105,21 @@ pub fn artifact(coordinates: &str, file: &str) -> Result<PathBuf> {
 fn base() -> Result<PathBuf> {
     let path = paths::cache().join("downloads").join(format!("debian-{RELEASE}-jre17.tar"));
     cached(&path, &format!("{RELEASE}\n{PACKAGES}\n{BEFORE}\n{AFTER}"), |work| {
-        packages(&[("mmdebstrap", "mmdebstrap")])?;
-        progress(&format!("bootstrapping Debian {RELEASE} with a JRE"));
         let finished = work.join("base.tar");
-        let mut bootstrap = command("mmdebstrap", ["--quiet", "--variant=minbase"]);
-        bootstrap.arg(format!("--include={PACKAGES}"));
-        bootstrap.arg(format!("--essential-hook={BEFORE}")).arg(format!("--customize-hook={AFTER}"));
-        bootstrap.arg(RELEASE).arg(&finished).args(sources());
-        run(&mut bootstrap)?;
+        let hooks = [format!("--essential-hook={BEFORE}"), format!("--customize-hook={AFTER}")];
+        bootstrap(&finished, PACKAGES, &hooks)?;
         Ok(finished)
     })?;
     Ok(path)
+}
+
+/// Writes the root file system of a small Debian with some packages.
+pub(super) fn bootstrap(file: &Path, with: &str, hooks: &[String]) -> Result<()> {
+    packages(&[("mmdebstrap", "mmdebstrap")])?;
+    progress(&format!("bootstrapping Debian {RELEASE} with {with}"));
+    let mut bootstrap = command("mmdebstrap", ["--quiet", "--variant=minbase"]);
+    bootstrap.arg(format!("--include={with}")).args(hooks);
+    run(bootstrap.arg(RELEASE).arg(file).args(sources()))
 }
 
 /// The machine's own package sources if they are for the same release: the default ones may not be reachable.

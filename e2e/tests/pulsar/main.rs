@@ -8,5 +8,6 @@
 
 mod instances;
 mod main_job;
+mod matrix;
 mod monitoring;
 mod trouble;

@@ -1,0 +1,18 @@
+//! The generic runtime: a program of ours (`e2e/images/bin/pulsar_rust_instance`) takes the flags that are rendered.
+
+use crate::matrix::Case;
+use crate::matrix::run::{Run, texts, values, with};
+use anyhow::Result;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![Case { group: "generic", sample: "45-generic", check: answers }]
+}
+
+fn answers(run: &Run<'_>) -> Result<()> {
+    let sent = texts("x", 50);
+    run.send(&run.topic("in"), &values(&sent))?;
+    run.apply()?;
+    run.ready()?;
+    run.expect(&run.topic("out"), &with(&sent, " from a script"))?;
+    run.until_backlog(&run.topic("in"), 0)
+}

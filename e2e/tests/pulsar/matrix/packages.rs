@@ -1,0 +1,42 @@
+//! Packages of Pulsar's package service and of a web server. Code in the image is in the cases of the runtimes, and Python's
+//! packages are in those of Python.
+
+use crate::matrix::Case;
+use crate::matrix::run::{Run, texts, values, with};
+use anyhow::Result;
+use e2e::shell::progress;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let case = |sample, check| Case { group: "packages", sample, check };
+    vec![
+        case("50-package-service", service),
+        case("51-package-web", web),
+        case("54-package-missing", missing),
+    ]
+}
+
+fn answers(run: &Run<'_>) -> Result<()> {
+    let sent = texts("x", 20);
+    run.send(&run.topic("in"), &values(&sent))?;
+    run.apply()?;
+    run.ready()?;
+    run.expect(&run.topic("out"), &with(&sent, "!")).map(drop)
+}
+
+fn service(run: &Run<'_>) -> Result<()> {
+    run.stage.upload("function/public/default/examples/v1", "/pulsar/examples/api-examples.jar")?;
+    answers(run)
+}
+
+/// The server of the tests has the files of the image.
+fn web(run: &Run<'_>) -> Result<()> {
+    answers(run)
+}
+
+/// The reason names it and says what the package service answered.
+fn missing(run: &Run<'_>) -> Result<()> {
+    run.apply()?;
+    let message = run.until_reason("fn", &["PackageUnavailable"], &["404"])?;
+    progress(&message);
+    Ok(())
+}
