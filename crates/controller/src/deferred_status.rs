@@ -47,6 +47,11 @@ impl DeferredStatuses {
         waiting.insert(uid, (Instant::now(), status.clone()));
     }
 
+    /// Number of statuses.
+    pub(crate) fn entries(&self) -> usize {
+        self.without_leftovers().len()
+    }
+
     fn without_leftovers(&self) -> MutexGuard<'_, HashMap<String, (Instant, ComponentStatus)>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, (since, _)| since.elapsed() < self.delay.saturating_add(KEPT));

@@ -89,6 +89,12 @@ impl<Key: Hash + Eq> FanOut<Key> {
         state.wake();
     }
 
+    /// Number of objects that wait or were released.
+    pub(crate) fn entries(&self) -> usize {
+        let state = self.state();
+        state.waiting.len() + state.released.len()
+    }
+
     /// Adds objects to those that wait.
     fn wait(&self, concerned: Vec<Key>) {
         let mut state = self.state();

@@ -29,6 +29,7 @@ mod reconcile;
 mod report;
 mod rescale;
 mod stages;
+mod tracked;
 mod uninstall;
 mod unlabelled_children;
 mod update_available;

@@ -9,6 +9,7 @@ use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
 use crate::optional_api;
 use crate::reconcile::reconcile;
+use crate::tracked::tracked;
 use functionmesh_api::condition::READY;
 use functionmesh_api::constants::{LABEL_COMPONENT, LABEL_NAME};
 use functionmesh_plan::conditions::MISSING;
@@ -111,6 +112,7 @@ pub fn run<K: Component>(
         });
         let reconciler = Reconciler::new(&watches, shutdown.clone());
         let fan_out = Arc::new(FanOut::new(watches.args.concurrency));
+        watches.metrics.register(&tracked(&context, &fan_out)?)?;
         let (ends, gone) = (reconciler.clone(), fan_out.clone());
         Controller::for_stream(changed, objects.clone())
             .with_config(watches.queue())

@@ -53,6 +53,11 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static> Co
         newest.iter().map(|child| observe(child)).collect()
     }
 
+    /// Number of entries beside the cache: keys of the index, and writes that the cache does not show yet.
+    pub(crate) fn entries(&self) -> usize {
+        self.by_owner.entries() + self.cache.entries()
+    }
+
     /// Whether a component of the mesh was written that its cache does not show yet, or no longer.
     pub(crate) fn awaits(&self, mesh: &Mesh) -> bool {
         let uid = mesh.uid().unwrap_or_default();

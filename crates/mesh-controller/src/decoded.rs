@@ -50,6 +50,11 @@ impl DecodedMeshes {
         Ok(decoded)
     }
 
+    /// Number of meshes.
+    pub(crate) fn entries(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Drops a mesh that does not exist any more.
     pub(crate) fn forget(&self, key: &ObjectRef<Mesh>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

@@ -31,6 +31,13 @@ impl Reports {
         INTERVAL.checked_sub(reports.get(uid?)?.elapsed()).filter(|left| !left.is_zero())
     }
 
+    /// Number of meshes whose next status may have to wait.
+    pub(crate) fn entries(&self) -> usize {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.retain(|_, at| at.elapsed() < INTERVAL);
+        reports.len()
+    }
+
     /// Records that a status was written now.
     pub(crate) fn wrote(&self, uid: Option<String>) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,6 +21,7 @@ use functionmesh_runtime::mutation_cache::PendingWrites;
 use functionmesh_runtime::reconciler::Reconciler;
 use functionmesh_runtime::stream::{Changes, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
+use functionmesh_runtime::tracked::{Entries, TrackedEntries};
 use futures::StreamExt;
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
@@ -63,6 +64,7 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             terminating_namespaces: TerminatingNamespaces::default(),
             selected_by: watches.args.selected_by(),
         });
+        watches.metrics.register(&tracked(&context)?)?;
         let reconciler = Reconciler::new(&watches, shutdown.clone());
         let (ends, shared) = (reconciler.clone(), context.clone());
         let known = [meshes.clone(), meshes.clone(), meshes.clone()];
@@ -87,6 +89,22 @@ pub fn run(process: &Process, args: &WatchArgs) -> impl Future<Output = anyhow::
             .await;
         Ok(())
     }
+}
+
+/// The sizes of what is kept beside the caches.
+fn tracked(context: &Arc<Context>) -> anyhow::Result<TrackedEntries> {
+    let of = |entries: fn(&Context) -> usize| -> Entries {
+        let context = context.clone();
+        Box::new(move || entries(&context))
+    };
+    Ok(TrackedEntries::new()?.with(vec![
+        ("components", of(|cx| cx.functions.entries() + cx.sources.entries() + cx.sinks.entries())),
+        ("pending_statuses", of(|cx| cx.statuses.entries())),
+        ("decoded_meshes", of(|cx| cx.decoded.entries())),
+        ("reported_meshes", of(|cx| cx.reports.entries())),
+        ("failing_objects", of(|cx| cx.failing.entries())),
+        ("terminating_namespaces", of(|cx| cx.terminating_namespaces.entries())),
+    ]))
 }
 
 /// The components of one kind.

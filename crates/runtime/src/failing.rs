@@ -31,7 +31,6 @@ impl Failing {
         let (uid, generation, now) =
             (object.uid.clone().unwrap_or_default(), object.generation, Instant::now());
         let mut objects = self.objects();
-        objects.retain(|_, failures| failures.last.elapsed() < KEPT);
         let failures = objects.entry(uid).or_insert(Failures { generation, number: 0, last: now });
         if failures.generation != generation {
             *failures = Failures { generation, number: 0, last: now };
@@ -45,8 +44,15 @@ impl Failing {
         self.objects().remove(object.uid.as_deref().unwrap_or_default());
     }
 
+    /// Number of objects that failed.
+    pub fn entries(&self) -> usize {
+        self.objects().len()
+    }
+
     fn objects(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.retain(|_, failures| failures.last.elapsed() < KEPT);
+        objects
     }
 }
 

@@ -116,6 +116,11 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Indexed<K> {
         self.store.get(name)
     }
 
+    /// Number of keys.
+    pub fn entries(&self) -> usize {
+        self.index.objects.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The cache itself.
     pub fn store(&self) -> &Store<K> {
         &self.store

@@ -40,6 +40,7 @@ mod stale_conditions;
 pub mod stream;
 mod telemetry;
 pub mod terminating_namespaces;
+pub mod tracked;
 mod write_fence;
 
 mod error_text;

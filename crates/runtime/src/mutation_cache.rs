@@ -7,7 +7,7 @@ use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
@@ -115,6 +115,15 @@ impl<V: Resource<DynamicType = ()> + Clone + 'static> MutationCache<V> {
         cached.count() + written.values().filter(|(_, object)| matches(object)).count()
     }
 
+    /// Number of writes and deletions that the cache does not show yet.
+    pub fn entries(&self) -> usize {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|key, entry| self.ahead(key, entry));
+        let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        removed.retain(|key, uid| self.store.get(key).is_some_and(|cached| cached.uid() == *uid));
+        written.len() + removed.len()
+    }
+
     /// Records the response to a write.
     pub fn wrote(&self, key: ObjectRef<V>, object: V) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,11 +155,21 @@ impl<O: Resource<DynamicType = ()> + Clone + 'static, T: Clone> PendingWrites<O,
 
     /// Records a write, with the resource version of the response.
     pub fn wrote(&self, object: &O, answered: u64, what: T) {
+        self.unconfirmed().insert(ObjectRef::from_obj(object), (answered, what));
+    }
+
+    /// Number of writes that the cache does not show yet.
+    pub fn entries(&self) -> usize {
+        self.unconfirmed().len()
+    }
+
+    /// The writes that the cache does not show yet.
+    fn unconfirmed(&self) -> MutexGuard<'_, HashMap<ObjectRef<O>, (u64, T)>> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|key, (ours, _)| {
             self.store.get(key).is_some_and(|cached| version(cached.as_ref()) < *ours)
         });
-        written.insert(ObjectRef::from_obj(object), (answered, what));
+        written
     }
 
     /// The newest known form: of the given object, the cached one, which may be newer, and the controller's own writes.

@@ -25,6 +25,11 @@ impl TerminatingNamespaces {
         known.insert(namespace, (Instant::now(), crate::clock::now()));
     }
 
+    /// Number of namespaces.
+    pub fn entries(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// How long the objects of a namespace are not reconciled; none if they are. An object that is younger than the refusal is in
     /// a new namespace of the same name.
     pub fn hold(&self, object: &ObjectMeta) -> Option<Duration> {

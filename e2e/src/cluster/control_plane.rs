@@ -238,10 +238,10 @@ impl ControlPlane {
         ))
     }
 
-    /// Sets how often a Go program collects garbage: up to the limit of memory, only when the heap has grown fivefold.
+    /// Sets how often a Go program collects garbage: up to the limit of memory, only when the heap has grown fourfold.
     fn tuned(&self, mut program: Command) -> Command {
         if self.disposable {
-            program.env("GOGC", "400").env("GOMEMLIMIT", "1500MiB");
+            program.env("GOGC", "300").env("GOMEMLIMIT", "1GiB");
         }
         program
     }

@@ -63,6 +63,18 @@ async fn none_left(env: &TestEnv, namespace: &str, kinds: &[&'static str]) -> Re
     Ok(())
 }
 
+/// Waits until the controller keeps nothing about objects that are gone.
+async fn nothing_kept(env: &TestEnv, controller: &Controller) -> Result<()> {
+    env.until("the end of what is kept beside the caches", || async {
+        let text = controller.get("metrics")?;
+        let sizes = text.lines().filter(|line| line.starts_with("function_mesh_tracked_entries{"));
+        let kept: Vec<&str> = sizes.clone().filter(|line| !line.ends_with(" 0")).collect();
+        ensure!(kept.is_empty() && sizes.count() > 5, "{kept:?}");
+        Ok(())
+    })
+    .await
+}
+
 /// The writes of a controller after a mark, and the refused ones.
 struct Since<'a> {
     env: &'a TestEnv,
@@ -194,6 +206,7 @@ async fn every_deleted_object_is_cleaned_up_once() -> Result<()> {
         // One write reports that the Job runs; for most objects one before it reports that they wait for their turn.
         let reported = counts.remove("patch functions/status").unwrap_or_default();
         ensure!((N..=2 * N).contains(&reported), "{reported} statuses");
+        nothing_kept(&env, &controller).await?;
         let rest = [("delete statefulsets", N), ("patch jobs", N), ("patch functions", N)];
         let wanted: BTreeMap<_, _> = rest.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
         ensure!(counts == wanted, "{counts:?} instead of {wanted:?}");

@@ -51,6 +51,11 @@ impl Clock {
         self.state().remove(uid);
     }
 
+    /// Number of deleted objects.
+    pub(crate) fn entries(&self) -> usize {
+        self.state().len()
+    }
+
     fn entry(&self, uid: &str, change: impl FnOnce(&mut Times)) -> Times {
         let mut known = self.state();
         if !known.contains_key(uid) {

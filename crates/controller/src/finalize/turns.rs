@@ -88,6 +88,12 @@ impl Turns {
         Some(Turn { turns: self, place: place.clone() })
     }
 
+    /// Number of objects that wait, or whose turn it is.
+    pub(crate) fn entries(&self) -> usize {
+        let state = self.state();
+        state.waiting.len() + state.invited.len() + state.creating.len()
+    }
+
     /// Removes an object that needs no turn, or no longer.
     pub(crate) fn leave(&self, place: &Place) {
         let mut state = self.state();

@@ -4,6 +4,7 @@ use super::markdown::{Table, code};
 use super::page::Page;
 use anyhow::Result;
 use functionmesh_runtime::metrics::{Metrics, ObjectsByReadiness};
+use functionmesh_runtime::tracked::TrackedEntries;
 
 /// The page.
 ///
@@ -13,6 +14,7 @@ pub(super) fn page() -> Result<Page> {
     let metrics = Metrics::new("any", "any")?;
     // Metrics that a controller registers once its caches exist.
     metrics.register(&ObjectsByReadiness::new(|| (0, 0))?)?;
+    metrics.register(&TrackedEntries::new()?)?;
     let mut table = Table::new(&["Metric", "Type", "Labels", "Description"]);
     for metric in metrics.described() {
         let labels: Vec<String> = metric.labels.iter().map(|label| code(label)).collect();

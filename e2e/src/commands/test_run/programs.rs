@@ -29,7 +29,7 @@ pub(super) const PROGRAMS: [Program; 7] = [
 ];
 
 /// Batches that take longest, which begin first: the last one of a run keeps one API server busy and the others idle.
-pub(super) const SLOW: [&str; 7] = [
+pub(super) const SLOW: [&str; 9] = [
     "lifecycle::request_counts",
     "lifecycle::scaling",
     "randomized::plan",
@@ -37,6 +37,8 @@ pub(super) const SLOW: [&str; 7] = [
     "lifecycle::mass_deletion",
     "rollout::approval",
     "degraded_api_server::outages_and_load",
+    "degraded_api_server::webhooks",
+    "randomized::fuzz",
 ];
 
 impl Program {
