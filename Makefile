@@ -43,7 +43,7 @@ TESTS ?=
 .PHONY: test
 test: $(E2E) ## Run unit, golden and API-server tests, and check that generated files are current
 	$(CARGO) build --quiet --locked --workspace --bins
-	$(CARGO) xtask generate --check
+	target/debug/xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
 	@$(E2E) test --name api --servers 2 --retry $(TESTS)

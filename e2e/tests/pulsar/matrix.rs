@@ -1,9 +1,8 @@
-//! Real messages through every runtime, kind of package, connector and credential. Each case is a manifest of
-//! `config/samples`, started by `kubectl apply` alone, and checked by what arrives at the broker, by the state of the broker
-//! and by conditions.
+//! Real messages through every runtime, type of package, connector and credential. Each case applies a manifest of
+//! `config/samples` with `kubectl apply`, and checks the messages and the state of the broker, and the conditions.
 //!
-//! `make matrix` runs all of them, `CASE=name` those of a group or a single one. One broker serves all; cases run several at
-//! a time (`AT_ONCE=4`). A case that fails stops no other.
+//! `make matrix` runs all of them, `CASE=name` a group or a single one. They share one broker, and several run at the same time
+//! (`AT_ONCE=4`). A failed case does not stop the others.
 
 mod connectors;
 mod credentials;
@@ -38,7 +37,7 @@ impl Case {
         self.sample.split_once('-').map_or(self.sample, |(_, name)| name)
     }
 
-    /// Whether `CASE` asks for it, by its name, its group or its number.
+    /// Whether `CASE` selects it, by its name, its group or its number.
     fn is_wanted(&self) -> bool {
         let wanted = std::env::var("CASE").unwrap_or_default();
         let number = self.sample.split_once('-').map_or("", |(number, _)| number);
@@ -86,7 +85,7 @@ async fn the_matrix() -> Result<()> {
     Ok(())
 }
 
-/// Runs cases, so many at a time; the outcomes are in the order of the cases.
+/// Runs cases, `at_once` at a time; the outcomes are in the order of the cases.
 fn side_by_side(stage: &Stage, cases: &[Case], at_once: usize) -> Vec<Outcome> {
     let queue: Mutex<VecDeque<(usize, &Case)>> = Mutex::new(cases.iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
@@ -94,7 +93,7 @@ fn side_by_side(stage: &Stage, cases: &[Case], at_once: usize) -> Vec<Outcome> {
         for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
-                    // Not a condition of the loop: the queue would be locked while the case runs.
+                    // Not in the condition of a loop: the queue would be locked while the case runs.
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some((place, case)) = next else { break };
                     let outcome = run::run(stage, case);

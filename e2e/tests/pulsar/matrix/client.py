@@ -1,4 +1,4 @@
-"""What the matrix does at the broker: sends, receives and asks, as one JSON document each way.
+"""Requests to the broker for the matrix: messages, packages and the REST interface. Input and output are JSON documents.
 
 Usage: client.py COMMAND < arguments > answer. Runs in a pod of the image of the matrix.
 """
@@ -29,7 +29,7 @@ def client():
 
 
 def send(topic, messages, producer=None, rate=0):
-    """Sends messages: texts, or objects with value, key, properties, sequence. `rate` is a number a second."""
+    """Sends messages: texts, or objects with value, key, properties, sequence. `rate` limits the messages per second."""
     import pulsar.schema
 
     connection = client()
@@ -84,7 +84,7 @@ def send_people(topic, name, number):
 
 
 def receive(topic, number, seconds, quiet=1.5):
-    """Reads a topic from its beginning until there are so many messages; then until nothing comes for so many seconds."""
+    """Reads a topic from its beginning until `number` messages were received, and then until none arrives for `quiet` seconds."""
     import pulsar
 
     connection = client()
@@ -111,7 +111,7 @@ def receive(topic, number, seconds, quiet=1.5):
 
 
 def admin(method, path, body=None, content="application/json"):
-    """A request to the broker's REST interface; the answer is JSON, or text."""
+    """A request to the broker's REST interface; returns JSON, or text."""
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(WEB + path, data=data, method=method, headers={"Content-Type": content})
     if os.environ.get("TOKEN"):
@@ -128,8 +128,8 @@ def admin(method, path, body=None, content="application/json"):
 
 
 def upload(package, file=None, zipped=None):
-    """Puts a package, such as function/public/default/name/v1, into the broker's package service: a file of the image, or
-    texts that are zipped; a name that ends with .whl is a file of the folder of wheels."""
+    """Uploads a package, such as function/public/default/name/v1, to the broker's package service: a file of the image, or a
+    zip file of the given texts, in which a name that ends with .whl becomes a wheel."""
     if file:
         with open(file, "rb") as opened:
             content = opened.read()
@@ -156,7 +156,7 @@ def upload(package, file=None, zipped=None):
 
 
 def wheel(name, version, files):
-    """A wheel of texts, as small as pip takes it."""
+    """A minimal wheel of the given texts that pip accepts."""
     packed = io.BytesIO()
     folder = "%s-%s.dist-info" % (name, version)
     files = dict(files)
@@ -179,7 +179,7 @@ def upload_wheel(package, name, version, files):
 
 
 def token(key, subject, seconds=None):
-    """A token for a role, signed with a key in base64; it ends after so many seconds."""
+    """A token for a role, signed with a key in base64, that expires after `seconds`."""
     claims = {"sub": subject}
     if seconds:
         claims["exp"] = int(time.time()) + seconds

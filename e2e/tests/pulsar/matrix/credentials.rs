@@ -31,24 +31,24 @@ fn answers(run: &Run<'_>) -> Result<()> {
     run.expect(&run.topic("out"), &with(&sent, "!")).map(drop)
 }
 
-/// A token that the broker refuses is named; once the Secret is right the function runs.
+/// A token that the broker refuses is reported; with the right token in the Secret the function runs.
 fn token_secret(run: &Run<'_>) -> Result<()> {
     let secret = |token: &str| {
         let data = json!({"clientAuthenticationPlugin": PLUGIN, "clientAuthenticationParameters": format!("token:{token}")});
         run.stage.secret("pulsar-token", &data)
     };
     let envht = run.stage.token("admin", None)?;
-    // The signature belongs to another text.
+    // The signature is that of another text.
     secret(&envht.replacen("ey", "eyJ4IjoxLCJ", 1))?;
     run.apply()?;
     progress(&run.until_reason("fn", &["AuthenticationFailed"], &[])?);
     secret(&envht)?;
-    // Not after the kubelet's next back-off.
+    // Without the kubelet's backoff.
     run.kill(0)?;
     answers(run)
 }
 
-/// The token is renewed twice. Each time messages pass after the token before it has expired, and the pod stays the same.
+/// The token is renewed twice. Messages are processed after the previous token has expired, in the same pod.
 fn token_file(run: &Run<'_>) -> Result<()> {
     let renew = || -> Result<(String, Instant)> {
         let token = run.stage.token("admin", Some(LIFETIME.as_secs()))?;
@@ -86,7 +86,7 @@ fn token_file(run: &Run<'_>) -> Result<()> {
     run.ready()
 }
 
-/// The broker's certificate is of an authority of the tests, and so is that of the client where it has one.
+/// A private authority signed the certificate of the broker, and that of the client if it has one.
 fn certificates(run: &Run<'_>) -> Result<()> {
     run.apply()?;
     answers(run)

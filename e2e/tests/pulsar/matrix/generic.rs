@@ -1,4 +1,4 @@
-//! The generic runtime: a program of ours (`e2e/images/bin/pulsar_rust_instance`) takes the flags that are rendered.
+//! The generic runtime: a test program (`e2e/images/bin/pulsar_rust_instance`) reads the rendered flags.
 
 use crate::matrix::Case;
 use crate::matrix::run::{Run, texts, values, with};

@@ -1,4 +1,4 @@
-//! Java functions, whose code is Pulsar's own examples wherever one fits.
+//! Java functions, most of them Pulsar's own examples.
 
 use crate::matrix::Case;
 use crate::matrix::run::{Run, texts, values, with};
@@ -64,7 +64,7 @@ fn user_config(run: &Run<'_>) -> Result<()> {
     run.send(&run.topic("in"), &values(&texts("x", 20)))?;
     run.apply()?;
     run.ready()?;
-    run.expect(&run.topic("out"), &vec!["it's \"100%\" $NAMESPACE äöü".to_owned(); 20]).map(drop)
+    run.expect(&run.topic("out"), &vec!["it's \"100%\" $HOME äöü".to_owned(); 20]).map(drop)
 }
 
 fn secrets(run: &Run<'_>) -> Result<()> {
@@ -111,7 +111,7 @@ fn manual(run: &Run<'_>) -> Result<()> {
     run.ready()?;
     run.expect(&run.topic("out"), &with(&sent, "!"))?;
     run.until_backlog(&run.topic("in"), 20)?;
-    // Nothing was acknowledged, so all of it comes again.
+    // Nothing was acknowledged, so everything is delivered again.
     run.kill(0)?;
     let twice: Vec<String> = sent.iter().chain(&sent).map(|m| format!("{m}!")).collect();
     run.expect(&run.topic("out"), &twice).map(drop)
@@ -124,7 +124,7 @@ fn at_most_once(run: &Run<'_>) -> Result<()> {
     run.apply()?;
     run.ready()?;
     run.expect(&run.topic("out"), &vec!["SUCCESS".to_owned(); 20])?;
-    // What failed is acknowledged, and does not come again after a restart.
+    // Failed messages are acknowledged, and not delivered again after a restart.
     run.until_backlog(&run.topic("in"), 0)?;
     run.kill(0)?;
     run.ready()?;
@@ -134,7 +134,7 @@ fn at_most_once(run: &Run<'_>) -> Result<()> {
 
 fn effectively_once(run: &Run<'_>) -> Result<()> {
     let sent = texts("x", 500);
-    // Each message is sent twice, under the same number by a producer of the same name: once reaches the topic.
+    // Each message is sent twice with the same sequence number by producers of the same name: the broker keeps one.
     let numbered: Vec<Value> =
         sent.iter().zip(1..).map(|(m, n)| json!({"value": m, "sequence": n})).collect();
     let producer = json!({"producer": "matrix"});
@@ -142,7 +142,7 @@ fn effectively_once(run: &Run<'_>) -> Result<()> {
     run.send_with(&run.topic("in"), &numbered, &producer)?;
     run.apply()?;
     run.ready()?;
-    // Killed with messages processed and not acknowledged.
+    // Killed while messages are processed but not acknowledged.
     let more: Vec<String> = texts("y", 2000);
     let numbered: Vec<Value> =
         more.iter().zip(501..).map(|(m, n)| json!({"value": m, "sequence": n})).collect();
@@ -153,8 +153,8 @@ fn effectively_once(run: &Run<'_>) -> Result<()> {
 }
 
 fn retain_ordering(run: &Run<'_>) -> Result<()> {
-    // Both consumers are there before the first message: when another one becomes the active one, it gets again what the
-    // first has not acknowledged yet.
+    // Both consumers exist before the first message: a consumer that becomes the active one receives again what the other has
+    // not acknowledged yet.
     run.apply()?;
     run.ready()?;
     let sent = texts("x", 500);
@@ -162,7 +162,7 @@ fn retain_ordering(run: &Run<'_>) -> Result<()> {
     let messages = run.expect(&run.topic("out"), &with(&sent, "!"))?;
     let seen: Vec<String> = messages.into_iter().map(|m| m.value).collect();
     ensure!(seen == with(&sent, "!"), "the order changed");
-    // One consumer is active, of two.
+    // One of two consumers is active.
     let path = format!("/admin/v2/{}/stats", run.topic("in").replace("://", "/"));
     let stats = run.stage.admin("GET", &path, &Value::Null)?;
     let subscription = stats["subscriptions"].as_object().and_then(|s| s.values().next()).cloned();
@@ -198,7 +198,7 @@ fn retain_key_ordering(run: &Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The messages of all windows, taken apart.
+/// The messages of all windows.
 fn in_windows(windows: &[crate::matrix::run::Message]) -> BTreeSet<String> {
     windows.iter().flat_map(|w| w.value.split(',').map(str::to_owned)).collect()
 }
@@ -211,7 +211,7 @@ fn window_by_count(run: &Run<'_>) -> Result<()> {
     let windows = run.receive(&run.topic("out"), 9)?;
     ensure!(windows.len() == 9, "{} windows", windows.len());
     ensure!(windows.iter().all(|w| w.value.split(',').count() == 10), "a window has not ten messages");
-    // Five messages wait for the rest of their window; they are not lost with the instance.
+    // Five messages of an incomplete window are not lost with the instance.
     run.kill(0)?;
     let rest = texts("y", 5);
     run.send(&run.topic("in"), &values(&rest))?;

@@ -1,4 +1,4 @@
-//! A chain of functions, and an object whose number of replicas changes while messages flow.
+//! A mesh of eight functions, and a function that is scaled while messages are sent.
 
 use crate::matrix::Case;
 use crate::matrix::run::{Run, texts, values, with};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Messages through all stages without a disturbance.
+/// Number of messages before a stage fails.
 const NUMBER: usize = 5000;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -25,7 +25,7 @@ fn eight_stages(run: &Run<'_>) -> Result<()> {
     run.send(&run.topic("in"), &values(&sent))?;
     run.expect(&run.topic("out"), &with(&sent, SUFFIX))?;
 
-    // At a pace that no stage has to queue.
+    // Slowly enough that no stage has a queue.
     let paced = texts("paced", 400);
     run.send_with(&run.topic("in"), &values(&paced), &json!({"rate": 20}))?;
     let out = run.expect(&run.topic("out"), &with(&[sent.clone(), paced.clone()].concat(), SUFFIX))?;
@@ -40,7 +40,7 @@ fn eight_stages(run: &Run<'_>) -> Result<()> {
     let at = |percent: usize| latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)];
     progress(&format!("eight-stages: p50 {} ms, p99 {} ms through eight stages", at(50), at(99)));
 
-    // A stage breaks and is repaired while messages flow.
+    // A stage fails and is fixed while messages are sent.
     let more = texts("y", NUMBER);
     let (first, second) = more.split_at(NUMBER / 2);
     run.send(&run.topic("in"), &values(first))?;
@@ -57,7 +57,7 @@ fn eight_stages(run: &Run<'_>) -> Result<()> {
     at_least_once(run, &expected)
 }
 
-/// Waits until each message came at least once.
+/// Waits until each message was received at least once.
 fn at_least_once(run: &Run<'_>, expected: &BTreeSet<String>) -> Result<()> {
     until("messages", Duration::from_secs(240), || {
         let messages = run.look(&run.topic("out"), expected.len(), 30)?;
@@ -67,7 +67,7 @@ fn at_least_once(run: &Run<'_>, expected: &BTreeSet<String>) -> Result<()> {
         let unexpected = seen.iter().filter(|m| !expected.contains(m.as_str())).count();
         ensure!(unexpected == 0, "{unexpected} messages were not expected");
         progress(&format!(
-            "{}: {} of {} messages, {} of them twice",
+            "{}: {} of {} messages received, {} duplicates",
             run.name(),
             seen.len(),
             expected.len(),

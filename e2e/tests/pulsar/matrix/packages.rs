@@ -33,7 +33,7 @@ fn web(run: &Run<'_>) -> Result<()> {
     answers(run)
 }
 
-/// The reason names it and says what the package service answered.
+/// The reason names the package and has the response of the package service.
 fn missing(run: &Run<'_>) -> Result<()> {
     run.apply()?;
     let message = run.until_reason("fn", &["PackageUnavailable"], &["404"])?;

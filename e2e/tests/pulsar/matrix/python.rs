@@ -30,7 +30,7 @@ fn exclamation(run: &Run<'_>) -> Result<()> {
     answers(run, "!")
 }
 
-/// A function whose module imports another one of the zip and one of a wheel in it.
+/// A function that imports another module of the zip file, and one of a wheel in it.
 fn zip(run: &Run<'_>) -> Result<()> {
     let main = "from pulsar import Function\nimport beside\nimport needed\n\n\nclass Zipped(Function):\n    def process(self, input, context):\n        return input + beside.TEXT + needed.TEXT\n";
     let zipped = json!({
@@ -59,7 +59,7 @@ fn user_config(run: &Run<'_>) -> Result<()> {
     run.apply()?;
     run.ready()?;
     let wanted: Vec<String> =
-        sent.iter().map(|m| format!("it's \"100%\" $NAMESPACE äöü {m} correct horse")).collect();
+        sent.iter().map(|m| format!("it's \"100%\" $HOME äöü {m} correct horse")).collect();
     run.expect(&run.topic("out"), &wanted).map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! What a case may do, and what is counted of it.
+//! The actions of a case, and its counts.
 
 use crate::matrix::Case;
 use crate::matrix::stage::{NAMESPACE, Stage};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Longest wait for messages and for conditions.
 pub(crate) const TIMEOUT: u64 = 240;
 
-/// What is counted of a case; times are seconds since `kubectl apply`.
+/// Counts of a case; times are seconds since `kubectl apply`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) sent: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Counts {
     applied: Option<(Instant, u64)>,
 }
 
-/// How a case ended.
+/// Result of a case.
 pub(crate) struct Outcome {
     pub(crate) group: &'static str,
     pub(crate) name: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// One line for whoever watches.
+    /// A line for the progress of the run.
     pub(crate) fn line(&self) -> String {
         let result =
             self.failure.as_ref().map_or("passed".to_owned(), |failure| format!("FAILED: {failure}"));
@@ -47,28 +47,28 @@ impl Outcome {
     }
 }
 
-/// Seconds to a tenth, where there are any.
+/// Seconds with one decimal, or a dash.
 pub(crate) fn seconds(time: Option<f64>) -> String {
     time.map_or("-".to_owned(), |seconds| format!("{seconds:.1}"))
 }
 
-/// A message as it stands in a topic.
+/// A message of a topic.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Message {
     pub(crate) value: String,
     pub(crate) hex: String,
-    /// Milliseconds since 1970 at the producer, whose clock is ours.
+    /// Milliseconds since 1970 on the clock of the producer, which is that of this machine.
     pub(crate) published: u64,
 }
 
-/// A case while it runs.
+/// A running case.
 pub(crate) struct Run<'s> {
     pub(crate) stage: &'s Stage,
     case: &'s Case,
     counts: RefCell<Counts>,
 }
 
-/// Runs a case and removes what it made.
+/// Runs a case and deletes its objects.
 pub(crate) fn run(stage: &Stage, case: &Case) -> Outcome {
     let started = Instant::now();
     let this = Run { stage, case, counts: RefCell::default() };
@@ -77,7 +77,7 @@ pub(crate) fn run(stage: &Stage, case: &Case) -> Outcome {
         this.keep();
         format!("{error:#}")
     });
-    // What stays would take the memory that the next ones need.
+    // The next cases need the memory.
     let _ = this.delete();
     Outcome {
         group: case.group,
@@ -89,7 +89,7 @@ pub(crate) fn run(stage: &Stage, case: &Case) -> Outcome {
 }
 
 impl Run<'_> {
-    /// Name of the case, which is that of its object.
+    /// Name of the case and of its object.
     pub(crate) fn name(&self) -> &str {
         self.case.name()
     }
@@ -103,7 +103,7 @@ impl Run<'_> {
     fn manifest(&self) -> Result<String> {
         let path = paths::root().join("config/samples").join(format!("{}.yaml", self.case.sample));
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        // On test clusters one image stands for all.
+        // On test clusters one image is used for all.
         let text = text.replace(e2e::images::PULSAR_IMAGE, &self.stage.image);
         Ok(text.replace(e2e::images::FULL_IMAGE, &self.stage.image))
     }
@@ -121,7 +121,7 @@ impl Run<'_> {
         self.stage.kubectl.apply(NAMESPACE, &edit(&self.manifest()?))
     }
 
-    /// Removes it again.
+    /// Deletes the objects of the sample.
     pub(crate) fn delete(&self) -> Result<()> {
         let file = paths::cache().join(format!("delete-{}.yaml", self.case.sample));
         std::fs::write(&file, self.manifest()?)?;
@@ -165,7 +165,7 @@ impl Run<'_> {
         Ok((text("reason"), text("message")))
     }
 
-    /// Waits for a reason, and for words in its message.
+    /// Waits for a reason, and for some text in its message.
     pub(crate) fn until_reason(&self, kind: &str, reasons: &[&str], words: &[&str]) -> Result<String> {
         until("reason", Duration::from_secs(TIMEOUT), || {
             let (reason, message) = self.condition(kind)?;
@@ -196,17 +196,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Counts what arrived elsewhere.
+    /// Counts messages that were received in another way.
     pub(crate) fn received(&self, number: usize) {
         self.counts.borrow_mut().received += number;
     }
 
-    /// All messages of a topic, once there are so many and nothing more comes.
+    /// All messages of a topic, once there are at least `number` and no more arrive.
     pub(crate) fn receive(&self, topic: &str, number: usize) -> Result<Vec<Message>> {
         Ok(self.counted(self.look(topic, number, TIMEOUT)?))
     }
 
-    /// The first messages of a topic into which more will come for ever.
+    /// The first messages of a topic to which messages are sent without end.
     pub(crate) fn first(&self, topic: &str, number: usize) -> Result<Vec<Message>> {
         let arguments = json!({"topic": topic, "number": number, "seconds": TIMEOUT, "quiet": 0});
         Ok(self.counted(serde_json::from_value(self.stage.client("receive", &arguments)?)?))
@@ -230,7 +230,7 @@ impl Run<'_> {
         Ok(serde_json::from_value(self.stage.client("receive", &arguments)?)?)
     }
 
-    /// Exactly these messages come, each once, in any order.
+    /// Expects exactly these messages, in any order.
     pub(crate) fn expect(&self, topic: &str, expected: &[String]) -> Result<Vec<Message>> {
         let messages = self.receive(topic, expected.len())?;
         let sorted = |mut values: Vec<&String>| {
@@ -252,7 +252,7 @@ impl Run<'_> {
         Ok(subscriptions.values().filter_map(|s| s["msgBacklog"].as_u64()).sum())
     }
 
-    /// Waits until so many messages are not acknowledged.
+    /// Waits until this number of messages is not acknowledged.
     pub(crate) fn until_backlog(&self, topic: &str, number: u64) -> Result<()> {
         until("backlog", Duration::from_secs(60), || match self.backlog(topic)? {
             backlog if backlog == number => Ok(()),
@@ -260,7 +260,7 @@ impl Run<'_> {
         })
     }
 
-    /// Kills a pod of the Function without grace.
+    /// Kills a pod of the Function without a grace period.
     pub(crate) fn kill(&self, ordinal: usize) -> Result<()> {
         let name = self.name();
         let words = format!("-n {NAMESPACE} delete pod {name}-function-{ordinal} --grace-period=0 --force");
@@ -279,7 +279,7 @@ impl Run<'_> {
             .iter()
             .map(|words| output(&mut self.stage.kubectl.command(words)).unwrap_or_else(|e| format!("{e:#}")))
             .collect();
-        // A failure that cannot be kept is still message.
+        // The failure is reported even if its logs cannot be written.
         let _ = std::fs::create_dir_all(&folder);
         let _ = std::fs::write(folder.join(format!("{}.log", self.name())), text);
     }
@@ -290,12 +290,12 @@ pub(crate) fn texts(prefix: &str, number: usize) -> Vec<String> {
     (0..number).map(|i| format!("{prefix}-{i}")).collect()
 }
 
-/// As messages.
+/// The texts as messages.
 pub(crate) fn values(texts: &[String]) -> Vec<Value> {
     texts.iter().map(|text| json!(text)).collect()
 }
 
-/// With something behind each.
+/// The texts with a suffix.
 pub(crate) fn with(texts: &[String], suffix: &str) -> Vec<String> {
     texts.iter().map(|text| format!("{text}{suffix}")).collect()
 }

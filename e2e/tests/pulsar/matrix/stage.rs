@@ -16,22 +16,22 @@ use std::time::Duration;
 
 /// Namespace of the broker and of all objects.
 pub(crate) const NAMESPACE: &str = "matrix";
-/// Key of tokens, in base64: the broker's.
+/// The broker's key for tokens, in base64.
 pub(crate) const KEY: &str = "ZnVuY3Rpb24tbWVzaC10ZXN0cy1vbmx5LTMyYnl0ZXM=";
-/// A token of that key for the role `admin`, as what the broker does itself needs one.
+/// A token of that key for the role `admin`, for the requests of the broker itself.
 const ADMIN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.yuW7TnFfpFZmjc0PsoQ2-0bTpkMEuG8AILJBYae-gyk";
 
-/// What is there before the first case.
+/// The environment of all cases.
 pub(crate) struct Stage {
     pub(crate) kubectl: Kubectl,
-    /// Image with Pulsar, Python, connectors and our programs.
+    /// Image with Pulsar, Python, connectors and test programs.
     pub(crate) image: String,
     /// The cluster, if the tests started it.
     cluster: Option<Cluster>,
 }
 
 impl Stage {
-    /// Brings the broker, the controllers and the client up.
+    /// Starts the broker, the controllers and the client.
     pub(crate) fn prepare(env: &TestEnv) -> Result<Self> {
         let kubectl = env.kubectl.clone();
         let (image, controllers) = import_images_with(env, images::full, images::FULL_IMAGE)?;
@@ -39,7 +39,7 @@ impl Stage {
         for object in settings() {
             kubectl.apply(NAMESPACE, &object.to_string())?;
         }
-        // A broker that runs already reads its certificates at its start only.
+        // A broker reads its certificates at startup only.
         if run(&mut kubectl.command(&format!("-n {NAMESPACE} get secret pulsar-files"))).is_err() {
             for object in files()? {
                 kubectl.apply(NAMESPACE, &object.to_string())?;
@@ -57,7 +57,7 @@ impl Stage {
         Ok(Self { kubectl, image, cluster })
     }
 
-    /// Imports an image into a cluster of the tests; into others it has to be pulled.
+    /// Imports an image into a cluster of the tests; other clusters have to pull it.
     pub(crate) fn import(&self, image: &Archive) -> Result<()> {
         self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.import(image))
     }
@@ -82,7 +82,7 @@ impl Stage {
             .context("kubectl exec")?;
         let mut input = child.stdin.take().context("standard input")?;
         let text = arguments.to_string();
-        // A thread: the program may answer before it has read everything.
+        // In a thread: the program may write before it has read all of its input.
         let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
         let done = child.wait_with_output()?;
         let written = writer.join();
@@ -102,7 +102,7 @@ impl Stage {
         self.client("admin", &arguments)
     }
 
-    /// A token of the broker's key.
+    /// A token that is signed with the broker's key.
     pub(crate) fn token(&self, role: &str, seconds: Option<u64>) -> Result<String> {
         let arguments = json!({"key": KEY, "subject": role, "seconds": seconds});
         self.client("token", &arguments)?.as_str().map(str::to_owned).context("no token")
@@ -115,17 +115,17 @@ impl Stage {
         self.kubectl.apply(NAMESPACE, &secret.to_string())
     }
 
-    /// Puts a file of the image into the package service.
+    /// Uploads a file of the image to the package service.
     pub(crate) fn upload(&self, package: &str, file: &str) -> Result<()> {
-        // The package service starts with the broker, a little later.
+        // The package service starts after the broker.
         until("upload", Duration::from_secs(60), || {
             self.client("upload", &json!({"package": package, "file": file})).map(drop)
         })
     }
 }
 
-/// Settings of the broker: packages, state, everything that is ever sent, tokens, TLS and client certificates. Clients
-/// without credentials may do everything, so that only the cases about credentials have any; a wrong one is refused.
+/// Settings of the broker: package service, state, unlimited retention, tokens, TLS and client certificates. Clients without
+/// credentials have all permissions, so that only the cases about credentials need some; wrong credentials are refused.
 fn settings() -> [Value; 2] {
     let lines = [
         "defaultRetentionTimeInMinutes=-1".to_owned(),
@@ -150,7 +150,7 @@ fn settings() -> [Value; 2] {
     let map = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data});
     [
         map("pulsar-settings", json!({"matrix": lines.join("\n")})),
-        // With BookKeeper's table service, which keeps the state of functions.
+        // With BookKeeper's table service, which stores the state of functions.
         map(
             "pulsar-environment",
             json!({"STANDALONE_FLAGS": "-nfw", "PULSAR_STANDALONE_USE_ZOOKEEPER": "1"}),
@@ -158,7 +158,7 @@ fn settings() -> [Value; 2] {
     ]
 }
 
-/// Certificates: of the broker, of a client, and of an authority that signed neither.
+/// Certificates of the broker, of a client, and of an authority that signed neither.
 fn files() -> Result<Vec<Value>> {
     let authority = |name: &str| -> Result<(String, Issuer<'static, KeyPair>)> {
         let key = KeyPair::generate()?;
@@ -189,7 +189,7 @@ fn files() -> Result<Vec<Value>> {
     ])
 }
 
-/// A pod from which messages are sent and received, and a web server with the files of the image.
+/// A pod that sends and receives messages, and a web server with the files of the image.
 fn client(image: &str) -> String {
     let pod = |name: &str, command: &[&str], port: Option<u16>| {
         let probe = port.map(|port| json!({"tcpSocket": {"port": port}, "periodSeconds": 2}));
