@@ -61,7 +61,7 @@ mod tests {
             .with(vec![("list", Box::new(move || same.lock().unwrap().len())), ("none", Box::new(|| 0))]);
         let sizes = || -> Vec<f64> {
             let families = entries.collect();
-            families[0].get_metric().iter().map(|metric| metric.get_gauge().value()).collect()
+            families[0].get_metric().iter().map(|metric| metric.get_gauge().get_value()).collect()
         };
         assert_eq!(sizes(), [1.0, 0.0]);
         list.lock().unwrap().push(2);
