@@ -38,11 +38,11 @@ impl Case {
     }
 
     /// Whether `CASE` selects it, by its name, its group or its number.
-    fn is_wanted(&self) -> bool {
-        let wanted = std::env::var("CASE").unwrap_or_default();
+    fn is_selected(&self) -> bool {
+        let selected = std::env::var("CASE").unwrap_or_default();
         let number = self.sample.split_once('-').map_or("", |(number, _)| number);
-        wanted.is_empty()
-            || wanted.split(',').any(|word| [self.name(), self.group, number, self.sample].contains(&word))
+        selected.is_empty()
+            || selected.split(',').any(|word| [self.name(), self.group, number, self.sample].contains(&word))
     }
 }
 
@@ -65,7 +65,7 @@ fn cases() -> Vec<Case> {
 #[ignore = "half an hour: make matrix"]
 async fn the_matrix() -> Result<()> {
     let env = TestEnv::connect().await?;
-    let cases: Vec<Case> = cases().into_iter().filter(Case::is_wanted).collect();
+    let cases: Vec<Case> = cases().into_iter().filter(Case::is_selected).collect();
     ensure!(!cases.is_empty(), "CASE names no case of the matrix");
     let stage = Stage::prepare(&env)?;
     let at_once = std::env::var("AT_ONCE").ok().and_then(|n| n.parse().ok()).unwrap_or(4);

@@ -54,9 +54,9 @@ fn custom_serde(run: &Run<'_>) -> Result<()> {
     run.apply()?;
     run.ready()?;
     let messages = run.receive(&run.topic("out"), 50)?;
-    let seen: BTreeSet<String> = messages.iter().map(|m| m.hex.clone()).collect();
-    let wanted: BTreeSet<String> = (100..150).map(hex).collect();
-    ensure!(messages.len() == 50 && seen == wanted, "{} messages: {seen:?}", messages.len());
+    let received: BTreeSet<String> = messages.iter().map(|m| m.hex.clone()).collect();
+    let expected: BTreeSet<String> = (100..150).map(hex).collect();
+    ensure!(messages.len() == 50 && received == expected, "{} messages: {received:?}", messages.len());
     Ok(())
 }
 
@@ -160,8 +160,8 @@ fn retain_ordering(run: &Run<'_>) -> Result<()> {
     let sent = texts("x", 500);
     run.send(&run.topic("in"), &values(&sent))?;
     let messages = run.expect(&run.topic("out"), &with(&sent, "!"))?;
-    let seen: Vec<String> = messages.into_iter().map(|m| m.value).collect();
-    ensure!(seen == with(&sent, "!"), "the order changed");
+    let received: Vec<String> = messages.into_iter().map(|m| m.value).collect();
+    ensure!(received == with(&sent, "!"), "the order changed");
     // One of two consumers is active.
     let path = format!("/admin/v2/{}/stats", run.topic("in").replace("://", "/"));
     let stats = run.stage.admin("GET", &path, &Value::Null)?;
@@ -216,8 +216,8 @@ fn window_by_count(run: &Run<'_>) -> Result<()> {
     let rest = texts("y", 5);
     run.send(&run.topic("in"), &values(&rest))?;
     let windows = run.receive(&run.topic("out"), 10)?;
-    let seen = in_windows(&windows);
-    let lost: Vec<&String> = sent.iter().chain(&rest).filter(|m| !seen.contains(*m)).collect();
+    let received = in_windows(&windows);
+    let lost: Vec<&String> = sent.iter().chain(&rest).filter(|m| !received.contains(*m)).collect();
     ensure!(lost.is_empty(), "lost: {lost:?}");
     Ok(())
 }
@@ -230,10 +230,10 @@ fn window_by_time(run: &Run<'_>) -> Result<()> {
     run.send_with(&run.topic("in"), &values(&sent[..100]), &json!({"rate": 50}))?;
     run.kill(0)?;
     run.send_with(&run.topic("in"), &values(&sent[100..]), &json!({"rate": 50}))?;
-    let mut seen = BTreeSet::new();
+    let mut received = BTreeSet::new();
     e2e::shell::until("windows", std::time::Duration::from_secs(90), || {
-        seen = in_windows(&run.look(&run.topic("out"), 1, 5)?);
-        let lost = sent.iter().filter(|m| !seen.contains(*m)).count();
+        received = in_windows(&run.look(&run.topic("out"), 1, 5)?);
+        let lost = sent.iter().filter(|m| !received.contains(*m)).count();
         ensure!(lost == 0, "{lost} messages are in no window");
         Ok(())
     })?;

@@ -61,17 +61,17 @@ fn eight_stages(run: &Run<'_>) -> Result<()> {
 fn at_least_once(run: &Run<'_>, expected: &BTreeSet<String>) -> Result<()> {
     until("messages", Duration::from_secs(240), || {
         let messages = run.look(&run.topic("out"), expected.len(), 30)?;
-        let seen: BTreeSet<&String> = messages.iter().map(|m| &m.value).collect();
-        let missing: Vec<&String> = expected.iter().filter(|m| !seen.contains(m)).collect();
+        let received: BTreeSet<&String> = messages.iter().map(|m| &m.value).collect();
+        let missing: Vec<&String> = expected.iter().filter(|m| !received.contains(m)).collect();
         ensure!(missing.is_empty(), "{} are missing, such as {:?}", missing.len(), missing.first());
-        let unexpected = seen.iter().filter(|m| !expected.contains(m.as_str())).count();
+        let unexpected = received.iter().filter(|m| !expected.contains(m.as_str())).count();
         ensure!(unexpected == 0, "{unexpected} messages were not expected");
         progress(&format!(
             "{}: {} of {} messages received, {} duplicates",
             run.name(),
-            seen.len(),
+            received.len(),
             expected.len(),
-            messages.len() - seen.len()
+            messages.len() - received.len()
         ));
         Ok(())
     })

@@ -58,9 +58,9 @@ fn user_config(run: &Run<'_>) -> Result<()> {
     run.send(&run.topic("in"), &values(&sent))?;
     run.apply()?;
     run.ready()?;
-    let wanted: Vec<String> =
+    let expected: Vec<String> =
         sent.iter().map(|m| format!("it's \"100%\" $HOME äöü {m} correct horse")).collect();
-    run.expect(&run.topic("out"), &wanted).map(drop)
+    run.expect(&run.topic("out"), &expected).map(drop)
 }
 
 /// Counters survive a kill.

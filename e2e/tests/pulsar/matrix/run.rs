@@ -237,9 +237,9 @@ impl Run<'_> {
             values.sort();
             values.into_iter().cloned().collect::<Vec<_>>()
         };
-        let seen = sorted(messages.iter().map(|m| &m.value).collect());
-        let wanted = sorted(expected.iter().collect());
-        ensure!(seen == wanted, "{}", difference(&wanted, &seen));
+        let received = sorted(messages.iter().map(|m| &m.value).collect());
+        let expected = sorted(expected.iter().collect());
+        ensure!(received == expected, "{}", difference(&expected, &received));
         Ok(messages)
     }
 
@@ -306,15 +306,15 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-fn difference(wanted: &[String], seen: &[String]) -> String {
+fn difference(expected: &[String], received: &[String]) -> String {
     let only = |here: &[String], there: &[String]| -> Vec<String> {
         here.iter().filter(|m| !there.contains(m)).take(5).cloned().collect()
     };
     format!(
         "{} messages instead of {}; missing {:?}, not expected {:?}",
-        seen.len(),
-        wanted.len(),
-        only(wanted, seen),
-        only(seen, wanted)
+        received.len(),
+        expected.len(),
+        only(expected, received),
+        only(received, expected)
     )
 }
