@@ -75,7 +75,7 @@ pub(crate) async fn reconcile(mesh: Arc<Mesh>, cx: Arc<Context>) -> Result<Done,
         None if unfinished => Done::applied(writes).again_in(Duration::ZERO),
         None => succeeded(&problems, writes, &mesh, &cx),
     };
-    let wait = wait.into_iter().chain(cx.awaits_components(&mesh).then_some(GRACE));
+    let wait = wait.into_iter().chain(cx.awaits_components(&mesh, &decoded).then_some(GRACE));
     Ok(wait.fold(done, Done::again_in))
 }
 
@@ -113,8 +113,10 @@ impl Context {
     }
 
     /// Whether a component was written that its cache does not show yet, or no longer.
-    fn awaits_components(&self, mesh: &Mesh) -> bool {
-        self.functions.awaits(mesh) || self.sources.awaits(mesh) || self.sinks.awaits(mesh)
+    fn awaits_components(&self, mesh: &Mesh, decoded: &Decoded) -> bool {
+        self.functions.awaits(Kind::Function, mesh, decoded)
+            || self.sources.awaits(Kind::Source, mesh, decoded)
+            || self.sinks.awaits(Kind::Sink, mesh, decoded)
     }
 
     /// Writes the status if it differs and is due. Returns the number of writes, and how long it has to wait otherwise.
