@@ -40,13 +40,15 @@ demo-down: $(E2E) ## Delete the demo cluster and everything it started
 
 # Tests with an API server that `make test` runs: a program, `program::module` or the name of a test; all when empty.
 TESTS ?=
+# API servers side by side: most tests wait rather than compute.
+SERVERS ?= 3
 .PHONY: test
 test: $(E2E) ## Run unit, golden and API-server tests, and check that generated files are current
 	$(CARGO) build --quiet --locked --workspace --bins
 	target/debug/xtask generate --check
 	$(CARGO) test --quiet --locked --workspace --exclude e2e
 	$(CARGO) test --quiet --locked --package e2e --lib
-	@$(E2E) test --name api --servers 2 --retry $(TESTS)
+	@$(E2E) test --name api --servers $(SERVERS) --retry $(TESTS)
 
 .PHONY: e2e
 e2e: $(E2E) ## Run the main scenario as tests with assertions, with real pods and a real Pulsar
