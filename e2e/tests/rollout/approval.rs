@@ -116,7 +116,7 @@ async fn a_newer_release_restarts_nothing_until_it_is_approved() -> Result<()> {
     const N: usize = 100;
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("pinned", |env, namespace| async move {
+    env.test("approved", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let objects = Objects::of(&env, &namespace);
         let first = objects.start("function-controller", &[], 0).await?;

@@ -40,7 +40,7 @@ async fn all_ready(env: &TestEnv, functions: &Api<DynamicObject>) -> Result<()> 
 async fn one_object_is_not_behind_all_that_a_backend_config_concerns() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("pace", |env, namespace| async move {
+    env.test("fan-out", |env, namespace| async move {
         let _statefulset_controller = FakeStatefulSetController::start(&env, &namespace);
         let configs = api(&env, &namespace, "BackendConfig", "backendconfigs");
         create(&configs, "BackendConfig", "backend-config", &json!({"env": {"A": "1"}, "autoUpdate": true}))

@@ -15,7 +15,7 @@ const STATUS: &str = "patch functions/status";
 async fn an_object_that_is_ready_at_once_needs_one_status() -> Result<()> {
     let env = TestEnv::connect().await?;
     env.prepare().await?;
-    env.test("postponed", |env, namespace| async move {
+    env.test("deferred", |env, namespace| async move {
         let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, N).await?;
         // Long enough for a slow machine.
         fleet.flags.push("--first-status-delay=60".to_owned());
