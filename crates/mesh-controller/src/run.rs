@@ -123,8 +123,11 @@ where
     K: Resource<DynamicType = ()>,
 {
     let mut all = meshes_of(child);
-    let owner = |mesh: &ObjectRef<Mesh>| child.owner_references().iter().any(|r| r.name == mesh.name);
-    all.retain(|mesh| owner(mesh) || meshes.get(mesh).is_some());
+    let kind = FunctionMesh::kind(&());
+    let owns = |mesh: &ObjectRef<Mesh>| {
+        child.owner_references().iter().any(|r| r.kind == kind && r.name == mesh.name)
+    };
+    all.retain(|mesh| owns(mesh) || meshes.get(mesh).is_some());
     all
 }
 

@@ -50,7 +50,7 @@ impl Division {
         let mut observed = BTreeMap::new();
         let mut reported = String::new();
         loop {
-            let said = match self.other_holders(&mut observed).await {
+            let message = match self.other_holders(&mut observed).await {
                 Ok(others) if others.is_empty() => return,
                 Ok(others) => {
                     let others: Vec<String> = others.into_iter().collect();
@@ -63,9 +63,9 @@ impl Division {
                 }
                 Err(error) => format!("the leases of other shards cannot be read; trying again: {error}"),
             };
-            if said != reported {
-                warn!(lease = self.name, shard = %self.shard, "{said}");
-                reported = said;
+            if message != reported {
+                warn!(lease = self.name, shard = %self.shard, "{message}");
+                reported = message;
             }
             sleep(self.times.retry).await;
         }
@@ -98,7 +98,7 @@ impl Division {
             if seen.is_held(spec, self.times, at) {
                 held.insert(format!("{name} (held by {by})"));
             } else if let Some(lease) = lease.filter(|_| by != "nobody")
-                && !self.take_away(lease).await?
+                && !self.release_expired(lease).await?
             {
                 held.insert(format!("{name} (held by {by})"));
             }
@@ -123,7 +123,7 @@ impl Division {
 
     /// Releases the expired Lease of a process that ended without doing so, so that nothing waits for it again. False if its holder
     /// is alive after all.
-    async fn take_away(&self, lease: &Lease) -> kube::Result<bool> {
+    async fn release_expired(&self, lease: &Lease) -> kube::Result<bool> {
         let spec = released(lease.spec.clone().unwrap_or_default());
         let released = Lease { spec: Some(spec), ..lease.clone() };
         match self.leases.replace(&lease.name_any(), &PostParams::default(), &released).await {

@@ -1,7 +1,7 @@
 //! The generic runtime: a test program (`e2e/images/bin/pulsar_rust_instance`) reads the rendered flags.
 
 use crate::matrix::Case;
-use crate::matrix::run::{Run, texts, values, with};
+use crate::matrix::run::Run;
 use anyhow::Result;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -9,10 +9,6 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn answers(run: &Run<'_>) -> Result<()> {
-    let sent = texts("x", 50);
-    run.send(&run.topic("in"), &values(&sent))?;
-    run.apply()?;
-    run.ready()?;
-    run.expect(&run.topic("out"), &with(&sent, " from a script"))?;
+    run.answers(50, " from a script")?;
     run.until_backlog(&run.topic("in"), 0)
 }

@@ -2,7 +2,7 @@
 //! packages are in those of Python.
 
 use crate::matrix::Case;
-use crate::matrix::run::{Run, texts, values, with};
+use crate::matrix::run::Run;
 use anyhow::Result;
 use e2e::shell::progress;
 
@@ -15,22 +15,14 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn answers(run: &Run<'_>) -> Result<()> {
-    let sent = texts("x", 20);
-    run.send(&run.topic("in"), &values(&sent))?;
-    run.apply()?;
-    run.ready()?;
-    run.expect(&run.topic("out"), &with(&sent, "!")).map(drop)
-}
-
 fn service(run: &Run<'_>) -> Result<()> {
     run.stage.upload("function/public/default/examples/v1", "/pulsar/examples/api-examples.jar")?;
-    answers(run)
+    run.answers(20, "!")
 }
 
 /// The server of the tests has the files of the image.
 fn web(run: &Run<'_>) -> Result<()> {
-    answers(run)
+    run.answers(20, "!")
 }
 
 /// The reason names the package and has the response of the package service.

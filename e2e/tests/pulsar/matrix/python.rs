@@ -1,7 +1,7 @@
 //! Python functions.
 
 use crate::matrix::Case;
-use crate::matrix::run::{Run, texts, values, with};
+use crate::matrix::run::{Run, texts, values};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
@@ -18,11 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn answers(run: &Run<'_>, suffix: &str) -> Result<()> {
-    let sent = texts("x", 50);
-    run.send(&run.topic("in"), &values(&sent))?;
-    run.apply()?;
-    run.ready()?;
-    run.expect(&run.topic("out"), &with(&sent, suffix))?;
+    run.answers(50, suffix)?;
     run.until_backlog(&run.topic("in"), 0)
 }
 

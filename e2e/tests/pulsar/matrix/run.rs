@@ -230,6 +230,15 @@ impl Run<'_> {
         Ok(serde_json::from_value(self.stage.client("receive", &arguments)?)?)
     }
 
+    /// Sends texts to the topic `in`, applies the sample, and expects each of them once in the topic `out`, with a suffix.
+    pub(crate) fn answers(&self, number: usize, suffix: &str) -> Result<()> {
+        let sent = texts("x", number);
+        self.send(&self.topic("in"), &values(&sent))?;
+        self.apply()?;
+        self.ready()?;
+        self.expect(&self.topic("out"), &with(&sent, suffix)).map(drop)
+    }
+
     /// Expects exactly these messages, in any order.
     pub(crate) fn expect(&self, topic: &str, expected: &[String]) -> Result<Vec<Message>> {
         let messages = self.receive(topic, expected.len())?;
