@@ -6,6 +6,7 @@ pub mod controller;
 pub(crate) mod etcd;
 pub mod fake_statefulset_controller;
 mod http;
+pub mod https;
 mod installed;
 pub mod many;
 pub mod objects;

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! `/healthz`, `/readyz`, and `/metrics` unless `metrics_server` has it.
 
 use crate::metrics::Metrics;
 use anyhow::Context;
@@ -114,7 +114,11 @@ impl std::fmt::Display for Address {
 }
 
 impl Address {
-    fn listen(self) -> io::Result<TcpListener> {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// If it is in use or does not belong to this machine.
+    pub(crate) fn listen(self) -> io::Result<TcpListener> {
         let listener = match self {
             Self::One(address) => listen(address),
             Self::All(port) => match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
@@ -147,20 +151,14 @@ pub(crate) struct Admin {
     router: Router,
 }
 
-#[derive(Clone)]
-struct Shared {
-    metrics: Arc<Metrics>,
-    readiness: Readiness,
-}
-
 impl Admin {
-    /// Binds the addresses, before anything else is started.
+    /// Binds the addresses, before anything else is started. No metrics: another server has them.
     ///
     /// # Errors
     /// If an address is in use or does not belong to this machine.
     pub(crate) fn bind(
         addresses: &[Address],
-        metrics: Arc<Metrics>,
+        metrics: Option<Arc<Metrics>>,
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let listen = |address: &Address| {
@@ -169,11 +167,14 @@ impl Admin {
             })
         };
         let listeners = addresses.iter().map(listen).collect::<anyhow::Result<_>>()?;
-        let router = Router::new()
+        let probes = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
-            .route("/metrics", get(text))
-            .with_state(Shared { metrics, readiness });
+            .with_state(readiness);
+        let router = match metrics {
+            Some(metrics) => probes.merge(Router::new().route("/metrics", get(text)).with_state(metrics)),
+            None => probes,
+        };
         Ok(Self { listeners, router })
     }
 
@@ -189,13 +190,13 @@ impl Admin {
     }
 }
 
-async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
+async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
     let list = |title: &str, lines: Vec<String>| match lines.as_slice() {
         [] => String::new(),
         lines => format!("{title}:\n{}\n", lines.join("\n")),
     };
-    let pending = list("waiting for", shared.readiness.pending());
-    let without = list("without", shared.readiness.notes());
+    let pending = list("waiting for", readiness.pending());
+    let without = list("without", readiness.notes());
     if pending.is_empty() {
         (StatusCode::OK, format!("ok\n{without}"))
     } else {
@@ -203,8 +204,8 @@ async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
     }
 }
 
-async fn text(State(shared): State<Shared>) -> Result<String, StatusCode> {
-    shared.metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+async fn text(State(metrics): State<Arc<Metrics>>) -> Result<String, StatusCode> {
+    metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 #[cfg(test)]
@@ -237,7 +238,7 @@ mod tests {
     async fn the_server_answers_on_each_address_of_either_family() {
         let metrics = Arc::new(Metrics::new("c", "1").unwrap());
         let addresses = [Address::All(0), Address::One((Ipv4Addr::LOCALHOST, 0).into())];
-        let admin = Admin::bind(&addresses, metrics, Readiness::default()).unwrap();
+        let admin = Admin::bind(&addresses, Some(metrics), Readiness::default()).unwrap();
         let ports: Vec<u16> = admin.listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
         let server = tokio::spawn(admin.serve());
         let mut targets: Vec<SocketAddr> =

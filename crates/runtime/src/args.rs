@@ -4,6 +4,7 @@ use crate::admin::Address;
 use clap::{ArgAction, Args, ValueEnum};
 use functionmesh_objects::shard::Shard;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Flags of the process.
@@ -13,6 +14,18 @@ pub struct ProcessArgs {
     /// listens on all IPv6 and IPv4 addresses.
     #[arg(long, env = "ADMIN_ADDR", default_value = ":8080", value_delimiter = ',')]
     pub admin_addr: Vec<Address>,
+    /// Listen addresses of an HTTPS server for /metrics, separated by commas or given repeatedly; --admin-addr then has no /metrics.
+    /// Needs --secure-metrics-cert-dir.
+    #[arg(long, env = "SECURE_METRICS_ADDR", value_delimiter = ',')]
+    pub secure_metrics_addr: Vec<Address>,
+    /// Folder with the files tls.crt and tls.key for --secure-metrics-addr. A renewed certificate is used without a restart.
+    #[arg(long, env = "SECURE_METRICS_CERT_DIR")]
+    pub secure_metrics_cert_dir: Option<PathBuf>,
+    /// With --secure-metrics-addr, answer only requests with a bearer token whose user may `get` the path /metrics; the API server decides
+    /// (TokenReview, SubjectAccessReview).
+    #[arg(long, env = "SECURE_METRICS_AUTHORIZATION", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub secure_metrics_authorization: bool,
     /// Log format; by default text on a terminal and json elsewhere.
     #[arg(long, env = "LOG_FORMAT")]
     pub log_format: Option<LogFormat>,

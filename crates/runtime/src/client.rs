@@ -34,7 +34,7 @@ const WATCH_SECONDS: u32 = 590;
 pub(crate) struct Clients {
     /// For all requests of the workers.
     pub(crate) work: Client,
-    /// For the lease only, so that the workers never delay its renewal.
+    /// For the lease and for tokens of requests for the metrics, so that the workers never delay its renewal.
     pub(crate) lease: Client,
 }
 

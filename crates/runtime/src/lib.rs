@@ -27,6 +27,7 @@ mod fair_queue;
 mod finalizer;
 pub mod index;
 pub mod metrics;
+mod metrics_server;
 pub mod mutation_cache;
 pub mod observe;
 pub mod optional;

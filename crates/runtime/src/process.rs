@@ -5,11 +5,12 @@ use crate::args::{ProcessArgs, WatchArgs};
 use crate::client::{self, Clients};
 use crate::lease::Election;
 use crate::metrics::Metrics;
+use crate::metrics_server::MetricsServer;
 use crate::write_fence::WriteFence;
 use crate::{lease, telemetry};
 use anyhow::{Context, bail};
 use kube::Client;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Process {
     /// Cancelled at shutdown: running reconciles finish, no new ones start.
     pub shutdown: CancellationToken,
     admin: Admin,
+    metrics_server: Option<MetricsServer>,
     election: Option<Election>,
 }
 
@@ -45,9 +47,12 @@ impl Process {
         telemetry::start(args)?;
         let metrics = Arc::new(Metrics::new(name, env!("CARGO_PKG_VERSION")).context("metrics")?);
         let readiness = Readiness::default();
-        let admin = Admin::bind(&args.admin_addr, metrics.clone(), readiness.clone())?;
+        let unprotected = args.secure_metrics_addr.is_empty().then(|| metrics.clone());
+        let admin = Admin::bind(&args.admin_addr, unprotected, readiness.clone())?;
         let fence = if args.leader_elect { WriteFence::closed() } else { WriteFence::open() };
         let Clients { work, lease } = client::connect(name, watch.concurrency, &fence, &metrics).await?;
+        // Standbys answer too, so that the fence of the workers' client would be in the way.
+        let metrics_server = MetricsServer::bind(args, metrics.clone(), lease.clone())?;
         let elected = args.leader_elect.then(|| lease::election(name, lease, fence, args, watch.shard));
         let election = elected.transpose()?;
         info!(version = env!("CARGO_PKG_VERSION"), leader_elect = args.leader_elect, shard = %watch.shard, "starting");
@@ -58,6 +63,7 @@ impl Process {
             readiness,
             shutdown: CancellationToken::new(),
             admin,
+            metrics_server,
             election,
         })
     }
@@ -76,7 +82,7 @@ impl Process {
     where
         W: Future<Output = anyhow::Result<()>>,
     {
-        let Self { metrics, shutdown, admin, election, .. } = self;
+        let Self { metrics, shutdown, admin, metrics_server, election, .. } = self;
         let mut terminate = signal(SignalKind::terminate()).context("signal SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("signal SIGINT")?;
         let stopped = async {
@@ -103,7 +109,8 @@ impl Process {
         };
         let ended = tokio::select! {
             ended = run_until_stopped(work, stopped, &shutdown, &metrics) => ended,
-            ended = admin.serve() => ended.and_then(|()| bail!("the admin server ended")),
+            ended = Box::pin(admin.serve()) => ended.and_then(|()| bail!("the admin server ended")),
+            ended = Box::pin(serve(metrics_server)) => ended.and_then(|()| bail!("the metrics server ended")),
         };
         metrics.leader.set(0);
         if let Err(error) = &ended {
@@ -112,6 +119,14 @@ impl Process {
             info!("stopped");
         }
         ended
+    }
+}
+
+/// Serves the metrics over HTTPS, if that is asked for.
+async fn serve(server: Option<MetricsServer>) -> anyhow::Result<()> {
+    match server {
+        Some(server) => server.serve().await,
+        None => pending().await,
     }
 }
 

@@ -135,6 +135,11 @@ impl TestEnv {
         Ok(Client::try_from(config)?)
     }
 
+    /// The token of a user of the token file.
+    pub fn token(&self, user: &str) -> String {
+        pki::token(user)
+    }
+
     /// Installs the kinds and the permissions of the controllers, once for all tests of a program, and
     /// only if they changed since an earlier program installed them.
     ///

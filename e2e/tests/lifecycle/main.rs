@@ -16,6 +16,7 @@ mod leader_election;
 mod lost_labels;
 mod mass_deletion;
 mod mesh;
+mod metrics_server;
 mod replicas;
 mod request_counts;
 mod scaling;
