@@ -24,10 +24,11 @@ mod pulsar;
 mod sandbox;
 mod tags;
 
-pub use controllers::{BINARIES, controllers};
+pub use controllers::{BINARIES, Earlier, controllers, controllers_for, earlier};
 pub use full::full;
 pub use import::import;
 pub use oci::Archive;
+pub(crate) use oci::{pack_entries, sha256};
 pub use postgres::postgres;
 pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;

@@ -81,7 +81,10 @@ fn collect(files: &Files, folder: &str, documents: &mut Vec<String>) -> Result<(
 }
 
 /// The image that the chart uses without settings.
-fn default_image() -> Result<String> {
+///
+/// # Errors
+/// When the chart cannot be read.
+pub(crate) fn default_image() -> Result<String> {
     let read = |file: &str| -> Result<Value> {
         let path = root().join(CHART).join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("file {}", path.display()))?;

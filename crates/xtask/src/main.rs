@@ -2,6 +2,7 @@
 //! and the reference documentation.
 
 mod argocd;
+mod bundle;
 mod chart_values;
 mod crds;
 mod docs;
@@ -46,6 +47,14 @@ enum Command {
         #[arg(long)]
         image: Option<String>,
     },
+    /// The bundle for the Operator Lifecycle Manager.
+    Bundle {
+        /// Folder to write.
+        output: std::path::PathBuf,
+        /// Image of the controllers; by default that of the chart.
+        #[arg(long)]
+        image: Option<String>,
+    },
     /// Check the shape of the workspace: cycles between files, upward arrows, public modules, sizes, pure crates.
     Structure,
 }
@@ -73,13 +82,18 @@ fn health(files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-/// The CRDs, the roles and the controllers in one text.
-fn manifest(image: Option<&str>) -> Result<String> {
+/// The CRDs, the roles and the controllers.
+fn manifests() -> Result<Files> {
     let mut files = Files::default();
     for generate in [crds::generate, roles, install::generate] {
         generate(&mut files)?;
     }
-    install::single(&files, image)
+    Ok(files)
+}
+
+/// The same in one text.
+fn manifest(image: Option<&str>) -> Result<String> {
+    install::single(&manifests()?, image)
 }
 
 fn main() -> Result<()> {
@@ -91,6 +105,11 @@ fn main() -> Result<()> {
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
         Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
         Command::Structure => return structure::check(),
+        Command::Bundle { output, image } => {
+            let mut files = Files::default();
+            bundle::generate(&manifests()?, &mut files, image.as_deref())?;
+            return files.write(&output);
+        }
         Command::Manifest { output, image } => {
             return std::fs::write(&output, manifest(image.as_deref())?)
                 .with_context(|| format!("file {}", output.display()));

@@ -78,12 +78,41 @@ pub(super) fn build(
     Ok(Archive { path, reference: (*reference).to_owned() })
 }
 
+/// Writes an image for several architectures into a tar file; its layers are tar files. Returns the digest of its index.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(super) fn multi_platform(
+    reference: &str,
+    config: &Value,
+    platforms: &[(&str, Vec<PathBuf>)],
+    work: &Path,
+    file: &Path,
+) -> Result<String> {
+    let layout = Layout::new(work.join("layout"))?;
+    let digest = layout.index(reference, config, platforms)?;
+    pack(&layout.folder, file, "0", "0")?;
+    Ok(digest)
+}
+
 /// Writes the content of a folder as a reproducible tar file: it does not depend on timestamps, the order on disk, the user or
 /// the umask of this machine.
 pub(super) fn pack(folder: &Path, file: &Path, user: &str, group: &str) -> Result<()> {
+    tar(folder, &["."], file, [user, group])
+}
+
+/// Like `pack`, but only these entries of the folder, which belong to root and have names that begin with those of the entries.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn pack_entries(folder: &Path, entries: &[&str], file: &Path) -> Result<()> {
+    tar(folder, entries, file, ["0", "0"])
+}
+
+fn tar(folder: &Path, entries: &[&str], file: &Path, [user, group]: [&str; 2]) -> Result<()> {
     let owner = [format!("--owner={user}"), format!("--group={group}")];
     let mut tar = command("tar", ["--sort=name", "--mtime=@0", "--numeric-owner", "--mode=u+rw,a+rX,go-w"]);
-    run(tar.args(owner).arg("-C").arg(folder).arg("-cf").arg(file).arg("."))
+    run(tar.args(owner).arg("-C").arg(folder).arg("-cf").arg(file).arg("--").args(entries))
 }
 
 /// The architecture of this machine, as images and Debian name it.
@@ -98,6 +127,13 @@ pub(super) fn architecture() -> Result<&'static str> {
 /// A folder in which content is found by its digest.
 struct Layout {
     folder: PathBuf,
+}
+
+/// An image for one architecture.
+struct Platform {
+    config: Blob,
+    layers: Vec<Blob>,
+    manifest: Blob,
 }
 
 /// Content of a layout.
@@ -122,8 +158,45 @@ impl Layout {
         Ok(Self { folder })
     }
 
-    /// Adds an image and the files that name it. Returns the digest of its manifest.
+    /// Adds an image for this machine and the files that name it. Returns the digest of its manifest.
     fn image(&self, reference: &str, config: &Value, layers: &[PathBuf], compress: bool) -> Result<String> {
+        let Platform { config, layers, manifest } =
+            self.platform(architecture()?, config, layers, compress)?;
+        self.entry_point(reference, manifest.described_as(MANIFEST))?;
+        // The same for `docker load`.
+        let docker = json!([{
+            "Config": config.path(),
+            "RepoTags": [reference],
+            "Layers": layers.iter().map(Blob::path).collect::<Vec<_>>(),
+        }]);
+        fs::write(self.folder.join("manifest.json"), docker.to_string())?;
+        Ok(format!("sha256:{}", manifest.digest))
+    }
+
+    /// Adds an image for several architectures, each with its layers, and the files that name it. Returns the digest of its index.
+    fn index(&self, reference: &str, config: &Value, platforms: &[(&str, Vec<PathBuf>)]) -> Result<String> {
+        let mut manifests = Vec::new();
+        for (architecture, layers) in platforms {
+            let mut entry =
+                self.platform(architecture, config, layers, true)?.manifest.described_as(MANIFEST);
+            let platform = json!({"architecture": architecture, "os": "linux"});
+            entry.as_object_mut().context("entry of the index")?.insert("platform".to_owned(), platform);
+            manifests.push(entry);
+        }
+        let index =
+            self.document(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}))?;
+        self.entry_point(reference, index.described_as(INDEX))?;
+        Ok(format!("sha256:{}", index.digest))
+    }
+
+    /// Adds the image of one architecture.
+    fn platform(
+        &self,
+        architecture: &str,
+        config: &Value,
+        layers: &[PathBuf],
+        compress: bool,
+    ) -> Result<Platform> {
         let mut contents = Vec::new();
         let mut blobs = Vec::new();
         for layer in layers {
@@ -132,7 +205,7 @@ impl Layout {
         }
         let media_type = if compress { format!("{LAYER}+gzip") } else { LAYER.to_owned() };
         let config = self.document(&json!({
-            "architecture": architecture()?,
+            "architecture": architecture,
             "os": "linux",
             "config": config,
             "rootfs": {"type": "layers", "diff_ids": contents},
@@ -143,22 +216,19 @@ impl Layout {
             "config": config.described_as(CONFIG),
             "layers": blobs.iter().map(|b| b.described_as(&media_type)).collect::<Vec<_>>(),
         }))?;
+        Ok(Platform { config, layers: blobs, manifest })
+    }
+
+    /// Writes the files by which tools find what a layout contains.
+    fn entry_point(&self, reference: &str, mut entry: Value) -> Result<()> {
         // containerd reads the first name, other tools the second. There is no further name: the kubelet sometimes fails to find
         // images with a second name.
         let names = json!({"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag(reference)});
-        let mut entry = manifest.described_as(MANIFEST);
         entry.as_object_mut().context("entry of the index")?.insert("annotations".to_owned(), names);
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
         fs::write(self.folder.join("index.json"), index.to_string())?;
         fs::write(self.folder.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
-        // The same for `docker load`.
-        let docker = json!([{
-            "Config": config.path(),
-            "RepoTags": [reference],
-            "Layers": blobs.iter().map(Blob::path).collect::<Vec<_>>(),
-        }]);
-        fs::write(self.folder.join("manifest.json"), docker.to_string())?;
-        Ok(format!("sha256:{}", manifest.digest))
+        Ok(())
     }
 
     fn layer(&self, file: &Path, compress: bool) -> Result<Blob> {
@@ -189,7 +259,11 @@ impl Layout {
     }
 }
 
-fn sha256(file: &Path) -> Result<String> {
+/// The digest of a file, in hexadecimal digits.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn sha256(file: &Path) -> Result<String> {
     let text = output(command("sha256sum", ["-b"]).arg(file))?;
     Ok(text.split_whitespace().next().context("sha256sum printed nothing")?.to_owned())
 }

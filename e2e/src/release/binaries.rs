@@ -1,0 +1,63 @@
+//! The static binaries of a release.
+
+use super::architecture::{Architecture, PLUGIN};
+use super::tools::Tools;
+use crate::images::BINARIES;
+use crate::paths;
+use crate::shell::{cargo, command, output, progress};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// All binaries of a release, each named like its package.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    BINARIES.into_iter().chain([PLUGIN])
+}
+
+/// Builds the binaries of an architecture. Returns the folder they are in.
+///
+/// # Errors
+/// When they cannot be built.
+pub(super) fn build(architecture: Architecture, tools: &Tools) -> Result<PathBuf> {
+    // Their own target folder: other flags than those of `make image`.
+    let target = paths::root().join("target/dist.build");
+    let mut build = command("cargo", ["auditable", "zigbuild", "--locked", "--release"]);
+    build.args(["--target", architecture.target, "--target-dir"]).arg(&target);
+    for name in names() {
+        build.args(["--package", name]);
+    }
+    let searched = std::env::var_os("PATH").unwrap_or_default();
+    let path = tools.path.iter().cloned().chain(std::env::split_paths(&searched));
+    build.env("PATH", std::env::join_paths(path).context("PATH")?);
+    build.env("CARGO_ZIGBUILD_ZIG_PATH", &tools.zig);
+    let prefixes = prefixes()?;
+    let flags: Vec<_> =
+        prefixes.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")).collect();
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
+    let flags: Vec<_> = prefixes.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
+    build.env(format!("CFLAGS_{}", architecture.target.replace('-', "_")), flags.join(" "));
+    if architecture.name == "arm64" {
+        // Kernels for arm64 have pages of 4, 16 or 64 KiB; jemalloc runs with all that are not larger than it was built for.
+        build.env("JEMALLOC_SYS_WITH_LG_PAGE", "16");
+    }
+    progress(&format!("building the binaries for {} (a quarter of an hour on two cores)", architecture.name));
+    cargo(build.current_dir(paths::root()))?;
+    Ok(target.join(architecture.target).join("release"))
+}
+
+/// Folders of this machine that compilers write into binaries, and what they are to write instead.
+fn prefixes() -> Result<Vec<(String, String)>> {
+    let root = paths::root();
+    let rustc = |arguments: &[&str]| output(command("rustc", arguments).current_dir(&root));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let home = home.context("the folder of cargo: set CARGO_HOME")?;
+    let verbose = rustc(&["-vV"])?;
+    let commit = verbose.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
+    let library = format!("{}/lib/rustlib/src/rust", rustc(&["--print", "sysroot"])?.trim());
+    Ok(vec![
+        (root.display().to_string(), "/function-mesh".to_owned()),
+        (home.display().to_string(), "/cargo".to_owned()),
+        (library, format!("/rustc/{commit}")),
+    ])
+}
