@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CARGO := cargo
 # Starts test clusters and builds images; see e2e/.
 E2E := target/debug/e2e
+# The same without the subcommands of tests, which take minutes to compile.
+HARNESS := target/harness/debug/e2e
 # No backtraces in the output of tests.
 export RUST_LIB_BACKTRACE ?= 0
 export INSTA_UPDATE ?= no
@@ -21,7 +23,7 @@ ifdef IMAGE
 export IMAGE
 endif
 # Cargo profile of the controllers in images: only `make image` uses the release profile.
-demo e2e trouble lost-node matrix cluster-load docs-test: export CONTROLLER_PROFILE ?= pods
+demo e2e trouble lost-node matrix upgrade cluster-load docs-test: export CONTROLLER_PROFILE ?= pods
 ifdef PULSAR_IMAGE
 export PULSAR_IMAGE
 endif
@@ -31,12 +33,12 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: demo
-demo: $(E2E) ## Run the main scenario end to end: cluster, Pulsar, controllers, a mesh, messages in and out (KUBECONFIG=file uses an existing cluster)
-	@$(E2E) demo
+demo: $(HARNESS) ## Run the main scenario end to end: cluster, Pulsar, controllers, a mesh, messages in and out (KUBECONFIG=file uses an existing cluster)
+	@$(HARNESS) demo
 
 .PHONY: demo-down
-demo-down: $(E2E) ## Delete the demo cluster and everything it started
-	@$(E2E) down --name demo
+demo-down: $(HARNESS) ## Delete the demo cluster and everything it started
+	@$(HARNESS) down --name demo
 
 # Tests with an API server that `make test` runs: a program, `program::module` or the name of a test; all when empty.
 TESTS ?=
@@ -83,6 +85,11 @@ matrix: $(E2E) ## Send real messages through every runtime, package type, connec
 monitoring: $(E2E) ## Check dashboards and alerts with a real Prometheus and kube-state-metrics on a cluster with pods (ten minutes)
 	@$(E2E) run --name monitor -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --test-threads=1 --nocapture monitoring::
 
+# PREVIOUS names the commit to upgrade from.
+.PHONY: upgrade
+upgrade: $(E2E) ## Upgrade the controllers from an earlier commit and back, while messages flow and users edit (PREVIOUS=commit; ten minutes)
+	@$(E2E) run --name upgrade -- $(CARGO) test --quiet --locked --package e2e --test pulsar -- --ignored --nocapture upgrade::
+
 .PHONY: lost-node
 lost-node: $(E2E) ## Lose, drain, cordon and restore a node of a cluster with two nodes (ten minutes)
 	$(CARGO) build --quiet --locked --workspace --bins
@@ -111,7 +118,7 @@ docs: $(MDBOOK) ## Build the documentation as a site in target/book
 	@echo "target/book/index.html"
 
 .PHONY: e2e-full
-e2e-full: test docs-test instances e2e trouble matrix monitoring faults fuzz soak ## Run all tests
+e2e-full: test docs-test instances e2e upgrade trouble matrix monitoring faults fuzz soak ## Run all tests
 	$(MAKE) --no-print-directory docs-test CLUSTER=1
 
 # A folder with recordings of the Go operator and their comparator `parity.py`.
@@ -150,6 +157,11 @@ lint: toolchain $(DENY) ## Check format, lints, structure, documentation and dep
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --locked --workspace --no-deps
 	$(DENY) --log-level error check bans licenses sources
 
+# Not part of `make lint`: it needs the database of advisories, and fails without a change of this repository.
+.PHONY: advisories
+advisories: toolchain $(DENY) ## Check the dependencies for known vulnerabilities
+	$(DENY) --log-level error check advisories
+
 .PHONY: generate
 generate: toolchain ## Regenerate CRDs, RBAC and the reference from the code
 	$(CARGO) xtask generate
@@ -160,29 +172,41 @@ install.yaml: toolchain ## Write target/install.yaml: CRDs, roles and controller
 	$(CARGO) xtask manifest target/install.yaml $(if $(IMAGE),--image $(IMAGE))
 
 .PHONY: image
-image: $(E2E) ## Build the image of the controllers as an archive below .cache/images
-	@$(E2E) image
+image: $(HARNESS) ## Build the image of the controllers as an archive below .cache/images
+	@$(HARNESS) image
+
+# IMAGE and DOWNLOADS name where the image and the files will be published.
+.PHONY: release
+release: $(HARNESS) ## Build what is published for a version, for two architectures, in target/dist (IMAGE=repository, DOWNLOADS=URL)
+	@$(HARNESS) release $(if $(IMAGE),--image $(IMAGE)) $(if $(DOWNLOADS),--downloads $(DOWNLOADS))
 
 .PHONY: cluster-up
-cluster-up: $(E2E) ## Start a cluster and leave it running (NAME=name)
-	@$(E2E) up --name $(or $(NAME),dev)
+cluster-up: $(HARNESS) ## Start a cluster and leave it running (NAME=name)
+	@$(HARNESS) up --name $(or $(NAME),dev)
 
 .PHONY: cluster-load
-cluster-load: $(E2E) ## Load the images into a running cluster (NAME=name)
-	@$(E2E) load --name $(or $(NAME),dev)
+cluster-load: $(HARNESS) ## Load the images into a running cluster (NAME=name)
+	@$(HARNESS) load --name $(or $(NAME),dev)
 
 .PHONY: cluster-down
-cluster-down: $(E2E) ## Delete a cluster (NAME=name)
-	@$(E2E) down --name $(or $(NAME),dev)
+cluster-down: $(HARNESS) ## Delete a cluster (NAME=name)
+	@$(HARNESS) down --name $(or $(NAME),dev)
 
 .PHONY: toolchain
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "missing: install Rust (rustup or cargo 1.89 or newer)" >&2; exit 1; }
 
+# The first build takes a while and shows what it does.
+QUIET = $(if $(wildcard $@),--quiet)
+
 # Always run: cargo decides whether it is up to date.
 .PHONY: $(E2E)
 $(E2E): toolchain
-	@$(CARGO) build --quiet --locked --package e2e --bins
+	@$(CARGO) build $(QUIET) --locked --package e2e --bins
+
+.PHONY: $(HARNESS)
+$(HARNESS): toolchain
+	@$(CARGO) build $(QUIET) --locked --package e2e --bin e2e --no-default-features --target-dir target/harness
 
 $(DENY): | toolchain
 	@echo "building cargo-deny $(DENY_VERSION) (some minutes the first time)"

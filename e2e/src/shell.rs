@@ -1,8 +1,10 @@
 //! Running programs, and progress messages.
 
 use anyhow::{Context, Result, bail};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -49,6 +51,68 @@ pub fn output(command: &mut Command) -> Result<String> {
 /// See [`output`].
 pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
+}
+
+/// Runs a build of cargo and tells from time to time how many crates are done.
+///
+/// # Errors
+/// When it cannot be run or fails; with the last lines of its output.
+pub fn cargo(build: &mut Command) -> Result<()> {
+    // cargo shows its bar on terminals only, unless it is told to and how wide it is to be.
+    build.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100");
+    build.env("CARGO_TERM_COLOR", "never");
+    watched(build, |_, line| crates(line))
+}
+
+/// Runs `go build -v` and tells from time to time how many packages are done.
+///
+/// # Errors
+/// When it cannot be run or fails; with the last lines of its output.
+pub fn go(build: &mut Command) -> Result<()> {
+    watched(build, |lines, package| Some(format!("{lines} packages compiled, the last one {package}")))
+}
+
+/// How far cargo's bar says it is: `Building [===>   ] 12/345: serde, tokio`.
+fn crates(line: &str) -> Option<String> {
+    let (_, count) = line.strip_prefix("Building [")?.split_once("] ")?;
+    let (count, _) = count.split_once(':').unwrap_or((count, ""));
+    let (done, all) = count.split_once('/')?;
+    all.chars().all(|digit| digit.is_ascii_digit()).then(|| format!("{done} of {all} crates compiled"))
+}
+
+/// Time between two messages about a step that takes long.
+const PROGRESS: Duration = Duration::from_secs(15);
+
+/// Runs a command, and turns what it prints into progress messages: from the number of a line and its text.
+fn watched(command: &mut Command, message: impl Fn(usize, &str) -> Option<String>) -> Result<()> {
+    let name = describe(command);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| missing(command))?;
+    let printed = child.stderr.take().context("the output of a command")?;
+    let (mut last, mut shown) = (VecDeque::new(), Instant::now());
+    for (index, part) in BufReader::new(printed).split(b'\n').enumerate() {
+        let part = part?;
+        let text = String::from_utf8_lossy(&part);
+        // A bar is overwritten: it ends with a carriage return.
+        for line in text.split('\r').map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(message) = message(index + 1, line) {
+                if shown.elapsed() >= PROGRESS {
+                    progress(&message);
+                    shown = Instant::now();
+                }
+            } else {
+                last.push_back(line.to_owned());
+                if last.len() > 30 {
+                    last.pop_front();
+                }
+            }
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{name}: {status}\n{}", last.make_contiguous().join("\n"));
+    }
+    Ok(())
 }
 
 /// Runs a command whose output is shown.
@@ -118,4 +182,28 @@ fn describe(command: &Command) -> String {
 fn missing(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     format!("cannot run {program:?}: is it installed and on the PATH?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_of_cargo_is_read() {
+        assert_eq!(
+            crates("Building [=====>          ] 12/345: serde, tokio").as_deref(),
+            Some("12 of 345 crates compiled")
+        );
+        for other in ["Compiling serde v1.0.0", "Building [==> ] x", "Downloading [==> ] 1/2", ""] {
+            assert_eq!(crates(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_failed_build_tells_its_last_lines() {
+        let mut build =
+            command("sh", ["-c", "echo Compiling x >&2; echo 'error: no such crate' >&2; exit 3"]);
+        let error = cargo(&mut build).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.ends_with("error: no such crate"), "{error}");
+    }
 }

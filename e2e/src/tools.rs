@@ -1,10 +1,11 @@
 //! Tools that the machine needs: Debian packages, and Kubernetes built from Go modules.
 
 use crate::paths;
-use crate::shell::{command, output, progress, run};
+use crate::shell::{command, go, output, progress, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Version of Kubernetes; the last line that works with Debian 12's containerd.
 pub const KUBERNETES: &str = "v1.35.4";
@@ -61,6 +62,9 @@ pub fn clients() -> Result<()> {
 /// # Errors
 /// When this is not Debian, or the user is not root.
 pub fn packages(wanted: &[(&str, &str)]) -> Result<()> {
+    // Images are built side by side, and dpkg allows one installation at a time.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&str> =
         wanted.iter().filter(|(program, _)| !present(program)).map(|(_, p)| *p).collect();
     if missing.is_empty() {
@@ -113,21 +117,34 @@ pub fn present(program: &str) -> bool {
 /// # Errors
 /// When it cannot be built.
 pub fn kstatus() -> Result<PathBuf> {
-    let module = paths::root().join("e2e/kstatus");
+    go_program("kstatus", "the library kstatus is built with it")
+}
+
+/// The tool that validates a bundle for the Operator Lifecycle Manager: `e2e/olm`, built when it has changed.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn olm() -> Result<PathBuf> {
+    go_program("olm", "bundles for the Operator Lifecycle Manager are checked by a library in Go")
+}
+
+fn go_program(name: &str, reason: &str) -> Result<PathBuf> {
+    let module = paths::root().join("e2e").join(name);
     let sources = ["go.mod", "go.sum", "main.go"].map(|file| fs::read_to_string(module.join(file)));
-    let sources: String = sources.into_iter().collect::<std::io::Result<_>>().context("e2e/kstatus")?;
-    let (binary, stamp) = (paths::binary("kstatus"), paths::cache().join("bin/.kstatus.sources"));
+    let sources: String =
+        sources.into_iter().collect::<std::io::Result<_>>().with_context(|| format!("e2e/{name}"))?;
+    let (binary, stamp) = (paths::binary(name), paths::cache().join(format!("bin/.{name}.sources")));
     if binary.is_file() && fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
         return Ok(binary);
     }
     if !present("go") {
-        bail!("missing: install Go 1.26 or newer; the library kstatus is built with it");
+        bail!("missing: install Go 1.26 or newer; {reason}");
     }
     fs::create_dir_all(paths::cache().join("bin"))?;
     // Renamed into its place: another test may be running it.
-    let new = paths::cache().join("bin").join(format!(".kstatus-{}", std::process::id()));
-    let mut build = command("go", ["build", "-ldflags", "-s -w", "-o"]);
-    run(build.arg(&new).arg(".").current_dir(&module).env("CGO_ENABLED", "0"))?;
+    let new = paths::cache().join("bin").join(format!(".{name}-{}", std::process::id()));
+    let mut build = command("go", ["build", "-v", "-ldflags", "-s -w", "-o"]);
+    go(build.arg(&new).arg(".").current_dir(&module).env("CGO_ENABLED", "0"))?;
     fs::rename(&new, &binary)?;
     fs::write(stamp, sources)?;
     Ok(binary)
@@ -165,8 +182,9 @@ fn kubernetes(wanted: &[&str]) -> Result<()> {
         name => format!("k8s.io/kubernetes/cmd/{name}"),
     });
     let target = format!("{}/", paths::cache().join("bin").display());
-    let mut build = command("go", ["build", "-o", &target, "-ldflags", &flags]);
-    run(build.args(packages).current_dir(&module).env("CGO_ENABLED", "0"))?;
+    let mut build = command("go", ["build", "-v", "-o", &target, "-ldflags", &flags]);
+    // The compiler collects its garbage less often: a tenth less time for some hundred megabytes.
+    go(build.args(packages).current_dir(&module).envs([("CGO_ENABLED", "0"), ("GOGC", "400")]))?;
     for name in stale {
         fs::write(stamp(name), &versions)?;
     }

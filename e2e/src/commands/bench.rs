@@ -12,7 +12,7 @@ mod run;
 mod settings;
 mod steps;
 
-pub use settings::Settings;
+pub(super) use settings::Settings;
 
 use crate::cluster::ApiOnly;
 use crate::shell::progress;
@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// When something does not start or an expectation is not met; a missed goal is no error.
-pub async fn bench(settings: Settings) -> Result<()> {
+pub(super) async fn bench(settings: Settings) -> Result<()> {
     let cluster = ApiOnly::up_for_measurements("bench")?;
     let own = std::env::current_exe()?.parent().context("a program without a folder")?.to_owned();
     let folder = settings.controllers.clone().unwrap_or(own);

@@ -1,18 +1,22 @@
 //! The demo: the main scenario with a real broker and real messages, step by step.
 
 use crate::cluster::Cluster;
+use crate::images::Archive;
 use crate::operator::{Kubectl, NAMESPACE};
 use crate::pulsar::Broker;
 use crate::shell::{output, progress, run, until};
 use crate::{images, paths, tools};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Namespace of the broker and the sample.
 const DEMO: &str = "function-mesh-demo";
+/// Available memory with which Kubernetes and the controllers are compiled at the same time.
+const SIDE_BY_SIDE: u64 = 8 << 30;
 /// Number of messages.
 const MESSAGES: usize = 100;
 
@@ -41,9 +45,8 @@ impl Target {
                 revision: None,
             });
         }
-        let cluster = Cluster::up("demo", false, 1)?;
-        let controllers = images::controllers()?;
-        for image in [&images::pulsar()?, &controllers] {
+        let (cluster, pulsar, controllers) = prepare()?;
+        for image in [&pulsar, &controllers] {
             cluster.import(image)?;
         }
         Ok(Self {
@@ -54,6 +57,30 @@ impl Target {
             revision: Some(controllers.digest()?),
         })
     }
+}
+
+/// Builds and starts everything. Side by side where memory allows: one downloads while another compiles.
+fn prepare() -> Result<(Cluster, Archive, Archive)> {
+    let cluster = || Cluster::up("demo", false, 1);
+    if available_memory()? < SIDE_BY_SIDE {
+        return Ok((cluster()?, images::pulsar()?, images::controllers()?));
+    }
+    thread::scope(|scope| {
+        let pulsar = scope.spawn(images::pulsar);
+        let controllers = scope.spawn(images::controllers);
+        let cluster = cluster();
+        let ended =
+            |built: thread::Result<Result<Archive>>| built.map_err(|_| anyhow!("a build panicked"))?;
+        Ok((cluster?, ended(pulsar.join())?, ended(controllers.join())?))
+    })
+}
+
+/// Memory that programs can still get, in bytes.
+fn available_memory() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes: u64 = line.and_then(|line| line.split_whitespace().next()).unwrap_or_default().parse()?;
+    Ok(kilobytes * 1024)
 }
 
 /// Runs the demo.

@@ -14,6 +14,7 @@ mod programs;
 #[cfg(test)]
 mod documentation;
 
+use crate::commands::own_cluster::Environment;
 use crate::shell::progress;
 use anyhow::{Context, Result, bail, ensure};
 use libtest::{Finished, Output};
@@ -77,7 +78,7 @@ impl Options {
 
 /// Tests of one program that run in one process.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub(super) struct Batch {
     program: &'static str,
     executable: PathBuf,
     /// The modules, for progress messages.
@@ -89,7 +90,7 @@ pub struct Batch {
 ///
 /// # Errors
 /// When the programs do not compile, or no test matches.
-pub fn batches(options: &Options) -> Result<Vec<Batch>> {
+pub(super) fn batches(options: &Options) -> Result<Vec<Batch>> {
     let wanted: Vec<&Program> =
         programs::PROGRAMS.iter().filter(|program| options.wants_program(program.name)).collect();
     ensure!(!wanted.is_empty(), "no test program is left to run");
@@ -113,15 +114,12 @@ pub fn batches(options: &Options) -> Result<Vec<Batch>> {
     Ok(batches)
 }
 
-/// Environment variables by which tests find an API server.
-pub type Environment = Vec<(&'static str, PathBuf)>;
-
 /// Runs the batches, one at a time for each API server, and prints a summary. Whether all tests passed, if need be in a second
 /// attempt.
 ///
 /// # Errors
 /// When a program cannot be run, or there is no API server.
-pub async fn run(batches: &[Batch], options: &Options, servers: &[Environment]) -> Result<bool> {
+pub(super) async fn run(batches: &[Batch], options: &Options, servers: &[Environment]) -> Result<bool> {
     let started = Instant::now();
     let first = servers.first().context("no API server to run tests with")?;
     let next = AtomicUsize::new(0);
