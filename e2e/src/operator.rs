@@ -85,7 +85,15 @@ impl Kubectl {
     /// # Errors
     /// When they do not become ready.
     pub fn install(&self, image: &str, values: &[&str]) -> Result<()> {
-        let chart = |name: &str| paths::root().join("charts").join(name).display().to_string();
+        self.install_from(&paths::root(), image, values)
+    }
+
+    /// The same with the charts of other sources.
+    ///
+    /// # Errors
+    /// When they do not become ready.
+    pub fn install_from(&self, sources: &Path, image: &str, values: &[&str]) -> Result<()> {
+        let chart = |name: &str| sources.join("charts").join(name).display().to_string();
         let crds = chart("function-mesh-crds");
         run(&mut self.helm(["upgrade", "--install", "function-mesh-crds", &crds, "--namespace", "default"]))?;
         let plurals = ["functions", "sources", "sinks", "functionmeshes", "backendconfigs"];

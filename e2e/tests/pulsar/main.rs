@@ -11,3 +11,4 @@ mod main_job;
 mod matrix;
 mod monitoring;
 mod trouble;
+mod upgrade;
