@@ -30,10 +30,10 @@ use std::process::ExitCode;
 
 /// Bytes of a log, at most.
 const BYTES: u32 = 2_000_000;
-/// Port of the metrics of controllers.
-const CONTROLLER_METRICS: u16 = 8080;
+/// Port of the metrics of controllers, unless their pods name another one.
+const CONTROLLER_METRICS: u64 = 8080;
 /// Port of the metrics of instances.
-const INSTANCE_METRICS: u16 = 9094;
+const INSTANCE_METRICS: u64 = 9094;
 
 /// Objects of our kinds.
 const OBJECTS: &str = "objects";
@@ -251,13 +251,23 @@ fn texts_of(pod: &Item, is_controller: bool, options: &Options) -> Vec<Text> {
             texts.push(Text { file, words, is_rare: previous });
         }
     }
-    if pod.text("/status/phase") == "Running" {
-        let port = if is_controller { CONTROLLER_METRICS } else { INSTANCE_METRICS };
+    let port = if is_controller { metrics_port(&pod.object) } else { Some(INSTANCE_METRICS) };
+    if let Some(port) = port.filter(|_| pod.text("/status/phase") == "Running") {
         let path = format!("/api/v1/namespaces/{}/pods/{name}:{port}/proxy/metrics", pod.namespace);
         let words = ["get", "--raw", &path].map(str::to_owned).into();
         texts.push(Text { file: format!("{folder}/metrics/{name}.txt"), words, is_rare: false });
     }
     texts
+}
+
+/// The port of a controller's metrics; none if it serves them over HTTPS: the API server's proxy does not pass a token on.
+fn metrics_port(pod: &Value) -> Option<u64> {
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let ports: Vec<&Value> =
+        containers.filter_map(|container| container.get("ports")?.as_array()).flatten().collect();
+    let named = |name: &str| ports.iter().find(|port| port.get("name").is_some_and(|n| n == name));
+    let plain = named("http-metrics").and_then(|port| port.get("containerPort")?.as_u64());
+    named("https-metrics").is_none().then(|| plain.unwrap_or(CONTROLLER_METRICS))
 }
 
 fn readme(gaps: &str, instance_logs: bool) -> String {
@@ -281,6 +291,17 @@ fn readme(gaps: &str, instance_logs: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_metrics_of_controllers_are_read_where_they_are_served_over_http() {
+        let pod =
+            |ports: Value| serde_json::json!({"spec": {"containers": [{"name": "x"}, {"ports": ports}]}});
+        let plain = serde_json::json!({"name": "http-metrics", "containerPort": 9090});
+        let secure = serde_json::json!({"name": "https-metrics", "containerPort": 8443});
+        assert_eq!(metrics_port(&pod(serde_json::json!([]))), Some(8080));
+        assert_eq!(metrics_port(&pod(serde_json::json!([plain]))), Some(9090));
+        assert_eq!(metrics_port(&pod(serde_json::json!([plain, secure]))), None);
+    }
 
     #[test]
     fn files_have_the_plural_of_the_kind() {
