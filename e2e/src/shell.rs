@@ -58,7 +58,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// When it cannot be run or fails; with the last lines of its output.
 pub fn cargo(build: &mut Command) -> Result<()> {
-    // cargo shows its bar on terminals only, unless it is told to and how wide it is to be.
+    // By default, cargo shows its progress bar on terminals only; elsewhere it needs a width.
     build.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100");
     build.env("CARGO_TERM_COLOR", "never");
     watched(build, |_, line| crates(line))

@@ -152,3 +152,9 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* The settings of the metrics over HTTPS: (include ... $ | fromJson). With --reuse-values, those of an earlier release may lack some. */}}
+{{- define "function-mesh.secureMetrics" -}}
+{{- $defaults := dict "enabled" false "port" 8443 "authorization" true "tokenSecret" dict -}}
+{{- mergeOverwrite $defaults (deepCopy (.Values.secureMetrics | default dict)) | toJson -}}
+{{- end -}}

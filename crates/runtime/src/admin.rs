@@ -152,7 +152,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// Binds the addresses, before anything else is started. No metrics: another server has them.
+    /// Binds the addresses, before anything else is started. Without `metrics`, there is no `/metrics`.
     ///
     /// # Errors
     /// If an address is in use or does not belong to this machine.
