@@ -5,7 +5,7 @@
 //! | [`PAUSE_IMAGE`] | Debian's static busybox | `pause.tar` |
 //! | [`PULSAR_IMAGE`] | Debian with a JRE, Pulsar's server distribution and a connector from Maven | `pulsar-VERSION.tar` |
 //! | [`FULL_IMAGE`] | the same with Python, further connectors and programs of the matrix | `pulsar-all-VERSION.tar` |
-//! | [`POSTGRES_IMAGE`] | PostgreSQL, for connectors of the matrix | `postgresql-15.tar` |
+//! | [`SYSTEMS_IMAGE`] | Debian's PostgreSQL, Redis and RabbitMQ, and Kafka from Maven, for connectors of the matrix | `systems.tar` |
 //! | [`CONTROLLERS_IMAGE`] | the four static binaries and nothing else | `function-mesh.tar` |
 //!
 //! Each archive holds one image under its full name, in the layout of OCI and in that of `docker save` at once:
@@ -19,9 +19,9 @@ mod controllers;
 mod full;
 mod import;
 mod oci;
-mod postgres;
 mod pulsar;
 mod sandbox;
+mod systems;
 mod tags;
 
 pub use controllers::{BINARIES, Earlier, controllers, controllers_for, earlier};
@@ -29,10 +29,10 @@ pub use full::full;
 pub use import::import;
 pub use oci::Archive;
 pub(crate) use oci::{pack_entries, sha256};
-pub use postgres::postgres;
 pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;
-pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, POSTGRES_IMAGE, PULSAR_IMAGE, PULSAR_VERSION};
+pub use systems::{KAFKA_BROKER, POSTGRESQL, RABBITMQ, REDIS, System, systems};
+pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, PULSAR_IMAGE, PULSAR_VERSION, SYSTEMS_IMAGE};
 
 use anyhow::Result;
 
@@ -45,15 +45,15 @@ pub enum Kind {
     Pulsar,
     /// [`FULL_IMAGE`]
     Full,
-    /// [`POSTGRES_IMAGE`]
-    Postgres,
+    /// [`SYSTEMS_IMAGE`]
+    Systems,
     /// [`CONTROLLERS_IMAGE`]
     Controllers,
 }
 
 impl Kind {
     /// All of them, the quickest first.
-    pub const ALL: [Self; 5] = [Self::Pause, Self::Pulsar, Self::Full, Self::Postgres, Self::Controllers];
+    pub const ALL: [Self; 5] = [Self::Pause, Self::Pulsar, Self::Full, Self::Systems, Self::Controllers];
 }
 
 /// Builds an image unless it exists and was built from the same inputs.
@@ -65,7 +65,7 @@ pub fn ensure(kind: Kind) -> Result<Archive> {
         Kind::Pause => pause(),
         Kind::Pulsar => pulsar(),
         Kind::Full => full(),
-        Kind::Postgres => postgres(),
+        Kind::Systems => systems(),
         Kind::Controllers => controllers(),
     }
 }

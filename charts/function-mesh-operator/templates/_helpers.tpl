@@ -144,6 +144,42 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* What the pods of a controller and of its check before an uninstall have in common: (list $ "function"). */}}
+{{- define "function-mesh.pod" -}}
+{{- $root := index . 0 -}}
+{{- $settings := dict -}}
+{{- range $key := list "hostNetwork" "hostUsers" "dnsPolicy" "dnsConfig" "hostAliases" "nodeSelector" "tolerations" "priorityClassName" -}}
+{{- $_ := set $settings $key (include "function-mesh.setting" (list $root (index $ 1) $key) | fromJson).value -}}
+{{- end -}}
+{{- if $settings.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- if kindIs "bool" $settings.hostUsers }}
+hostUsers: {{ $settings.hostUsers }}
+{{- end }}
+{{- with $settings.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (eq true $settings.hostNetwork)) }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with $settings.dnsConfig }}
+dnsConfig: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.hostAliases }}
+hostAliases: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
 {{/* Configuration file of the function, source and sink controllers; empty if all values are the defaults. */}}
 {{- define "function-mesh.config" -}}
 {{- range $key := list "runnerImages" "runnerImagePullSecrets" "runnerImagePullPolicy" "downloader" "filebeat" "resourceLabels" "resourceAnnotations" }}

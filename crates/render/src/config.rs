@@ -55,6 +55,8 @@ struct Images {
     java: Option<String>,
     python: Option<String>,
     go: Option<String>,
+    /// Of Sources and Sinks whose connector is in the image; the Go operator does not know it.
+    connectors: Option<String>,
     #[serde(rename = "genericruntime")]
     generic_runtime: BTreeMap<String, String>,
 }
@@ -98,11 +100,12 @@ impl OperatorConfig {
 
     /// Overrides the settings of `environment`.
     pub fn apply(self, environment: &mut Environment) {
-        let RunnerImages { java, python, go, generic, connectors: _ } = &mut environment.runner_images;
+        let RunnerImages { java, python, go, generic, connectors } = &mut environment.runner_images;
         for (image, given) in [
             (java, self.runner_images.java),
             (python, self.runner_images.python),
             (go, self.runner_images.go),
+            (connectors, self.runner_images.connectors),
         ] {
             if let Some(given) = given.filter(|image| !image.is_empty()) {
                 *image = given;
@@ -178,13 +181,14 @@ mod tests {
     #[test]
     fn keys_have_any_case_and_images_are_merged_over_the_defaults() {
         let read = environment(
-            "RunnerImages: {Java: j, genericRuntime: {Ruby: r}}\nrunnerImagePullSecrets: [{name: a, x: y}, {z: b}]\n\
+            "RunnerImages: {Java: j, Connectors: c, genericRuntime: {Ruby: r}}\nrunnerImagePullSecrets: [{name: a, x: y}, {z: b}]\n\
              runnerimagepullpolicy: Always\nresourceLabels: {Team: a}\nunknown: 1\n",
         );
         assert_eq!(
             (read.runner_images.java.as_str(), read.runner_images.generic["Ruby"].as_str()),
             ("j", "r")
         );
+        assert_eq!(read.runner_images.connectors, "c");
         assert_eq!(read.runner_images.python, RunnerImages::default().python);
         assert!(read.runner_images.generic.contains_key("nodejs"));
         assert_eq!(read.image_pull_secrets, ["a"]);

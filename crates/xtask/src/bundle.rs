@@ -4,6 +4,8 @@
 use crate::files::{Files, root};
 use crate::install::RELEASE;
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
@@ -22,6 +24,9 @@ which this bundle cannot contain: apply `policy.yaml` and `settings.yaml` of `co
 
 A broker is not part of it: each object names a ConfigMap with the addresses of your Pulsar.
 ";
+
+/// Shown by the console.
+const ICON: &str = include_str!("../../../docs/icon.svg");
 
 /// Adds the files of the bundle.
 ///
@@ -101,6 +106,7 @@ fn service_version(inputs: &Files, image: Option<&str>, owned: &[Value]) -> Resu
         "spec": {
             "displayName": "Function Mesh",
             "description": DESCRIPTION,
+            "icon": [{"mediatype": "image/svg+xml", "base64data": STANDARD.encode(ICON)}],
             "version": version,
             "minKubeVersion": "1.30.0",
             "maturity": "alpha",
@@ -184,5 +190,7 @@ mod tests {
         assert_eq!(text.matches("example.com/function-mesh@sha256:0").count(), 5);
         assert_eq!(version["spec"]["customresourcedefinitions"]["owned"].as_array().unwrap().len(), 5);
         assert!(files.get("manifests/functions.crd.yaml").is_some());
+        let icon = version["spec"]["icon"][0]["base64data"].as_str().unwrap();
+        assert!(STANDARD.decode(icon).unwrap().starts_with(b"<svg"));
     }
 }

@@ -25,8 +25,8 @@ enum Image {
     Pulsar,
     /// The same with Python, further connectors and the programs of the matrix.
     Full,
-    /// PostgreSQL, for connectors of the matrix.
-    Postgres,
+    /// PostgreSQL, Redis, RabbitMQ and Kafka, for connectors of the matrix.
+    Systems,
     /// The four controllers.
     Controllers,
     /// All of them.
@@ -39,7 +39,7 @@ impl Image {
             Self::Pause => vec![Kind::Pause],
             Self::Pulsar => vec![Kind::Pulsar],
             Self::Full => vec![Kind::Full],
-            Self::Postgres => vec![Kind::Postgres],
+            Self::Systems => vec![Kind::Systems],
             Self::Controllers => vec![Kind::Controllers],
             Self::All => Kind::ALL.to_vec(),
         }

@@ -12,8 +12,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Connectors by the names of their artifacts.
-const CONNECTORS: [&str; 4] =
-    [DATA_GENERATOR, "pulsar-io-batch-data-generator", "pulsar-io-jdbc-postgres", "pulsar-io-kafka"];
+const CONNECTORS: [&str; 6] = [
+    DATA_GENERATOR,
+    "pulsar-io-batch-data-generator",
+    "pulsar-io-jdbc-postgres",
+    "pulsar-io-kafka",
+    "pulsar-io-rabbitmq",
+    "pulsar-io-redis",
+];
 /// Version of Python in the base.
 const PYTHON: &str = "3.11";
 /// Dependencies of Pulsar's Python instance, and pip, by which it installs the dependencies of a package.
@@ -96,7 +102,11 @@ fn ours(work: &Path, programs: &Path) -> Result<PathBuf> {
     let (folder, classes) = (root.join("pulsar/samples"), work.join("classes"));
     fs::create_dir_all(&folder)?;
     let mut compile = command("javac", ["--release", "17", "-cp"]);
-    compile.arg(&api).arg("-d").arg(&classes).arg(programs.join("java/SecretFunction.java"));
+    compile
+        .arg(&api)
+        .arg("-d")
+        .arg(&classes)
+        .args(["SecretFunction", "ToPerson"].map(|class| programs.join(format!("java/{class}.java"))));
     run(&mut compile)?;
     let mut jar = command("jar", ["--create", "--date=1980-01-01T00:00:02Z", "--file"]);
     run(jar.arg(folder.join("samples.jar")).arg("-C").arg(&classes).arg("."))?;

@@ -11,5 +11,5 @@ pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
 pub const CONTROLLERS_IMAGE: &str = concat!("docker.io/local/function-mesh:", env!("CARGO_PKG_VERSION"));
 /// Image that keeps a pod's namespaces; also a small shell for tests.
 pub const PAUSE_IMAGE: &str = "docker.io/local/pause:1";
-/// PostgreSQL, for connectors of the matrix.
-pub const POSTGRES_IMAGE: &str = "docker.io/local/postgresql:15";
+/// PostgreSQL, Redis, RabbitMQ and Kafka, for connectors of the matrix.
+pub const SYSTEMS_IMAGE: &str = "docker.io/local/systems:1";

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use e2e::cluster::Cluster;
-use e2e::images::{self, Archive};
+use e2e::images::{self, Archive, System};
 use e2e::operator::Kubectl;
 use e2e::pulsar::Broker;
 use e2e::shell::{Fatal, output, run, until};
@@ -60,6 +60,30 @@ impl Stage {
     /// Imports an image into a cluster of the tests; other clusters have to pull it.
     pub(crate) fn import(&self, image: &Archive) -> Result<()> {
         self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.import(image))
+    }
+
+    /// Starts a system that connectors talk to, unless another case did.
+    pub(crate) fn system(&self, system: &System) -> Result<()> {
+        self.import(&images::systems()?)?;
+        let System { name, port, start, ready } = system;
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}},
+            "spec": {"terminationGracePeriodSeconds": 0, "enableServiceLinks": false, "containers": [{
+                "name": name, "image": images::SYSTEMS_IMAGE, "imagePullPolicy": "IfNotPresent",
+                "command": ["bash", "-c", start],
+                "readinessProbe": {"exec": {"command": ["bash", "-c", ready]}, "periodSeconds": 3, "timeoutSeconds": 10},
+                "resources": {"requests": {"memory": "128Mi"}},
+            }]},
+        });
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"port": port}]},
+        });
+        for object in [&pod, &service] {
+            self.kubectl.apply(NAMESPACE, &object.to_string())?;
+        }
+        let ready = format!("-n {NAMESPACE} wait --for=condition=Ready pod/{name} --timeout=180s");
+        run(&mut self.kubectl.command(&ready))
     }
 
     /// An object, or a list of them.

@@ -183,3 +183,21 @@ fn the_roles_for_people_are_optional() -> Result<()> {
     assert!(roles(json!({"rbac": {"agregate": false}})).is_err());
     Ok(())
 }
+
+#[test]
+fn the_definitions_have_the_metadata_of_the_user_and_are_always_kept() -> Result<()> {
+    let metadata = |values: Value| -> Result<Vec<Value>> {
+        let objects = documents(&template("function-mesh-crds", "x", "ns", &values)?)?;
+        let crds = objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
+        Ok(crds.map(|crd| crd["metadata"].clone()).collect())
+    };
+    let keep = json!({"helm.sh/resource-policy": "keep"});
+    let plain = metadata(json!({}))?;
+    assert!(plain.len() == 5 && plain.iter().all(|m| m["annotations"] == keep && m["labels"].is_null()));
+    let own = json!({"labels": {"a": "b"}, "annotations": {"c": "d", "helm.sh/resource-policy": "delete"}});
+    for found in metadata(json!({"crds": own}))? {
+        assert_eq!(found["labels"], json!({"a": "b"}));
+        assert_eq!(found["annotations"], json!({"c": "d", "helm.sh/resource-policy": "keep"}));
+    }
+    Ok(())
+}
