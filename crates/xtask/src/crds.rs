@@ -14,7 +14,8 @@ pub(crate) fn generate(files: &mut Files) -> Result<()> {
         let name = format!("{}.yaml", definition.spec.names.plural);
         let text = yaml::document(&serde_json::to_value(&definition)?);
         let text = format!("{HEADER}{text}");
-        let chart = of_chart(&text, definition.metadata.name.as_deref().context("a definition without a name")?)?;
+        let chart =
+            of_chart(&text, definition.metadata.name.as_deref().context("a definition without a name")?)?;
         files.add(format!("config/crd/{name}"), text);
         files.add(format!("charts/function-mesh-crds/templates/{name}"), chart);
         names.push(format!("  - {name}\n"));
@@ -36,7 +37,9 @@ pub(crate) fn generate(files: &mut Files) -> Result<()> {
 fn of_chart(text: &str, name: &str) -> Result<String> {
     let metadata = format!("\nmetadata: {{name: {name}}}\n");
     ensure!(text.contains(&metadata), "{name} has more metadata than its name");
-    let of_chart = format!("\nmetadata:\n  name: {name}\n  {{{{- include \"function-mesh-crds.metadata\" . | nindent 2 }}}}\n");
+    let of_chart = format!(
+        "\nmetadata:\n  name: {name}\n  {{{{- include \"function-mesh-crds.metadata\" . | nindent 2 }}}}\n"
+    );
     Ok(template(text).replace(&template(&metadata), &of_chart))
 }
 
