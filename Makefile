@@ -6,8 +6,9 @@ SHELL := /bin/bash
 CARGO := cargo
 # Starts test clusters and builds images; see e2e/.
 E2E := target/debug/e2e
-# The same without the subcommands of tests, which take minutes to compile.
-HARNESS := target/harness/debug/e2e
+# The same without the subcommands of tests, which take minutes to compile. In the profile of the controllers, which need some of the
+# same macros.
+HARNESS := target/pods/e2e
 # No backtraces in the output of tests.
 export RUST_LIB_BACKTRACE ?= 0
 export INSTA_UPDATE ?= no
@@ -206,7 +207,7 @@ $(E2E): toolchain
 
 .PHONY: $(HARNESS)
 $(HARNESS): toolchain
-	@$(CARGO) build $(QUIET) --locked --package e2e --bin e2e --no-default-features --target-dir target/harness
+	@$(CARGO) build $(QUIET) --locked --package e2e --bin e2e --no-default-features --profile pods
 
 $(DENY): | toolchain
 	@echo "building cargo-deny $(DENY_VERSION) (some minutes the first time)"

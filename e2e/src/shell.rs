@@ -38,7 +38,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        let tail: Vec<&str> = errors.lines().chain(text.lines()).collect();
+        let tail: Vec<&str> = text.lines().chain(errors.lines()).collect();
         let tail = tail.iter().rev().take(15).rev().copied().collect::<Vec<_>>().join("\n");
         bail!("{message}: {}\n{tail}", output.status);
     }

@@ -28,6 +28,8 @@ struct Target {
     controllers: String,
     /// Digest of the controllers' image: the name of the image stays the same when its content changes.
     revision: Option<String>,
+    /// Where the controllers' image has to be imported.
+    to_import: Option<(Cluster, Archive)>,
 }
 
 impl Target {
@@ -43,19 +45,24 @@ impl Target {
                 pulsar: variable("PULSAR_IMAGE").unwrap_or_else(|| images::PULSAR_IMAGE.to_owned()),
                 controllers: variable("IMAGE").unwrap_or_else(|| images::CONTROLLERS_IMAGE.to_owned()),
                 revision: None,
+                to_import: None,
             });
         }
         let (cluster, pulsar, controllers) = prepare()?;
-        for image in [&pulsar, &controllers] {
-            cluster.import(image)?;
-        }
+        cluster.import(&pulsar)?;
         Ok(Self {
             kubeconfig: cluster.kubeconfig(),
             own: true,
             pulsar: images::PULSAR_IMAGE.to_owned(),
             controllers: images::CONTROLLERS_IMAGE.to_owned(),
             revision: Some(controllers.digest()?),
+            to_import: Some((cluster, controllers)),
         })
+    }
+
+    /// Imports the image of the controllers into a cluster of our own, while the broker starts.
+    fn import_controllers(&self) -> Result<()> {
+        self.to_import.as_ref().map_or(Ok(()), |(cluster, image)| cluster.import(image))
     }
 }
 
@@ -94,6 +101,7 @@ pub fn demo() -> Result<()> {
 
     progress("deploying a Pulsar broker");
     let broker = Broker::deploy(&kubectl, DEMO, &target.pulsar)?;
+    target.import_controllers()?;
     progress("installing the charts");
     // Restarts the pods when the image has new content under the same name.
     let revision = target.revision.as_ref().map(|digest| format!("podAnnotations.revision={digest}"));

@@ -70,7 +70,7 @@ pub const RABBITMQ: System = System {
     port: 5672,
     start: "export RABBITMQ_NODENAME=rabbit@localhost RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-rabbit loopback_users []' \
             && exec rabbitmq-server",
-    ready: "rabbitmqctl -n rabbit@localhost await_startup --timeout 1",
+    ready: "exec 3<>/dev/tcp/localhost/5672",
 };
 /// Kafka without ZooKeeper.
 pub const KAFKA_BROKER: System = System {
