@@ -4,9 +4,10 @@ use super::architecture::{Architecture, PLUGIN};
 use super::tools::Tools;
 use crate::images::BINARIES;
 use crate::paths;
-use crate::shell::{cargo, command, output, progress};
+use crate::shell::{cargo, command, output, progress, run};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// All binaries of a release, each named like its package.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -20,7 +21,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 pub(super) fn build(architecture: Architecture, tools: &Tools) -> Result<PathBuf> {
     // Their own target folder: other flags than those of `make image`.
     let target = paths::root().join("target/dist.build");
-    let mut build = command("cargo", ["auditable", "zigbuild", "--locked", "--release"]);
+    let mut build = command(&tools.auditable, ["auditable", "zigbuild", "--locked", "--release"]);
+    build.env("CARGO", cargo_by_name(&target)?);
     build.args(["--target", architecture.target, "--target-dir"]).arg(&target);
     for name in names() {
         build.args(["--package", name]);
@@ -42,6 +44,17 @@ pub(super) fn build(architecture: Architecture, tools: &Tools) -> Result<PathBuf
     progress(&format!("building the binaries for {} (a quarter of an hour on two cores)", architecture.name));
     cargo(build.current_dir(paths::root()))?;
     Ok(target.join(architecture.target).join("release"))
+}
+
+/// A cargo that finds cargo-auditable by its name: cargo derives the names of all symbols of the workspace from what calls the compiler,
+/// and cargo-auditable would call itself by its path.
+fn cargo_by_name(target: &Path) -> Result<PathBuf> {
+    let script = target.join("cargo");
+    fs::create_dir_all(target).with_context(|| format!("folder {}", target.display()))?;
+    let text = "#!/bin/sh\nunset CARGO\nRUSTC_WORKSPACE_WRAPPER=cargo-auditable exec cargo \"$@\"\n";
+    fs::write(&script, text).with_context(|| format!("file {}", script.display()))?;
+    run(command("chmod", ["755"]).arg(&script))?;
+    Ok(script)
 }
 
 /// Folders of this machine that compilers write into binaries, and what they are to write instead.

@@ -21,6 +21,8 @@ const ZIG: &str = "0.17.1";
 pub(super) struct Tools {
     /// Folders to add to PATH, so that cargo finds its subcommands.
     pub path: Vec<PathBuf>,
+    /// Adds the list of dependencies to each binary.
+    pub auditable: PathBuf,
     /// The compiler of C.
     pub zig: PathBuf,
     /// From a binary to its bill of materials.
@@ -44,8 +46,9 @@ pub(super) fn ensure() -> Result<Tools> {
     }
     let zig = zig()?;
     let path = [AUDITABLE, ZIGBUILD].into_iter().map(cargo_tool).collect::<Result<Vec<_>>>()?;
+    let auditable = cargo_tool(AUDITABLE)?.join(AUDITABLE.0);
     let cyclonedx = cargo_tool(CYCLONEDX)?.join(CYCLONEDX.0);
-    Ok(Tools { path, zig, cyclonedx })
+    Ok(Tools { path, auditable, zig, cyclonedx })
 }
 
 /// Installs a program that cargo builds. Returns the folder it is in.
