@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const RELEASE: &str = "bookworm";
 const PACKAGES: &str = "openjdk-17-jre-headless,bash,ca-certificates,procps,python3";
 /// The JRE links its manual pages, whose folder the slim variant lacks.
-const BEFORE: &str = r#"mkdir -p "$1/usr/share/man/man1""#;
+pub(super) const BEFORE: &str = r#"mkdir -p "$1/usr/share/man/man1""#;
 /// The user of the runner images, with a name for programs that look it up; a name for the loopback address, which the tools
 /// connect to; no network settings of this machine; and no files for interactive use or apt.
 const AFTER: &str = concat!(

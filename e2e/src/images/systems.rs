@@ -2,7 +2,7 @@
 //! pod runs one of them; its data is lost with the pod, and everyone may do everything with it.
 
 use super::oci::{Archive, Recipe, build, pack};
-use super::pulsar::bootstrap;
+use super::pulsar::{BEFORE, bootstrap};
 use super::tags::SYSTEMS_IMAGE;
 use crate::paths;
 use crate::shell::{command, progress, run};
@@ -13,8 +13,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PACKAGES: &str = "postgresql,redis-server,rabbitmq-server,openjdk-17-jre-headless";
-/// The JRE links its manual pages, whose folder the slim variant lacks.
-const BEFORE: &str = r#"mkdir -p "$1/usr/share/man/man1""#;
 /// Copies the dependencies of a project.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 /// Settings of the only node of a Kafka cluster, which is known as `kafka`.

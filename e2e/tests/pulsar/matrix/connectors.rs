@@ -103,7 +103,7 @@ fn redis(run: &Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every message comes back once, and the password is in no object.
+/// Every message comes back once; user and password are in a Secret.
 fn rabbitmq(run: &Run<'_>) -> Result<()> {
     run.stage.system(&RABBITMQ)?;
     run.stage.secret("rabbitmq", &json!({"username": "guest", "password": "guest"}))?;
