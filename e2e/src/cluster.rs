@@ -141,6 +141,14 @@ impl Cluster {
         let second = second::socket(&self.folder());
         if second.exists() { images::import(&second, image) } else { Ok(()) }
     }
+
+    /// Gives an imported image another name as well, on the first node.
+    ///
+    /// # Errors
+    /// When there is no such image.
+    pub fn name_image(&self, image: &str, other: &str) -> Result<()> {
+        images::name(&Node::socket(&self.folder()), image, other)
+    }
 }
 
 /// The inside of a cluster: the first process of its namespaces. Ends when a part of the cluster ends.

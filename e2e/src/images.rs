@@ -26,13 +26,15 @@ mod tags;
 
 pub use controllers::{BINARIES, Earlier, controllers, controllers_for, earlier};
 pub use full::full;
-pub use import::import;
+pub use import::{import, name};
 pub use oci::Archive;
 pub(crate) use oci::{pack_entries, sha256};
 pub use pulsar::{artifact, pulsar};
 pub use sandbox::pause;
 pub use systems::{KAFKA_BROKER, POSTGRESQL, RABBITMQ, REDIS, System, systems};
-pub use tags::{CONTROLLERS_IMAGE, FULL_IMAGE, PAUSE_IMAGE, PULSAR_IMAGE, PULSAR_VERSION, SYSTEMS_IMAGE};
+pub use tags::{
+    CONTROLLERS_IMAGE, DEFAULT_IMAGES, FULL_IMAGE, PAUSE_IMAGE, PULSAR_IMAGE, PULSAR_VERSION, SYSTEMS_IMAGE,
+};
 
 use anyhow::Result;
 

@@ -100,14 +100,21 @@ pub async fn page_on_api(name: &str, page: &Page) -> Result<usize> {
 /// All pages on one cluster, which is emptied between them.
 async fn on_cluster(options: &Options, pages: &[Page]) -> Result<Vec<Outcome>> {
     let cluster = Cluster::up(&options.name, true, 1)?;
-    for image in [&images::pulsar()?, &images::controllers()?] {
+    for image in [&images::pulsar()?, &images::controllers()?, &images::full()?] {
         cluster.import(image)?;
+    }
+    for name in images::DEFAULT_IMAGES {
+        cluster.name_image(images::FULL_IMAGE, name)?;
     }
     let env = TestEnv::new(&cluster.folder(), TestEnv::debug_build(), TIMEOUT).await?;
     let mut outcomes = Vec::new();
     for page in pages {
         let work = paths::disk(&options.name).join("page");
         let outcome = Runner::cluster(&env, &work)?.page(page).await;
+        // At once: a page that left something that cannot be removed would hide it.
+        if let Err(error) = &outcome {
+            progress(&format!("{error:#}"));
+        }
         outcomes.push((page.path.display().to_string(), outcome));
         empty(&env).context("removing what a page left")?;
     }
@@ -124,6 +131,11 @@ fn empty(env: &TestEnv) -> Result<()> {
 }
 
 const EMPTY: &str = r#"
+# First what refuses or delays the other changes.
+kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations --output name | xargs --no-run-if-empty kubectl delete
+for plural in $(kubectl get crd --output name | grep functionmesh.io); do
+  kubectl patch "$plural" --type merge --patch '{"spec":{"conversion":{"strategy":"None","webhook":null}}}'
+done
 for kind in functionmeshes functions sources sinks; do
   kubectl get "$kind" --all-namespaces --no-headers --output custom-columns=:metadata.namespace,:metadata.name 2> /dev/null |
     while read -r namespace name; do
@@ -137,6 +149,5 @@ kubectl get crd --output name | { grep functionmesh.io || true; } | xargs --no-r
 kubectl get namespaces --output name | { grep --extended-regexp --invert-match '/(default|kube-.*)$' || true; } |
   xargs --no-run-if-empty kubectl delete
 kubectl delete all,configmaps,secrets --all --namespace default
-kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings,mutatingwebhookconfigurations,validatingwebhookconfigurations --output name |
-  xargs --no-run-if-empty kubectl delete
+kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings --output name | xargs --no-run-if-empty kubectl delete
 "#;

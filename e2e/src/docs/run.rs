@@ -232,7 +232,10 @@ impl Runner {
         let mut bash = Command::new("bash");
         let path = std::env::var("PATH").unwrap_or_default();
         let tools = paths::cache().join("bin");
-        let path = format!("{}:{}:{path}", tools.display(), self.env.build.folder.display());
+        // Programs that a page's hidden commands put there come first.
+        let own = self.work.join("bin");
+        let path =
+            format!("{}:{}:{}:{path}", own.display(), tools.display(), self.env.build.folder.display());
         bash.args(arguments).current_dir(&self.work).env("PATH", path);
         // Nothing is read from or written to the home of who runs the tests.
         bash.env("HOME", &self.work).env("KUBECONFIG", self.env.kubectl.kubeconfig());

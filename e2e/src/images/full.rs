@@ -54,6 +54,7 @@ pub fn full() -> Result<Archive> {
         let mut layers = layers(work, &CONNECTORS)?;
         layers.push(python(work)?);
         layers.push(ours(work, &programs)?);
+        layers.push(recorded(work, &programs)?);
         Ok(layers)
     })
 }
@@ -89,27 +90,15 @@ fn python(work: &Path) -> Result<PathBuf> {
 
 /// The layer with the test functions and programs, whose sources are in `e2e/images`.
 fn ours(work: &Path, programs: &Path) -> Result<PathBuf> {
-    if !present("javac") {
-        bail!(
-            "missing: install a JDK (Debian: openjdk-17-jdk-headless); a function of the matrix is compiled with it"
-        );
-    }
-    let api = artifact(
-        &format!("org.apache.pulsar:pulsar-functions-api:{PULSAR_VERSION}"),
-        &format!("pulsar-functions-api-{PULSAR_VERSION}.jar"),
-    )?;
     let root = work.join("ours");
-    let (folder, classes) = (root.join("pulsar/samples"), work.join("classes"));
+    let folder = root.join("pulsar/samples");
     fs::create_dir_all(&folder)?;
-    let mut compile = command("javac", ["--release", "17", "-cp"]);
-    compile
-        .arg(&api)
-        .arg("-d")
-        .arg(&classes)
-        .args(["SecretFunction", "ToPerson"].map(|class| programs.join(format!("java/{class}.java"))));
-    run(&mut compile)?;
-    let mut jar = command("jar", ["--create", "--date=1980-01-01T00:00:02Z", "--file"]);
-    run(jar.arg(folder.join("samples.jar")).arg("-C").arg(&classes).arg("."))?;
+    let classes = work.join("classes");
+    compile(
+        &["SecretFunction", "ToPerson"].map(|class| programs.join(format!("java/{class}.java"))),
+        &classes,
+    )?;
+    archive(&classes, &folder.join("samples.jar"))?;
     fs::copy(programs.join("bin/go-instance"), folder.join("go-instance"))?;
     let bin = root.join("pulsar/bin");
     fs::create_dir_all(&bin)?;
@@ -117,4 +106,51 @@ fn ours(work: &Path, programs: &Path) -> Result<PathBuf> {
     let layer = work.join("ours.tar");
     pack(&root, &layer, "10000", "10001")?;
     Ok(layer)
+}
+
+/// The layer with what the recorded objects of `e2e/go-operator` name, at their paths.
+fn recorded(work: &Path, programs: &Path) -> Result<PathBuf> {
+    let (root, sources) = (work.join("recorded"), programs.join("go-operator"));
+    let (apps, connectors) = (root.join("pulsar/apps"), root.join("pulsar/connectors"));
+    fs::create_dir_all(&apps)?;
+    fs::create_dir_all(&connectors)?;
+    let (function, sink) = (work.join("function"), work.join("sink"));
+    compile(&[sources.join("com/acme/Enrich.java")], &function)?;
+    archive(&function, &apps.join("enrich.jar"))?;
+    compile(&[sources.join("com/acme/io/AuditSink.java")], &sink)?;
+    let services = sink.join("META-INF/services");
+    fs::create_dir_all(&services)?;
+    fs::copy(sources.join("pulsar-io.yaml"), services.join("pulsar-io.yaml"))?;
+    archive(&sink, &connectors.join("audit.nar"))?;
+    fs::copy(sources.join("enrich.py"), apps.join("enrich.py"))?;
+    fs::copy(programs.join("bin/go-instance"), apps.join("enrich"))?;
+    let layer = work.join("recorded.tar");
+    pack(&root, &layer, "10000", "10001")?;
+    Ok(layer)
+}
+
+/// Compiles functions or connectors.
+fn compile(sources: &[PathBuf], classes: &Path) -> Result<()> {
+    if !present("javac") {
+        bail!(
+            "missing: install a JDK (Debian: openjdk-17-jdk-headless); functions of the tests are compiled with it"
+        );
+    }
+    let path = ["pulsar-functions-api", "pulsar-io-core"]
+        .map(|name| {
+            artifact(
+                &format!("org.apache.pulsar:{name}:{PULSAR_VERSION}"),
+                &format!("{name}-{PULSAR_VERSION}.jar"),
+            )
+        })
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let mut javac = command("javac", ["--release", "17", "-cp"]);
+    run(javac.arg(std::env::join_paths(path)?).arg("-d").arg(classes).args(sources))
+}
+
+/// Packs classes into a jar, or into a connector's archive, which is one as well.
+fn archive(classes: &Path, file: &Path) -> Result<()> {
+    let mut jar = command("jar", ["--create", "--date=1980-01-01T00:00:02Z", "--file"]);
+    run(jar.arg(file).arg("-C").arg(classes).arg("."))
 }

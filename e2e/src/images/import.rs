@@ -15,8 +15,7 @@ const LABEL: &str = "function-mesh/archive";
 /// If `ctr` is missing, the socket does not respond, or containerd refuses the archive.
 pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
     let ctr = |arguments: &[&str]| {
-        let mut ctr = command("ctr", ["--namespace", "k8s.io", "--address"]);
-        output(ctr.arg(socket).args(arguments)).with_context(|| format!("importing {}", archive.reference))
+        ctr(socket, arguments).with_context(|| format!("importing {}", archive.reference))
     };
     let digest = archive.digest()?;
     let known = ctr(&["images", "list", "--quiet", &format!("labels.\"{LABEL}\"==\"{digest}\"")])?;
@@ -27,4 +26,19 @@ pub fn import(socket: &Path, archive: &Archive) -> Result<()> {
     ctr(&["images", "import", &archive.path.display().to_string()])?;
     ctr(&["images", "label", &archive.reference, &format!("{LABEL}={digest}")])?;
     Ok(())
+}
+
+/// Gives an imported image another name as well.
+///
+/// # Errors
+/// If `ctr` is missing, the socket does not respond, or there is no such image.
+pub fn name(socket: &Path, image: &str, other: &str) -> Result<()> {
+    ctr(socket, &["images", "tag", "--force", image, other])
+        .with_context(|| format!("naming {image} {other}"))
+        .map(drop)
+}
+
+fn ctr(socket: &Path, arguments: &[&str]) -> Result<String> {
+    let mut ctr = command("ctr", ["--namespace", "k8s.io", "--address"]);
+    output(ctr.arg(socket).args(arguments))
 }

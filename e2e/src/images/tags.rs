@@ -7,6 +7,14 @@ pub const PULSAR_VERSION: &str = "4.0.6";
 pub const PULSAR_IMAGE: &str = "docker.io/apachepulsar/pulsar-all:4.0.6";
 /// The same with Python, further connectors and the programs of the matrix.
 pub const FULL_IMAGE: &str = "docker.io/local/pulsar-all:4.0.6";
+/// Names of the images that the operators choose where nothing else is configured; [`FULL_IMAGE`] stands in their place on clusters
+/// where recorded objects of the Go operator run.
+pub const DEFAULT_IMAGES: [&str; 4] = [
+    "docker.io/streamnative/pulsar-functions-java-runner:2.10.0.0-rc10",
+    "docker.io/streamnative/pulsar-functions-python-runner:2.10.0.0-rc10",
+    "docker.io/streamnative/pulsar-functions-go-runner:2.10.0.0-rc10",
+    "docker.io/streamnative/pulsar-all:2.10.0.0-rc10",
+];
 /// Image with the four controllers, as the chart names it.
 pub const CONTROLLERS_IMAGE: &str = concat!("docker.io/local/function-mesh:", env!("CARGO_PKG_VERSION"));
 /// Image that keeps a pod's namespaces; also a small shell for tests.
