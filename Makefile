@@ -111,11 +111,12 @@ docs-test: $(E2E) ## Execute the shell blocks of the documentation on API server
 
 MDBOOK := .cache/tools/mdbook-$(MDBOOK_VERSION)/bin/mdbook
 .PHONY: docs
-docs: $(MDBOOK) ## Build the documentation as a site in target/book
+docs: $(MDBOOK) ## Build the documentation as a site in target/book, and check its links
 	@$(MDBOOK) build docs
 	@# Files outside of docs/ are not in the site: links to them become text.
 	@sed -i -E 's#<a href="\.\./[^"]*">(([^<]|</?code>)*)</a>#\1#g' target/book/*.html
 	@sed -i -E 's#<a href="\.\./\.\./[^"]*">(([^<]|</?code>)*)</a>#\1#g' target/book/*/*.html
+	@$(CARGO) xtask site target/book
 	@echo "target/book/index.html"
 
 .PHONY: e2e-full
@@ -157,6 +158,7 @@ lint: toolchain $(DENY) ## Check format, lints, structure, documentation and dep
 	$(CARGO) xtask structure
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --locked --workspace --no-deps
 	$(DENY) --log-level error check bans licenses sources
+	$(MAKE) --no-print-directory docs
 
 # Not part of `make lint`: it needs the database of advisories, and fails without a change of this repository.
 .PHONY: advisories

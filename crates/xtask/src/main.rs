@@ -11,6 +11,7 @@ mod install;
 mod policy;
 mod rbac;
 mod settings;
+mod site;
 mod structure;
 mod tenancy;
 mod yaml;
@@ -57,6 +58,11 @@ enum Command {
     },
     /// Check the shape of the workspace: cycles between files, upward arrows, public modules, sizes, pure crates.
     Structure,
+    /// Check the links of the documentation as a site, which mdBook built.
+    Site {
+        /// Folder of the site.
+        folder: std::path::PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -105,6 +111,7 @@ fn main() -> Result<()> {
         Command::Rbac(mode) => (&[roles], "cargo xtask rbac", mode),
         Command::Docs(mode) => (&[docs::generate], "cargo xtask docs", mode),
         Command::Structure => return structure::check(),
+        Command::Site { folder } => return site::check(&folder),
         Command::Bundle { output, image } => {
             let mut files = Files::default();
             bundle::generate(&manifests()?, &mut files, image.as_deref())?;
