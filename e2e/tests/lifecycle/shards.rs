@@ -18,13 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const NUMBER: usize = 30;
-const LEASE: Duration = Duration::from_secs(5);
+const LEASE: Duration = Duration::from_secs(10);
 
 /// Starts one shard of a controller.
 fn spawn(env: &TestEnv, name: &str, namespace: &str, shard: &str) -> Result<Controller> {
     let (watched, shard) = (format!("--watched-namespace={namespace}"), format!("--shard={shard}"));
     let lease = format!("--lease-namespace={NAMESPACE}");
-    let times = ["--lease-duration=5", "--lease-renew-deadline=3", "--lease-retry-period=1"];
+    // Long enough for an API server that stands still for some seconds on a busy machine: a lost lease ends a process.
+    let times = ["--lease-duration=10", "--lease-renew-deadline=8", "--lease-retry-period=1"];
     let flags: Vec<&str> = [watched.as_str(), &shard, &lease].into_iter().chain(times).collect();
     Controller::spawn(env, name, &flags)
 }
