@@ -133,8 +133,8 @@ fn empty(env: &TestEnv) -> Result<()> {
 const EMPTY: &str = r#"
 # First what refuses or delays the other changes.
 kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations --output name | xargs --no-run-if-empty kubectl delete
-for plural in $(kubectl get crd --output name | grep functionmesh.io); do
-  kubectl patch "$plural" --type merge --patch '{"spec":{"conversion":{"strategy":"None","webhook":null}}}'
+for crd in $(kubectl get crd --output name | grep functionmesh.io); do
+  kubectl patch "$crd" --type merge --patch '{"spec":{"conversion":{"strategy":"None","webhook":null}}}'
 done
 for kind in functionmeshes functions sources sinks; do
   kubectl get "$kind" --all-namespaces --no-headers --output custom-columns=:metadata.namespace,:metadata.name 2> /dev/null |
