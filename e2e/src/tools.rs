@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 pub const KUBERNETES: &str = "v1.35.4";
 
 /// Packages of a control plane, by a program that shows that they are installed. Pages of the documentation use jq.
-const API_PACKAGES: &[(&str, &str)] = &[("etcd", "etcd-server"), ("setpriv", "util-linux"), ("jq", "jq")];
+const API_PACKAGES: &[(&str, &str)] = &[("setpriv", "util-linux"), ("jq", "jq")];
 
 /// Packages of a node.
 const NODE_PACKAGES: &[(&str, &str)] = &[
@@ -41,7 +41,7 @@ pub enum Scope {
 /// If that is not possible here; the message says what to do.
 pub fn ensure(scope: Scope) -> Result<()> {
     packages(API_PACKAGES)?;
-    let mut binaries = vec!["kube-apiserver", "kube-controller-manager", "kubectl", "helm"];
+    let mut binaries = vec!["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"];
     if scope == Scope::Node {
         packages(NODE_PACKAGES)?;
         binaries.extend(["kube-scheduler", "kube-proxy", "kubelet", "coredns"]);
@@ -195,7 +195,7 @@ fn kubernetes(wanted: &[&str]) -> Result<()> {
     let version = |package: &str| format!("-X k8s.io/{package}/version.gitVersion={KUBERNETES}");
     let flags = format!("-s -w {} {}", version("component-base"), version("client-go/pkg"));
     let packages = stale.iter().map(|name| match *name {
-        "coredns" => "./coredns".to_owned(),
+        name @ ("coredns" | "etcd") => format!("./{name}"),
         "helm" => "helm.sh/helm/v4/cmd/helm".to_owned(),
         name => format!("k8s.io/kubernetes/cmd/{name}"),
     });
