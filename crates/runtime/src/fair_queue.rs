@@ -10,8 +10,9 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// How many objects may wait in order. Beyond them, kube's queue has no order.
-const WAITING: u16 = 256;
+/// How many objects may wait in order. Beyond them, kube's queue has no order. kube polls all of them, and those that run, whenever
+/// one of them goes on.
+const WAITING: u16 = 64;
 
 /// Number of objects that kube's queue may run at the same time.
 pub(crate) fn places(concurrency: u16) -> u16 {

@@ -5,6 +5,7 @@ use crate::settings::setting::{Effect, Runtime, Setting};
 use crate::settings::table::settings;
 use crate::settings::when::{self, When};
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// What happens to an object with a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,13 @@ impl Rule {
     }
 }
 
-/// All rules, in the order of the table.
-pub fn rules() -> Vec<Rule> {
+/// All rules, in the order of the table. Every reconcile reads them.
+pub fn rules() -> &'static [Rule] {
+    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(all);
+    &RULES
+}
+
+fn all() -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for setting in settings() {
         let first = rules.len();
