@@ -145,7 +145,7 @@ bench: toolchain ## Measure controller overhead compared with the theoretical mi
 .PHONY: bench-large
 bench-large: toolchain ## Measure ten thousand Functions, shards, and meshes of 500 and 1,000 (N=number; half an hour)
 	$(CARGO) build --quiet --locked --release --bins $(addprefix --package ,$(BENCHED))
-	@$(or $(CARGO_TARGET_DIR),target)/release/e2e bench --large --number $(if $(filter command line,$(origin N)),$(N),10000)
+	@$(or $(CARGO_TARGET_DIR),target)/release/e2e bench --large $(if $(filter command line,$(origin N)),--number $(N),--number 10000 --write)
 
 .PHONY: bench-render
 bench-render: toolchain ## Measure the time to lower, render and hash one Function

@@ -50,7 +50,10 @@ pub(super) async fn bench(settings: Settings) -> Result<()> {
     }
     let table = report::table(&bench.rows);
     eprintln!("\n{}\n{table}", report::machine()?);
-    if settings.write {
+    if settings.write && settings.large {
+        report::write_large(&bench.rows, &settings)?;
+        progress("written to docs/benchmarks-large.md");
+    } else if settings.write {
         report::write(&bench.rows, &settings)?;
         progress("written to docs/benchmarks.md");
     }

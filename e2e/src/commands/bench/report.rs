@@ -92,6 +92,30 @@ pub(super) fn write(rows: &[Row], settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// Writes `docs/benchmarks-large.md`.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn write_large(rows: &[Row], settings: &Settings) -> Result<()> {
+    let mut text = format!(
+        "# Benchmarks with many objects\n\n\
+         `make bench-large` writes this file (about half an hour); with `N=1000` it prints the same table for fewer objects and \
+         does not write the file. It is measured as [the other benchmarks](benchmarks.md) are: on an API server without nodes, \
+         where a small program reports every replica as available. The row with pods has one for each Function, created by the \
+         benchmark as running. [Sizing](operate/sizing.md) says what follows from the numbers.\n\n\
+         {machine}\n\n| scenario | {number} Functions | goal | met |\n|---|---|---|---|\n",
+        machine = machine()?,
+        number = settings.number,
+    );
+    for Row { what, ours, goal, met, .. } in rows {
+        let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "| {what} | {ours} | {goal} | {met} |");
+    }
+    fs::write(paths::root().join("docs/benchmarks-large.md"), text)?;
+    Ok(())
+}
+
 /// Machine, versions and date.
 ///
 /// # Errors
@@ -105,7 +129,7 @@ pub(super) fn machine() -> Result<String> {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
     let kib: u64 = total.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_default();
-    let etcd = first(output(&mut command("etcd", ["--version"]))?);
+    let etcd = first(output(&mut command(paths::binary("etcd"), ["--version"]))?);
     let git = |arguments: [&str; 3]| {
         let found = output(command("git", arguments).current_dir(paths::root()));
         found.map(first).unwrap_or_default()

@@ -21,9 +21,9 @@ pub struct Settings {
     #[arg(long)]
     pub memory_only: bool,
     /// Measure many objects, shards and large meshes instead
-    #[arg(long, conflicts_with_all = ["memory_only", "write"])]
+    #[arg(long, conflicts_with = "memory_only")]
     pub large: bool,
-    /// Write docs/benchmarks.md
+    /// Write docs/benchmarks.md, or docs/benchmarks-large.md
     #[arg(long)]
     pub write: bool,
 }
