@@ -201,6 +201,14 @@ impl ApiOnly {
         Self::start(name, ControlPlane::disposable)
     }
 
+    /// The same without streaming lists, as before Kubernetes 1.34.
+    ///
+    /// # Errors
+    /// When something is missing or does not start.
+    pub fn up_without_streaming_lists(name: &str) -> Result<Self> {
+        Self::start(name, |control_plane| control_plane.disposable().without_streaming_lists())
+    }
+
     /// The same for measurements, with everything as it is by default.
     ///
     /// # Errors

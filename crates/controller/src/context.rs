@@ -7,7 +7,6 @@ use crate::finalize::cleanups::Cleanups;
 use crate::object::Object;
 use crate::optional_api;
 use functionmesh_api::condition;
-use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_api::status::ComponentStatus;
 use functionmesh_plan::health::pods::Pods;
 use functionmesh_plan::health::reason::Reason;
@@ -16,6 +15,7 @@ use functionmesh_plan::observed::job::JobView;
 use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
+use functionmesh_plan::observed::view::{Labelled, View};
 use functionmesh_plan::plan::Observed;
 use functionmesh_plan::rollout::policy::RolloutPolicy;
 use functionmesh_plan::rollout::provenance::OperatorHash;
@@ -29,9 +29,10 @@ use functionmesh_runtime::optional::Optional;
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
 use kube::core::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::WriterDropped;
-use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -105,11 +106,16 @@ impl<K: Component> Context<K> {
     pub(crate) fn observed(&self, workload: &Workload) -> Observed {
         let names = ChildNames::of(workload);
         Observed {
-            service: self.services.get(&names.service()),
-            stateful_set: self.stateful_sets.get(&names.same()),
+            service: self.services.get(&names.service()).map(View::unpacked),
+            stateful_set: self.stateful_set(&names.same()),
             horizontal_autoscaler: self.horizontal_autoscalers.get(&names.same()),
             vertical_autoscaler: self.vertical_autoscalers.cache.get(&names.same()),
         }
+    }
+
+    /// The newest known `StatefulSet` of a name.
+    pub(crate) fn stateful_set(&self, name: &ObjectRef<StatefulSetView>) -> Option<StatefulSetView> {
+        self.stateful_sets.get(name).map(View::unpacked)
     }
 
     /// Whether a write or deletion of a child is not in its cache yet.
@@ -160,10 +166,10 @@ fn key_of(object: &ObjectMeta) -> Key {
 /// The key by which the object of a pod finds it: that of [`key_of`].
 pub(crate) fn keys_of_pod(pod: &PodView) -> Vec<Key> {
     let namespace = pod.metadata.namespace.as_deref();
-    pod.labels().get(LABEL_NAME).map(|name| Key::of(namespace, name)).into_iter().collect()
+    pod.owner().map(|name| Key::of(namespace, name)).into_iter().collect()
 }
 
 fn belongs<K: Component>(pod: &PodView, object: &Object<K>) -> bool {
-    let (metadata, name) = (object.meta(), pod.labels().get(LABEL_NAME));
-    pod.metadata.namespace == metadata.namespace && name.is_some() && name == metadata.name.as_ref()
+    let (metadata, name) = (object.meta(), pod.owner());
+    pod.metadata.namespace == metadata.namespace && name.is_some() && name == metadata.name.as_deref()
 }

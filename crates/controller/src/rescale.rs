@@ -59,7 +59,7 @@ fn key<K: Component>(object: &Object<K>) -> Option<ObjectRef<StatefulSetView>> {
 
 /// The `StatefulSet` of the object, unless it is being deleted.
 fn own<K: Component>(object: &Object<K>, cx: &Context<K>) -> Option<StatefulSetView> {
-    let live = cx.stateful_sets.get(&key(object)?)?;
+    let live = cx.stateful_set(&key(object)?)?;
     let owner = object.controller_owner_ref(&())?;
     let ours = ownership(&live.metadata, &owner) == Ownership::Ours;
     (ours && live.metadata.deletion_timestamp.is_none()).then_some(live)

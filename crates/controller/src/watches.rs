@@ -18,7 +18,7 @@ use functionmesh_plan::observed::job::JobView;
 use functionmesh_plan::observed::pod::PodView;
 use functionmesh_plan::observed::service::ServiceView;
 use functionmesh_plan::observed::statefulset::StatefulSetView;
-use functionmesh_plan::observed::view::View;
+use functionmesh_plan::observed::view::{Labelled, View};
 use functionmesh_plan::rollout::provenance::OperatorHash;
 use functionmesh_render::Component;
 use functionmesh_render::RenderArgs;
@@ -33,6 +33,7 @@ use functionmesh_runtime::stream::{Cached, Changes, Owners, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::core::ObjectMeta;
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -78,11 +79,10 @@ pub fn run<K: Component>(
         let (vertical, vertical_changed) = watches.optional(
             &selector,
             move |view: &mut optional_api::View| view.prune(manager),
-            owners_of::<K, optional_api::View>,
+            owners_of::<K>,
             move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
         );
-        let (pods, pods_changed) =
-            watches.indexed(&selector, PodView::prune, named_by::<K, PodView>, keys_of_pod);
+        let (pods, pods_changed) = watches.indexed(&selector, PodView::prune, named_by::<K>, keys_of_pod);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
@@ -118,13 +118,13 @@ pub fn run<K: Component>(
             .with_config(watches.queue())
             .reconcile_on(fan_out.released(concerned(objects, backend_changes)))
             .reconcile_on(deleted)
-            .watches_stream(sets_changed, |set| owners_of(&set))
-            .watches_stream(services_changed, |service| owners_of(&service))
-            .watches_stream(horizontal_changed, |scaler| owners_of(&scaler))
-            .watches_stream(vertical_changed, |scaler| owners_of(&scaler))
+            .watches_stream(sets_changed, |set| of(&set))
+            .watches_stream(services_changed, |service| of(&service))
+            .watches_stream(horizontal_changed, |scaler| of(&scaler))
+            .watches_stream(vertical_changed, |scaler| of(&scaler))
             .reconcile_all_on(vertical.turns())
-            .watches_stream(jobs_changed, |job| named_by(&job))
-            .watches_stream(pods_changed, |pod| named_by(&pod))
+            .watches_stream(jobs_changed, |job| by_label(&job))
+            .watches_stream(pods_changed, |pod| by_label(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| observed(object, context, reconciler.clone(), fan_out.clone()),
@@ -147,10 +147,14 @@ fn children<V: View, K: Component>(
     watches: &Watches,
     selector: &str,
     manager: &'static str,
-    owners: Owners<V, Object<K>>,
+    owners: Owners<Object<K>>,
 ) -> Cached<V> {
     watches.metrics.begin_writes(&V::kind(&()));
-    watches.owned(selector, move |view: &mut V| view.prune(manager), owners)
+    let trim = move |view: &mut V| {
+        view.prune(manager);
+        view.pack();
+    };
+    watches.owned(selector, trim, owners)
 }
 
 /// The caches of the configured `BackendConfig`s, and their changes; true for the one of all namespaces. If no namespace is
@@ -194,21 +198,45 @@ fn concerned<K: Component>(
 }
 
 /// The object that a child belongs to, by its owner reference and by its label: a user may have removed one of them.
-fn owners_of<K: Component, C: Resource<DynamicType = ()>>(child: &C) -> Vec<ObjectRef<Object<K>>> {
+fn owners<K: Component>(child: &ObjectMeta, label: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
     let kind = K::kind(&());
-    let references = child.owner_references().iter().filter(|r| r.kind == kind);
+    let references = child.owner_references.iter().flatten().filter(|r| r.kind == kind);
     let mut owners: Vec<_> = references
-        .filter_map(|r| Some(ObjectRef::new(&r.name).within(&child.namespace()?)))
-        .chain(named_by(child))
+        .filter_map(|r| Some(ObjectRef::new(&r.name).within(child.namespace.as_deref()?)))
+        .chain(labelled(child, label))
         .collect();
     owners.dedup();
     owners
 }
 
 /// The object that a child belongs to, by its label.
-fn named_by<K: Component, C: Resource<DynamicType = ()>>(child: &C) -> Vec<ObjectRef<Object<K>>> {
-    let object = |name: &String| Some(ObjectRef::new(name).within(&child.namespace()?));
-    child.labels().get(LABEL_NAME).and_then(object).into_iter().collect()
+fn labelled<K: Component>(child: &ObjectMeta, label: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
+    let object = |name: &str| Some(ObjectRef::new(name).within(child.namespace.as_deref()?));
+    label.and_then(object).into_iter().collect()
+}
+
+/// The object of a child, as it is received.
+fn owners_of<K: Component>(child: &ObjectMeta) -> Vec<ObjectRef<Object<K>>> {
+    owners(child, label(child))
+}
+
+/// The same by the label only.
+fn named_by<K: Component>(child: &ObjectMeta) -> Vec<ObjectRef<Object<K>>> {
+    labelled(child, label(child))
+}
+
+fn label(child: &ObjectMeta) -> Option<&str> {
+    child.labels.as_ref()?.get(LABEL_NAME).map(String::as_str)
+}
+
+/// The object of a child, as it is cached.
+fn of<K: Component, C: Labelled>(child: &C) -> Vec<ObjectRef<Object<K>>> {
+    owners(child.meta(), child.owner())
+}
+
+/// The same by the label only.
+fn by_label<K: Component, C: Labelled>(child: &C) -> Vec<ObjectRef<Object<K>>> {
+    labelled(child.meta(), child.owner())
 }
 
 /// One observed reconcile; the queue sees no errors of it.

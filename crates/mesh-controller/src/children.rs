@@ -31,7 +31,7 @@ pub(crate) fn prune<K: Resource<DynamicType = ()>>(child: &mut Child<K>, manager
         None => child.labels().contains_key(LABEL_MESH),
     };
     if !is_read {
-        child.drop_spec();
+        child.drop_content();
     }
     let entries = &mut child.meta_mut().managed_fields;
     if let Some(applied) = entries {

@@ -23,6 +23,7 @@ use functionmesh_runtime::stream::{Changes, Watches};
 use functionmesh_runtime::terminating_namespaces::TerminatingNamespaces;
 use functionmesh_runtime::tracked::{Entries, TrackedEntries};
 use futures::StreamExt;
+use kube::core::ObjectMeta;
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -122,7 +123,7 @@ fn concerned<K>(child: &Child<K>, meshes: &Store<Mesh>) -> Vec<ObjectRef<Mesh>>
 where
     K: Resource<DynamicType = ()>,
 {
-    let mut all = meshes_of(child);
+    let mut all = meshes_of(child.meta());
     let kind = FunctionMesh::kind(&());
     let owns = |mesh: &ObjectRef<Mesh>| {
         child.owner_references().iter().any(|r| r.kind == kind && r.name == mesh.name)
@@ -132,14 +133,12 @@ where
 }
 
 /// The same whether or not there is a mesh of that name.
-fn meshes_of<K>(child: &Child<K>) -> Vec<ObjectRef<Mesh>>
-where
-    K: Resource<DynamicType = ()>,
-{
-    let (name, namespace) = (child.name_any(), child.namespace().unwrap_or_default());
-    let mesh = |name: &str| ObjectRef::<Mesh>::new(name).within(&namespace);
+fn meshes_of(child: &ObjectMeta) -> Vec<ObjectRef<Mesh>> {
+    let (name, namespace) = (child.name.as_deref().unwrap_or_default(), child.namespace.as_deref());
+    let mesh = |name: &str| ObjectRef::<Mesh>::new(name).within(namespace.unwrap_or_default());
     let kind = FunctionMesh::kind(&());
-    let owners = child.owner_references().iter().filter(|r| r.kind == kind).map(|r| mesh(&r.name));
+    let references = child.owner_references.iter().flatten().filter(|r| r.kind == kind);
+    let owners = references.map(|r| mesh(&r.name));
     let named = name.match_indices('-').filter_map(|(at, _)| name.get(..at)).map(mesh);
     let mut all: Vec<_> = owners.chain(named).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -4,10 +4,14 @@
 //! whole list fail to decode, and so stop all other objects. Here, content that is nested too deeply is skipped without recursion,
 //! and the result has its path (docs/decisions/0037-decoding-depth.md).
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time};
 use kube::core::ObjectMeta;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::de::StrRead;
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Levels of a `spec`. A list adds three; serde_json's limit is 128.
@@ -149,13 +153,18 @@ impl<'de> Visitor<'de> for Levels {
     }
 }
 
-/// Metadata as it is used in views of objects (`deserialize_with`): it decodes whatever `managedFields` contains, which is nested
-/// as deeply as the object.
+/// Metadata as it is used in views of objects (`deserialize_with`, from JSON only): it decodes whatever `managedFields` contains,
+/// which is nested as deeply as the object.
 ///
 /// # Errors
 /// If it is not JSON.
 pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    Ok(metadata_of(Shallow::decode(METADATA_LEVELS, from)?.value))
+    let text = Box::<RawValue>::deserialize(from)?;
+    if let Ok(metadata) = serde_json::from_str(text.get()) {
+        return Ok(metadata);
+    }
+    let all: Shallow = read(&text, |from| Shallow::decode(METADATA_LEVELS, from))?;
+    Ok(metadata_of(all.value))
 }
 
 /// The same without `managedFields`, which are most of an object's bytes.
@@ -163,7 +172,7 @@ pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Err
 /// # Errors
 /// If it is not JSON.
 pub fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    from.deserialize_any(Slim { managers: false })
+    slim(from, false)
 }
 
 /// The same with the managers of the object, without their fields.
@@ -171,7 +180,86 @@ pub fn slim_metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D
 /// # Errors
 /// If it is not JSON.
 pub fn metadata_with_managers<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    from.deserialize_any(Slim { managers: true })
+    slim(from, true)
+}
+
+fn slim<'de, D: Deserializer<'de>>(from: D, managers: bool) -> Result<ObjectMeta, D::Error> {
+    let text = Box::<RawValue>::deserialize(from)?;
+    if let Ok(metadata) = serde_json::from_str::<WithoutFields>(text.get()) {
+        return Ok(metadata.into_metadata(managers));
+    }
+    read(&text, |from| from.deserialize_any(Slim { managers }))
+}
+
+fn read<'a, T, E: serde::de::Error>(
+    text: &'a RawValue,
+    with: impl FnOnce(&mut serde_json::Deserializer<StrRead<'a>>) -> serde_json::Result<T>,
+) -> Result<T, E> {
+    with(&mut serde_json::Deserializer::from_str(text.get())).map_err(E::custom)
+}
+
+/// The metadata without the fields in `managedFields`, as far as they are what the API server ensures.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WithoutFields {
+    name: Option<String>,
+    generate_name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    deletion_grace_period_seconds: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+    finalizers: Option<Vec<String>>,
+    managed_fields: Option<Vec<Entry>>,
+}
+
+/// An entry of `managedFields` without the fields.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    manager: Option<String>,
+    operation: Option<String>,
+    api_version: Option<String>,
+    time: Option<Time>,
+    fields_type: Option<String>,
+    subresource: Option<String>,
+}
+
+impl WithoutFields {
+    fn into_metadata(self, managers: bool) -> ObjectMeta {
+        let entry = |entry: Entry| ManagedFieldsEntry {
+            manager: entry.manager,
+            operation: entry.operation,
+            api_version: entry.api_version,
+            time: entry.time,
+            fields_type: entry.fields_type,
+            fields_v1: None,
+            subresource: entry.subresource,
+        };
+        let entries = self.managed_fields.filter(|_| managers);
+        ObjectMeta {
+            name: self.name,
+            generate_name: self.generate_name,
+            namespace: self.namespace,
+            uid: self.uid,
+            resource_version: self.resource_version,
+            generation: self.generation,
+            creation_timestamp: self.creation_timestamp,
+            deletion_timestamp: self.deletion_timestamp,
+            deletion_grace_period_seconds: self.deletion_grace_period_seconds,
+            labels: self.labels,
+            annotations: self.annotations,
+            owner_references: self.owner_references,
+            finalizers: self.finalizers,
+            managed_fields: entries.map(|entries| entries.into_iter().map(entry).collect()),
+            ..ObjectMeta::default()
+        }
+    }
 }
 
 /// Reads metadata; a value of another type has none.
@@ -236,10 +324,10 @@ impl<'de> Visitor<'de> for Slim {
 /// The metadata in a value. If it does not decode as a whole, the parts that decode by themselves are used: without a name and
 /// version the object could not even be named.
 fn metadata_of(value: Value) -> ObjectMeta {
-    let Value::Object(mut fields) = value else { return ObjectMeta::default() };
-    if let Ok(metadata) = ObjectMeta::deserialize(&Value::Object(fields.clone())) {
+    if let Ok(metadata) = ObjectMeta::deserialize(&value) {
         return metadata;
     }
+    let Value::Object(mut fields) = value else { return ObjectMeta::default() };
     fields.retain(|key, value| {
         let alone = Map::from_iter([(key.clone(), value.clone())]);
         ObjectMeta::deserialize(Value::Object(alone)).is_ok()

@@ -65,7 +65,7 @@ pub(crate) async fn connect(
         .context("client")?
         // The innermost layer: a request may have waited for its turn before.
         .with_layer(fence)
-        .with_layer(&LongWatches)
+        .with_layer(&Watches)
         .with_layer(&Observed { metrics: metrics.clone(), answer: ANSWER })
         .with_layer(&ConcurrencyLimitLayer::new(usize::from(concurrency) * 2 + 16))
         .build();
@@ -125,30 +125,40 @@ where
     }
 }
 
-/// Requests watches that last longer than kube's limit for their silence.
+/// Changes what kube asks of a watch.
 ///
-/// kube uses one number for both: after how long the API server is to end a watch, and (plus five seconds) after how long a
+/// kube uses one number for two times: after how long the API server is to end a watch, and (plus five seconds) after how long a
 /// silent watch counts as dead. But the API server sends a bookmark every minute, so a dead watch is detected early, and a watch
 /// that is not silent may continue.
+///
+/// And kube starts a streaming list at version "0", which means: at any state, however old. An API server whose cache is behind
+/// would send objects of the past after a restart, and children would be written as they were then. Without a version the API
+/// server sends the newest state, as in a list
+/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists>).
 #[derive(Clone)]
-struct LongWatches;
+struct Watches;
 
-impl<S> Layer<S> for LongWatches {
+impl<S> Layer<S> for Watches {
     type Service = MapRequest<S, fn(Request<Body>) -> Request<Body>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        MapRequest::new(inner, prolong)
+        MapRequest::new(inner, watch)
     }
 }
 
-/// Replaces the time limit of a watch.
-fn prolong(mut request: Request<Body>) -> Request<Body> {
-    let asked = format!("timeoutSeconds={SILENCE_SECONDS}");
+/// Replaces the time limit of a watch, and the version of a streaming list.
+fn watch(mut request: Request<Body>) -> Request<Body> {
     let uri = request.uri().to_string();
-    if uri.contains("watch=true")
-        && let Ok(longer) = uri.replace(&asked, &format!("timeoutSeconds={WATCH_SECONDS}")).parse()
-    {
-        *request.uri_mut() = longer;
+    if !uri.contains("watch=true") {
+        return request;
+    }
+    let asked = format!("timeoutSeconds={SILENCE_SECONDS}");
+    let mut changed = uri.replace(&asked, &format!("timeoutSeconds={WATCH_SECONDS}"));
+    if changed.contains("sendInitialEvents=true") {
+        changed = changed.replace("&resourceVersion=0", "");
+    }
+    if let Ok(changed) = changed.parse() {
+        *request.uri_mut() = changed;
     }
     request
 }
@@ -197,13 +207,33 @@ mod tests {
 
     #[test]
     fn watches_last_longer_than_their_silence() {
-        let asked =
-            |uri: &str| prolong(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string();
+        let asked = |uri: &str| {
+            super::watch(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string()
+        };
         let silence = SILENCE_SECONDS.to_string();
         let watch = format!("/api/v1/pods?watch=true&timeoutSeconds={silence}&allowWatchBookmarks=true");
         assert_eq!(asked(&watch), watch.replace(&silence, "590"));
         let list = format!("/api/v1/pods?timeoutSeconds={silence}");
         assert_eq!(asked(&list), list);
+    }
+
+    #[test]
+    fn a_streaming_list_begins_at_the_newest_version() {
+        let asked = |uri: String| {
+            let uri =
+                super::watch(Request::builder().uri(uri).body(Body::empty()).unwrap()).uri().to_string();
+            uri.split_once('?').unwrap().1.to_owned()
+        };
+        let config = kube::core::params::WatchParams { send_initial_events: true, ..Default::default() };
+        let request = |config, version| {
+            let request = kube::core::Request::new("/api/v1/pods").watch(config, version).unwrap();
+            request.uri().to_string()
+        };
+        let begins = asked(request(&config, "0"));
+        assert!(begins.contains("sendInitialEvents=true&resourceVersionMatch=NotOlderThan"), "{begins}");
+        assert!(!begins.contains("resourceVersion="), "{begins}");
+        let goes_on = asked(request(&kube::core::params::WatchParams::default(), "0"));
+        assert!(goes_on.contains("resourceVersion=0"), "{goes_on}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod metrics_server;
 pub mod mutation_cache;
 pub mod observe;
 pub mod optional;
+mod pages;
 pub mod presence;
 pub mod process;
 pub mod raw_object;
@@ -42,6 +43,7 @@ pub mod stream;
 mod telemetry;
 pub mod terminating_namespaces;
 pub mod tracked;
+mod undecoded;
 mod write_fence;
 
 mod error_text;

@@ -58,10 +58,11 @@ impl<K, S> RawObject<K, S> {
     }
 }
 
-impl<K, S> RawObject<K, S> {
-    /// Drops the `spec` of an object of which only the rest is read: it is empty afterwards.
-    pub fn drop_spec(&mut self) {
-        self.spec = Ok("{}".into());
+impl<K, S: Default> RawObject<K, S> {
+    /// Drops what an object of others has: `spec`, status, labels and annotations. Who it is remains.
+    pub fn drop_content(&mut self) {
+        (self.spec, self.status) = (Ok("{}".into()), S::default());
+        (self.metadata.labels, self.metadata.annotations) = (None, None);
     }
 }
 

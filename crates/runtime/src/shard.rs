@@ -1,32 +1,51 @@
 //! The events of the objects of one shard.
 
+use crate::undecoded::Undecoded;
 use futures::{Stream, StreamExt};
 use kube::Resource;
+use kube::core::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{Error, Event};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
-/// Keeps the events of objects for which `keep` holds. An object for which it holds no longer, because a label or an owner
-/// changed, leaves the cache.
+/// Whether an object with these metadata is cached by this process.
+pub(crate) type Keep = Arc<dyn Fn(&ObjectMeta) -> bool + Send + Sync>;
+
+/// Keeps and decodes the events of objects for which `keep` holds. An object for which it holds no longer, because a label or an
+/// owner changed, leaves the cache.
 pub(crate) fn only<K>(
-    events: impl Stream<Item = Result<Event<K>, Error>> + Send + 'static,
+    events: impl Stream<Item = Result<Event<Undecoded<K>>, Error>> + Send + 'static,
     store: Store<K>,
-    keep: impl Fn(&K) -> bool + Send + 'static,
+    keep: Keep,
 ) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
 {
-    events.filter_map(move |event| {
-        let event = match event {
-            Ok(Event::InitApply(object)) => keep(&object).then_some(Event::InitApply(object)),
-            Ok(Event::Apply(object)) if keep(&object) => Some(Event::Apply(object)),
-            Ok(Event::Apply(object) | Event::Delete(object)) => {
-                store.get(&ObjectRef::from_obj(&object)).map(|_| Event::Delete(object))
-            }
-            Ok(event @ (Event::Init | Event::InitDone)) => Some(event),
-            Err(error) => return std::future::ready(Some(Err(error))),
-        };
-        std::future::ready(event.map(Ok))
-    })
+    events.filter_map(move |event| std::future::ready(translate(event, &store, &keep)))
+}
+
+fn translate<K>(
+    event: Result<Event<Undecoded<K>>, Error>,
+    store: &Store<K>,
+    keep: &Keep,
+) -> Option<Result<Event<K>, Error>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
+{
+    let decode = |object: Undecoded<K>, event: fn(K) -> Event<K>| Some(object.decode().map(event));
+    match event {
+        Ok(Event::Init) => Some(Ok(Event::Init)),
+        Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
+        Ok(Event::InitApply(object)) if keep(object.meta()) => decode(object, Event::InitApply),
+        Ok(Event::InitApply(_)) => None,
+        Ok(Event::Apply(object)) if keep(object.meta()) => decode(object, Event::Apply),
+        Ok(Event::Apply(object) | Event::Delete(object)) => {
+            let (name, namespace) = (object.meta().name.as_deref()?, object.meta().namespace.as_deref()?);
+            store.get(&ObjectRef::new(name).within(namespace)).and_then(|_| decode(object, Event::Delete))
+        }
+        Err(error) => Some(Err(error)),
+    }
 }
 
 #[cfg(test)]
@@ -36,14 +55,13 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::ResourceExt;
     use kube::runtime::reflector;
+    use serde_json::json;
 
     #[tokio::test]
     async fn an_object_that_leaves_the_shard_leaves_the_cache() {
-        let object = |name: &str, label: &str| {
-            let mut object = ConfigMap::default();
-            object.metadata.name = Some(name.to_owned());
-            object.labels_mut().insert("of".to_owned(), label.to_owned());
-            object
+        let object = |name: &str, label: &str| -> Undecoded<ConfigMap> {
+            let metadata = json!({"name": name, "namespace": "ns", "labels": {"of": label}});
+            serde_json::from_str(&json!({"metadata": metadata}).to_string()).unwrap()
         };
         let (store, mut writer) = reflector::store::<ConfigMap>();
         let events = [
@@ -57,7 +75,8 @@ mod tests {
             Event::Apply(object("a", "other")),
             Event::Delete(object("d", "other")),
         ];
-        let ours = |object: &ConfigMap| object.labels().get("of").is_some_and(|of| of == "ours");
+        let ours: Keep =
+            Arc::new(|object| object.labels.as_ref().is_some_and(|labels| labels["of"] == "ours"));
         let kept = only(stream::iter(events.into_iter().map(Ok)), store.clone(), ours);
         let seen: Vec<String> = kept
             .map(|event| {

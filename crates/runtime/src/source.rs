@@ -4,7 +4,10 @@ use crate::admin::ReadyHandle;
 use crate::denial::denial;
 use crate::denied::Denied;
 use crate::multi_namespace::merged;
+use crate::pages::Pages;
 use crate::presence::Presence;
+use crate::shard::{Keep, only};
+use crate::undecoded::Undecoded;
 use crate::watch_backoff::WatchBackoff;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
@@ -23,6 +26,9 @@ use tokio::sync::watch::Sender;
 pub(crate) struct Source<K: Resource<DynamicType = ()> + 'static> {
     pub(crate) client: Client,
     pub(crate) config: watcher::Config,
+    pub(crate) pages: Pages,
+    /// None if every object is cached.
+    pub(crate) keep: Option<Keep>,
     pub(crate) namespaces: Vec<String>,
     /// The cache that is filled from it.
     pub(crate) store: Store<K>,
@@ -52,13 +58,12 @@ impl<K: Resource<DynamicType = ()> + 'static> Source<K> {
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync,
     {
-        let watch = |api: Api<K>| watched(api, self.config.clone()).boxed();
         match self.namespaces.as_slice() {
-            [] => watch(Api::all(self.client.clone())),
-            [one] => watch(Api::namespaced(self.client.clone(), one)),
+            [] => self.events(None),
+            [one] => self.events(Some(one)),
             many => {
                 let api = |namespace: &String| {
-                    let events = watch(Api::namespaced(self.client.clone(), namespace));
+                    let events = self.events(Some(namespace));
                     let one = Namespace {
                         denied: self.denied.clone(),
                         cache: self.cache.clone(),
@@ -70,6 +75,31 @@ impl<K: Resource<DynamicType = ()> + 'static> Source<K> {
                 };
                 merged(many.iter().map(api).collect(), self.store.clone())
             }
+        }
+    }
+
+    /// The objects of a namespace, or of all. Those of other shards are not decoded.
+    fn events(&self, namespace: Option<&str>) -> BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync,
+    {
+        match &self.keep {
+            None => watched(self.api::<K>(namespace), self.config.clone(), self.pages.clone()).boxed(),
+            Some(keep) => {
+                let all = self.api::<Undecoded<K>>(namespace);
+                let events = watched(all, self.config.clone(), self.pages.clone());
+                only(events, self.store.clone(), keep.clone()).boxed()
+            }
+        }
+    }
+
+    fn api<T>(&self, namespace: Option<&str>) -> Api<T>
+    where
+        T: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match namespace {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         }
     }
 }
@@ -111,21 +141,31 @@ impl Namespace {
 /// The objects of an API, listed and then watched. If the API disappears, or access to it is denied, the objects are listed again
 /// afterwards: kube's watcher would silently continue a watch of what may be another API of that name, and readiness has to be
 /// informed of the recovery.
+///
+/// The list is a streaming list, whose objects arrive one by one, or one in pages if the API server has none: a page is in memory
+/// as text and decoded, in addition to the cache.
 fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
+    pages: Pages,
 ) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     stream::unfold((None, WatchBackoff::default(), Duration::ZERO), move |(open, mut backoff, pause)| {
-        let watch = || watcher::watcher(api.clone(), config.clone()).boxed();
-        let mut open = open.unwrap_or_else(watch);
+        let (api, config, pages) = (api.clone(), config.clone(), pages.clone());
+        let known = pages.clone();
+        let watch = move || watcher::watcher(api.clone(), known.strategy(config.clone())).boxed();
+        let mut open = open.unwrap_or_else(&watch);
         async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let event = open.next().await?;
+            let mut event = open.next().await?;
+            if matches!(&event, Err(error) if pages.needed_by(error)) {
+                open = watch();
+                event = open.next().await?;
+            }
             let ended =
                 matches!(&event, Err(error @ watcher::Error::WatchStartFailed(_)) if denial(error).is_some());
             let pause = backoff.after(&event);

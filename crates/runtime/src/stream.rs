@@ -10,15 +10,16 @@ use crate::fair_queue::places;
 use crate::index::{Index, Indexed, Keys};
 use crate::metrics::Metrics;
 use crate::optional::Optional;
+use crate::pages::Pages;
 use crate::presence::Presence;
 use crate::process::Process;
-use crate::shard::only;
+use crate::shard::Keep;
 use crate::source::{Need, Source};
 use crate::vanished::with_deletions;
 use functionmesh_objects::shard::Shard;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -32,7 +33,7 @@ use std::time::Duration;
 use tokio::sync::watch::Sender;
 use tracing::{debug, warn};
 
-/// Small, because a decoded page is held in memory in addition to the cache.
+/// Small, because a decoded page is held in memory in addition to the cache. Only API servers without streaming lists send pages.
 const PAGE: u32 = 100;
 /// Merges bursts of changes of one object.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -50,6 +51,8 @@ pub struct Watches {
     pub args: WatchArgs,
     /// Namespaces, of several, that may not be watched.
     pub denied: Denied,
+    /// Whether the API server lists in pages.
+    pages: Pages,
 }
 
 /// A cache and the changes that fill it. The cache is filled only while the stream is polled.
@@ -58,19 +61,14 @@ pub type Cached<K> = (Store<K>, Changes<K>);
 /// Changes of objects.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
-/// The objects of this kind that a child belongs to, whether or not they exist.
-pub type Owners<K, O> = fn(&K) -> Vec<ObjectRef<O>>;
-
-/// Whether an object is cached by this process.
-type Keep<K> = Box<dyn Fn(&K) -> bool + Send>;
+/// The objects of this kind that a child with these metadata belongs to, whether or not they exist.
+pub type Owners<O> = fn(&ObjectMeta) -> Vec<ObjectRef<O>>;
 
 /// What a watch fills.
 struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
     writer: Writer<K>,
     index: Option<Arc<Index<K>>>,
-    /// None if every object is cached.
-    keep: Option<Keep<K>>,
 }
 
 /// The selection of objects of a kind.
@@ -108,6 +106,7 @@ impl Watches {
             readiness: process.readiness.clone(),
             args: args.clone(),
             denied: Denied::new(process.readiness.clone(), process.metrics.clone()),
+            pages: Pages::default(),
         }
     }
 
@@ -119,7 +118,10 @@ impl Watches {
     {
         let labels = self.args.watch_label_selector.clone();
         let trim = |object: &mut K| object.meta_mut().managed_fields = None;
-        let keep = self.keep(|object: &K| vec![ObjectRef::from_obj(object)]);
+        let keep = self.keep::<K>(|object| {
+            let name = ObjectRef::new(object.name.as_deref().unwrap_or_default());
+            vec![name.within(object.namespace.as_deref().unwrap_or_default())]
+        });
         let (store, changes) = self.cache(Selection { labels, ..self.everywhere() }, trim, None, keep);
         let meaningful = predicates::generation
             .combine(predicates::labels)
@@ -134,7 +136,7 @@ impl Watches {
         &self,
         selector: &str,
         trim: impl FnMut(&mut K) + Send + 'static,
-        owners: Owners<K, O>,
+        owners: Owners<O>,
     ) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
@@ -151,7 +153,7 @@ impl Watches {
         &self,
         selector: &str,
         trim: impl FnMut(&mut K) + Send + 'static,
-        owners: Owners<K, O>,
+        owners: Owners<O>,
         keys: Keys<K>,
     ) -> (Indexed<K>, Changes<K>)
     where
@@ -171,7 +173,7 @@ impl Watches {
         &self,
         selector: &str,
         trim: F,
-        owners: Owners<K, O>,
+        owners: Owners<O>,
         wanted: W,
     ) -> (Arc<Optional<K>>, Changes<K>)
     where
@@ -184,10 +186,11 @@ impl Watches {
         let selection = Selection { labels: Some(selector.to_owned()), ..self.everywhere() };
         let (store, writer) = reflector::store::<K>();
         let (presence, name) = (Arc::new(Sender::new(Presence::Unknown)), selection.name::<K>());
-        let source = self.source(selection, name.clone(), &store, Need::Optional(presence.clone()));
+        let need = Need::Optional(presence.clone());
+        let source = self.source(selection, name.clone(), &store, self.keep(owners), need);
         let optional = Optional::new(store.clone(), name, self.denied.clone(), presence);
         let events = optional.changes(self.client.clone(), source, wanted);
-        let cache = Cache { store, writer, index: None, keep: self.keep(owners) };
+        let cache = Cache { store, writer, index: None };
         let changes = self.filled(events, cache, trim, Filled::Optional).boxed();
         (Arc::new(optional), changes)
     }
@@ -209,7 +212,7 @@ impl Watches {
     }
 
     /// Which objects are cached: with several shards, those of users' objects of this one.
-    fn keep<K: 'static, O>(&self, owners: Owners<K, O>) -> Option<Keep<K>>
+    fn keep<O>(&self, owners: Owners<O>) -> Option<Keep>
     where
         O: Resource<DynamicType = ()> + 'static,
     {
@@ -217,8 +220,8 @@ impl Watches {
         let has = move |owner: &ObjectRef<O>| {
             shard.has(owner.namespace.as_deref().unwrap_or_default(), &owner.name)
         };
-        let keep = move |object: &K| owners(object).iter().any(has);
-        (shard != Shard::WHOLE).then(|| Box::new(keep) as Keep<K>)
+        let keep = move |object: &ObjectMeta| owners(object).iter().any(has);
+        (shard != Shard::WHOLE).then(|| Arc::new(keep) as Keep)
     }
 
     fn everywhere(&self) -> Selection {
@@ -231,7 +234,7 @@ impl Watches {
         selection: Selection,
         trim: F,
         index: Option<Arc<Index<K>>>,
-        keep: Option<Keep<K>>,
+        keep: Option<Keep>,
     ) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, F>)
     where
         F: FnMut(&mut K) + Send + 'static,
@@ -241,14 +244,21 @@ impl Watches {
         let (store, writer) = reflector::store::<K>();
         let name = selection.name::<K>();
         let ready = Arc::new(self.readiness.register(&name));
-        let source = self.source(selection, name, &store, Need::Ready(ready.clone()));
+        let source = self.source(selection, name, &store, keep, Need::Ready(ready.clone()));
         let ready = if source.several() == 0 { Filled::One(ready) } else { Filled::Several(ready) };
-        let cache = Cache { store: store.clone(), writer, index, keep };
+        let cache = Cache { store: store.clone(), writer, index };
         let changes = self.filled(source.open(), cache, trim, ready);
         (store, changes)
     }
 
-    fn source<K>(&self, selection: Selection, cache: String, store: &Store<K>, need: Need) -> Source<K>
+    fn source<K>(
+        &self,
+        selection: Selection,
+        cache: String,
+        store: &Store<K>,
+        keep: Option<Keep>,
+        need: Need,
+    ) -> Source<K>
     where
         K: Resource<DynamicType = ()> + 'static,
     {
@@ -260,7 +270,8 @@ impl Watches {
             ..watcher::Config::default()
         };
         let (client, denied) = (self.client.clone(), self.denied.clone());
-        Source { client, config, namespaces: selection.namespaces, store: store.clone(), cache, denied, need }
+        let (pages, namespaces) = (self.pages.clone(), selection.namespaces);
+        Source { client, config, pages, keep, namespaces, store: store.clone(), cache, denied, need }
     }
 
     /// Fills a cache.
@@ -281,10 +292,6 @@ impl Watches {
         let metrics = self.metrics.clone();
         metrics.watch_errors.with_label_values(&[kind.as_str()]);
         let mut reported = None;
-        let events = match cache.keep {
-            Some(keep) => only(events, cache.store.clone(), keep).boxed(),
-            None => events.boxed(),
-        };
         with_deletions(events.modify(trim), cache.store, cache.writer, cache.index)
             .inspect(move |event| match event {
                 Err(error) => {

@@ -35,6 +35,8 @@ pub struct ControlPlane {
     impatient: bool,
     /// Whether the data may be lost with the machine, and memory is spent to save CPU time.
     disposable: bool,
+    /// Whether the API server lists in pages only.
+    no_streaming_lists: bool,
 }
 
 impl ControlPlane {
@@ -45,7 +47,13 @@ impl ControlPlane {
     pub fn prepare(folder: &Path, addresses: Addresses) -> Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("folder {}", folder.display()))?;
         pki::write(folder, &names(&addresses.host))?;
-        let this = Self { folder: folder.to_owned(), addresses, impatient: false, disposable: false };
+        let this = Self {
+            folder: folder.to_owned(),
+            addresses,
+            impatient: false,
+            disposable: false,
+            no_streaming_lists: false,
+        };
         let users = [
             ("admin", "admin"),
             ("kcm", "system:kube-controller-manager"),
@@ -71,7 +79,13 @@ impl ControlPlane {
     /// The control plane of a running cluster, for its administrator.
     pub fn of(folder: &Path) -> Self {
         let addresses = Addresses { host: String::new(), port: 0, etcd: [0, 0] };
-        Self { folder: folder.to_owned(), addresses, impatient: false, disposable: false }
+        Self {
+            folder: folder.to_owned(),
+            addresses,
+            impatient: false,
+            disposable: false,
+            no_streaming_lists: false,
+        }
     }
 
     /// The same with nodes that are considered lost within seconds, so that tests do not wait for minutes.
@@ -85,6 +99,12 @@ impl ControlPlane {
     #[must_use]
     pub fn disposable(self) -> Self {
         Self { disposable: true, ..self }
+    }
+
+    /// The same with an API server that has no streaming lists.
+    #[must_use]
+    pub fn without_streaming_lists(self) -> Self {
+        Self { no_streaming_lists: true, ..self }
     }
 
     /// Path of a kubeconfig: `admin`, `kcm`, `scheduler`, `proxy` or `kubelet`.
@@ -197,7 +217,7 @@ impl ControlPlane {
             format!("--initial-cluster=default={peer_url}"),
         ];
         flags.extend(self.disposable.then(|| "--unsafe-no-fsync".to_owned()));
-        self.tuned(command(assets("etcd").unwrap_or_else(|| PathBuf::from("etcd")), flags))
+        self.tuned(command(assets("etcd").unwrap_or_else(|| paths::binary("etcd")), flags))
     }
 
     fn api_server(&self, advertise: bool) -> Command {
@@ -221,6 +241,7 @@ impl ControlPlane {
             // One file, without rotation: requests are counted in it.
             "--audit-log-maxsize=100000".to_owned(),
         ];
+        flags.extend(self.no_streaming_lists.then(|| "--feature-gates=WatchList=false".to_owned()));
         if self.impatient {
             let tolerated = ["not-ready", "unreachable"];
             flags.extend(tolerated.map(|taint| format!("--default-{taint}-toleration-seconds=30")));

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     user: User,
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`. A watch that begins with a list of everything is a `list`.
     pub verb: String,
     #[serde(default, rename = "requestURI")]
     uri: String,
@@ -84,6 +84,11 @@ impl Request {
     /// Whether nothing of it is persisted.
     pub fn is_dry_run(&self) -> bool {
         self.uri.contains("dryRun=All")
+    }
+
+    /// Whether it is a watch that begins with all objects (KEP-3157).
+    pub fn is_streaming_list(&self) -> bool {
+        self.uri.contains("sendInitialEvents=true")
     }
 
     /// The requested duration of a watch, in seconds.
@@ -174,6 +179,9 @@ impl Audit {
             })
             .collect();
         requests.extend(pending.into_iter().filter(|request| !known.contains(&request.id)));
+        for request in requests.iter_mut().filter(|request| request.is_streaming_list()) {
+            "list".clone_into(&mut request.verb);
+        }
         Self(requests)
     }
 

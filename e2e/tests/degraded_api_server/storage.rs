@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use e2e::cluster::ApiOnly;
 use e2e::scenarios::edits::{until_image, want_image};
 use e2e::scenarios::fleet::{FUNCTION, Fleet};
+use e2e::scenarios::restarts;
 use e2e::testing::TestEnv;
 use kube::api::ListParams;
 use serde_json::json;
@@ -82,6 +83,30 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
         changed(&fleet, 1).await?;
         let after = fleet.controller.memory()?.resident;
         ensure!(after < before * 2, "memory from {before} to {after} KiB");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_without_streaming_lists_is_asked_for_pages() -> Result<()> {
+    let server = ApiOnly::up_without_streaming_lists("pages")?;
+    let env = TestEnv::dedicated(&server).await?;
+    env.test("pages", |env, namespace| async move {
+        // More than a page.
+        let mut fleet = Fleet::start(&env, &namespace, &FUNCTION, 120).await?;
+        fleet.create(&FUNCTION.spec()).await?;
+        fleet.until_ready().await?;
+        let mark = env.mark().await?;
+        let counts = restarts::restart(&mut fleet).await?;
+        ensure!(counts.writes() == 0, "{counts}");
+        let lists = env.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
+        let (streams, pages): (Vec<_>, Vec<_>) =
+            lists.requests().iter().partition(|request| request.is_streaming_list());
+        ensure!(!streams.is_empty() && streams.iter().all(|request| request.code() == 422), "{streams:?}");
+        // Functions, StatefulSets and Services in two pages each, and four kinds without objects.
+        ensure!(pages.len() == 10, "{} pages", pages.len());
+        ensure!(fleet.controller.metric("function_mesh_watch_errors_total")? == 0, "it is no error");
         Ok(())
     })
     .await

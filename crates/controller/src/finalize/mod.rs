@@ -171,7 +171,7 @@ async fn run<K: Component>(
         }
         None => {}
     }
-    if let Some(set) = cx.stateful_sets.get(&names.same())
+    if let Some(set) = cx.stateful_set(&names.same())
         && set.metadata.deletion_timestamp.is_none()
         && owned(object, &set.metadata)
     {
@@ -345,7 +345,7 @@ fn owned<K: Component>(object: &Object<K>, child: &kube::core::ObjectMeta) -> bo
 /// Whether the children are to be orphaned (`kubectl delete --cascade=orphan`). The garbage collector's finalizer shows it while
 /// it removes their owner references; afterwards a StatefulSet without an owner does.
 fn is_orphaned<K: Component>(object: &Object<K>, workload: &Workload, cx: &Context<K>) -> bool {
-    let set = || cx.stateful_sets.get(&ChildNames::of(workload).same());
+    let set = || cx.stateful_set(&ChildNames::of(workload).same());
     object.finalizers().iter().any(|name| name == ORPHAN)
         || set().is_some_and(|set| {
             set.metadata.deletion_timestamp.is_none()

@@ -7,7 +7,7 @@
 
 use crate::observed::metadata::{has_labels, has_owner, pruned_metadata};
 use crate::observed::owned_fields::editor;
-use crate::observed::view::View;
+use crate::observed::view::{Labelled, View};
 use functionmesh_objects::bounded_json::metadata;
 use functionmesh_objects::hash::hash_of;
 use functionmesh_objects::managed_fields;
@@ -72,6 +72,8 @@ pub fn stamped<K: Resource<DynamicType = ()> + Serialize>(mut object: K) -> K {
     object.meta_mut().annotations.get_or_insert_default().insert(RENDERED_HASH.to_owned(), hash_of(&bytes));
     object
 }
+
+impl<K: Resource<DynamicType = ()> + 'static> Labelled for AutoscalerView<K> {}
 
 impl<K: Resource<DynamicType = ()> + 'static> View for AutoscalerView<K> {
     fn is_inherited(&self) -> bool {

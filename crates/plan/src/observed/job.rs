@@ -1,7 +1,7 @@
 //! The cached form of a cleanup Job: its owner and its result.
 
 use crate::observed::metadata::pruned_metadata;
-use crate::observed::view::View;
+use crate::observed::view::{Labelled, View};
 use crate::takeover::marks::LABEL_OWNER;
 use functionmesh_objects::bounded_json::metadata;
 use k8s_openapi::api::batch::v1::Job;
@@ -58,6 +58,8 @@ struct Condition {
     reason: String,
     message: String,
 }
+
+impl Labelled for JobView {}
 
 impl View for JobView {
     fn prune(&mut self, manager: &str) {

@@ -5,6 +5,7 @@ pub mod job;
 pub(crate) mod metadata;
 pub(crate) mod owned_fields;
 pub mod ownership;
+pub(crate) mod packed;
 pub mod pod;
 pub(crate) mod pod_status;
 pub mod service;

@@ -3,6 +3,8 @@
 use crate::health::diagnosis::{Diagnosis, diagnoses};
 use crate::health::lost_node::lost;
 use crate::observed::pod_status::{Spec, Status};
+use crate::observed::view::Labelled;
+use functionmesh_api::constants::LABEL_NAME;
 use functionmesh_objects::bounded_json::slim_metadata;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -12,20 +14,24 @@ use serde::{Deserialize, Serialize};
 
 /// Label with which the StatefulSet controller marks the revision of the template a pod was created from.
 const REVISION: &str = "controller-revision-hash";
+
 /// The parts of a pod that are read. [`PodView::prune`] reduces them to what is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct PodView {
-    /// Name, namespace, labels, times of creation and deletion.
+    /// Name, namespace, times of creation and deletion.
     #[serde(deserialize_with = "slim_metadata")]
     pub metadata: ObjectMeta,
     #[serde(default, skip_serializing)]
-    status: Status,
+    status: Option<Box<Status>>,
     #[serde(default, skip_serializing)]
-    spec: Spec,
+    spec: Option<Box<Spec>>,
     /// The known failures that keep the pod from being available, each with the time until which it counts.
     #[serde(skip)]
     pub(crate) diagnoses: Vec<(Diagnosis, Option<Timestamp>)>,
+    /// The name of the object that it belongs to, by its label.
+    #[serde(skip)]
+    owner: Option<Box<str>>,
     /// The revision of the template that it was created from.
     #[serde(skip)]
     pub(crate) revision: Option<Box<str>>,
@@ -43,10 +49,16 @@ pub struct PodView {
     pub(crate) ready: bool,
 }
 
+impl Labelled for PodView {
+    fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+}
+
 impl PodView {
     /// Computes the diagnosis and drops everything else.
     pub fn prune(&mut self) {
-        let (status, spec) = (std::mem::take(&mut self.status), std::mem::take(&mut self.spec));
+        let (status, spec) = (self.status.take().unwrap_or_default(), self.spec.take().unwrap_or_default());
         self.diagnoses = diagnoses(&status, &spec);
         self.ready = status.is("Ready", "True");
         self.unconnected = status.unconnected(&spec);
@@ -55,15 +67,11 @@ impl PodView {
         let stuck = status.is("PodScheduled", "True") && status.is("PodReadyToStartContainers", "False");
         self.starting = status.start_time.filter(|_| stuck).map(|since| (since.0, spec.needs()));
         let metadata = std::mem::take(&mut self.metadata);
-        let labels = metadata.labels.as_ref();
-        self.revision = labels.and_then(|labels| labels.get(REVISION)).map(|text| text.as_str().into());
+        let label = |key: &str| Some(metadata.labels.as_ref()?.get(key)?.as_str().into());
+        (self.owner, self.revision) = (label(LABEL_NAME), label(REVISION));
         self.metadata = ObjectMeta {
             name: metadata.name,
             namespace: metadata.namespace,
-            labels: metadata.labels.map(|mut labels| {
-                labels.retain(|key, _| key == functionmesh_api::constants::LABEL_NAME);
-                labels
-            }),
             resource_version: metadata.resource_version,
             creation_timestamp: metadata.creation_timestamp,
             deletion_timestamp: metadata.deletion_timestamp,

@@ -2,7 +2,8 @@
 
 use crate::observed::metadata::{has_labels, has_owner, pruned_metadata};
 use crate::observed::owned_fields::editor;
-use crate::observed::view::View;
+use crate::observed::packed::{Packed, owner};
+use crate::observed::view::{Labelled, View};
 use functionmesh_objects::bounded_json::metadata;
 use functionmesh_objects::managed_fields::is_inherited;
 use functionmesh_render::RENDERED_HASH;
@@ -22,7 +23,7 @@ pub struct ServiceView {
     pub metadata: ObjectMeta,
     /// The fields that are rendered; [`View::prune`] leaves their digest only.
     #[serde(default, skip_serializing)]
-    spec: ServiceSpecView,
+    spec: Option<Box<ServiceSpecView>>,
     /// The digest of the rendered fields except for the ports: they are compared as a whole.
     #[serde(skip)]
     content: u64,
@@ -38,6 +39,8 @@ pub struct ServiceView {
     pub hash: Option<Box<str>>,
     #[serde(skip)]
     inherited: bool,
+    #[serde(skip)]
+    packed: Packed,
 }
 
 /// The rendered part of the `spec`.
@@ -75,11 +78,27 @@ impl View for ServiceView {
         self.editor = editor(&self.metadata, manager);
         self.inherited = is_inherited(&self.metadata, manager);
         self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
-        let ServiceSpecView { cluster_ip, ports, selector } = std::mem::take(&mut self.spec);
+        let ServiceSpecView { cluster_ip, ports, selector } =
+            *std::mem::take(&mut self.spec).unwrap_or_default();
         self.content = digest((cluster_ip, selector));
         self.ports = digests(ports.as_ref());
         let annotations = self.metadata.annotations.take();
         self.hash = annotations.and_then(|mut all| all.remove(RENDERED_HASH)).map(String::into_boxed_str);
+    }
+
+    fn pack(&mut self) {
+        self.packed = Packed::take(&mut self.metadata);
+    }
+
+    fn unpacked(mut self) -> Self {
+        self.packed.put_back(&mut self.metadata);
+        self
+    }
+}
+
+impl Labelled for ServiceView {
+    fn owner(&self) -> Option<&str> {
+        owner(&self.metadata, &self.packed)
     }
 }
 
@@ -119,7 +138,7 @@ mod tests {
         let mut live: ServiceView =
             serde_json::from_value(serde_json::to_value(rendered(1, "a")).unwrap()).unwrap();
         live.prune("ours");
-        assert_eq!(live.spec, ServiceSpecView::default(), "more is kept than is compared");
+        assert_eq!(live.spec, None, "more is kept than is compared");
         assert!(live.matches(&rendered(1, "a")));
         assert!(!live.matches(&rendered(2, "a")) && !live.matches(&rendered(1, "b")));
         let mut more = rendered(1, "a");

@@ -2,7 +2,8 @@
 
 use crate::observed::metadata::{ADJUSTED, pruned_metadata};
 use crate::observed::owned_fields::OwnedFields;
-use crate::observed::view::View;
+use crate::observed::packed::{Packed, owner};
+use crate::observed::view::{Labelled, View};
 use crate::rollout::provenance::Provenance;
 use crate::takeover::marks::changed_by_go_operator;
 use functionmesh_api::status::StatefulSetStatusRef;
@@ -35,6 +36,8 @@ pub struct StatefulSetView {
     /// Whether the Go operator changed the pod template after the last write of this operator. Set by [`View::prune`].
     #[serde(skip)]
     pub changed_by_go_operator: bool,
+    #[serde(skip)]
+    pub(crate) packed: Packed,
 }
 
 /// The part of the `spec` that is read.
@@ -101,6 +104,21 @@ impl View for StatefulSetView {
         let entries = self.metadata.managed_fields.as_deref().unwrap_or_default();
         self.changed_by_go_operator = changed_by_go_operator(entries, manager);
         self.metadata = pruned_metadata(std::mem::take(&mut self.metadata), manager);
+    }
+
+    fn pack(&mut self) {
+        self.packed = Packed::take(&mut self.metadata);
+    }
+
+    fn unpacked(mut self) -> Self {
+        self.packed.put_back(&mut self.metadata);
+        self
+    }
+}
+
+impl Labelled for StatefulSetView {
+    fn owner(&self) -> Option<&str> {
+        owner(&self.metadata, &self.packed)
     }
 }
 

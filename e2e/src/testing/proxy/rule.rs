@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A request in the terms of RBAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`. A watch that begins with a list of everything is a `list`.
     pub verb: &'static str,
     /// Resource, with the subresource if any, such as `functions/status`; empty for discovery requests.
     pub resource: String,
@@ -46,7 +46,8 @@ impl Target {
             [resource, name, subresource, ..] => (format!("{resource}/{subresource}"), *name),
         };
         let query: Vec<&str> = uri.query().unwrap_or_default().split('&').collect();
-        let is_watch = query.iter().any(|part| matches!(*part, "watch=true" | "watch=1"));
+        let is_watch = query.iter().any(|part| matches!(*part, "watch=true" | "watch=1"))
+            && !query.contains(&"sendInitialEvents=true");
         let verb = match *method {
             Method::GET if is_watch => "watch",
             Method::GET if name.is_empty() => "list",
@@ -210,6 +211,7 @@ mod tests {
                 "/api/v1/namespaces/a/services?watch=true&labelSelector=x".to_owned(),
                 "watch services ",
             ),
+            (Method::GET, "/api/v1/services?watch=true&sendInitialEvents=true".to_owned(), "list services "),
             (
                 Method::PATCH,
                 format!("{functions}/namespaces/a/functions/f/status"),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::observed::view::Labelled as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
@@ -30,9 +31,9 @@ fn only_what_is_needed_is_kept() {
     let kept = serde_json::to_value(&pod).unwrap();
     assert_eq!(
         kept["metadata"],
-        json!({"name": "f-0", "namespace": "ns", "creationTimestamp": "2026-01-01T00:00:00Z",
-            "labels": {"compute.functionmesh.io/name": "f"}})
+        json!({"name": "f-0", "namespace": "ns", "creationTimestamp": "2026-01-01T00:00:00Z"})
     );
+    assert_eq!(pod.owner(), Some("f"));
 }
 
 #[test]
