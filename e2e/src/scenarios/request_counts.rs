@@ -126,7 +126,7 @@ pub(super) fn count(
         (resource.clone(), after)
     });
     RequestCounts {
-        requests: ours.counts(),
+        requests: ours.clone().with_lists().counts(),
         most: writes.most(),
         refused: ours.clone().refused().counts(),
         events,

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     user: User,
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`. A watch that begins with a list of everything is a `list`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub verb: String,
     #[serde(default, rename = "requestURI")]
     uri: String,
@@ -179,10 +179,16 @@ impl Audit {
             })
             .collect();
         requests.extend(pending.into_iter().filter(|request| !known.contains(&request.id)));
-        for request in requests.iter_mut().filter(|request| request.is_streaming_list()) {
+        Self(requests)
+    }
+
+    /// The same with streaming lists as lists: how objects are listed does not change their number.
+    #[must_use]
+    pub fn with_lists(mut self) -> Self {
+        for request in self.0.iter_mut().filter(|request| request.is_streaming_list()) {
             "list".clone_into(&mut request.verb);
         }
-        Self(requests)
+        self
     }
 
     /// Requests of one user.

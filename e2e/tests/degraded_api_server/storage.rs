@@ -60,7 +60,11 @@ async fn a_compaction_while_the_controller_is_stopped_costs_no_write() -> Result
             server.restart()?;
             fleet.controller.send("CONT")?;
             env.until("lists of all kinds", || async {
-                let lists = env.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
+                let lists = env
+                    .audit_since(&mark)?
+                    .by(&fleet.controller.user)
+                    .with_lists()
+                    .only(|r| r.verb == "list");
                 let listed: std::collections::BTreeSet<String> =
                     lists.requests().iter().map(e2e::testing::audit::Request::resource).collect();
                 for resource in ["functions", "statefulsets", "services", "pods", "backendconfigs"] {
@@ -100,7 +104,8 @@ async fn an_api_server_without_streaming_lists_is_asked_for_pages() -> Result<()
         let mark = env.mark().await?;
         let counts = restarts::restart(&mut fleet).await?;
         ensure!(counts.writes() == 0, "{counts}");
-        let lists = env.audit_since(&mark)?.by(&fleet.controller.user).only(|r| r.verb == "list");
+        let lists =
+            env.audit_since(&mark)?.by(&fleet.controller.user).with_lists().only(|r| r.verb == "list");
         let (streams, pages): (Vec<_>, Vec<_>) =
             lists.requests().iter().partition(|request| request.is_streaming_list());
         ensure!(!streams.is_empty() && streams.iter().all(|request| request.code() == 422), "{streams:?}");

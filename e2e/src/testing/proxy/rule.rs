@@ -6,8 +6,10 @@ use std::time::Duration;
 /// A request in the terms of RBAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`. A watch that begins with a list of everything is a `list`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub verb: &'static str,
+    /// Whether it is a watch that begins with a list of everything (KEP-3157).
+    pub lists: bool,
     /// Resource, with the subresource if any, such as `functions/status`; empty for discovery requests.
     pub resource: String,
     /// Name of the object; empty when it is about many.
@@ -46,8 +48,8 @@ impl Target {
             [resource, name, subresource, ..] => (format!("{resource}/{subresource}"), *name),
         };
         let query: Vec<&str> = uri.query().unwrap_or_default().split('&').collect();
-        let is_watch = query.iter().any(|part| matches!(*part, "watch=true" | "watch=1"))
-            && !query.contains(&"sendInitialEvents=true");
+        let is_watch = query.iter().any(|part| matches!(*part, "watch=true" | "watch=1"));
+        let lists = query.contains(&"sendInitialEvents=true");
         let verb = match *method {
             Method::GET if is_watch => "watch",
             Method::GET if name.is_empty() => "list",
@@ -60,7 +62,7 @@ impl Target {
         };
         let selectors = query.iter().filter(|part| part.contains("Selector="));
         let selection = std::iter::once(&namespace).chain(selectors).copied().collect::<Vec<_>>().join("&");
-        Self { verb, resource, name: name.to_owned(), selection }
+        Self { verb, lists, resource, name: name.to_owned(), selection }
     }
 }
 
@@ -118,7 +120,7 @@ impl Rule {
         }
     }
 
-    /// Only for a verb.
+    /// Only for a verb. A watch that begins with a list is both.
     #[must_use]
     pub fn verb(self, verb: &'static str) -> Self {
         Self { verb: Some(verb), ..self }
@@ -161,7 +163,7 @@ impl Rule {
     }
 
     fn matches(&self, target: &Target) -> bool {
-        self.verb.is_none_or(|verb| verb == target.verb)
+        self.verb.is_none_or(|verb| verb == target.verb || (verb == "list" && target.lists))
             && self.resource.as_ref().is_none_or(|resource| *resource == target.resource)
             && self.name.as_ref().is_none_or(|name| *name == target.name)
             && self.selection.as_ref().is_none_or(|selection| *selection == target.selection)
@@ -211,7 +213,7 @@ mod tests {
                 "/api/v1/namespaces/a/services?watch=true&labelSelector=x".to_owned(),
                 "watch services ",
             ),
-            (Method::GET, "/api/v1/services?watch=true&sendInitialEvents=true".to_owned(), "list services "),
+            (Method::GET, "/api/v1/services?watch=true&sendInitialEvents=true".to_owned(), "watch services "),
             (
                 Method::PATCH,
                 format!("{functions}/namespaces/a/functions/f/status"),
