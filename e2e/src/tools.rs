@@ -1,4 +1,4 @@
-//! Tools that the machine needs: Debian packages, and Kubernetes built from Go modules.
+//! Tools that the machine needs: Debian packages, and Kubernetes with etcd, built from Go modules.
 
 use crate::paths;
 use crate::shell::{command, go, output, progress, run};

@@ -73,8 +73,7 @@ pub fn run<K: Component>(
             children::<ServiceView, K>(&watches, &selector, manager, owners_of);
         let (horizontal, horizontal_changed) =
             children::<AutoscalerView<HorizontalPodAutoscaler>, K>(&watches, &selector, manager, owners_of);
-        // Jobs of the Go operator have no owner reference.
-        let (jobs, jobs_changed) = children::<JobView, K>(&watches, &selector, manager, named_by);
+        let (jobs, jobs_changed) = children::<JobView, K>(&watches, &selector, manager, owners_of);
         let missed = objects.clone();
         let (vertical, vertical_changed) = watches.optional(
             &selector,
@@ -82,7 +81,7 @@ pub fn run<K: Component>(
             owners_of::<K>,
             move || missed.state().iter().any(|o| o.status.conditions.get(MISSING).is_some()),
         );
-        let (pods, pods_changed) = watches.indexed(&selector, PodView::prune, named_by::<K>, keys_of_pod);
+        let (pods, pods_changed) = watches.indexed(&selector, PodView::prune, owners_of::<K>, keys_of_pod);
         let (backend_configs, backend_changes) = backend_configs(&watches, &flags, &own_namespace);
         if let Some((None, name)) = flags.global() {
             tokio::spawn(warn_of_old_place(watches.client.clone(), name.to_owned(), own_namespace));
@@ -123,8 +122,8 @@ pub fn run<K: Component>(
             .watches_stream(horizontal_changed, |scaler| of(&scaler))
             .watches_stream(vertical_changed, |scaler| of(&scaler))
             .reconcile_all_on(vertical.turns())
-            .watches_stream(jobs_changed, |job| by_label(&job))
-            .watches_stream(pods_changed, |pod| by_label(&pod))
+            .watches_stream(jobs_changed, |job| of(&job))
+            .watches_stream(pods_changed, |pod| of(&pod))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 move |object, context| observed(object, context, reconciler.clone(), fan_out.clone()),
@@ -197,46 +196,26 @@ fn concerned<K: Component>(
     })
 }
 
-/// The object that a child belongs to, by its owner reference and by its label: a user may have removed one of them.
+/// The object that a child belongs to, by its owner reference and by its label: a user may have removed one of them, and Jobs of the
+/// Go operator never had a reference.
 fn owners<K: Component>(child: &ObjectMeta, label: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
     let kind = K::kind(&());
     let references = child.owner_references.iter().flatten().filter(|r| r.kind == kind);
-    let mut owners: Vec<_> = references
-        .filter_map(|r| Some(ObjectRef::new(&r.name).within(child.namespace.as_deref()?)))
-        .chain(labelled(child, label))
-        .collect();
+    let names = references.map(|r| r.name.as_str()).chain(label);
+    let mut owners: Vec<_> =
+        names.filter_map(|name| Some(ObjectRef::new(name).within(child.namespace.as_deref()?))).collect();
     owners.dedup();
     owners
 }
 
-/// The object that a child belongs to, by its label.
-fn labelled<K: Component>(child: &ObjectMeta, label: Option<&str>) -> Vec<ObjectRef<Object<K>>> {
-    let object = |name: &str| Some(ObjectRef::new(name).within(child.namespace.as_deref()?));
-    label.and_then(object).into_iter().collect()
-}
-
-/// The object of a child, as it is received.
+/// The object of a child as it is received.
 fn owners_of<K: Component>(child: &ObjectMeta) -> Vec<ObjectRef<Object<K>>> {
-    owners(child, label(child))
+    owners(child, child.labels.as_ref().and_then(|labels| labels.get(LABEL_NAME)).map(String::as_str))
 }
 
-/// The same by the label only.
-fn named_by<K: Component>(child: &ObjectMeta) -> Vec<ObjectRef<Object<K>>> {
-    labelled(child, label(child))
-}
-
-fn label(child: &ObjectMeta) -> Option<&str> {
-    child.labels.as_ref()?.get(LABEL_NAME).map(String::as_str)
-}
-
-/// The object of a child, as it is cached.
+/// The object of a child as it is cached.
 fn of<K: Component, C: Labelled>(child: &C) -> Vec<ObjectRef<Object<K>>> {
     owners(child.meta(), child.owner())
-}
-
-/// The same by the label only.
-fn by_label<K: Component, C: Labelled>(child: &C) -> Vec<ObjectRef<Object<K>>> {
-    labelled(child.meta(), child.owner())
 }
 
 /// One observed reconcile; the queue sees no errors of it.

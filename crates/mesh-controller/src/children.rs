@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spec_of_a_component_without_a_mesh_is_dropped() {
+    fn the_content_of_a_component_without_a_mesh_is_dropped() {
         let spec = json!({"className": "A"});
         let text = |shard: Shard, change: fn(&mut ObjectMeta)| {
             let mut child = child("u", 1, "h", &spec);
@@ -244,6 +244,14 @@ mod tests {
         };
         assert_eq!(text(Shard::WHOLE, |_| {}), spec.to_string());
         assert_eq!(text(Shard::WHOLE, |metadata| metadata.owner_references = None), "{}");
+        let mut foreign = child("u", 1, "h", &spec);
+        foreign.meta_mut().owner_references = None;
+        foreign.meta_mut().labels = Some([("a".to_owned(), "b".to_owned())].into());
+        foreign.status.replicas = Some(1);
+        prune(&mut foreign, "mesh-controller", Shard::WHOLE);
+        let ObjectMeta { labels, annotations, name, .. } = foreign.meta().clone();
+        assert_eq!((labels, annotations, name.as_deref()), (None, None, Some("m-a")), "who it is remains");
+        assert_eq!(foreign.status, ComponentStatus::default());
         let label = |metadata: &mut ObjectMeta| {
             metadata.owner_references = None;
             metadata.labels = Some([(LABEL_MESH.to_owned(), "m".to_owned())].into());

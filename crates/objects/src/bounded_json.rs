@@ -6,9 +6,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time};
 use kube::core::ObjectMeta;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
@@ -163,8 +162,8 @@ pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Err
     if let Ok(metadata) = serde_json::from_str(text.get()) {
         return Ok(metadata);
     }
-    let all: Shallow = read(&text, |from| Shallow::decode(METADATA_LEVELS, from))?;
-    Ok(metadata_of(all.value))
+    let all = Shallow::decode(METADATA_LEVELS, &mut serde_json::Deserializer::from_str(text.get()));
+    Ok(metadata_of(all.map_err(D::Error::custom)?.value))
 }
 
 /// The same without `managedFields`, which are most of an object's bytes.
@@ -188,14 +187,8 @@ fn slim<'de, D: Deserializer<'de>>(from: D, managers: bool) -> Result<ObjectMeta
     if let Ok(metadata) = serde_json::from_str::<WithoutFields>(text.get()) {
         return Ok(metadata.into_metadata(managers));
     }
-    read(&text, |from| from.deserialize_any(Slim { managers }))
-}
-
-fn read<'a, T, E: serde::de::Error>(
-    text: &'a RawValue,
-    with: impl FnOnce(&mut serde_json::Deserializer<StrRead<'a>>) -> serde_json::Result<T>,
-) -> Result<T, E> {
-    with(&mut serde_json::Deserializer::from_str(text.get())).map_err(E::custom)
+    let mut from = serde_json::Deserializer::from_str(text.get());
+    from.deserialize_any(Slim { managers }).map_err(D::Error::custom)
 }
 
 /// The metadata without the fields in `managedFields`, as far as they are what the API server ensures.

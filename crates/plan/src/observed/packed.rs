@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Labels and annotations while the child is in a cache. As maps they are two thirds of its memory: a map of one entry takes as
-/// much as one of eleven, 640 bytes.
+/// Labels and annotations while the child is in a cache (docs/decisions/0060-packed-children.md): a map of one entry takes as much
+/// memory as one of eleven, 640 bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Packed(Box<str>);
 
